@@ -1,0 +1,47 @@
+# Every target sets up what it needs: `make setup` is implied and does nothing when nothing changed.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LOCKS := operator sidecar cli engines dev
+
+help: ## Show this index
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Install everything into .venv (implied by the other targets)
+
+$(STAMP): pyproject.toml requirements/dev.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## Run the one-card example, simulated: every model, both APIs, one engine killed and back (KEEP=1 stays up)
+	@$(BIN)/modelpool demo $(if $(KEEP),--keep)
+
+test: setup lint ## Run every test, up to the real control plane, and print where the time went
+	@$(BIN)/python -m pytest --durations=15
+
+lint: setup ## Check style, types and the layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --cache-dir .cache/import-linter
+
+format: setup ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: setup ## Renew requirements/*.lock from pyproject.toml
+	@for name in $(filter-out dev,$(LOCKS)); do \
+	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --extra $$name pyproject.toml -o requirements/$$name.lock; done
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --all-extras --group dev requirements/build.in pyproject.toml -o requirements/dev.lock
+
+clean: ## Remove what the targets made in this folder
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache dist
+
+.PHONY: help setup demo test lint format lock clean
