@@ -1,0 +1,92 @@
+"""One model of a pool: what clients call it, where its weights come from, what it may use."""
+
+from enum import Enum
+
+import msgspec
+
+from modelpool_operator.api.quantity import Quantity
+
+
+class Engine(Enum):
+    """The program that runs a model."""
+
+    VLLM = "vllm"
+    OLLAMA = "ollama"
+
+
+class Capability(Enum):
+    """What a model can do, in Ollama's words."""
+
+    COMPLETION = "completion"
+    TOOLS = "tools"
+    THINKING = "thinking"
+    VISION = "vision"
+    EMBEDDING = "embedding"
+
+
+class SpeculativeMethod(Enum):
+    """How draft tokens are made."""
+
+    NGRAM = "ngram"
+    DRAFT_MODEL = "draftModel"
+    EAGLE3 = "eagle3"
+
+
+class Speculative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """Speculative decoding of a vLLM model."""
+
+    method: SpeculativeMethod
+    model: str | None = None
+    """The draft, `hf://repo[@revision]`; required unless the method is `ngram`."""
+    tokens: int = 4
+    """Draft tokens a step."""
+
+
+class Autoscaling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """Replicas by demand."""
+
+    min_replicas: int = 0
+    max_replicas: int = 1
+    target_in_flight: int = 12
+    """Requests in flight that one replica should carry."""
+    idle_seconds: int = 600
+    """How long without a request before a replica is given up."""
+
+
+class Fallback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """The Ollama model that answers when vLLM cannot."""
+
+    enabled: bool = True
+    model: str | None = None
+    """Ollama's name of it. Absent: the model's own name."""
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """A model that clients ask for by name."""
+
+    name: str
+    engine: Engine
+    aliases: tuple[str, ...] = ()
+    source: str | None = None
+    """`hf://repo[@revision]`, `pvc://claim/path` or `ollama://name`. vLLM needs one; Ollama's default is the name."""
+    gpu_memory_fraction: float | None = None
+    """Of one card's memory, in (0, 1]."""
+    gpu_memory: Quantity | None = None
+    gpu: int | None = None
+    """The card, counted from 0, that the model must run on."""
+    weights: Quantity | None = None
+    """Size of the weights in GPU memory. Absent: the fit of the weights is unchecked, and the status says so."""
+    context_length: int | None = None
+    """--max-model-len in tokens. Absent: the engine takes the longest that fits."""
+    max_concurrency: int = 16
+    """--max-num-seqs, and what the gateway sends at once."""
+    tensor_parallel_size: int = 1
+    replicas: int = 1
+    autoscaling: Autoscaling | None = None
+    speculative: Speculative | None = None
+    capabilities: tuple[Capability, ...] = (Capability.COMPLETION,)
+    reasoning_parser: str | None = None
+    tool_call_parser: str | None = None
+    args: tuple[str, ...] = ()
+    """Arguments of `vllm serve`, the last word."""
+    fallback: Fallback = Fallback()

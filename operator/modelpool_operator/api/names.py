@@ -1,0 +1,103 @@
+"""Every string the cluster sees: group, labels, annotations, field managers, ports and the names of children.
+
+Nothing outside this module spells a label key or composes a child's name.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+GROUP: Final = "modelpool.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+KIND: Final = "ModelPool"
+PLURAL: Final = "modelpools"
+
+FIELD_MANAGER: Final = "modelpool-operator"
+STATUS_FIELD_MANAGER: Final = "modelpool-operator-status"
+
+NAME_LABEL: Final = "app.kubernetes.io/name"
+INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
+COMPONENT_LABEL: Final = "app.kubernetes.io/component"
+PART_OF_LABEL: Final = "app.kubernetes.io/part-of"
+MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
+MANAGED_BY: Final = "modelpool-operator"
+PART_OF: Final = "modelpool"
+
+POOL_LABEL: Final = f"{GROUP}/pool"
+MODEL_LABEL: Final = f"{GROUP}/model"
+ROUTES_LABEL: Final = f"{GROUP}/routes"
+
+MODEL_ANNOTATION: Final = f"{GROUP}/model-name"
+APPLIED_ANNOTATION: Final = f"{GROUP}/applied"
+TEMPLATE_ANNOTATION: Final = f"{GROUP}/template-hash"
+CARD_ANNOTATION: Final = f"{GROUP}/gpu"
+
+ROUTES_KEY: Final = "routes.json"
+VLLM_PORT: Final = 8000
+OLLAMA_PORT: Final = 11434
+PORT_NAME: Final = "http"
+
+LABEL_LENGTH: Final = 63
+"""Longest label value and longest Service name, in characters (RFC 1123)."""
+
+
+class ObjectRef(NamedTuple):
+    """The identity of a namespaced object. A string such as `namespace/name` is not an identity."""
+
+    namespace: str
+    name: str
+
+
+def slug(model: str) -> str:
+    """Return `model` as part of an object's name: lower case, digits and dashes only."""
+    return re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-") or "model"
+
+
+def fingerprint(text: str, length: int = 8) -> str:
+    """Return the first `length` hexadecimal digits of the text's SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def child_name(pool: str, suffix: str) -> str:
+    """Return `<pool>-<suffix>`, cut to 63 characters with a fingerprint in place of what was cut."""
+    name = f"{pool}-{suffix}"
+    if len(name) <= LABEL_LENGTH:
+        return name
+    return f"{name[: LABEL_LENGTH - 9].rstrip('-')}-{fingerprint(name)}"
+
+
+def child_names(pool: str, models: Iterable[str]) -> Mapping[str, str]:
+    """Return each model's child name.
+
+    Two models whose slugs are the same (`qwen3:8b` and `qwen3-8b`) get different names: the later one carries a
+    fingerprint of its own, so that adding it renames nothing that already runs.
+    """
+    chosen: dict[str, str] = {}
+    for model in models:
+        name = child_name(pool, slug(model))
+        if name in chosen.values() or name in {ollama_name(pool), cache_name(pool), routes_name(pool)}:
+            name = child_name(pool, f"{slug(model)}-{fingerprint(model, 5)}")
+        chosen[model] = name
+    return chosen
+
+
+def ollama_name(pool: str) -> str:
+    """Return the name of the pool's Ollama Deployment, Service and volume."""
+    return child_name(pool, "ollama")
+
+
+def cache_name(pool: str) -> str:
+    """Return the name of the volume that holds the pool's weights and its card locks."""
+    return child_name(pool, "cache")
+
+
+def routes_name(pool: str) -> str:
+    """Return the name of the ConfigMap with the pool's routes document."""
+    return child_name(pool, "routes")
+
+
+def scripts_name(pool: str) -> str:
+    """Return the name of the ConfigMap with the engines' start script."""
+    return child_name(pool, "scripts")

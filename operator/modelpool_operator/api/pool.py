@@ -1,0 +1,96 @@
+"""A `ModelPool` and the parts of its spec that concern the pool as a whole. Defaults are those of the CRD."""
+
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from modelpool_operator.api.models import Model
+from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.api.quantity import Quantity
+from modelpool_operator.api.servers import OllamaServer, VllmDefaults
+
+
+class Sharing(Enum):
+    """How the pods of one card share it. `facts` of each mode stand in docs/concepts/sharing.md."""
+
+    TIME_SLICING = "timeSlicing"
+    VISIBLE_DEVICES = "visibleDevices"
+    HAMI = "hami"
+    DRA = "dra"
+    EXCLUSIVE = "exclusive"
+
+
+class Gpus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """The cards a pool may use on its node."""
+
+    count: int = 1
+    """Cards, at least one."""
+    memory: Quantity | None = None
+    """Of each card. Absent: read from the node."""
+    reserve: Quantity = Quantity("0")
+    """Kept free on each card, for programs the pool does not know."""
+    sharing: Sharing = Sharing.TIME_SLICING
+    resource_name: str = "nvidia.com/gpu"
+    runtime_class_name: str | None = None
+
+
+class Cache(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """The volume of the pool's weights and of its card locks."""
+
+    size: Quantity = Quantity("100Gi")
+    storage_class_name: str | None = None
+    existing_claim: str | None = None
+
+
+class SecretKeyRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """One key of a Secret in the pool's namespace."""
+
+    name: str
+    key: str = "token"
+
+
+class HuggingFace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """Where weights come from, and with whose right."""
+
+    token_secret_ref: SecretKeyRef | None = None
+    endpoint: str | None = None
+    """A mirror's URL, passed as HF_ENDPOINT."""
+
+
+class Routing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """How the gateway holds requests of this pool back."""
+
+    max_pending: int = 256
+    """Requests that may wait for one backend; one more is refused."""
+    queue_timeout_seconds: int = 60
+    """How long a request may wait before it is refused, in seconds."""
+
+
+class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """What the user wants."""
+
+    models: tuple[Model, ...]
+    gpus: Gpus = Gpus()
+    node_selector: dict[str, str] = {}
+    tolerations: list[dict[str, Any]] = []
+    affinity: dict[str, Any] | None = None
+    priority_class_name: str | None = None
+    image_pull_secrets: list[dict[str, Any]] = []
+    service_account_name: str | None = None
+    cache: Cache = Cache()
+    hugging_face: HuggingFace = HuggingFace()
+    vllm: VllmDefaults = VllmDefaults()
+    ollama: OllamaServer = OllamaServer()
+    routing: Routing = Routing()
+
+
+class ModelPool(msgspec.Struct, frozen=True, kw_only=True):
+    """A ModelPool as the API server holds it, without its status."""
+
+    ref: ObjectRef
+    uid: str
+    generation: int
+    created: datetime | None
+    spec: PoolSpec

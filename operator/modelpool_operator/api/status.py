@@ -1,0 +1,83 @@
+"""What the operator reports: a ModelPool's status, as the CRD has it."""
+
+from datetime import datetime
+from enum import Enum
+
+import msgspec
+
+
+class ConditionStatus(Enum):
+    """As metav1.Condition has it."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A metav1.Condition. `lastTransitionTime` moves only when `status` does."""
+
+    type: str
+    status: ConditionStatus
+    reason: str
+    message: str
+    observed_generation: int
+    last_transition_time: datetime
+
+
+class GpuStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One card as planned."""
+
+    index: int
+    memory: str
+    planned: str
+    free: str
+    models: tuple[str, ...] = ()
+
+
+class ModelState(Enum):
+    """Where a model is on its way to answering requests."""
+
+    PENDING = "Pending"
+    UNSCHEDULABLE = "Unschedulable"
+    PULLING_IMAGE = "PullingImage"
+    WAITING = "Waiting"
+    DOWNLOADING = "Downloading"
+    LOADING = "Loading"
+    READY = "Ready"
+    FALLBACK = "Fallback"
+    FAILED = "Failed"
+
+
+class ModelStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One model as it is."""
+
+    name: str
+    engine: str
+    state: ModelState
+    reason: str = ""
+    message: str = ""
+    gpu: int | None = None
+    memory: str | None = None
+    served_by: str | None = None
+    """`vllm`, `ollama`, or absent when nobody can answer."""
+    replicas: int = 0
+    ready_replicas: int = 0
+
+
+class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Where clients point to."""
+
+    openai: str
+    ollama: str
+
+
+class PoolStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The whole status subresource."""
+
+    observed_generation: int
+    conditions: tuple[Condition, ...]
+    ready_models: str = "0/0"
+    gpus: tuple[GpuStatus, ...] = ()
+    models: tuple[ModelStatus, ...] = ()
+    gateway: GatewayStatus | None = None
