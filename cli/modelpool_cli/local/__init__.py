@@ -1,0 +1,4 @@
+"""A pool on one machine, without a cluster.
+
+`layout` says which programs, `processes` keeps them up, `up` is the command.
+"""
