@@ -34,6 +34,16 @@ APPLIED_ANNOTATION: Final = f"{GROUP}/applied"
 TEMPLATE_ANNOTATION: Final = f"{GROUP}/template-hash"
 CARD_ANNOTATION: Final = f"{GROUP}/gpu"
 
+NODE_GPU_MEMORY_LABEL: Final = "nvidia.com/gpu.memory"
+"""Of a node, written by NVIDIA's feature discovery: MiB of one card."""
+NODE_GPU_COUNT_LABEL: Final = "nvidia.com/gpu.count"
+HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
+
+VLLM_COMPONENT: Final = "vllm"
+OLLAMA_COMPONENT: Final = "ollama"
+PULL_COMPONENT: Final = "pull"
+GATEWAY_COMPONENT: Final = "gateway"
+
 ROUTES_KEY: Final = "routes.json"
 VLLM_PORT: Final = 8000
 OLLAMA_PORT: Final = 11434
@@ -60,6 +70,13 @@ def fingerprint(text: str, length: int = 8) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
+def label_value(text: str) -> str:
+    """Return `text` as a label's value: itself where that is allowed, else its slug, cut with a fingerprint."""
+    if len(text) <= LABEL_LENGTH and re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", text):
+        return text
+    return f"{slug(text)[: LABEL_LENGTH - 9].rstrip('-')}-{fingerprint(text)}"
+
+
 def child_name(pool: str, suffix: str) -> str:
     """Return `<pool>-<suffix>`, cut to 63 characters with a fingerprint in place of what was cut."""
     name = f"{pool}-{suffix}"
@@ -74,10 +91,11 @@ def child_names(pool: str, models: Iterable[str]) -> Mapping[str, str]:
     Two models whose slugs are the same (`qwen3:8b` and `qwen3-8b`) get different names: the later one carries a
     fingerprint of its own, so that adding it renames nothing that already runs.
     """
+    reserved = {ollama_name(pool), cache_name(pool), routes_name(pool), scripts_name(pool)}
     chosen: dict[str, str] = {}
     for model in models:
         name = child_name(pool, slug(model))
-        if name in chosen.values() or name in {ollama_name(pool), cache_name(pool), routes_name(pool)}:
+        if name in chosen.values() or name in reserved:
             name = child_name(pool, f"{slug(model)}-{fingerprint(model, 5)}")
         chosen[model] = name
     return chosen
@@ -101,3 +119,8 @@ def routes_name(pool: str) -> str:
 def scripts_name(pool: str) -> str:
     """Return the name of the ConfigMap with the engines' start script."""
     return child_name(pool, "scripts")
+
+
+def pull_name(pool: str, model: str, volume_uid: str) -> str:
+    """Return the name of the Job that pulls `model` into the Ollama volume with this uid: a new volume, a new Job."""
+    return child_name(pool, f"pull-{slug(model)[:30].rstrip('-')}-{fingerprint(f'{model} {volume_uid}')}")

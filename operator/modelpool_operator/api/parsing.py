@@ -9,6 +9,7 @@ import msgspec
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool, PoolSpec
 from modelpool_operator.api.quantity import Quantity
+from modelpool_operator.api.status import PoolStatus
 
 T = TypeVar("T")
 
@@ -68,3 +69,14 @@ def from_body(body: Mapping[str, Any]) -> ModelPool:
         created=datetime.fromisoformat(created) if isinstance(created, str) else created,
         spec=parse(PoolSpec, body.get("spec") or {}),
     )
+
+
+def status_of(body: Mapping[str, Any]) -> PoolStatus | None:
+    """Return the status that a manifest carries, or None when it has none that this version can read.
+
+    A status is the operator's own word: one it cannot read, from an older version or an edit by hand, is written anew.
+    """
+    try:
+        return parse(PoolStatus, body.get("status") or {})
+    except InvalidPoolError:
+        return None

@@ -1,0 +1,51 @@
+"""What every child manifest of a pool has in common: identity, labels, owner and the seal that tells an edit by hand."""
+
+import json
+from typing import Any, Final, NamedTuple
+
+from modelpool_operator.api import names
+from modelpool_operator.api.pool import ModelPool
+
+Manifest = dict[str, Any]
+"""A Kubernetes object as plain data, shaped like the YAML it becomes."""
+
+
+class ChildRef(NamedTuple):
+    """The identity of a pool's child; its namespace is the pool's."""
+
+    api_version: str
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+CHILD_KINDS: Final = (
+    ("v1", "PersistentVolumeClaim"),
+    ("v1", "ConfigMap"),
+    ("v1", "Service"),
+    ("apps/v1", "Deployment"),
+    ("batch/v1", "Job"),
+)
+"""apiVersion and kind of everything the operator owns, in the order in which it is applied. Prune looks at these."""
+
+
+def ref_of(manifest: Manifest) -> ChildRef:
+    """Return the identity of a manifest."""
+    return ChildRef(manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"])
+
+
+def digest(value: Any) -> str:
+    """Return a short hash of plain data that does not depend on the order of keys."""
+    return names.fingerprint(json.dumps(value, sort_keys=True, separators=(",", ":")), 16)
+
+
+def selector_labels(pool: ModelPool, component: str, model_label: str | None = None) -> dict[str, str]:
+    """Return the labels by which a Deployment or Service finds its pods: never a version, they cannot change."""
+    labels = {
+        names.NAME_LABEL: component,
+        names.INSTANCE_LABEL: names.child_name(pool.ref.name, component),
+        names.POOL_LABEL: names.label_value(pool.ref.name),
+    }
+    return {**labels, names.MODEL_LABEL: model_label} if model_label else labels

@@ -1,0 +1,171 @@
+"""What exists, reduced to what decisions need. The `cluster` layer lists objects and hands their dictionaries over here.
+
+Reducers are pure and tolerant: an absent field reads as nothing, never as an error.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from modelpool_operator.api import names
+from modelpool_operator.api.quantity import MIB
+from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerView:
+    """One container of a pod."""
+
+    name: str
+    ready: bool = False
+    running: bool = False
+    restarts: int = 0
+    waiting_reason: str = ""
+    """`ImagePullBackOff`, `CrashLoopBackOff`, `ContainerCreating` and the like; empty when it does not wait."""
+    waiting_message: str = ""
+    ended_reason: str = ""
+    """Of the last end, this one or the one before a restart: `OOMKilled`, `Error`, `Completed`."""
+    ended_message: str = ""
+    """The termination message: the last lines of the log when it failed."""
+    exit_code: int | None = None
+
+    @classmethod
+    def from_status(cls, status: Mapping[str, Any]) -> Self:
+        """Return the view of one entry of `status.containerStatuses`."""
+        state = status.get("state") or {}
+        waiting = state.get("waiting") or {}
+        ended = state.get("terminated") or (status.get("lastState") or {}).get("terminated") or {}
+        return cls(
+            name=status.get("name", ""),
+            ready=bool(status.get("ready")),
+            running="running" in state,
+            restarts=int(status.get("restartCount") or 0),
+            waiting_reason=waiting.get("reason") or "",
+            waiting_message=waiting.get("message") or "",
+            ended_reason=ended.get("reason") or "",
+            ended_message=ended.get("message") or "",
+            exit_code=ended.get("exitCode"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodView:
+    """One pod of the pool."""
+
+    name: str
+    component: str = ""
+    """`vllm`, `ollama` or `pull`: the label app.kubernetes.io/name."""
+    model: str | None = None
+    """The model's real name, from the annotation."""
+    template: str = ""
+    """Hash of the pod template it was made from."""
+    created: str = ""
+    """RFC 3339; sorts as text."""
+    phase: str = "Pending"
+    node: str | None = None
+    ready: bool = False
+    deleting: bool = False
+    unschedulable: str | None = None
+    """The scheduler's words, or None when a node was found or not yet looked for."""
+    containers: tuple[ContainerView, ...] = ()
+    log: tuple[str, ...] = ()
+    """Last lines of the engine's log, oldest first. Only read for a pod that runs and is not ready."""
+
+    @classmethod
+    def from_manifest(cls, pod: Mapping[str, Any], log: Iterable[str] = ()) -> Self:
+        """Return the view of a Pod, with the last lines of its log where somebody read them."""
+        metadata, status = pod.get("metadata") or {}, pod.get("status") or {}
+        labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+        conditions = {condition["type"]: condition for condition in status.get("conditions") or ()}
+        scheduled = conditions.get("PodScheduled", {})
+        unschedulable = scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
+        return cls(
+            name=metadata.get("name", ""),
+            component=labels.get(names.NAME_LABEL, ""),
+            model=annotations.get(names.MODEL_ANNOTATION),
+            template=annotations.get(names.TEMPLATE_ANNOTATION, ""),
+            created=str(metadata.get("creationTimestamp") or ""),
+            phase=status.get("phase") or "Pending",
+            node=(pod.get("spec") or {}).get("nodeName"),
+            ready=conditions.get("Ready", {}).get("status") == "True",
+            deleting=bool(metadata.get("deletionTimestamp")),
+            unschedulable=(scheduled.get("message") or "no node fits") if unschedulable else None,
+            containers=tuple(ContainerView.from_status(one) for one in status.get("containerStatuses") or ()),
+            log=tuple(log),
+        )
+
+    @property
+    def wants_log(self) -> bool:
+        """Whether the engine runs without being ready, so that its log tells what it waits for."""
+        return not self.ready and not self.deleting and any(container.running for container in self.containers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeView:
+    """One node, as far as cards go."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    gpu_memory: int | None = None
+    """Bytes of one card: the label nvidia.com/gpu.memory, which counts MiB."""
+    gpu_count: int | None = None
+
+    @classmethod
+    def from_manifest(cls, node: Mapping[str, Any]) -> Self:
+        """Return the view of a Node."""
+        metadata = node.get("metadata") or {}
+        labels = metadata.get("labels") or {}
+        memory, count = labels.get(names.NODE_GPU_MEMORY_LABEL, ""), labels.get(names.NODE_GPU_COUNT_LABEL, "")
+        return cls(
+            name=metadata.get("name", ""),
+            labels=dict(labels),
+            gpu_memory=int(memory) * MIB if memory.isdecimal() else None,
+            gpu_count=int(count) if count.isdecimal() else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """Everything one reconciliation looks at."""
+
+    children: Mapping[ChildRef, Manifest] = field(default_factory=dict)
+    """Live objects of `manifests.CHILD_KINDS` whose controlling owner is the pool, as the API server holds them."""
+    pods: tuple[PodView, ...] = ()
+    """Pods that carry the pool's label."""
+    nodes: tuple[NodeView, ...] = ()
+    """All nodes. Needed only when the pool does not say how much memory its cards have."""
+    claimed: Mapping[str, names.ObjectRef] = field(default_factory=dict)
+    """Model names and aliases that an older pool serves; the gateway leaves them to that one."""
+
+    @classmethod
+    def from_manifests(
+        cls,
+        *,
+        children: Iterable[Manifest] = (),
+        pods: Iterable[Mapping[str, Any]] = (),
+        nodes: Iterable[Mapping[str, Any]] = (),
+        logs: Mapping[str, Iterable[str]] | None = None,
+        claimed: Mapping[str, names.ObjectRef] | None = None,
+    ) -> Self:
+        """Return the view of listed objects.
+
+        Args:
+            children: must carry apiVersion and kind, which a list's items from the API server lack.
+            pods: of the pool, by its label.
+            nodes: of the cluster.
+            logs: last lines by pod name.
+            claimed: names that older pools serve.
+        """
+        logs = logs or {}
+        return cls(
+            children={ref_of(child): child for child in children},
+            pods=tuple(
+                PodView.from_manifest(pod, logs.get((pod.get("metadata") or {}).get("name", ""), ())) for pod in pods
+            ),
+            nodes=tuple(NodeView.from_manifest(node) for node in nodes),
+            claimed=dict(claimed or {}),
+        )
+
+    def child(self, kind: str, name: str) -> Manifest | None:
+        """Return the live child, or None."""
+        return next((live for ref, live in self.children.items() if (ref.kind, ref.name) == (kind, name)), None)

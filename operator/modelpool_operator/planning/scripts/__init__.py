@@ -1,0 +1,1 @@
+"""Programs that run beside engines, shipped as text. They know nothing of this package and import nothing of it."""
