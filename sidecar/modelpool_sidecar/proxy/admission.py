@@ -1,0 +1,145 @@
+"""Leases: who may talk to which engine now, and who waits.
+
+The effect around `routing.choose` and `routing.queue`: futures and a deadline, nothing decided here. A lease is
+counted before its owner wakes, so a free slot cannot be taken twice; an owner that was cancelled between the two
+gives it back.
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from ..routing import choose
+from ..routing.choose import Refusal, Target, Wait, Wanted
+from ..routing.documents import Engine
+from ..routing.leases import Account
+from ..routing.queue import FairQueue, Ticket
+from ..routing.table import BackendKey
+from .directory import Directory
+
+PATIENCE: Final = 4
+"""How often a request may be passed over to save Ollama a model swap."""
+
+
+class Refused(Exception):  # noqa: N818
+    """Nobody can take the request."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks, for the order of the queue."""
+
+    caller: str
+    priority: int = 0
+
+
+class Admission:
+    """Grants leases on endpoints. One per gateway, owned by its event loop."""
+
+    def __init__(self, directory: Directory) -> None:
+        self.account = Account()
+        self._directory = directory
+        self._wanted: dict[Ticket, tuple[Wanted, asyncio.Future[Target | None]]] = {}
+        self._loaded: dict[BackendKey, str] = {}
+        directory.on_change(self._serve_all)
+
+    @asynccontextmanager
+    async def lease(self, wanted: Wanted, asker: Asker) -> AsyncIterator[Target]:
+        """Hold a slot at an endpoint for the length of the block. Raises Refused."""
+        target = await self._acquire(wanted, asker)
+        try:
+            yield target
+        finally:
+            self._give_back(target)
+
+    async def _acquire(self, wanted: Wanted, asker: Asker) -> Target:
+        loop = asyncio.get_running_loop()
+        deadline: float | None = None
+        while True:
+            match choose.choose(self._directory.table, self.account, wanted):
+                case Target() as target:
+                    self._take(target)
+                    return target
+                case Refusal() as refusal:
+                    raise Refused(refusal)
+                case Wait() as wait:
+                    if deadline is None:
+                        deadline = loop.time() + wait.model.queue.timeout_seconds
+                    granted = await self._wait(wait, wanted, asker, deadline)
+                    if granted is not None:
+                        return granted
+                    if loop.time() >= deadline:
+                        wanted = dataclasses.replace(wanted, gave_up=wanted.gave_up | {wait.backend.key})
+
+    async def _wait(self, wait: Wait, wanted: Wanted, asker: Asker, deadline: float) -> Target | None:
+        """Queue until granted; None at the deadline, or when the table changed so that choosing must begin anew."""
+        key = wait.backend.key
+        patience = PATIENCE if wait.backend.engine is Engine.OLLAMA else None
+        queue = self.account.queues.setdefault(key, FairQueue(patience=patience))
+        ticket = Ticket(caller=asker.caller, model=wait.backend.model, priority=asker.priority)
+        future: asyncio.Future[Target | None] = asyncio.get_running_loop().create_future()
+        self._wanted[ticket] = (wanted, future)
+        queue.push(ticket)
+        try:
+            await asyncio.wait((future,), timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
+        except asyncio.CancelledError:
+            granted = future.result() if future.done() else None
+            if granted is not None:
+                self._give_back(granted)
+            raise
+        finally:
+            del self._wanted[ticket]
+            queue.remove(ticket)
+            if not queue:
+                self.account.queues.pop(key, None)
+        return future.result() if future.done() else None
+
+    def _take(self, target: Target) -> None:
+        self.account.take(target.endpoint.url)
+        self._loaded[target.backend.key] = target.backend.model
+
+    def _give_back(self, target: Target) -> None:
+        self.account.give_back(target.endpoint.url)
+        self._serve(target.backend.key)
+
+    def _serve_all(self) -> None:
+        for key in list(self.account.queues):
+            self._serve(key)
+
+    def _serve(self, key: BackendKey) -> None:
+        """Wake those in line that can go now, in order; stop at the first that must go on waiting."""
+        queue = self.account.queues.get(key)
+        while queue and (ticket := queue.peek(self._loaded.get(key))):
+            wanted, future = self._wanted[ticket]
+            decision = choose.choose(self._directory.table, _LineIgnored(self.account), wanted)
+            if isinstance(decision, Wait) and decision.backend.key == key:
+                return
+            queue.pop(self._loaded.get(key))
+            if isinstance(decision, Target):
+                self._take(decision)
+                future.set_result(decision)
+            else:
+                future.set_result(None)
+
+
+@dataclass(frozen=True, slots=True)
+class _LineIgnored:
+    """Loads as one sees them who already stands in line: the line's length does not matter."""
+
+    account: Account
+
+    def in_flight(self, url: str) -> int:
+        return self.account.in_flight(url)
+
+    def last_turn(self, url: str) -> int:
+        return self.account.last_turn(url)
+
+    def queued(self, key: BackendKey) -> int:
+        return 0

@@ -1,0 +1,57 @@
+"""Which headers cross the gateway. Pure: pairs in, pairs out; the only place that names hop-by-hop headers."""
+
+from collections.abc import Iterable, Mapping
+
+from .upstream import Headers
+
+REQUEST_ID = "X-Request-Id"
+BACKEND = "X-ModelPool-Backend"
+POOL = "X-ModelPool-Pool"
+ROUTE = "X-ModelPool-Route"
+QUEUE_MS = "X-ModelPool-Queue-Ms"
+
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+# Set anew on the way in: the engine's Host, the length of the body that is really sent, and our request id.
+_REPLACED_IN = frozenset({"host", "content-length", "expect", "x-request-id"})
+_REPLACED_OUT = frozenset(
+    {"content-length", "x-request-id", "date", "server", *map(str.lower, (BACKEND, POOL, ROUTE, QUEUE_MS))}
+)
+
+
+def to_engine(headers: Iterable[tuple[str, str]], *, request_id: str) -> list[tuple[str, str]]:
+    """What an engine gets of the caller's headers, `traceparent` and `Authorization` included."""
+    kept = _end_to_end(headers, _REPLACED_IN)
+    kept.append((REQUEST_ID, request_id))
+    return kept
+
+
+def to_caller(headers: Headers, added: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What the caller gets of an engine's headers, with ours. Content-Length is for the sender of the body to set."""
+    kept = _end_to_end(headers, _REPLACED_OUT)
+    kept.extend(added.items())
+    return kept
+
+
+def first(headers: Headers, name: str) -> str | None:
+    """The value of a header, whatever its case."""
+    wanted = name.lower()
+    return next((value for key, value in headers if key.lower() == wanted), None)
+
+
+def _end_to_end(headers: Iterable[tuple[str, str]], replaced: frozenset[str]) -> list[tuple[str, str]]:
+    pairs = list(headers)
+    named = {token.strip().lower() for key, value in pairs if key.lower() == "connection" for token in value.split(",")}
+    dropped = _HOP_BY_HOP | replaced | named
+    return [(key, value) for key, value in pairs if key.lower() not in dropped]

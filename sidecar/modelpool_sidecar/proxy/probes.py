@@ -1,0 +1,148 @@
+"""Asking engines whether they are ready: what is asked of which engine, and how often.
+
+vLLM binds its port before the model is loaded in some versions and after it in others, so only 200 from /health
+counts. An Ollama that runs may still lack a model, so its /api/tags is asked too. A slow answer is not a dead engine:
+one that was alive becomes unready after several silent probes in a row, but at once when its port is closed.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from ..routing.documents import Engine
+from ..routing.table import Probed, RoutingTable
+from .directory import Directory
+from .upstream import ConnectFailed, Upstream, UpstreamError, UpstreamRequest, UpstreamResponse
+
+UNREADY_INTERVAL: Final = 0.2
+"""Seconds between probes of an engine that is not ready: bounds how long a ready engine goes unnoticed."""
+READY_INTERVAL: Final = 2.0
+"""Seconds between probes of a ready engine; a failed request tells of its death earlier."""
+PROBE_TIMEOUT: Final = 2.0
+"""Seconds one probe may take."""
+SILENCES: Final = 3
+"""Probes without an answer in a row before an engine that was alive counts as dead."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Subject:
+    """An address to be probed, and what runs there."""
+
+    url: str
+    engine: Engine
+
+
+class _Tag(msgspec.Struct):
+    name: str = ""
+
+
+class _Tags(msgspec.Struct):
+    models: list[_Tag] | None = None
+
+
+class Prober:
+    """Keeps a Directory informed until cancelled."""
+
+    def __init__(self, directory: Directory, upstream: Upstream, *, everything: bool) -> None:
+        """`everything=False` leaves vLLM to the cluster's own probes, unless a request failed there."""
+        self._directory = directory
+        self._upstream = upstream
+        self._everything = everything
+        self._changed = asyncio.Event()
+        self._watchers: dict[Subject, asyncio.Task[None]] = {}
+        self._hurry: dict[Subject, asyncio.Event] = {}
+        directory.on_change(self._changed.set)
+
+    async def run(self) -> None:
+        """Probe until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._changed.clear()
+                subjects = set(self._subjects(self._directory.table))
+                for gone in self._watchers.keys() - subjects:
+                    self._watchers.pop(gone).cancel()
+                    del self._hurry[gone]
+                for subject in sorted(subjects - self._watchers.keys()):
+                    hurry = self._hurry[subject] = asyncio.Event()
+                    watching = self._watch(subject, hurry)
+                    self._watchers[subject] = group.create_task(watching, name=f"probe {subject.url}")
+                for subject in subjects:
+                    if not self._is_content(subject):
+                        self._hurry[subject].set()
+                await self._changed.wait()
+
+    def _subjects(self, table: RoutingTable) -> Iterable[Subject]:
+        suspects = self._directory.suspects
+        for model in table.models:
+            for backend in model.backends:
+                for endpoint in backend.endpoints:
+                    if self._everything or backend.engine is Engine.OLLAMA or endpoint.url in suspects:
+                        yield Subject(endpoint.url, backend.engine)
+
+    async def _watch(self, subject: Subject, hurry: asyncio.Event) -> None:
+        silences = 0
+        while True:
+            try:
+                async with asyncio.timeout(PROBE_TIMEOUT):
+                    found = await self._ask(subject)
+                silences = 0
+            except ConnectFailed:
+                found = Probed(alive=False)
+            except (UpstreamError, TimeoutError):
+                silences += 1
+                known = self._directory.known(subject.url)
+                found = known if known is not None and silences < SILENCES else Probed(alive=False)
+            self._directory.learn(subject.url, found)
+            await self._pause(subject, hurry)
+
+    async def _pause(self, subject: Subject, hurry: asyncio.Event) -> None:
+        """Wait for the next probe: long while all is well, but no longer than until a request fails there."""
+        if self._is_content(subject):
+            hurry.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(hurry.wait(), READY_INTERVAL)
+        if not self._is_content(subject):
+            await asyncio.sleep(UNREADY_INTERVAL)
+
+    def _is_content(self, subject: Subject) -> bool:
+        table = self._directory.table
+        endpoints = (
+            endpoint.ready
+            for model in table.models
+            for backend in model.backends
+            if backend.engine is subject.engine
+            for endpoint in backend.endpoints
+            if endpoint.url == subject.url
+        )
+        return all(endpoints) and subject.url not in self._directory.suspects
+
+    async def _ask(self, subject: Subject) -> Probed:
+        match subject.engine:
+            case Engine.VLLM:
+                status, _ = await self._get(subject.url, "/health")
+                return Probed(alive=status == 200)
+            case Engine.OLLAMA:
+                status, _ = await self._get(subject.url, "/api/version")
+                if status != 200:
+                    return Probed(alive=False)
+                status, body = await self._get(subject.url, "/api/tags")
+                return Probed(alive=status == 200, models=_names(body) if status == 200 else None)
+
+    async def _get(self, url: str, path: str) -> tuple[int, bytes]:
+        response: UpstreamResponse = await self._upstream.open(url, UpstreamRequest(method="GET", path=path))
+        try:
+            return response.status, b"".join([chunk async for chunk in response.chunks()])
+        finally:
+            response.release()
+
+
+def _names(body: bytes) -> frozenset[str]:
+    try:
+        tags = msgspec.json.decode(body, type=_Tags)
+    except msgspec.MsgspecError:
+        return frozenset()
+    return frozenset(tag.name for tag in tags.models or ())

@@ -1,0 +1,15 @@
+"""Where routes come from: a file on one machine, or the cluster's ConfigMaps and EndpointSlices.
+
+A source runs until cancelled, loads a `Directory` whenever something changed, and keeps the last good state when its
+origin is out of reach. It knows nothing of requests.
+"""
+
+from typing import Protocol
+
+
+class Source(Protocol):
+    """Anything that keeps a Directory up to date."""
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        ...

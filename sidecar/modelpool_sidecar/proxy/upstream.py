@@ -1,0 +1,79 @@
+"""The seam to engines: what relaying asks of an HTTP client, and how a client says what went wrong.
+
+    UpstreamError
+    ├── ConnectFailed           nothing was sent: any other target may be tried
+    ├── ClosedBeforeFirstByte   the engine died or hung before it answered: generation is not committed, try another
+    └── BrokenMidStream         bytes of the answer have been seen: the caller must see the break
+
+Knows no routing, no dialect, and no HTTP library.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+Headers = Sequence[tuple[str, str]]
+
+
+class UpstreamError(Exception):
+    """The engine did not give a whole answer. The message is for the log, not for the caller."""
+
+
+class ConnectFailed(UpstreamError):  # noqa: N818 -- the family is named for what happened
+    """No connection came about, so nothing was sent."""
+
+
+class ClosedBeforeFirstByte(UpstreamError):  # noqa: N818
+    """The connection ended, or stayed silent too long, before the answer began."""
+
+
+class BrokenMidStream(UpstreamError):  # noqa: N818
+    """The answer had begun and ended too early."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamRequest:
+    """What to send. `path` begins with a slash and includes the query; `headers` carry no Host and no hop-by-hop."""
+
+    method: str
+    path: str
+    headers: Headers = ()
+    body: bytes | None = None
+
+
+class UpstreamResponse(Protocol):
+    """An answer whose head is here and whose body may be coming."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Headers:
+        """All headers in order, repeated ones repeated."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives, undecoded, never empty pieces. Raises BrokenMidStream."""
+        ...
+
+    def release(self) -> None:
+        """Give the connection back after the body was read to its end; otherwise the same as `abort`."""
+        ...
+
+    def abort(self) -> None:
+        """Close the connection at once, so that the engine stops generating."""
+        ...
+
+
+class Upstream(Protocol):
+    """An HTTP client, shared by all requests."""
+
+    async def open(self, base_url: str, request: UpstreamRequest) -> UpstreamResponse:
+        """Send and wait for the head of the answer. Raises ConnectFailed or ClosedBeforeFirstByte."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...

@@ -1,0 +1,162 @@
+"""Choosing a target: pure, so that every rule is a row in a table of cases.
+
+The rules, for the backends of a model in order of preference:
+1. a backend that lacks what the request needs, or has no ready endpoint left to try, is passed over;
+2. a ready endpoint with room takes the request: the least loaded, and among equals the one that waited longest for
+   work;
+3. when all are busy, the request waits in that backend's queue, if the queue has room and the request may still wait;
+4. else the next backend; when none is left, the refusal says why.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from .table import Backend, BackendKey, Endpoint, Model, RoutingTable
+
+
+class Route(StrEnum):
+    """How the answer came about: by the first backend, by another backend, or by another endpoint of the first."""
+
+    PRIMARY = "primary"
+    FALLBACK = "fallback"
+    RETRY = "retry"
+
+
+class Why(StrEnum):
+    """Why a backend was passed over. A closed set: it labels a metric."""
+
+    UNREADY = "unready"
+    FAILED = "failed"
+    QUEUE_FULL = "queue_full"
+    QUEUE_TIMEOUT = "queue_timeout"
+    CAPABILITY = "capability"
+
+
+class RefusalKind(StrEnum):
+    """Why a request cannot be served at all."""
+
+    UNKNOWN_MODEL = "unknown_model"
+    LACKS_CAPABILITY = "lacks_capability"
+    UNAVAILABLE = "unavailable"
+    QUEUE_FULL = "queue_full"
+    QUEUE_TIMEOUT = "queue_timeout"
+
+
+class Loads(Protocol):
+    """What choosing asks about the present."""
+
+    def in_flight(self, url: str) -> int:
+        """Requests running at an endpoint."""
+        ...
+
+    def last_turn(self, url: str) -> int:
+        """A number that is higher the later an endpoint got its last request."""
+        ...
+
+    def queued(self, key: BackendKey) -> int:
+        """Requests waiting for a backend."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What choosing needs to know about a request, and what it has gone through so far."""
+
+    model: str
+    needs: frozenset[str] = frozenset()
+    """Capabilities the request cannot do without."""
+    tried: frozenset[str] = frozenset()
+    """Endpoints that failed before the first byte."""
+    gave_up: frozenset[BackendKey] = frozenset()
+    """Backends whose queue it has waited in for as long as it may."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where the request goes now."""
+
+    model: Model
+    backend: Backend
+    endpoint: Endpoint
+    route: Route
+    why: Why | None = None
+    """Why the first backend did not take it; None on the primary route."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """The request joins this backend's queue."""
+
+    model: Model
+    backend: Backend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Nobody can take it. The message is for the caller and names the model."""
+
+    kind: RefusalKind
+    message: str
+    model: Model | None = None
+
+
+def choose(table: RoutingTable, loads: Loads, wanted: Wanted) -> Target | Wait | Refusal:
+    """Apply the rules above to one request."""
+    model = table.find(wanted.model)
+    if model is None:
+        return Refusal(kind=RefusalKind.UNKNOWN_MODEL, message=f"model '{wanted.model}' not found")
+    passed: list[Why] = []
+    for backend in model.backends:
+        if backend.capabilities is not None and not wanted.needs <= backend.capabilities:
+            passed.append(Why.CAPABILITY)
+            continue
+        usable = [endpoint for endpoint in backend.endpoints if endpoint.ready and endpoint.url not in wanted.tried]
+        if not usable:
+            was_tried = any(endpoint.url in wanted.tried for endpoint in backend.endpoints)
+            passed.append(Why.FAILED if was_tried else Why.UNREADY)
+            continue
+        endpoint = least_loaded(backend, usable, loads)
+        if endpoint is not None:
+            return Target(
+                model=model,
+                backend=backend,
+                endpoint=endpoint,
+                route=_route(model, backend, wanted),
+                why=passed[0] if passed else None,
+            )
+        if backend.key in wanted.gave_up:
+            passed.append(Why.QUEUE_TIMEOUT)
+        elif loads.queued(backend.key) >= model.queue.max_pending:
+            passed.append(Why.QUEUE_FULL)
+        else:
+            return Wait(model=model, backend=backend)
+    return _refusal(model, wanted, passed)
+
+
+def least_loaded(backend: Backend, usable: Iterable[Endpoint], loads: Loads) -> Endpoint | None:
+    """The endpoint with the fewest running requests that has room for one more."""
+    with_room = [endpoint for endpoint in usable if loads.in_flight(endpoint.url) < backend.max_concurrency]
+    return min(with_room, key=lambda one: (loads.in_flight(one.url), loads.last_turn(one.url)), default=None)
+
+
+def _route(model: Model, backend: Backend, wanted: Wanted) -> Route:
+    if backend is not model.backends[0]:
+        return Route.FALLBACK
+    return Route.RETRY if wanted.tried else Route.PRIMARY
+
+
+def _refusal(model: Model, wanted: Wanted, passed: list[Why]) -> Refusal:
+    if passed and all(why is Why.CAPABILITY for why in passed):
+        lacks = ", ".join(sorted(wanted.needs))
+        message = f"model '{wanted.model}' does not support {lacks}"
+        return Refusal(kind=RefusalKind.LACKS_CAPABILITY, message=message, model=model)
+    if Why.QUEUE_TIMEOUT in passed:
+        message = f"model '{wanted.model}' is busy: waited {model.queue.timeout_seconds:g} s for a free slot"
+        return Refusal(kind=RefusalKind.QUEUE_TIMEOUT, message=message, model=model)
+    if Why.QUEUE_FULL in passed:
+        message = f"model '{wanted.model}' is busy: {model.queue.max_pending} requests are waiting already"
+        return Refusal(kind=RefusalKind.QUEUE_FULL, message=message, model=model)
+    message = f"model '{wanted.model}' is not ready: no engine that serves it can answer now"
+    return Refusal(kind=RefusalKind.UNAVAILABLE, message=message, model=model)

@@ -1,0 +1,53 @@
+"""Who is being served where: the only mutable state of routing.
+
+One event loop owns an account, so there are no locks. `proxy.admission` takes and gives back; `choose` reads it as
+Loads.
+"""
+
+from collections import Counter
+
+from .queue import FairQueue
+from .table import BackendKey
+
+
+class Account:
+    """Running and waiting requests. Implements `choose.Loads`."""
+
+    def __init__(self) -> None:
+        self._running: Counter[str] = Counter()
+        self._turns: dict[str, int] = {}
+        self._turn = 0
+        self.queues: dict[BackendKey, FairQueue] = {}
+        """The lines of those that wait; a backend without waiters may be absent."""
+
+    def in_flight(self, url: str) -> int:
+        """Requests running at an endpoint."""
+        return self._running[url]
+
+    def last_turn(self, url: str) -> int:
+        """The number of the last request that an endpoint got; 0 for none."""
+        return self._turns.get(url, 0)
+
+    def queued(self, key: BackendKey) -> int:
+        """Requests waiting for a backend."""
+        queue = self.queues.get(key)
+        return 0 if queue is None else len(queue)
+
+    def take(self, url: str) -> None:
+        """Count a request in."""
+        self._turn += 1
+        self._turns[url] = self._turn
+        self._running[url] += 1
+
+    def give_back(self, url: str) -> None:
+        """Count a request out. Giving back more than was taken is a bug, and said so."""
+        if self._running[url] <= 0:
+            raise RuntimeError(f"lease of {url} given back twice")
+        self._running[url] -= 1
+        if not self._running[url]:
+            del self._running[url]
+
+    @property
+    def running(self) -> int:
+        """All requests running anywhere."""
+        return self._running.total()

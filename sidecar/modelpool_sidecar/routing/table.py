@@ -1,0 +1,204 @@
+"""The routing table: a value, replaced whole, never edited.
+
+Built from routes documents, the addresses behind their services, and what probes and failed requests have told about
+each address. Knows no socket and no clock; `proxy.directory` calls `build` whenever an input changed and swaps the
+result in.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
+
+from . import documents
+from .documents import Engine, PoolRef
+
+
+class BackendKey(NamedTuple):
+    """What shares one queue and one account of running requests: an engine's service (or URL) in one pool.
+
+    All models of one Ollama share it; each vLLM model has its own.
+    """
+
+    pool: PoolRef
+    address: str
+
+    def __str__(self) -> str:
+        return f"{self.pool}/{self.address}"
+
+
+class ServiceRef(NamedTuple):
+    """The port of a Kubernetes Service, or a bare URL with no namespace."""
+
+    namespace: str
+    name: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """One place where a service answers, and whether the source believes it ready."""
+
+    url: str
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """What was last learnt about one address by asking it, or by failing to reach it."""
+
+    alive: bool
+    models: frozenset[str] | None = None
+    """Names the engine says it holds; None when that was not asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One address of a backend. `ready` is about the backend's model, not the process alone."""
+
+    url: str
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """One way to serve a model, with its live endpoints."""
+
+    key: BackendKey
+    engine: Engine
+    model: str
+    max_concurrency: int
+    capabilities: frozenset[str] | None
+    endpoints: tuple[Endpoint, ...]
+    service: ServiceRef
+
+    @property
+    def ready(self) -> bool:
+        """Whether any endpoint would take a request now."""
+        return any(endpoint.ready for endpoint in self.endpoints)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A model as clients know it. `entry` keeps the catalogue's facts as the document gave them."""
+
+    name: str
+    pool: documents.Pool
+    queue: documents.QueueLimits
+    entry: documents.ModelEntry
+    backends: tuple[Backend, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether any backend would take a request now."""
+        return any(backend.ready for backend in self.backends)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """A name that two pools claim: the older one serves it."""
+
+    name: str
+    winner: PoolRef
+    loser: PoolRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingTable:
+    """Everything a request needs to find its way, at one moment."""
+
+    models: tuple[Model, ...] = ()
+    names: Mapping[str, Model] = field(default_factory=lambda: MappingProxyType({}))
+    conflicts: tuple[Conflict, ...] = ()
+    pools: tuple[PoolRef, ...] = ()
+
+    def find(self, name: str) -> Model | None:
+        """The model that answers to a name or alias; case and a tag of `latest` do not matter, as with Ollama."""
+        return self.names.get(name) or self.names.get(_folded(name))
+
+
+def _folded(name: str) -> str:
+    return name.lower().removesuffix(":latest")
+
+
+def service_of(pool: documents.Pool, entry: documents.BackendEntry) -> ServiceRef:
+    """Where the backend's addresses are looked up."""
+    if entry.url is not None:
+        return ServiceRef("", entry.url.rstrip("/"), 0)
+    return ServiceRef(pool.namespace, entry.service or "", entry.port or 0)
+
+
+def build(
+    routes: Iterable[documents.RoutesDocument],
+    addresses: Mapping[ServiceRef, tuple[Address, ...]],
+    probed: Mapping[str, Probed],
+) -> RoutingTable:
+    """One table from all documents. The older pool keeps a contested name; equal ages go by namespace and name."""
+    models: list[Model] = []
+    names: dict[str, Model] = {}
+    conflicts: list[Conflict] = []
+    ordered = sorted(routes, key=lambda document: (document.pool.created, document.pool.ref))
+    for document in ordered:
+        for entry in document.models:
+            holder = names.get(_folded(entry.name))
+            if holder is not None:
+                conflicts.append(Conflict(name=entry.name, winner=holder.pool.ref, loser=document.pool.ref))
+                continue
+            model = _model(document, entry, addresses, probed)
+            models.append(model)
+            names[_folded(entry.name)] = names[entry.name] = model
+        # A pool's own names come before its aliases, so an alias never hides a model of the same pool.
+        for entry in document.models:
+            owner = names[_folded(entry.name)]
+            if owner.pool.ref != document.pool.ref:
+                continue
+            for alias in entry.aliases:
+                holder = names.setdefault(_folded(alias), owner)
+                if holder is owner:
+                    names[alias] = owner
+                else:
+                    conflicts.append(Conflict(name=alias, winner=holder.pool.ref, loser=document.pool.ref))
+    return RoutingTable(
+        models=tuple(models),
+        names=MappingProxyType(names),
+        conflicts=tuple(conflicts),
+        pools=tuple(document.pool.ref for document in ordered),
+    )
+
+
+def _model(
+    document: documents.RoutesDocument,
+    entry: documents.ModelEntry,
+    addresses: Mapping[ServiceRef, tuple[Address, ...]],
+    probed: Mapping[str, Probed],
+) -> Model:
+    backends = []
+    for item in entry.backends:
+        service = service_of(document.pool, item)
+        named = item.capabilities if item.capabilities is not None else entry.capabilities
+        shown = service.name if not service.namespace else f"{service.name}:{service.port}"
+        backends.append(
+            Backend(
+                key=BackendKey(document.pool.ref, shown),
+                engine=item.engine,
+                model=item.model,
+                max_concurrency=item.max_concurrency,
+                capabilities=None if named is None else frozenset(named),
+                endpoints=tuple(
+                    Endpoint(url=address.url, ready=_is_ready(address, probed.get(address.url), item))
+                    for address in addresses.get(service, ())
+                ),
+                service=service,
+            )
+        )
+    return Model(name=entry.name, pool=document.pool, queue=document.queue, entry=entry, backends=tuple(backends))
+
+
+def _is_ready(address: Address, probed: Probed | None, entry: documents.BackendEntry) -> bool:
+    if not address.ready:
+        return False
+    if probed is None:
+        return True
+    if not probed.alive:
+        return False
+    return probed.models is None or _folded(entry.model) in {_folded(name) for name in probed.models}

@@ -1,0 +1,116 @@
+from dataclasses import dataclass, field
+
+import pytest
+
+from modelpool_sidecar.routing import choose, table
+from modelpool_sidecar.routing.choose import RefusalKind, Target, Wait, Wanted
+from modelpool_sidecar.routing.documents import Engine
+from modelpool_sidecar.routing.table import RoutingTable
+
+from .worlds import OLLAMA, VLLM, Loads, built, document, entry, model
+
+READY = built(document())
+KEY = {engine: backend.key for backend in READY.models[0].backends for engine in [backend.engine]}
+TEXT_ONLY = model(
+    "qwen3:8b",
+    entry(Engine.VLLM, VLLM),
+    entry(Engine.OLLAMA, OLLAMA, can=("completion", "vision")),
+    capabilities=("completion",),
+)
+
+
+def told(decision: Target | Wait | choose.Refusal) -> str:
+    match decision:
+        case Target(endpoint=endpoint, route=route, why=why):
+            return f"{endpoint.url} {route.value}" + (f" {why.value}" if why else "")
+        case Wait(backend=backend):
+            return f"wait {backend.engine.value}"
+        case choose.Refusal(kind=kind):
+            return kind.value
+
+
+@dataclass(kw_only=True)
+class Case:
+    want: str
+    live: RoutingTable = READY
+    loads: Loads = field(default_factory=Loads)
+    wanted: Wanted = field(default_factory=lambda: Wanted(model="qwen3:8b"))
+
+
+def asking(**fields: object) -> Wanted:
+    return Wanted(model="qwen3:8b", **fields)  # type: ignore[arg-type]
+
+
+BUSY = {VLLM: 2}
+ALL_BUSY = {VLLM: 2, OLLAMA: 1}
+CASES = {
+    "an idle engine takes it": Case(want=f"{VLLM} primary"),
+    "an engine with room takes it": Case(loads=Loads({VLLM: 1}), want=f"{VLLM} primary"),
+    "a busy engine is waited for, though the fallback is idle": Case(loads=Loads(BUSY), want="wait vllm"),
+    "a full queue spills to the fallback": Case(loads=Loads(BUSY, queued=2), want=f"{OLLAMA} fallback queue_full"),
+    "full queues everywhere refuse": Case(loads=Loads(ALL_BUSY, queued=2), want=RefusalKind.QUEUE_FULL),
+    "an unready engine is not waited for": Case(
+        live=built(document(), dead=(VLLM,)), want=f"{OLLAMA} fallback unready"
+    ),
+    "a busy fallback is waited for": Case(
+        live=built(document(), dead=(VLLM,)), loads=Loads(ALL_BUSY), want="wait ollama"
+    ),
+    "nothing ready refuses": Case(live=built(document(), dead=(VLLM, OLLAMA)), want=RefusalKind.UNAVAILABLE),
+    "a failed engine is not tried again": Case(
+        wanted=asking(tried=frozenset({VLLM})), want=f"{OLLAMA} fallback failed"
+    ),
+    "all failed refuses": Case(wanted=asking(tried=frozenset({VLLM, OLLAMA})), want=RefusalKind.UNAVAILABLE),
+    "after the wait the fallback takes it": Case(
+        loads=Loads(BUSY), wanted=asking(gave_up=frozenset({KEY[Engine.VLLM]})), want=f"{OLLAMA} fallback queue_timeout"
+    ),
+    "after the wait with all busy it is refused": Case(
+        loads=Loads(ALL_BUSY), wanted=asking(gave_up=frozenset(KEY.values())), want=RefusalKind.QUEUE_TIMEOUT
+    ),
+    "an unknown name is refused": Case(wanted=Wanted(model="nope"), want=RefusalKind.UNKNOWN_MODEL),
+    "an image goes to the backend that sees": Case(
+        live=built(document(TEXT_ONLY)),
+        wanted=asking(needs=frozenset({"vision"})),
+        want=f"{OLLAMA} fallback capability",
+    ),
+    "an image is refused when the backend that sees is the only hope and is dead": Case(
+        live=built(document(TEXT_ONLY), dead=(OLLAMA,)),
+        wanted=asking(needs=frozenset({"vision"})),
+        want=RefusalKind.UNAVAILABLE,
+    ),
+    "an image is refused by name when nobody sees": Case(
+        live=built(document(model(capabilities=("completion",)))),
+        wanted=asking(needs=frozenset({"vision"})),
+        want=RefusalKind.LACKS_CAPABILITY,
+    ),
+    "unknown capabilities refuse nothing": Case(wanted=asking(needs=frozenset({"vision"})), want=f"{VLLM} primary"),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_choose(case: Case) -> None:
+    assert told(choose.choose(case.live, case.loads, case.wanted)) == case.want
+
+
+def two_endpoints() -> RoutingTable:
+    routes = document()
+    service = table.service_of(routes.pool, routes.models[0].backends[0])
+    addresses = tuple(table.Address(url=url, ready=True) for url in ("http://a:1", "http://b:1"))
+    return table.build([routes], {service: addresses}, {})
+
+
+@pytest.mark.parametrize(
+    ("loads", "want"),
+    [
+        (Loads({"http://a:1": 1}), "http://b:1 primary"),
+        (Loads({"http://b:1": 1}), "http://a:1 primary"),
+        (Loads(turns={"http://a:1": 7, "http://b:1": 3}), "http://b:1 primary"),
+        (Loads({"http://a:1": 2, "http://b:1": 2}), "wait vllm"),
+    ],
+)
+def test_the_least_loaded_endpoint_takes_it_and_equals_take_turns(loads: Loads, want: str) -> None:
+    assert told(choose.choose(two_endpoints(), loads, Wanted(model="qwen3:8b"))) == want
+
+
+def test_another_endpoint_of_the_same_backend_is_a_retry() -> None:
+    wanted = Wanted(model="qwen3:8b", tried=frozenset({"http://a:1"}))
+    assert told(choose.choose(two_endpoints(), Loads(), wanted)) == "http://b:1 retry"
