@@ -40,6 +40,7 @@ lock: setup ## Renew requirements/*.lock from pyproject.toml
 	@for name in $(filter-out dev,$(LOCKS)); do \
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --extra $$name pyproject.toml -o requirements/$$name.lock; done
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --all-extras --group dev requirements/build.in pyproject.toml -o requirements/dev.lock
+	@echo hatchling | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --constraint requirements/dev.lock - -o requirements/build.lock
 
 clean: ## Remove what the targets made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache dist

@@ -1,0 +1,71 @@
+# Three images out of one file: `--target operator`, `--target sidecar` and `--target engines` (simulated engines).
+# Nothing is installed that the locks in requirements/ do not name with its hash.
+
+# What the programs run on: any image with python3 and CA certificates.
+ARG BASE=python:3.13-slim-bookworm
+# What they are installed with: the same python3, and pip.
+ARG BUILDER=${BASE}
+
+FROM ${BUILDER} AS builder
+# A mirror of the package index, for builds behind a wall.
+ARG PIP_INDEX_URL
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ONLY_BINARY=:all: PIP_ROOT_USER_ACTION=ignore
+WORKDIR /src
+
+FROM builder AS wheel
+COPY requirements/build.lock requirements/
+RUN python3 -m venv --without-pip /build \
+ && python3 -m pip --python /build/bin/python3 install --require-hashes -r requirements/build.lock
+COPY . .
+RUN /build/bin/python3 -m hatchling build -t wheel -d /dist
+
+FROM builder AS operator-venv
+COPY requirements/operator.lock requirements/
+RUN python3 -m venv --without-pip /opt/modelpool \
+ && python3 -m pip --python /opt/modelpool/bin/python3 install --require-hashes -r requirements/operator.lock
+COPY --from=wheel /dist /dist
+RUN python3 -m pip --python /opt/modelpool/bin/python3 install --no-deps --no-index /dist/*.whl
+
+FROM builder AS sidecar-venv
+COPY requirements/sidecar.lock requirements/
+RUN python3 -m venv --without-pip /opt/modelpool \
+ && python3 -m pip --python /opt/modelpool/bin/python3 install --require-hashes -r requirements/sidecar.lock
+COPY --from=wheel /dist /dist
+RUN python3 -m pip --python /opt/modelpool/bin/python3 install --no-deps --no-index /dist/*.whl
+
+FROM builder AS engines-venv
+COPY requirements/engines.lock requirements/
+RUN python3 -m venv --without-pip /opt/modelpool \
+ && python3 -m pip --python /opt/modelpool/bin/python3 install --require-hashes -r requirements/engines.lock
+COPY --from=wheel /dist /dist
+RUN python3 -m pip --python /opt/modelpool/bin/python3 install --no-deps --no-index /dist/*.whl \
+ && ln -s modelpool-fake-vllm /opt/modelpool/bin/vllm \
+ && ln -s modelpool-fake-ollama /opt/modelpool/bin/ollama
+
+# No pip, no shell profile, no writable path is needed: the chart runs it with a read-only root filesystem.
+FROM ${BASE} AS runtime
+RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensurepip
+# PYTHONSAFEPATH: a working folder that holds `operator/` must never shadow the standard library's module.
+ENV PATH=/opt/modelpool/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    HOME=/tmp PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+LABEL org.opencontainers.image.licenses=Apache-2.0 org.opencontainers.image.vendor=ModelPool
+WORKDIR /
+# A number, so that `runAsNonRoot` can be checked without the image's list of users.
+USER 65532:65532
+
+FROM runtime AS sidecar
+LABEL org.opencontainers.image.title="ModelPool gateway"
+COPY --from=sidecar-venv /opt/modelpool /opt/modelpool
+EXPOSE 8100 11434
+ENTRYPOINT ["modelpool-sidecar"]
+
+# Answers to `vllm serve` and `ollama serve` as the real images do, without a GPU or weights.
+FROM runtime AS engines
+LABEL org.opencontainers.image.title="ModelPool simulated engines"
+COPY --from=engines-venv /opt/modelpool /opt/modelpool
+EXPOSE 8000 11434
+
+FROM runtime AS operator
+LABEL org.opencontainers.image.title="ModelPool operator"
+COPY --from=operator-venv /opt/modelpool /opt/modelpool
+ENTRYPOINT ["modelpool-operator"]
