@@ -1,0 +1,193 @@
+"""What routing needs to know of a request, read from the raw body without re-writing it.
+
+Only the caller's gross mistakes are found here: a body that is no JSON object, or names no model. Everything else is
+left to the translator or the engine, whose messages are better.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+
+from .dialect import Dialect, Operation
+from .durations import parse_keep_alive
+from .errors import BadRequestError
+
+AFFINITY_BYTES: Final = 2048
+"""How much of the conversation's beginning identifies its prefix."""
+
+_NOTHING: Final = msgspec.Raw(b"")
+_NULL: Final = b"null"
+
+
+class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts of one request that decide where it may go."""
+
+    model: str
+    stream: bool
+    """Whether the caller wants a stream: as asked, else the dialect's default."""
+    messages: int = 0
+    images: bool = False
+    tools: bool = False
+    thinking: bool | None = None
+    """Whether thinking is asked for; None when the caller leaves it to the model."""
+    keep_alive_s: float | None = None
+    """Ollama's keep_alive in seconds, infinite when negative, None when absent."""
+    affinity: bytes = b""
+    """The beginning of the prompt as sent: requests that share it profit from the same engine's prefix cache."""
+
+
+class _Body(msgspec.Struct):
+    model: str | None = None
+    name: str | None = None
+    stream: bool | None = None
+    messages: msgspec.Raw = _NOTHING
+    prompt: msgspec.Raw = _NOTHING
+    input: msgspec.Raw = _NOTHING
+    images: msgspec.Raw = _NOTHING
+    tools: msgspec.Raw = _NOTHING
+    think: msgspec.Raw = _NOTHING
+    thinking: msgspec.Raw = _NOTHING
+    reasoning_effort: msgspec.Raw = _NOTHING
+    keep_alive: msgspec.Raw = _NOTHING
+
+
+class _Message(msgspec.Struct):
+    content: msgspec.Raw = _NOTHING
+    images: msgspec.Raw = _NOTHING
+
+
+class _Part(msgspec.Struct):
+    type: str = ""
+
+
+_BODY: Final = msgspec.json.Decoder(_Body)
+_MESSAGES: Final = msgspec.json.Decoder(list[_Message])
+_PARTS: Final = msgspec.json.Decoder(list[_Part])
+_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_IMAGE_PARTS: Final = frozenset({"image", "image_url", "input_image"})
+_MISMATCH: Final = re.compile(r"Expected `([^`]+)`, got `(\w+)`(?: - at `\$\.?([^`]*)`)?")
+_GO_KINDS: Final = {
+    "str": "string",
+    "int": "number",
+    "float": "number",
+    "bool": "bool",
+    "array": "array",
+    "object": "object",
+}
+_GO_TYPES: Final = {
+    "messages": "[]api.Message",
+    "messages.tool_calls": "[]api.ToolCall",
+    "messages.images": "[]api.ImageData",
+    "images": "[]api.ImageData",
+    "tools": "api.Tools",
+    "options": "map[string]interface {}",
+    "context": "[]int",
+}
+_GO_DEFAULTS: Final = {"str": "string", "array": "[]string", "object": "map[string]interface {}"}
+
+
+def read_head(body: bytes, dialect: Dialect, operation: Operation) -> RequestHead:
+    """Read the head of a request. Raises BadRequestError, worded as the caller's dialect words it."""
+    if not body.strip():
+        raise BadRequestError("missing request body")
+    try:
+        found = _BODY.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise unreadable(error, body, _struct_name(operation)) from error
+    model = found.model or (found.name if operation in (Operation.SHOW_MODEL, Operation.ADMIN) else None)
+    if not model:
+        raise BadRequestError("model is required")
+    streams = dialect is Dialect.OLLAMA and operation in (Operation.CHAT, Operation.GENERATE)
+    count, images = _messages(found.messages)
+    return RequestHead(
+        model=model,
+        stream=found.stream if found.stream is not None else streams,
+        messages=count,
+        images=images or _filled(found.images),
+        tools=_filled(found.tools),
+        thinking=_thinking(found),
+        keep_alive_s=_keep_alive(found.keep_alive),
+        affinity=bytes(memoryview(found.messages or found.prompt or found.input)[:AFFINITY_BYTES]),
+    )
+
+
+def unreadable(error: Exception, body: bytes, struct: str) -> BadRequestError:
+    """The decoder's complaint in Ollama's words, which are those of Go's decoder. `struct` is the Go type's name."""
+    text = str(error)
+    if isinstance(error, UnicodeDecodeError):
+        return BadRequestError("the request body is not valid UTF-8")
+    if isinstance(error, RecursionError):
+        return BadRequestError("the request body is nested too deeply")
+    if isinstance(error, msgspec.ValidationError):
+        return BadRequestError(_go_mismatch(text, struct))
+    if "truncated" in text:
+        return BadRequestError("unexpected EOF")
+    if (place := re.search(r"byte (\d+)", text)) is not None and int(place[1]) < len(body):
+        character = chr(body[int(place[1])])
+        return BadRequestError(f"invalid character {character!r} in the request body at byte {place[1]}")
+    return BadRequestError(text)
+
+
+def _go_mismatch(text: str, struct: str) -> str:
+    found = _MISMATCH.match(text)
+    if found is None:
+        return text
+    wanted, got, place = (
+        found[1].split(" | ")[0],
+        _GO_KINDS.get(found[2], found[2]),
+        re.sub(r"\[[^\]]*\]", "", found[3] or ""),
+    )
+    if not place:
+        return f"json: cannot unmarshal {got} into Go value of type api.{struct}"
+    kind = _GO_TYPES.get(place) or _GO_DEFAULTS.get(wanted, wanted)
+    return f"json: cannot unmarshal {got} into Go struct field {struct}.{place} of type {kind}"
+
+
+def _struct_name(operation: Operation) -> str:
+    names = {
+        Operation.GENERATE: "GenerateRequest",
+        Operation.EMBED: "EmbedRequest",
+        Operation.SHOW_MODEL: "ShowRequest",
+    }
+    return names.get(operation, "ChatRequest")
+
+
+def _filled(raw: msgspec.Raw) -> bool:
+    return bytes(memoryview(raw)[:1]) == b"[" and bytes(raw).strip(b"[] \t\r\n") != b""
+
+
+def _messages(raw: msgspec.Raw) -> tuple[int, bool]:
+    if bytes(memoryview(raw)[:1]) != b"[":
+        return 0, False
+    try:
+        messages = _MESSAGES.decode(raw)
+    except msgspec.ValidationError:
+        return len(_LIST.decode(raw)), False
+    return len(messages), any(_filled(message.images) or _has_image(message.content) for message in messages)
+
+
+def _has_image(content: msgspec.Raw) -> bool:
+    if bytes(memoryview(content)[:1]) != b"[":
+        return False
+    try:
+        return any(part.type in _IMAGE_PARTS for part in _PARTS.decode(content))
+    except msgspec.ValidationError:
+        return False
+
+
+def _thinking(body: _Body) -> bool | None:
+    for raw, off in ((body.think, b"false"), (body.reasoning_effort, b'"none"')):
+        value = bytes(raw)
+        if value and value != _NULL:
+            return value != off
+    if bytes(body.thinking) in (b"", _NULL):
+        return None
+    return b'"disabled"' not in bytes(body.thinking)
+
+
+def _keep_alive(raw: msgspec.Raw) -> float | None:
+    value = bytes(raw)
+    if not value or value == _NULL:
+        return None
+    return parse_keep_alive(msgspec.json.decode(value))

@@ -1,0 +1,134 @@
+"""POST /api/embed and its older form /api/embeddings for vLLM: /v1/embeddings."""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from .. import gojson
+from ..answer import Answer
+from ..dialect import Operation
+from ..errors import BadRequestError, EngineError
+from . import faults, incoming
+from .exchange import Backend, Exchange, Reply, Timings, Usage
+
+_TOLERANCE: Final = 1e-3
+"""How far from 1 a vector's length may be to count as normalised."""
+
+
+class _Vector(msgspec.Struct, gc=False):
+    embedding: list[float]
+    index: int = 0
+
+
+class _Body(msgspec.Struct):
+    data: list[_Vector]
+    usage: Usage | None = None
+
+
+_DECODE: Final = msgspec.json.Decoder(_Body).decode
+
+
+def translate(body: bytes, backend: Backend) -> Exchange | Answer:
+    """/api/embed: one text or several, normalised vectors, with metrics. Raises BadRequestError."""
+    request = incoming.embed(body)
+    texts = _texts(request.input)
+    if not texts:
+        return Answer(body=gojson.encode({"model": request.model, "embeddings": []}))
+    params: dict[str, object] = {"model": backend.model, "input": texts, "encoding_format": "float"}
+    if request.truncate is not False:
+        params["truncate_prompt_tokens"] = -1  # to what the model takes
+    if request.dimensions:
+        params["dimensions"] = request.dimensions
+    return _exchange(params, request.model, many=True)
+
+
+def translate_single(body: bytes, backend: Backend) -> Exchange | Answer:
+    """/api/embeddings: one text, the vector as the engine gives it. Raises BadRequestError."""
+    request = incoming.embedding(body)
+    if not request.prompt:
+        return Answer(body=gojson.encode({"embedding": []}))
+    return _exchange(
+        {"model": backend.model, "input": request.prompt, "encoding_format": "float"}, request.model, many=False
+    )
+
+
+def _exchange(params: dict[str, object], model: str, *, many: bool) -> Exchange:
+    return Exchange(
+        path="/v1/embeddings",
+        body=msgspec.json.encode(params),
+        stream=False,
+        open=partial(_open, model, many),
+    )
+
+
+def _open(model: str, many: bool, timings: Timings) -> Reply:
+    return EmbedReply(model=model, many=many, timings=timings)
+
+
+def _texts(raw: msgspec.Raw) -> list[str]:
+    try:
+        value = msgspec.json.decode(raw, type=str | list[str] | None)
+    except msgspec.ValidationError as error:
+        raise BadRequestError("invalid input type") from error
+    if isinstance(value, str):
+        return [value] if value else []
+    return value or []
+
+
+class EmbedReply:
+    """Implements `exchange.Reply` for embeddings: one document, never a stream."""
+
+    failed = False
+
+    def __init__(self, *, model: str, many: bool, timings: Timings) -> None:
+        self._model = model
+        self._many = many
+        self._timings = timings
+        self._parts: list[bytes] = []
+        self.usage: Usage | None = None
+
+    def feed(self, raw: bytes, now_ns: int) -> bytes:
+        """See `exchange.Reply`."""
+        self._parts.append(raw)
+        return b""
+
+    def close(self, now_ns: int) -> bytes:
+        """See `exchange.Reply`."""
+        return self.answer(now_ns).body
+
+    def answer(self, now_ns: int) -> Answer:
+        """See `exchange.Reply`."""
+        try:
+            found = _DECODE(b"".join(self._parts))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise EngineError(faults.running(f"the engine sent what is no embedding: {error}")) from error
+        vectors = [vector.embedding for vector in sorted(found.data, key=lambda vector: vector.index)]
+        self.usage = found.usage
+        if self._many:
+            return Answer(body=self._document([_normalised(vector) for vector in vectors], now_ns))
+        if not vectors:
+            raise EngineError(faults.running("the engine sent no embedding"))
+        return Answer(body=gojson.encode({"embedding": vectors[0]}))
+
+    def refused(self, status: int, body: bytes) -> Answer:
+        """See `exchange.Reply`."""
+        return faults.translated(status, body, model=self._model, operation=Operation.EMBED)
+
+    def _document(self, vectors: list[Sequence[float]], now_ns: int) -> bytes:
+        document: dict[str, object] = {"model": self._model, "embeddings": vectors}
+        numbers = {
+            "total_duration": now_ns - self._timings.started_ns,
+            "load_duration": self._timings.dispatched_ns - self._timings.started_ns,
+            "prompt_eval_count": self.usage.prompt_tokens if self.usage else 0,
+        }
+        return gojson.encode(document | {name: value for name, value in numbers.items() if value > 0})
+
+
+def _normalised(vector: Sequence[float]) -> Sequence[float]:
+    length = math.sqrt(math.fsum(value * value for value in vector))
+    if length == 0 or abs(length - 1) < _TOLERANCE:
+        return vector
+    return [value / length for value in vector]

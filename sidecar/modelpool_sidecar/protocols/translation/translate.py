@@ -1,0 +1,35 @@
+"""The door of this package: one function for all four calls."""
+
+from enum import Enum
+from typing import assert_never
+
+from ..answer import Answer
+from . import chat, embed, generate
+from .exchange import Backend, Exchange
+
+
+class Translation(Enum):
+    """The calls of Ollama that vLLM does not have."""
+
+    CHAT = "/api/chat"
+    GENERATE = "/api/generate"
+    EMBED = "/api/embed"
+    EMBEDDING = "/api/embeddings"
+
+
+def translate(call: Translation, body: bytes, backend: Backend, *, epoch_ns: int) -> Exchange | Answer:
+    """The call for vLLM, or the answer where no engine is needed. `epoch_ns` is the wall clock.
+
+    Raises BadRequestError.
+    """
+    match call:
+        case Translation.CHAT:
+            return chat.translate(body, backend, epoch_ns=epoch_ns)
+        case Translation.GENERATE:
+            return generate.translate(body, backend, epoch_ns=epoch_ns)
+        case Translation.EMBED:
+            return embed.translate(body, backend)
+        case Translation.EMBEDDING:
+            return embed.translate_single(body, backend)
+        case _:
+            assert_never(call)
