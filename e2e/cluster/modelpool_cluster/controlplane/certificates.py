@@ -1,0 +1,59 @@
+"""Who may talk: one authority per run, good for loopback only, and a certificate per identity. Writes files, nothing else.
+
+In Kubernetes a client certificate's common name is the user, its organization the group.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import trustme
+
+from .layout import Layout
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A user of the API, known by its certificate."""
+
+    name: str
+    user: str
+    group: str | None = None
+
+
+ADMIN = Identity(name="admin", user="modelpool:admin", group="system:masters")
+KWOK = Identity(name="kwok", user="modelpool:kwok", group="system:masters")
+CONTROLLER_MANAGER = Identity(name="kube-controller-manager", user="system:kube-controller-manager")
+SCHEDULER = Identity(name="kube-scheduler", user="system:kube-scheduler")
+IDENTITIES = (ADMIN, KWOK, CONTROLLER_MANAGER, SCHEDULER)
+
+SERVER = "kube-apiserver"
+SERVICE_ACCOUNTS = "service-accounts"
+LOOPBACK = ("127.0.0.1", "localhost")
+
+
+def write_certificates(layout: Layout) -> None:
+    """Write the authority, the server's pair, a pair per identity, and the key that signs ServiceAccount tokens."""
+    layout.authority.parent.mkdir(mode=0o700)
+    authority = trustme.CA(organization_name="ModelPool test cluster")
+    authority.cert_pem.write_to_path(str(layout.authority))
+    _write(layout, SERVER, authority.issue_cert(*LOOPBACK))
+    _write(layout, SERVICE_ACCOUNTS, authority.issue_cert("localhost"))
+    for identity in IDENTITIES:
+        _write(
+            layout,
+            identity.name,
+            authority.issue_cert("localhost", common_name=identity.user, organization_name=identity.group),
+        )
+
+
+def _write(layout: Layout, name: str, pair: trustme.LeafCert) -> None:
+    layout.certificate(name).write_bytes(b"".join(blob.bytes() for blob in pair.cert_chain_pems))
+    _write_private(layout.key(name), pair.private_key_pem.bytes())
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123 - the mode from the start
+        file.write(content)
