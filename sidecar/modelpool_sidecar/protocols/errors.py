@@ -14,7 +14,8 @@ from typing import Final, assert_never
 
 from . import gojson
 from .answer import OLLAMA_JSON, PLAIN_JSON, Answer
-from .dialect import Dialect
+from .dialect import Dialect, Operation
+from .names import with_tag
 
 
 class ProtocolError(Exception):
@@ -41,7 +42,7 @@ class EngineError(ProtocolError):
 
 
 class Reason(Enum):
-    """Why the gateway refuses; the value is the HTTP status."""
+    """Why the gateway refuses; the value begins with the HTTP status."""
 
     BAD_REQUEST = (400, "bad request")
     UNAUTHORIZED = (401, "unauthorized")
@@ -72,6 +73,8 @@ class Refusal:
 
     reason: Reason
     detail: str = ""
+    operation: Operation | None = None
+    """What was asked for: Ollama's calls word an unknown model each in their own way."""
     status: int | None = None
     """Overrides the reason's own status."""
     retry_after_s: int | None = None
@@ -149,7 +152,7 @@ def error_body(dialect: Dialect, status: int, message: str, reason: Reason | Non
 def _wording(refusal: Refusal, dialect: Dialect) -> str:
     match refusal.reason:
         case Reason.UNKNOWN_MODEL if dialect is Dialect.OLLAMA:
-            return f"model '{refusal.detail}' not found"
+            return _unknown_to_ollama(refusal.detail, refusal.operation)
         case Reason.UNKNOWN_MODEL:
             return f"The model `{refusal.detail}` does not exist."
         case Reason.UNKNOWN_PATH:
@@ -158,3 +161,9 @@ def _wording(refusal: Refusal, dialect: Dialect) -> str:
             return refusal.detail or "Method Not Allowed"
         case _:
             return refusal.detail or refusal.reason.value[1]
+
+
+def _unknown_to_ollama(model: str, operation: Operation | None) -> str:
+    if operation is Operation.EMBED:
+        return f'model "{model}" not found, try pulling it first'
+    return f"model '{with_tag(model) if operation is Operation.SHOW_MODEL else model}' not found"

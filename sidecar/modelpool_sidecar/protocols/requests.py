@@ -95,11 +95,11 @@ def read_head(body: bytes, dialect: Dialect, operation: Operation) -> RequestHea
         found = _BODY.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error, body, _struct_name(operation)) from error
-    model = found.model or (found.name if operation in (Operation.SHOW_MODEL, Operation.ADMIN) else None)
+    model = found.model or (found.name if operation is Operation.SHOW_MODEL else None)
     if not model:
         raise BadRequestError("model is required")
     streams = dialect is Dialect.OLLAMA and operation in (Operation.CHAT, Operation.GENERATE)
-    count, images = _messages(found.messages)
+    count, images = _messages(found.input if operation is Operation.RESPONSES else found.messages)
     return RequestHead(
         model=model,
         stream=found.stream if found.stream is not None else streams,

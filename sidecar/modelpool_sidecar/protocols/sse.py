@@ -1,23 +1,18 @@
 """Server-sent events, without I/O.
 
-Follows the WHATWG event-stream grammar, on bytes: lines end at CR LF, LF or CR and nowhere else (a JSON text may hold
-U+2028 raw), a byte order mark may open the stream, lines that begin with a colon are comments, several `data` lines
-join with LF. One deviation: an event cut off by the end of the stream is still given, by `close`, because its reader
-checks the JSON anyway.
+Follows the WHATWG event-stream grammar, on bytes: lines end at CR LF, LF or CR, a byte order mark may open the stream,
+lines that begin with a colon are comments, several `data` lines join with LF. One deviation: an event cut off by the
+end of the stream is still given, by `close`, because its reader checks the JSON anyway.
 """
 
-import re
 from typing import Final
 
 import msgspec
 
 from .errors import EngineError
-
-MAX_EVENT_BYTES: Final = 64 * 1024 * 1024
-"""An engine that sends more than this without ending the event is broken. Long answers of agents stay far below."""
+from .splitting import ANY_END, MAX_LINE_BYTES, LineSplitter
 
 _BOM: Final = b"\xef\xbb\xbf"
-_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -31,10 +26,10 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class Decoder:
     """Feed it whatever the network gave; it gives back the events that are complete."""
 
-    def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+    def __init__(self, *, max_event_bytes: int = MAX_LINE_BYTES) -> None:
         self._limit = max_event_bytes
-        self._rest = b""
-        self._opened = False
+        self._lines = LineSplitter(cr=True, limit=max_event_bytes)
+        self._first = True
         self._data: list[bytes] = []
         self._size = 0
         self._event = ""
@@ -42,34 +37,17 @@ class Decoder:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Events completed by this chunk. Raises EngineError when one event grows beyond the limit."""
-        block = self._rest + chunk if self._rest else chunk
-        if not self._opened:
-            if len(block) < len(_BOM) and _BOM.startswith(block):
-                self._rest = block
-                return []
-            self._opened = True
-            block = block.removeprefix(_BOM)
-        if b"\r" in block:
-            held = b""
-            if block.endswith(b"\r"):  # the LF of a CR LF may still come
-                block, held = block[:-1], b"\r"
-            lines = _LINE_END.split(block)
-            self._rest = lines.pop() + held
-        else:
-            lines = block.split(b"\n")
-            self._rest = lines.pop()
-        if self._size + len(self._rest) > self._limit:
-            raise EngineError(f"the engine sent an event of more than {self._limit} bytes")
-        return self._take(lines)
+        return self._take(self._lines.feed(chunk))
 
     def close(self) -> list[Event]:
         """The event that the end of the stream cut off, if any."""
-        lines = _LINE_END.split(self._rest)
-        self._rest = b""
-        return self._take([*lines, b""])
+        return self._take([self._lines.close(), b""])
 
     def _take(self, lines: list[bytes]) -> list[Event]:
         events: list[Event] = []
+        if self._first and lines:
+            self._first = False
+            lines[0] = lines[0].removeprefix(_BOM)
         for line in lines:
             if not line:
                 if self._data:
@@ -104,5 +82,4 @@ class Decoder:
 def encode(data: bytes, *, event: str = "") -> bytes:
     """One event as bytes. Line ends inside `data` become several data lines."""
     head = f"event: {event}\n".encode() if event else b""
-    lines = _LINE_END.split(data)
-    return head + b"".join(b"data: " + line + b"\n" for line in lines) + b"\n"
+    return head + b"".join(b"data: " + line + b"\n" for line in ANY_END.split(data)) + b"\n"

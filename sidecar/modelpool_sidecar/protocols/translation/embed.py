@@ -81,14 +81,14 @@ def _texts(raw: msgspec.Raw) -> list[str]:
 class EmbedReply:
     """Implements `exchange.Reply` for embeddings: one document, never a stream."""
 
-    failed = False
-
     def __init__(self, *, model: str, many: bool, timings: Timings) -> None:
         self._model = model
         self._many = many
         self._timings = timings
         self._parts: list[bytes] = []
         self.usage: Usage | None = None
+        self.first_ns: int | None = None
+        self.failed = False
 
     def feed(self, raw: bytes, now_ns: int) -> bytes:
         """See `exchange.Reply`."""

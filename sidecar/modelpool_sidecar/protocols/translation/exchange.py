@@ -57,6 +57,11 @@ class Reply(Protocol):
         ...
 
     @property
+    def first_ns(self) -> int | None:
+        """When the first token came, on the clock of `now_ns`; None before that, and for embeddings."""
+        ...
+
+    @property
     def failed(self) -> bool:
         """Whether the stream ended in an error line."""
         ...

@@ -50,7 +50,9 @@ def refusal(status: int, body: bytes, *, model: str, operation: Operation) -> Re
     message, routed = _message(body)
     if status == 404:
         # vLLM has no such route for this kind of model, or no such model.
-        return Refusal(reason=Reason.UNKNOWN_MODEL, detail=model) if routed else unsupported(model, operation)
+        if routed:
+            return Refusal(reason=Reason.UNKNOWN_MODEL, detail=model, operation=operation)
+        return unsupported(model, operation)
     if status in (401, 403):
         return Refusal(reason=Reason.ENGINE_FAILED, detail="the engine refused the gateway's credentials")
     if status == 503:

@@ -49,10 +49,10 @@ class TextReply:
         self._said = False
         self._after_thought = False
         self._thought_space = ""
-        self._first_ns: int | None = None
         self._finish: str | None = None
         self._over = False
         self.usage: Usage | None = None
+        self.first_ns: int | None = None
         self.failed = False
 
     def feed(self, raw: bytes, now_ns: int) -> bytes:
@@ -132,8 +132,8 @@ class TextReply:
             self._call(self._tools.finish(), now_ns)
 
     def _begin(self, now_ns: int) -> None:
-        if self._first_ns is None:
-            self._first_ns = now_ns
+        if self.first_ns is None:
+            self.first_ns = now_ns
 
     def _say(self, text: str, now_ns: int) -> None:
         self._begin(now_ns)
@@ -198,7 +198,7 @@ class TextReply:
         return self._lines.last(
             now_ns,
             done_reason="length" if self._finish == _LENGTH else "stop",
-            first_ns=self._first_ns,
+            first_ns=self.first_ns,
             usage=self.usage,
             content="".join(self._content),
             thinking="".join(self._thinking),
