@@ -12,7 +12,7 @@ class Card:
 
     index: int
     memory: int
-    """Bytes, as declared in the pool or labelled on the node. A program sees a little less: a "24 GiB" card has 23.65."""
+    """Bytes, as declared in the pool or labelled on the node. Programs see a little less: a "24 GiB" card has 23.65."""
 
 
 def cards_of(spec: PoolSpec, node_memory: int | None) -> tuple[Card, ...] | Refusal:

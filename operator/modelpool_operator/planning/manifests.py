@@ -1,4 +1,4 @@
-"""What every child manifest of a pool has in common: identity, labels, owner and the seal that tells an edit by hand."""
+"""What every child manifest of a pool has in common: identity, labels, owner, and the seal of what was applied."""
 
 import json
 from typing import Any, Final, NamedTuple

@@ -1,4 +1,4 @@
-"""What exists, reduced to what decisions need. The `cluster` layer lists objects and hands their dictionaries over here.
+"""What exists, reduced to what decisions need. The `cluster` layer lists objects and hands their dictionaries over.
 
 Reducers are pure and tolerant: an absent field reads as nothing, never as an error.
 """

@@ -3,29 +3,16 @@
 The rule per card: Σ over its processes of (share + 0.5 GiB of CUDA context) + reserve ≤ memory.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import PoolSpec
-from modelpool_operator.api.quantity import GIB
+from modelpool_operator.planning import arithmetic, packing
+from modelpool_operator.planning.arithmetic import Term, exact_gib
 from modelpool_operator.planning.cards import Card
+from modelpool_operator.planning.demands import CONTEXT_OVERHEAD, Demand, demands_of, objection_to, terms_of
 from modelpool_operator.planning.refusals import Refusal
-
-CONTEXT_OVERHEAD: Final = GIB // 2
-"""Bytes that a process holds on a card beside its share: CUDA context, NCCL and cuBLAS handles, 0.4 to 0.6 GiB."""
-
-OLLAMA_SHARE: Final = "ollama"
-"""`Share.model` of the Ollama server's own share; its `engine` tells it from a model of that name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Term:
-    """One summand of what a model needs."""
-
-    label: str
-    bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +31,7 @@ class Share:
     start: int
     """Place in the start order of its cards, from 0."""
     lines: tuple[Term, ...] = ()
-    """What is known to go into the share, per card: weights, runtime, one sequence's KV cache. What is left is cache."""
+    """What is known to go into the share, per card: weights, runtime, one sequence's KV cache."""
     notes: tuple[str, ...] = ()
     """What could not be checked, in words."""
 
@@ -92,7 +79,113 @@ def place(
 
     Args:
         spec: what the user wants.
-        cards: what there is.
+        cards: what there is; all have the same memory.
         settled: cards on which models already run; they stay there if everything still fits.
     """
-    raise NotImplementedError
+    memory, reserve = cards[0].memory, spec.gpus.reserve.bytes
+    demands = demands_of(spec, memory)
+    objection = next((found for one in demands if (found := objection_to(one, len(cards), memory))), None)
+    if objection is not None:
+        return objection
+    bins = [packing.Bin(memory=card.memory, capacity=max(0, card.memory - reserve)) for card in cards]
+    pinned = [_pins(one) for one in demands]
+    if overfull := _overfull(demands, pinned, cards, reserve):
+        return overfull
+    kept = [pins or _kept(one, len(cards), settled or {}) for one, pins in zip(demands, pinned, strict=True)]
+    for pins in [kept, pinned] if kept != pinned else [pinned]:
+        items = [
+            packing.Item(size=one.bytes + CONTEXT_OVERHEAD, width=one.width, pinned=cards_of_one)
+            for one, cards_of_one in zip(demands, pins, strict=True)
+        ]
+        found = packing.pack(items, bins)
+        if found.cards is not None:
+            return _placement(demands, found.cards, cards, reserve)
+    return _nowhere(demands, cards, reserve, proven=found.proven)
+
+
+def _pins(one: Demand) -> tuple[int, ...] | None:
+    """Return the cards the user pinned a model to: the one named and as many after it as the model is wide."""
+    return None if one.first_card is None else tuple(range(one.first_card, one.first_card + one.width))
+
+
+def _kept(one: Demand, count: int, settled: Mapping[str, tuple[int, ...]]) -> tuple[int, ...] | None:
+    """Return the cards a vLLM model has now, unless it has become wider or the pool has lost a card."""
+    cards = settled.get(one.name, ()) if one.engine is Engine.VLLM else ()
+    usable = len(cards) == one.width and all(0 <= card < count for card in cards)
+    return tuple(sorted(cards)) if usable else None
+
+
+def _overfull(
+    demands: Sequence[Demand], pinned: Sequence[tuple[int, ...] | None], cards: Sequence[Card], reserve: int
+) -> Refusal | None:
+    """Return the first card on which the pins alone are too much."""
+    for card in cards:
+        here = [one for one, pins in zip(demands, pinned, strict=True) if card.index in (pins or ())]
+        terms = terms_of(here, reserve)
+        if arithmetic.total(terms) > card.memory:
+            sums = f"{exact_gib(arithmetic.total(terms))} ({arithmetic.spelled(terms)})"
+            message = f"card {card.index} has {exact_gib(card.memory)}, but what is pinned to it takes {sums}"
+            return Refusal(reason="CardOverfull", message=message)
+    return None
+
+
+def _nowhere(demands: Sequence[Demand], cards: Sequence[Card], reserve: int, *, proven: bool) -> Refusal:
+    """Return the refusal of a pool that fits no way, with the sum that shows it where a sum does."""
+    spread = [one for one in demands for _ in range(one.width)]
+    terms = terms_of(spread, reserve * len(cards))
+    have, need = sum(card.memory for card in cards), arithmetic.total(terms)
+    sums = f"{exact_gib(need)} ({arithmetic.spelled(terms)})"
+    if len(cards) == 1:
+        return Refusal(reason="CardOverfull", message=f"the card has {exact_gib(have)}, but the pool takes {sums}")
+    if need > have:
+        message = f"the {len(cards)} cards have {exact_gib(have)} together, but the pool takes {sums}"
+        return Refusal(reason="CardsOverfull", message=message)
+    each = exact_gib(cards[0].memory)
+    if proven:
+        message = f"no way to spread {sums} over {len(cards)} cards of {each} leaves every card within its memory"
+        return Refusal(reason="NoPlacement", message=message)
+    message = f"found no way to spread {sums} over {len(cards)} cards of {each}; free some memory, or pin with `gpu`"
+    return Refusal(reason="NoPlacementFound", message=message)
+
+
+def _placement(
+    demands: Sequence[Demand], where: Sequence[tuple[int, ...]], cards: Sequence[Card], reserve: int
+) -> Placement:
+    """Return the answer: shares in start order, then the cards they stand on.
+
+    Largest first: should a card hold less than declared, the engine that finds no room is the smallest. Ollama is last,
+    as it takes its share only when it is asked for a model.
+    """
+    order = sorted(
+        range(len(demands)), key=lambda place: (demands[place].engine is Engine.OLLAMA, -demands[place].bytes, place)
+    )
+    shares: list[Share] = []
+    for place in order:
+        one, gpus = demands[place], where[place]
+        shares.append(
+            Share(
+                model=one.name,
+                engine=one.engine,
+                gpus=gpus,
+                bytes=one.bytes,
+                fraction=one.fraction,
+                start=sum(1 for earlier in shares if set(earlier.gpus) & set(gpus)),
+                lines=one.lines,
+                notes=one.notes,
+            )
+        )
+    planned = []
+    for card in cards:
+        here = tuple(share for share in shares if card.index in share.gpus)
+        taken = sum(share.bytes + share.overhead for share in here)
+        planned.append(
+            PlannedCard(
+                index=card.index,
+                memory=card.memory,
+                reserve=reserve,
+                planned=taken,
+                free=card.memory - reserve - taken,
+                shares=here,
+            )
+        )
+    return Placement(cards=tuple(planned), shares=tuple(shares))

@@ -1,4 +1,4 @@
-"""Why a pool cannot be planned. A refusal is a value, not an exception: it is shown, and it touches nothing that runs."""
+"""Why a pool cannot be planned. A refusal is a value, not an exception: it is shown, and touches nothing that runs."""
 
 from dataclasses import dataclass
 

@@ -1,0 +1,96 @@
+"""What wants room on a card, before it has one: every vLLM model of a pool, and Ollama when it has a share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+from typing import Final
+
+from modelpool_operator.api.models import Engine, Model
+from modelpool_operator.api.pool import PoolSpec
+from modelpool_operator.api.quantity import GIB
+from modelpool_operator.planning import arithmetic
+from modelpool_operator.planning.arithmetic import Term, exact_gib
+from modelpool_operator.planning.engines import vllm_memory
+from modelpool_operator.planning.refusals import Refusal
+
+CONTEXT_OVERHEAD: Final = GIB // 2
+"""Bytes that a process holds on a card beside its share: CUDA context, NCCL and cuBLAS handles, 0.4 to 0.6 GiB."""
+
+OLLAMA_SHARE: Final = "ollama"
+"""The name of the Ollama server's own share; its engine tells it from a model of that name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """An engine that has no card yet."""
+
+    name: str
+    engine: Engine
+    bytes: int
+    fraction: float
+    width: int = 1
+    first_card: int | None = None
+    lines: tuple[Term, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def demands_of(spec: PoolSpec, memory: int) -> tuple[Demand, ...]:
+    """Return what wants room on a card: every vLLM model in the spec's order, then Ollama when it has a share."""
+    wanted = [_demand(spec, model, memory) for model in spec.models if model.engine is Engine.VLLM]
+    share = spec.ollama.gpu_memory.bytes
+    if share > 0 and spec.ollama.enabled:
+        wanted.append(Demand(name=OLLAMA_SHARE, engine=Engine.OLLAMA, bytes=share, fraction=_fraction(share, memory)))
+    return tuple(wanted)
+
+
+def _demand(spec: PoolSpec, model: Model, memory: int) -> Demand:
+    if model.gpu_memory is not None:
+        share, fraction = model.gpu_memory.bytes, _fraction(model.gpu_memory.bytes, memory)
+    else:
+        fraction = model.gpu_memory_fraction or 0.0
+        share = int(Decimal(str(fraction)) * memory)
+    lines, notes = vllm_memory.needs(model, tuple(spec.vllm.args))
+    return Demand(
+        name=model.name,
+        engine=Engine.VLLM,
+        bytes=share,
+        fraction=fraction,
+        width=max(1, model.tensor_parallel_size),
+        first_card=model.gpu,
+        lines=lines,
+        notes=notes,
+    )
+
+
+def _fraction(share: int, memory: int) -> float:
+    """Return four decimals, downwards: never more than what was asked for."""
+    return float((Decimal(share) / memory).quantize(Decimal("0.0001"), rounding=ROUND_DOWN))
+
+
+def objection_to(one: Demand, count: int, memory: int) -> Refusal | None:
+    """Return what is wrong with a model by itself, whatever else the pool holds."""
+    if one.width > count:
+        needed = f"`tensorParallelSize` of {one.name} must be at most `gpus.count` {count}, got {one.width}"
+        return Refusal(reason="TooFewCards", message=needed)
+    if one.first_card is not None and not 0 <= one.first_card <= count - one.width:
+        limit = count - one.width
+        return Refusal(
+            reason="PinBeyondCards", message=f"`gpu` of {one.name} must be from 0 to {limit}, got {one.first_card}"
+        )
+    needed_bytes = arithmetic.total(one.lines)
+    if needed_bytes > one.bytes:
+        share = f"its share is {exact_gib(one.bytes)} ({one.fraction:g} of {exact_gib(memory)})"
+        need = f"{one.name} needs {exact_gib(needed_bytes)} ({arithmetic.spelled(one.lines)})"
+        return Refusal(reason="ModelTooLarge", message=f"{need}, but {share}")
+    return None
+
+
+def terms_of(demands: Sequence[Demand], reserve: int) -> tuple[Term, ...]:
+    """Return the summands of a card: shares, contexts, reserve."""
+    terms = [Term(label=one.name, bytes=one.bytes) for one in demands]
+    if demands:
+        label = f"for {len(demands)} CUDA context{'s' if len(demands) > 1 else ''}"
+        terms.append(Term(label=label, bytes=CONTEXT_OVERHEAD * len(demands)))
+    if reserve:
+        terms.append(Term(label="reserve", bytes=reserve))
+    return tuple(terms)
