@@ -4,26 +4,30 @@ No spaces; `<`, `>`, `&`, U+2028 and U+2029 escaped. Those can only stand inside
 bytes is right.
 """
 
+import re
 from typing import Final
 
 import msgspec
 
-_ENCODER: Final = msgspec.json.Encoder()
+_encode: Final = msgspec.json.Encoder().encode
+_find_special: Final = re.compile(rb"[<>&]|\xe2\x80[\xa8\xa9]").search
+_ESCAPES: Final = (
+    (b"<", rb"\u003c"),
+    (b">", rb"\u003e"),
+    (b"&", rb"\u0026"),
+    (b"\xe2\x80\xa8", rb"\u2028"),
+    (b"\xe2\x80\xa9", rb"\u2029"),
+)
 
 
 def encode(value: object) -> bytes:
     """The value as compact JSON in Go's spelling."""
-    return escape(_ENCODER.encode(value))
+    text = _encode(value)
+    return text if _find_special(text) is None else escape(text)
 
 
 def escape(text: bytes) -> bytes:
     """Go's escapes, applied to a finished JSON text."""
-    if b"<" in text:
-        text = text.replace(b"<", rb"\u003c")
-    if b">" in text:
-        text = text.replace(b">", rb"\u003e")
-    if b"&" in text:
-        text = text.replace(b"&", rb"\u0026")
-    if b"\xe2\x80" in text:
-        text = text.replace(b"\xe2\x80\xa8", rb"\u2028").replace(b"\xe2\x80\xa9", rb"\u2029")
+    for character, escaped in _ESCAPES:
+        text = text.replace(character, escaped)
     return text

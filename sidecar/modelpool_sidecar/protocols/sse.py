@@ -15,7 +15,7 @@ from .splitting import ANY_END, MAX_LINE_BYTES, LineSplitter
 _BOM: Final = b"\xef\xbb\xbf"
 
 
-class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One event. `data` stays bytes: who reads it decodes JSON from bytes."""
 
     data: bytes
@@ -52,7 +52,7 @@ class Decoder:
             if not line:
                 if self._data:
                     data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
-                    events.append(Event(data=data, event=self._event, id=self._id))
+                    events.append(Event(data, self._event, self._id))
                     self._data = []
                     self._size = 0
                 self._event = ""

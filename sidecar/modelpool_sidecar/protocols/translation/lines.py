@@ -48,7 +48,7 @@ class Lines:
         self._timings = timings
         self._offset = timings.epoch_ns - timings.started_ns
         self._second = -1
-        self._stamp = ""
+        self._stamp = b""
 
     def text(self, text: str, now_ns: int) -> bytes:
         """The frequent line: some content and nothing else."""
@@ -97,8 +97,10 @@ class Lines:
         second, rest = divmod(now_ns + self._offset, _NS)
         if second != self._second:
             self._second = second
-            self._stamp = rfc3339(second * _NS)[:-1]
-        return f"{self._stamp}{fraction(rest)}Z".encode()
+            self._stamp = rfc3339(second * _NS)[:-1].encode()
+        if rest % 10:  # no zero to cut
+            return b"%b.%09dZ" % (self._stamp, rest)
+        return b"%b%bZ" % (self._stamp, fraction(rest).encode())
 
 
 def _logprobs(found: Sequence[TokenLogprob]) -> tuple[bytes, ...]:
