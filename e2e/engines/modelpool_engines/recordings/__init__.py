@@ -1,7 +1,7 @@
 """What real vLLM and Ollama servers answered, and the reader of those files.
 
-Knows the file format (see README.md beside it) and nothing of HTTP clients or servers. Tests of the simulated engines and of the
-gateway read recordings through `load`, `exchanges` and `ROOT`; the engines themselves never do.
+Knows the file format (see README.md beside it) and nothing of HTTP clients or servers. Tests of the simulated engines
+and of the gateway read recordings through `load`, `exchanges` and `ROOT`; the engines themselves never do.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class RecordedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedResponse:
-    """What the server answered. Header names are as they came over the wire; a repeated header is joined with a comma."""
+    """What the server answered. Header names are as they came over the wire; a repeated header is joined with a
+    comma.
+    """
 
     status: int
     reason: str

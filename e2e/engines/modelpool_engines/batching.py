@@ -1,0 +1,183 @@
+"""Continuous batching, decided step by step: who runs, who waits, how long a step takes.
+
+Pure: no clock, no tasks. `engine` calls `step` in a loop and lets the returned seconds pass; unit tests just add them
+up.
+
+The model of time: a step reads all weights once, so decoding one token for a whole batch takes little longer than for
+one sequence (`batch_slowdown` per further sequence); prompts are computed in chunks at their own rate and share the
+steps.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+BLOCK = 16
+"""Tokens per cache block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast the simulated card computes."""
+
+    prefill_tokens_per_second: float
+    decode_tokens_per_second: float
+    """Of one sequence alone."""
+    batch_slowdown: float
+    """Share by which each further sequence lengthens a decode step."""
+    draft_tokens: int = 0
+    """Speculative tokens proposed per sequence and step."""
+    draft_acceptance: float = 0.0
+    """Share of them that is accepted."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Sequence:
+    """One prompt and the answer it will get. Only `Batch` changes it."""
+
+    prompt: int
+    """Tokens of the prompt."""
+    length: int
+    """Tokens of the answer, at least one."""
+    cached: int = 0
+    """Tokens of the prompt that the prefix cache holds."""
+    produced: int = 0
+    pending: int = -1
+    """Tokens still to be computed before the next one can be decoded; -1 while waiting."""
+    blocks: int = 0
+    steps: int = 0
+    preemptions: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one pass over the weights did."""
+
+    seconds: float
+    produced: tuple[tuple[Sequence, int], ...]
+    """Sequences that got tokens, and how many."""
+    admitted: tuple[Sequence, ...]
+    prefilled: int
+    preempted: int
+    drafts: int
+    """Sequences for which tokens were drafted."""
+    accepted: tuple[int, ...]
+    """For each of them, how many drafted tokens were kept."""
+
+
+class Batch:
+    """The running sequences, the waiting ones, and the cache blocks they hold."""
+
+    def __init__(self, pace: Pace, *, max_sequences: int, cache_tokens: int, step_tokens: int = 2048) -> None:
+        self.waiting: deque[Sequence] = deque()
+        self.running: list[Sequence] = []
+        self._pace = pace
+        self._max_sequences = max_sequences
+        self._blocks = max(cache_tokens // BLOCK, 1)
+        self._used = 0
+        self._step_tokens = step_tokens
+
+    @property
+    def usage(self) -> float:
+        """Share of the cache blocks in use."""
+        return self._used / self._blocks
+
+    def add(self, sequence: Sequence) -> None:
+        """Put a sequence at the end of the queue."""
+        self.waiting.append(sequence)
+
+    def remove(self, sequence: Sequence) -> None:
+        """Forget a sequence, wherever it is."""
+        if sequence in self.running:
+            self.running.remove(sequence)
+            self._release(sequence)
+        elif sequence in self.waiting:
+            self.waiting.remove(sequence)
+
+    def step(self) -> Step:
+        """Advance every sequence that can advance."""
+        preempted = self._make_room()
+        decoding = [one for one in self.running if one.pending == 0]
+        prefilled = self._prefill(0)
+        admitted: list[Sequence] = []
+        while (
+            self.waiting and len(self.running) < self._max_sequences and prefilled < self._step_tokens and not preempted
+        ):
+            if not self._admit(self.waiting[0]):
+                break
+            admitted.append(self.waiting.popleft())
+            prefilled = self._prefill(prefilled)
+        fresh = [one for one in self.running if one.pending == 0 and one not in decoding]
+        drafts = [self._accepted(one) for one in decoding] if self._pace.draft_tokens else []
+        produced = [(one, 1 + (drafts[at] if drafts else 0)) for at, one in enumerate(decoding)]
+        produced += [(one, 1) for one in fresh]
+        kept = tuple((one, self._produce(one, tokens)) for one, tokens in produced)
+        return Step(
+            seconds=self._seconds(prefilled, len(decoding)),
+            produced=kept,
+            admitted=tuple(admitted),
+            prefilled=prefilled,
+            preempted=preempted,
+            drafts=len(drafts),
+            accepted=tuple(drafts),
+        )
+
+    def _make_room(self) -> int:
+        """Reserve a block for each next token; without one, the youngest sequence goes back to the queue."""
+        preempted = 0
+        for one in list(self.running):
+            while one in self.running and not self._grow(one, one.prompt + one.produced + 1 + self._pace.draft_tokens):
+                victim = self.running.pop()
+                self._release(victim)
+                victim.pending = -1
+                victim.preemptions += 1
+                self.waiting.appendleft(victim)
+                preempted += 1
+        return preempted
+
+    def _admit(self, one: Sequence) -> bool:
+        if not self._grow(one, one.prompt + one.produced + 1 + self._pace.draft_tokens):
+            return False
+        one.pending = max(one.prompt + one.produced - one.cached, 1)
+        self.running.append(one)
+        return True
+
+    def _prefill(self, prefilled: int) -> int:
+        for one in self.running:
+            chunk = min(one.pending, self._step_tokens - prefilled)
+            one.pending -= chunk
+            prefilled += chunk
+        return prefilled
+
+    def _accepted(self, one: Sequence) -> int:
+        """Spread the accepted share evenly over the steps, so that it is the same in every run."""
+        rate = self._pace.draft_tokens * self._pace.draft_acceptance
+        return min(int((one.steps + 1) * rate) - int(one.steps * rate), self._pace.draft_tokens)
+
+    def _produce(self, one: Sequence, tokens: int) -> int:
+        tokens = min(tokens, one.length - one.produced)
+        one.produced += tokens
+        one.steps += 1
+        if one.produced >= one.length:
+            self.remove(one)
+        return tokens
+
+    def _seconds(self, prefilled: int, decoding: int) -> float:
+        seconds = prefilled / self._pace.prefill_tokens_per_second
+        if decoding:
+            seconds += (1 + self._pace.batch_slowdown * (decoding - 1)) / self._pace.decode_tokens_per_second
+        return seconds
+
+    def _grow(self, one: Sequence, tokens: int) -> bool:
+        more = -(-tokens // BLOCK) - one.blocks
+        alone = self._used == one.blocks
+        if more > self._blocks - self._used and not alone:
+            return False
+        self._used += max(more, 0)
+        one.blocks += max(more, 0)
+        return True
+
+    def _release(self, one: Sequence) -> None:
+        self._used -= one.blocks
+        one.blocks = 0

@@ -1,0 +1,117 @@
+"""From flags to a loaded engine: take memory of the simulated cards as vLLM does, and let the time pass that it
+takes.
+
+Two engines that do this at the same time on one card see each other's allocations as their own, and at least one
+fails; one after the other they are fine. Called once by `__main__`, before anything listens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .. import cards, catalog, quantities
+from . import memory
+from .flags import Flags
+from .settings import Settings
+
+log = logging.getLogger(__name__)
+
+_STEPS = 10
+"""The weights arrive in so many parts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What the engine can serve."""
+
+    model: catalog.Model
+    max_model_len: int
+    cache_tokens: int
+    cache_bytes: int
+
+
+async def load(flags: Flags, settings: Settings, devices: Sequence[cards.Card]) -> Loaded:
+    """Load the model and size the cache; raises memory.StartupError.
+
+    What is held on the cards stays held until the process ends.
+    """
+    model = catalog.look_up(flags.model)
+    trained = settings.context_length or model.context
+    memory.check_length(flags.max_model_len, trained)
+    if settings.start_error is not None:
+        await asyncio.sleep(settings.load_seconds)
+        raise memory.StartupError("RuntimeError", settings.start_error)
+    if not devices:
+        await asyncio.sleep(settings.load_seconds)
+        length = trained if flags.max_model_len in (None, -1) else flags.max_model_len
+        tokens = max(settings.unprofiled_cache_tokens, length or 0)
+        return Loaded(
+            model=model,
+            max_model_len=length or trained,
+            cache_tokens=tokens,
+            cache_bytes=flags.kv_cache_memory_bytes or tokens * model.cache_per_token,
+        )
+    needs = _needs(flags, settings, model)
+    caches = await asyncio.gather(*(_on_card(card, flags, settings, needs) for card in devices))
+    cache = min(caches)
+    length = memory.fit_length(needs, cache=cache, wanted=flags.max_model_len, trained=trained)
+    if flags.max_model_len == -1 and length < trained:
+        log.info("Auto-fit max_model_len: reduced from %d to %d to fit in available GPU memory", trained, length)
+    tokens = cache // needs.cache_per_token
+    log.info("GPU KV cache size: %s tokens", f"{tokens:,}")
+    log.info("Maximum concurrency for %s tokens per request: %.2fx", f"{length:,}", tokens / length)
+    return Loaded(model=model, max_model_len=length, cache_tokens=tokens, cache_bytes=cache)
+
+
+def _needs(flags: Flags, settings: Settings, model: catalog.Model) -> memory.Needs:
+    weights = settings.weights or model.weights
+    cache = model.cache_per_token // 2 if flags.kv_cache_dtype.startswith("fp8") else model.cache_per_token
+    if flags.speculative and (draft := flags.speculative.get("model")):
+        smaller = catalog.look_up(str(draft))
+        weights += smaller.weights
+        cache += smaller.cache_per_token
+    return memory.Needs(
+        weights=weights // flags.tensor_parallel_size,
+        activations=settings.activations,
+        graphs=0 if flags.enforce_eager else settings.graphs,
+        cache_per_token=max(cache // flags.tensor_parallel_size, 1),
+    )
+
+
+async def _on_card(card: cards.Card, flags: Flags, settings: Settings, needs: memory.Needs) -> int:
+    """Take this card's share; return the bytes of its cache."""
+    holding = card.hold(flags.name)
+    fraction = flags.gpu_memory_utilization
+    try:
+        holding.resize(catalog.CONTEXT_OVERHEAD)
+        before = card.free()
+        memory.check_gate(free=before, total=card.memory, fraction=fraction, device=card.index)
+        held = catalog.CONTEXT_OVERHEAD
+        for part in range(1, _STEPS + 1):
+            held = catalog.CONTEXT_OVERHEAD + needs.weights * part // _STEPS
+            holding.resize(held)
+            await asyncio.sleep(settings.load_seconds / _STEPS)
+        log.info(
+            "Model loading took %s GiB memory and %.6f seconds", quantities.gib(needs.weights), settings.load_seconds
+        )
+        if flags.kv_cache_memory_bytes is not None:
+            cache = flags.kv_cache_memory_bytes
+        else:
+            holding.resize(held + needs.activations)
+            await asyncio.sleep(settings.profile_seconds)
+            holding.resize(held)
+            cache = memory.cache_bytes(
+                needs, total=card.memory, fraction=fraction, free_before=before, free_after=card.free()
+            )
+        log.info("Available KV cache memory: %.2f GiB", cache / quantities.GIB)
+        holding.resize(held + needs.activations + needs.graphs + cache)
+    except cards.OutOfMemoryError as error:
+        raise memory.StartupError(
+            "torch.OutOfMemoryError",
+            f"CUDA out of memory. Tried to allocate {error.wanted / quantities.GIB:.2f} GiB. GPU {card.index} has a total "
+            f"capacity of {error.total / quantities.GIB:.2f} GiB of which {error.free / quantities.GIB:.2f} GiB is free.",
+        ) from error
+    return cache
