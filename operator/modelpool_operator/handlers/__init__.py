@@ -1,0 +1,11 @@
+"""Where kopf enters: what wakes a pool, who does the work, and in which order.
+
+- `watches` is the table of contents: which objects are watched, and which pool each wakes. It writes nothing.
+- `workqueue` keeps the pools that are to be looked at: once each, one worker each, later when they failed.
+- `workers` takes from it, and looks at every pool now and then although nothing happened.
+- `reconcile` is one pass: parse, observe, plan, execute, report.
+- `claims` knows which pool serves a name that two pools claim.
+- `lifecycle` holds kopf's settings, each with its reason, and begins and ends the program's parts.
+
+Level, not edge: whatever happened, the same pass looks at everything anew.
+"""

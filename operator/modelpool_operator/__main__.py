@@ -1,0 +1,33 @@
+"""`modelpool-operator`: settings in, a running operator out.
+
+Exit status 0 after SIGTERM or SIGINT, 1 after a failure, 2 when told wrong.
+"""
+
+import asyncio
+import dataclasses
+import logging
+import os
+import sys
+
+from kubernetes.aio.config import ConfigException
+
+from modelpool_operator import program, settings
+from modelpool_operator.telemetry import logs
+
+logger = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Run the operator."""
+    told = settings.load(sys.argv[1:], os.environ)
+    logs.configure(as_json=told.log_format is settings.LogFormat.JSON, level=told.log_level)
+    logger.info("Starting", extra={"settings_": dataclasses.asdict(told)})
+    try:
+        asyncio.run(program.run(told))
+    except ConfigException as exc:
+        logger.error("No credentials for a cluster: give --kubeconfig, or run in a Pod", extra={"error": str(exc)})
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

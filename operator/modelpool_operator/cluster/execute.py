@@ -1,0 +1,69 @@
+"""Carrying a plan out: apply in the plan's order, then delete. Decides nothing and forgets nothing that failed."""
+
+import logging
+from dataclasses import dataclass
+
+from modelpool_operator.api import names
+from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.cluster import errors, kinds
+from modelpool_operator.cluster.client import Client
+from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
+from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.plan import Plan
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a plan."""
+
+    applied: int = 0
+    deleted: int = 0
+    failures: tuple[str, ...] = ()
+    """What the API server refused, as sentences for the status. The rest of the plan was carried out."""
+
+
+async def execute(client: Client, pool: ObjectRef, plan: Plan, observed: Observed) -> Outcome:
+    """Change the cluster as the plan says.
+
+    One refused object does not hold up the others: a quota on volumes is no reason to leave a Service out of date. An
+    API server that does not answer ends the pass, since the next request would fare no better.
+
+    Raises:
+        errors.UnreachableError: the pass is to be repeated later.
+    """
+    failures: list[str] = []
+    applied = deleted = 0
+    for manifest in plan.apply:
+        try:
+            await _apply(client, manifest)
+            applied += 1
+        except (errors.RejectedError, errors.DeniedError, errors.ConflictError, errors.AbsentError) as exc:
+            failures.append(str(exc))
+    for child in plan.delete:
+        try:
+            deleted += await _delete(client, pool, child, observed)
+        except (errors.RejectedError, errors.DeniedError) as exc:
+            failures.append(str(exc))
+    if plan or failures:
+        logger.log(
+            logging.WARNING if failures else logging.INFO,
+            "Executed a plan",
+            extra={"applied": applied, "deleted": deleted, "reasons": plan.reasons, "failures": tuple(failures)},
+        )
+    return Outcome(applied=applied, deleted=deleted, failures=tuple(failures))
+
+
+async def _apply(client: Client, manifest: Manifest) -> None:
+    ref = ref_of(manifest)
+    await client.apply(kinds.child(ref.api_version, ref.kind), manifest, manager=names.FIELD_MANAGER)
+
+
+async def _delete(client: Client, pool: ObjectRef, child: ChildRef, observed: Observed) -> bool:
+    uid = observed.children[child]["metadata"]["uid"]
+    try:
+        await client.delete(kinds.child(child.api_version, child.kind), ObjectRef(pool.namespace, child.name), uid=uid)
+    except (errors.AbsentError, errors.ConflictError):
+        return False  # Gone, or another object bears its name now, which the next pass will look at.
+    return True

@@ -1,0 +1,79 @@
+"""Looking: everything one pass needs, in one list per kind, side by side. Nothing is kept between passes."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from modelpool_operator.api import names
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.cluster import errors, kinds
+from modelpool_operator.cluster.client import Client, Object
+from modelpool_operator.planning.observed import Observed, PodView
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LOG_LINES: Final = 40
+"""Lines read of the log of an engine that starts: enough to find the last progress bar or error in."""
+
+
+async def observe(client: Client, pool: ModelPool, *, claimed: Mapping[str, names.ObjectRef] | None = None) -> Observed:
+    """Return what exists for a pool.
+
+    Args:
+        client: the API server.
+        pool: whose children, by our label; of them, only those whose controlling owner is this very pool count.
+        claimed: names that older pools serve.
+
+    Raises:
+        errors.ClusterError: something could not be read; a decision without it would be a wrong one.
+    """
+    namespace = pool.ref.namespace
+    selector = f"{names.POOL_LABEL}={names.label_value(pool.ref.name)}"
+    reads = [client.list_all(kind, namespace, labels=selector) for kind in (kinds.PODS, *kinds.CHILDREN)]
+    if pool.spec.gpus.memory is None:
+        nodes = ",".join(f"{key}={value}" for key, value in sorted(pool.spec.node_selector.items()))
+        reads.append(client.list_all(kinds.NODES, labels=nodes or names.NODE_GPU_MEMORY_LABEL))
+    pods, *rest = await _together(reads)
+    children = [child for objects in rest[: len(kinds.CHILDREN)] for child in objects if owned_by(child, pool.uid)]
+    return Observed.from_manifests(
+        children=children,
+        pods=pods,
+        nodes=(node for objects in rest[len(kinds.CHILDREN) :] for node in objects),
+        logs=await _logs(client, pods),
+        claimed=claimed,
+    )
+
+
+def owned_by(manifest: Mapping[str, Any], uid: str) -> bool:
+    """Whether the controlling owner of an object has this uid. A label alone makes nothing ours to change or delete."""
+    owners = manifest["metadata"].get("ownerReferences") or ()
+    return any(owner.get("uid") == uid and owner.get("controller") for owner in owners)
+
+
+async def _logs(client: Client, pods: list[Object]) -> dict[str, list[str]]:
+    wanted = [pod for pod in pods if PodView.from_manifest(pod).wants_log]
+    found = await _together([_log(client, pod) for pod in wanted])
+    return {pod["metadata"]["name"]: lines for pod, lines in zip(wanted, found, strict=True)}
+
+
+async def _log(client: Client, pod: Object) -> list[str]:
+    """Return the last lines of a starting engine, or none: a log tells how far it is, and no decision hangs on it."""
+    ref = names.ObjectRef(pod["metadata"]["namespace"], pod["metadata"]["name"])
+    try:
+        return await client.log(ref, container=pod["spec"]["containers"][0]["name"], lines=LOG_LINES)
+    except errors.ClusterError as exc:
+        logger.debug("Could not read a log", extra={"pod": ref.name, "error": str(exc)})
+        return []
+
+
+async def _together(reads: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Return what all reads return, done side by side; the first failure ends the others and is raised itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(read) for read in reads]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]

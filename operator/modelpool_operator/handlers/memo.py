@@ -1,0 +1,48 @@
+"""What the handlers of watches and of the life cycle are given by kopf: references to the program's parts, no state."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import kopf
+
+from modelpool_operator.api import names
+from modelpool_operator.handlers.readiness import Readiness
+from modelpool_operator.handlers.workqueue import WorkQueue
+
+
+class Changes:
+    """Tells a change of a pool from an echo of our own status: one hash per pool is all that is kept."""
+
+    def __init__(self) -> None:
+        self._hashes: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        """Pools known."""
+        return len(self._hashes)
+
+    def is_news(self, uid: str, essence: Mapping[str, Any], *, deleted: bool) -> bool:
+        """Return whether what matters of the pool differs from what was seen before; its end always does."""
+        if deleted:
+            self._hashes.pop(uid, None)
+            return True
+        seen = names.fingerprint(repr(sorted(essence.items())), 16)
+        if self._hashes.get(uid) == seen:
+            return False
+        self._hashes[uid] = seen
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memo:
+    """kopf copies it for every object it watches, which costs a few references."""
+
+    queue: WorkQueue
+    readiness: Readiness
+    changes: Changes
+    log_in: Callable[[], Awaitable[kopf.ConnectionInfo]]
+    started: asyncio.Event
+    """Set when the pools are listed and the workers run; kopf's watches begin after that."""
+    stop: asyncio.Event
+    stopped: asyncio.Event

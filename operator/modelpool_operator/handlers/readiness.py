@@ -1,0 +1,36 @@
+"""Whether the operator knows every pool: each one that the API server lists has come by on the watch, too.
+
+Once ready, always ready: a watch that breaks is renewed, and a Pod taken out of service for that would help nobody.
+"""
+
+from collections.abc import Iterable
+
+from modelpool_operator.api.names import ObjectRef
+
+
+class Readiness:
+    """What is still missing. Told by `workers.resync` and `watches`, asked by /readyz."""
+
+    def __init__(self) -> None:
+        self._seen: set[ObjectRef] = set()
+        self._missing: set[ObjectRef] | None = None
+
+    def listed(self, pools: Iterable[ObjectRef]) -> None:
+        """Say which pools there are."""
+        self._missing = set(pools) - self._seen
+        self._seen.clear()
+
+    def seen(self, pool: ObjectRef) -> None:
+        """Say that the watch has shown a pool, or that it is no more."""
+        if self._missing is None:
+            self._seen.add(pool)
+        else:
+            self._missing.discard(pool)
+
+    def problem(self) -> str | None:
+        """Return what is missing, or None when the operator is ready."""
+        if self._missing is None:
+            return "the ModelPools are not listed yet"
+        if self._missing:
+            return f"{len(self._missing)} ModelPools have not come by on the watch"
+        return None

@@ -1,0 +1,126 @@
+"""One pass over one pool: parse, observe, plan, execute, report. Each step is somebody else's; here is their order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from modelpool_operator.api import parsing
+from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.api.status import GatewayStatus, PoolStatus
+from modelpool_operator.cluster import errors, kinds
+from modelpool_operator.cluster.client import Client, Object
+from modelpool_operator.cluster.execute import execute
+from modelpool_operator.cluster.observe import observe
+from modelpool_operator.cluster.recorder import Recorder, news_between
+from modelpool_operator.cluster.report import report
+from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.planning import plan as plans
+from modelpool_operator.planning import status as statuses
+from modelpool_operator.planning.observed import Observed
+
+LOOK_AGAIN: Final = 5.0
+"""Seconds until the next look at a pool with an engine that starts: how far a download is, no event tells."""
+TRY_AGAIN: Final = 60.0
+"""Seconds until a change that the API server refused is tried again: a quota was raised, a webhook came back."""
+
+
+class Outcome(Enum):
+    """How a pass ended."""
+
+    PLANNED = "planned"
+    REFUSED = "refused"
+    """The plan: the pool asks for what its cards cannot give."""
+    INVALID = "invalid"
+    """The pool says what cannot be, although the CRD let it in."""
+    INCOMPLETE = "incomplete"
+    """The API server refused a part of the plan."""
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a pass came to."""
+
+    outcome: Outcome
+    again: float | None = None
+    """Seconds until the pool wants another look although nothing may happen until then; None: only when woken."""
+    concerned: frozenset[ObjectRef] = frozenset()
+    """Other pools whose names this one claims, or claims no longer."""
+
+
+class Reconciler:
+    """Everything a pass needs, held together for the workers."""
+
+    def __init__(
+        self,
+        client: Client,
+        recorder: Recorder,
+        claims: Claims,
+        *,
+        now: Callable[[], datetime],
+        gateway: Callable[[ObjectRef], GatewayStatus | None],
+    ) -> None:
+        self._client = client
+        self._recorder = recorder
+        self._claims = claims
+        self._now = now
+        self._gateway = gateway
+
+    async def reconcile(self, ref: ObjectRef) -> Result:
+        """Bring the cluster and the pool's status in line with its spec.
+
+        Raises:
+            errors.ClusterError: the pass did not get through; repeat it later.
+        """
+        try:
+            body = await self._client.get(kinds.POOLS, ref)
+        except errors.AbsentError:
+            return Result(outcome=Outcome.GONE, concerned=self._claims.drop(ref))
+        if body["metadata"].get("deletionTimestamp"):
+            # Its children go by their ownerReferences; to apply them now would be to bring them back.
+            return Result(outcome=Outcome.GONE, concerned=self._claims.drop(ref))
+        try:
+            pool = parsing.from_body(body)
+        except parsing.InvalidPoolError as exc:
+            return await self._refuse(body, ref, exc)
+        concerned = self._claims.put(pool)
+        result = await self._carry_out(pool, body)
+        return Result(outcome=result.outcome, again=result.again, concerned=concerned)
+
+    async def _carry_out(self, pool: ModelPool, body: Object) -> Result:
+        observed = await observe(self._client, pool, claimed=self._claims.lost_by(pool.ref))
+        plan = plans.make_plan(pool, observed)
+        done = await execute(self._client, pool.ref, plan, observed)
+        previous = parsing.status_of(body)
+        status = statuses.assess(
+            pool,
+            observed,
+            plan,
+            previous=previous,
+            now=self._now(),
+            failures=done.failures,
+            gateway=self._gateway(pool.ref),
+        )
+        await self._report(body, previous, status)
+        if done.failures:
+            return Result(outcome=Outcome.INCOMPLETE, again=TRY_AGAIN)
+        return Result(outcome=Outcome.REFUSED if plan.refusal else Outcome.PLANNED, again=_next_look(observed))
+
+    async def _refuse(self, body: Object, ref: ObjectRef, error: parsing.InvalidPoolError) -> Result:
+        previous = parsing.status_of(body)
+        generation = body["metadata"]["generation"]
+        status = statuses.assess_invalid(generation=generation, error=str(error), previous=previous, now=self._now())
+        await self._report(body, previous, status)
+        return Result(outcome=Outcome.INVALID, concerned=self._claims.drop(ref))
+
+    async def _report(self, body: Object, previous: PoolStatus | None, status: PoolStatus) -> None:
+        if await report(self._client, body, status):
+            for news in news_between(previous, status):
+                await self._recorder.post(body, news)
+
+
+def _next_look(observed: Observed) -> float | None:
+    return LOOK_AGAIN if any(pod.wants_log for pod in observed.pods) else None

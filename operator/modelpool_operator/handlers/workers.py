@@ -1,0 +1,126 @@
+"""Those who do the work: N workers at one queue, and one who puts every pool into it now and then.
+
+A failure of a pass is the pool's matter: it is logged, counted and repeated later. A bug is treated alike, with its
+traceback, since one pool that trips over it must not stop the others.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from modelpool_operator.api import parsing
+from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.cluster import errors, kinds
+from modelpool_operator.cluster.client import Client, Object
+from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers.readiness import Readiness
+from modelpool_operator.handlers.reconcile import Outcome, Reconciler
+from modelpool_operator.handlers.workqueue import DEFAULT_BACKOFF, WorkQueue
+from modelpool_operator.telemetry import logs
+from modelpool_operator.telemetry.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+
+async def work(queue: WorkQueue, reconciler: Reconciler, metrics: Metrics, *, clock: Callable[[], float]) -> None:
+    """Take pools from the queue and reconcile them, one after the other, for ever."""
+    while True:
+        ref = await queue.get()
+        started = clock()
+        with logs.about(ref):
+            outcome = await _pass_over(ref, queue, reconciler)
+        metrics.reconciles.labels(outcome).inc()
+        metrics.reconcile_duration.observe(clock() - started)
+
+
+async def _pass_over(ref: ObjectRef, queue: WorkQueue, reconciler: Reconciler) -> str:
+    try:
+        result = await reconciler.reconcile(ref)
+    except errors.ClusterError as exc:
+        delay = queue.failed(ref)
+        logger.warning("Could not reconcile", extra={"error": str(exc), "again": round(delay, 1)})
+        return "failed"
+    except Exception:
+        delay = queue.failed(ref)
+        logger.exception("Could not reconcile because of a bug", extra={"again": round(delay, 1)})
+        return "failed"
+    for other in result.concerned:
+        queue.add(other)
+    if result.outcome is Outcome.GONE:
+        queue.gone(ref)
+    else:
+        queue.succeeded(ref)
+        if result.again is not None:
+            queue.add(ref, delay=result.again)
+    return result.outcome.value
+
+
+class Resync:
+    """Puts every pool into the queue: all at once at the start, and from then on spread over `every` seconds.
+
+    The first list also tells who claims which name, so that the first pass over a pool knows of all others; only then
+    is anything put into the queue.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        queue: WorkQueue,
+        claims: Claims,
+        readiness: Readiness,
+        *,
+        namespaces: Sequence[str],
+        every: float,
+    ) -> None:
+        self._client = client
+        self._queue = queue
+        self._claims = claims
+        self._readiness = readiness
+        self._namespaces: Sequence[str | None] = namespaces or (None,)
+        self._every = every
+
+    async def start(self) -> list[ObjectRef]:
+        """Return all pools, with their claims noted and every one in the queue."""
+        pools = await self._list(note=True)
+        for ref in pools:
+            self._queue.add(ref)
+        self._readiness.listed(pools)
+        logger.info("Listed all ModelPools", extra={"pools": len(pools)})
+        return pools
+
+    async def run(self, pools: list[ObjectRef]) -> None:
+        """Put every pool into the queue again and again, for ever."""
+        while True:
+            pause = self._every / (len(pools) + 1)
+            for ref in pools:
+                await asyncio.sleep(pause)
+                self._queue.add(ref)
+            await asyncio.sleep(pause)
+            pools = await self._list(note=False)
+
+    async def _list(self, *, note: bool) -> list[ObjectRef]:
+        found: list[ObjectRef] = []
+        for namespace in self._namespaces:
+            for body in await self._patiently(namespace):
+                found.append(ObjectRef(body["metadata"]["namespace"], body["metadata"]["name"]))
+                if note:
+                    self._note(body)
+        return found
+
+    def _note(self, body: Object) -> None:
+        try:
+            self._claims.put(parsing.from_body(body))
+        except parsing.InvalidPoolError as exc:
+            logger.debug("A ModelPool claims nothing, since it is invalid", extra={"error": str(exc)})
+
+    async def _patiently(self, namespace: str | None) -> list[Object]:
+        """List the pools of a namespace, however long the API server, or the role that lets us, is in coming."""
+        failures = 0
+        while True:
+            try:
+                return await self._client.list_all(kinds.POOLS, namespace)
+            except errors.ClusterError as exc:
+                failures += 1
+                delay = DEFAULT_BACKOFF.delay(failures, 0)
+                logger.warning("Could not list the ModelPools", extra={"error": str(exc), "again": delay})
+                await asyncio.sleep(delay)

@@ -1,0 +1,146 @@
+"""The program put together: what is opened, which tasks run, who ends whom."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import socket
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import kopf
+from kubernetes.aio.client import Configuration
+
+from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.api.status import GatewayStatus
+from modelpool_operator.cluster import client as clients
+from modelpool_operator.cluster.recorder import Recorder
+from modelpool_operator.handlers import lifecycle, watches, workers
+from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers.memo import Changes, Memo
+from modelpool_operator.handlers.readiness import Readiness
+from modelpool_operator.handlers.reconcile import Reconciler
+from modelpool_operator.handlers.workqueue import WorkQueue
+from modelpool_operator.settings import Settings
+from modelpool_operator.telemetry import serving
+from modelpool_operator.telemetry.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+GATEWAY_PORT: Final = 8100
+
+
+async def run(settings: Settings) -> None:
+    """Run the operator until SIGTERM or SIGINT.
+
+    Raises:
+        kubernetes.aio.config.ConfigException: there are no credentials.
+    """
+    await clients.configuration(settings.kubeconfig)  # Fails at once and in plain words when there are none.
+    readiness, claims = Readiness(), Claims()
+    queue = WorkQueue(clock=time.monotonic, random=random.random)
+    metrics = Metrics(queue_depth=lambda: len(queue), pools=lambda: len(claims))
+
+    async def log_in() -> kopf.ConnectionInfo:
+        return connection(await clients.configuration(settings.kubeconfig))
+
+    memo = Memo(
+        queue=queue,
+        readiness=readiness,
+        changes=Changes(),
+        log_in=log_in,
+        started=asyncio.Event(),
+        stop=asyncio.Event(),
+        stopped=asyncio.Event(),
+    )
+    async with asyncio.TaskGroup() as tasks:
+        parts = tasks.create_task(_serve(settings, memo, claims, metrics), name="parts")
+        try:
+            # kopf leaves tasks alone that were there before it.
+            await asyncio.sleep(0)
+            await kopf.operator(
+                registry=watches.REGISTRY,
+                memo=memo,
+                standalone=True,
+                clusterwide=not settings.namespaces,
+                namespaces=settings.namespaces,
+            )
+        finally:
+            parts.cancel()
+
+
+async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metrics) -> None:
+    """Run the servers and the workers until kopf says stop."""
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            configuration = await clients.configuration(settings.kubeconfig)
+            api = await stack.enter_async_context(clients.connected(configuration, metrics))
+            health = serving.health(alive=lambda: None, ready=memo.readiness.problem)
+            for app, address, what in (
+                (health, settings.health_address, "health"),
+                (serving.metrics(metrics.registry), settings.metrics_address, "metrics"),
+            ):
+                await stack.enter_async_context(serving.serving(app, host=address.host, port=address.port, what=what))
+            recorder = Recorder(api, now=_now, reporter=socket.gethostname())
+            reconciler = Reconciler(api, recorder, claims, now=_now, gateway=gateway_of(settings))
+            resync = workers.Resync(
+                api,
+                memo.queue,
+                claims,
+                memo.readiness,
+                namespaces=settings.namespaces,
+                every=settings.resync_seconds,
+            )
+            pools = await resync.start()
+            async with asyncio.TaskGroup() as tasks:
+                running = [
+                    tasks.create_task(
+                        workers.work(memo.queue, reconciler, metrics, clock=time.monotonic), name=f"worker {number}"
+                    )
+                    for number in range(settings.workers)
+                ]
+                running.append(tasks.create_task(resync.run(pools), name="resync"))
+                memo.started.set()
+                await memo.stop.wait()
+                for task in running:
+                    task.cancel()
+    finally:
+        memo.stopped.set()
+
+
+def _now() -> datetime:
+    return datetime.now(tz=UTC)
+
+
+def gateway_of(settings: Settings) -> Callable[[ObjectRef], GatewayStatus | None]:
+    """Return how a pool's clients reach the gateway, as its status tells them."""
+
+    def gateway(pool: ObjectRef) -> GatewayStatus | None:
+        if settings.gateway_service is None:
+            return None
+        host = f"{settings.gateway_service}.{settings.gateway_namespace or pool.namespace}.svc"
+        url = f"http://{host}:{GATEWAY_PORT}"
+        return GatewayStatus(openai=f"{url}/v1", ollama=url)
+
+    return gateway
+
+
+def connection(found: Configuration) -> kopf.ConnectionInfo:
+    """Return for kopf what the client library found out, so that both are the same user on the same server."""
+    scheme, _, token = found.api_key.get("BearerToken", "").partition(" ")
+    return kopf.ConnectionInfo(
+        server=found.host,
+        ca_path=found.ssl_ca_cert,
+        insecure=not found.verify_ssl,
+        username=found.username or None,
+        password=found.password or None,
+        scheme=scheme or None,
+        token=token.strip() or None,
+        certificate_path=found.cert_file,
+        private_key_path=found.key_file,
+    )
+
+
+__all__ = ["connection", "gateway_of", "lifecycle", "run"]
