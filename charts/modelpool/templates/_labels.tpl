@@ -1,0 +1,26 @@
+{{/*
+Labels. `matchLabels` never change in the life of a release, because a Deployment's selector cannot; `labels` may.
+Both take (dict "root" $ "component" "operator"|"gateway").
+*/}}
+
+{{- define "modelpool.matchLabels" -}}
+app.kubernetes.io/name: {{ include "modelpool.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{- define "modelpool.labels" -}}
+{{ include "modelpool.matchLabels" . }}
+{{ include "modelpool.releaseLabels" .root }}
+{{- end -}}
+
+{{/* What every object of the release carries, whatever its component. Takes the root context. */}}
+{{- define "modelpool.releaseLabels" -}}
+app.kubernetes.io/part-of: modelpool
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
