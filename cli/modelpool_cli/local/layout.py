@@ -1,0 +1,162 @@
+"""Which programs make up a pool on one machine: the same plan the operator carries out, as command lines. Pure.
+
+Engines run below the operator's own start script, so that the card lock orders their start here as it does in a pod.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+from modelpool_cli.local.ports import LOOPBACK
+from modelpool_cli.local.processes import Program, Restart
+from modelpool_operator.api.models import Engine, Model
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning import routes
+from modelpool_operator.planning.engines import ollama, vllm
+from modelpool_operator.planning.placement import Placement, Share
+
+GATEWAY = "gateway"
+OLLAMA = "ollama"
+DRAIN_SECONDS = 5.0
+"""How long an engine may finish what it does when the pool is stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commands:
+    """How engines are called here, and what their environment adds."""
+
+    vllm: tuple[str, ...] = ("vllm",)
+    ollama: tuple[str, ...] = ("ollama",)
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the pool lives on this machine."""
+
+    folder: Path
+    """Holds locks, logs, routes and, when simulated, the cards' accounts."""
+    ports: Mapping[str, int]
+    """Of every vLLM model, by its name, and of `ollama`."""
+    listen: tuple[str, ...]
+    """HOST:PORT, where the gateway listens."""
+
+    def log(self, name: str) -> Path:
+        """Return the file that a program's output goes to."""
+        return self.folder / "logs" / f"{name.replace('/', '_').replace(':', '-')}.log"
+
+    @property
+    def routes(self) -> Path:
+        """The routes document that the gateway follows."""
+        return self.folder / "routes.json"
+
+
+def wants_ollama(pool: ModelPool) -> bool:
+    """Return whether some model of the pool runs on Ollama, always or as its fallback."""
+    return bool(pool.spec.ollama.enabled and ollama.models(pool))
+
+
+def names_of_engines(pool: ModelPool) -> tuple[str, ...]:
+    """Return the names for which a port is needed."""
+    engines = [model.name for model in pool.spec.models if model.engine is Engine.VLLM]
+    return (*engines, OLLAMA) if wants_ollama(pool) else tuple(engines)
+
+
+def programs(pool: ModelPool, placement: Placement, place: Place, commands: Commands) -> tuple[Program, ...]:
+    """Return every program of the pool in the order they are started: Ollama and its pulls, engines, gateway."""
+    by_name = {model.name: model for model in pool.spec.models}
+    engines = [
+        _engine(pool, by_name[share.model], share, place, commands)
+        for share in placement.shares
+        if share.engine is Engine.VLLM
+    ]
+    servers = [_ollama(pool, place, commands), *_pulls(pool, place, commands)] if wants_ollama(pool) else []
+    return (*servers, *engines, _gateway(place))
+
+
+def routes_document(pool: ModelPool, placement: Placement, place: Place) -> bytes:
+    """Return the routes document with this machine's addresses."""
+    return routes.encode(routes.document(pool, placement, lambda name: {"url": _url(place.ports[name])}))
+
+
+def _url(port: int) -> str:
+    return f"http://{LOOPBACK}:{port}"
+
+
+def _engine(pool: ModelPool, model: Model, share: Share, place: Place, commands: Commands) -> Program:
+    port = place.ports[model.name]
+    script = resources.files("modelpool_operator.planning.scripts") / "start_engine.py"
+    locks = [word for gpu in share.gpus for word in ("--lock", str(place.folder / "locks" / f"card-{gpu}.lock"))]
+    cards = ",".join(str(gpu) for gpu in share.gpus)
+    return Program(
+        name=model.name,
+        argv=(
+            sys.executable,
+            str(script),
+            *locks,
+            *("--name", model.name, "--health", f"{_url(port)}/health", "--"),
+            *commands.vllm,
+            *vllm.arguments(pool, model, share),
+            *("--host", LOOPBACK, "--port", str(port)),
+        ),
+        log=place.log(model.name),
+        env={
+            "CUDA_VISIBLE_DEVICES": cards,
+            "VLLM_NO_USAGE_STATS": "1",
+            "DO_NOT_TRACK": "1",
+            **commands.env,
+            **_literal(pool.spec.vllm.env),
+        },
+        grace_seconds=DRAIN_SECONDS,
+    )
+
+
+def _ollama(pool: ModelPool, place: Place, commands: Commands) -> Program:
+    server = pool.spec.ollama
+    on_card = server.gpu_memory.bytes > 0
+    return Program(
+        name=OLLAMA,
+        argv=(*commands.ollama, "serve"),
+        log=place.log(OLLAMA),
+        env={
+            "OLLAMA_HOST": f"{LOOPBACK}:{place.ports[OLLAMA]}",
+            "OLLAMA_NUM_PARALLEL": str(server.num_parallel),
+            "OLLAMA_MAX_LOADED_MODELS": str(server.max_loaded_models),
+            "OLLAMA_KEEP_ALIVE": server.keep_alive,
+            "OLLAMA_CONTEXT_LENGTH": str(server.context_length),
+            **({} if on_card else {"CUDA_VISIBLE_DEVICES": "-1"}),
+            **commands.env,
+            **_literal(server.env),
+        },
+        grace_seconds=DRAIN_SECONDS,
+    )
+
+
+def _pulls(pool: ModelPool, place: Place, commands: Commands) -> list[Program]:
+    return [
+        Program(
+            name=f"pull {model}",
+            argv=(*commands.ollama, "pull", model),
+            log=place.log(f"pull-{model}"),
+            env={"OLLAMA_HOST": f"{LOOPBACK}:{place.ports[OLLAMA]}", **commands.env},
+            restart=Restart.ON_FAILURE,
+        )
+        for model in ollama.models(pool)
+    ]
+
+
+def _gateway(place: Place) -> Program:
+    listen = [word for address in place.listen for word in ("--listen", address)]
+    return Program(
+        name=GATEWAY,
+        argv=(sys.executable, "-m", "modelpool_sidecar", "--routes-file", str(place.routes), *listen),
+        log=place.log(GATEWAY),
+        grace_seconds=DRAIN_SECONDS,
+    )
+
+
+def _literal(env: list[dict[str, object]]) -> dict[str, str]:
+    """Return the variables that say their value; a Secret's or a field's exist only in a cluster."""
+    return {str(one["name"]): str(one["value"]) for one in env if "value" in one}

@@ -1,0 +1,122 @@
+"""A running local pool: its folder, its ports, its programs, its gateway's view of what can answer."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from modelpool_cli.local import layout, ports
+from modelpool_cli.local.processes import Listener, Supervisor
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning.placement import Placement
+
+
+class CannotRunError(Exception):
+    """The pool cannot run on this machine as it is. The text says what is missing and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalPool:
+    """A pool whose programs run."""
+
+    url: str
+    """Of the gateway, for every dialect."""
+    folder: Path
+    supervisor: Supervisor
+    session: aiohttp.ClientSession
+
+    async def serving(self) -> Mapping[str, tuple[str, ...]] | None:
+        """Return the engines that can answer for each model now, in the gateway's eyes; None when it is not up."""
+        try:
+            async with self.session.get(f"{self.url}/modelpool/routes") as response:
+                response.raise_for_status()
+                return ready_engines(await response.json())
+        except (aiohttp.ClientConnectionError, aiohttp.ClientResponseError, TimeoutError):
+            return None
+
+    async def until_serving(self, wanted: Mapping[str, str], seconds: float) -> None:
+        """Wait until each named model is served by the named engine.
+
+        Raises:
+            TimeoutError: it did not come to that; the text says what was seen.
+        """
+        seen: Mapping[str, tuple[str, ...]] | None = None
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    seen = await self.serving()
+                    if seen is not None and all(engine in seen.get(model, ()) for model, engine in wanted.items()):
+                        return
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            missing = [
+                f"{model} on {engine}" for model, engine in wanted.items() if engine not in (seen or {}).get(model, ())
+            ]
+            raise TimeoutError(
+                f"waited {seconds:g} s for {', '.join(missing)}; logs are in {self.folder}/logs"
+            ) from None
+
+
+def ready_engines(view: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
+    """Return the engines with a ready endpoint for each model of the gateway's view of its routes."""
+    return {
+        model["name"]: tuple(
+            backend["engine"]
+            for backend in model["backends"]
+            if any(endpoint["ready"] for endpoint in backend["endpoints"])
+        )
+        for model in view["models"]
+    }
+
+
+def check(pool: ModelPool, commands: layout.Commands, listen: tuple[tuple[str, int], ...]) -> None:
+    """Make sure that the programs are here and the gateway's ports are free.
+
+    Raises:
+        CannotRunError: one is not.
+    """
+    needed = [("vllm", commands.vllm[0], "pip install vllm")] if layout.names_of_engines(pool) else []
+    if layout.wants_ollama(pool):
+        needed.append(("ollama", commands.ollama[0], "see ollama's own page, or set `spec.ollama.enabled: false`"))
+    for name, program, how in needed:
+        if shutil.which(program) is None:
+            raise CannotRunError(f"{name} is not on the PATH: install it ({how}), or add --simulate")
+    for host, port in listen:
+        if ports.taken(host, port):
+            raise CannotRunError(f"port {port} of {host} is taken by another program: choose others with --listen")
+
+
+@asynccontextmanager
+async def running(
+    pool: ModelPool,
+    placement: Placement,
+    folder: Path,
+    commands: layout.Commands,
+    listen: tuple[tuple[str, int], ...],
+    listener: Listener,
+) -> AsyncIterator[LocalPool]:
+    """Run the pool's programs until the context ends, then end them all."""
+    engines = layout.names_of_engines(pool)
+    place = layout.Place(
+        folder=folder,
+        ports=dict(zip(engines, ports.pick(len(engines)), strict=True)),
+        listen=tuple(f"{host}:{port}" for host, port in listen),
+    )
+    for name in ("locks", "logs", "cards", "ollama"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    place.routes.write_bytes(layout.routes_document(pool, placement, place))
+    async with (
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
+        Supervisor(listener, os.environ) as supervisor,
+    ):
+        for program in layout.programs(pool, placement, place, commands):
+            supervisor.start(program)
+        host, port = listen[0]
+        url = f"http://{ports.LOOPBACK if host == '0.0.0.0' else host}:{port}"  # noqa: S104 -- compared, not bound
+        yield LocalPool(url=url, folder=folder, supervisor=supervisor, session=session)

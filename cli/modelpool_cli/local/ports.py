@@ -1,0 +1,26 @@
+"""Ports of this machine's loopback interface."""
+
+import socket
+from contextlib import ExitStack
+
+LOOPBACK = "127.0.0.1"
+
+
+def pick(count: int) -> list[int]:
+    """Return `count` different ports that are free now. Bind them soon: nothing reserves them."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((LOOPBACK, 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def taken(host: str, port: int) -> bool:
+    """Return whether another program listens on `port` already, so that binding it would fail."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+        return False

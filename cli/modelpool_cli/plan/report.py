@@ -1,0 +1,70 @@
+"""A placement as plain data: what `-o json` prints and what the table is drawn from. Pure."""
+
+from typing import Any
+
+from modelpool_operator.api.models import Engine
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning.cards import cards_of
+from modelpool_operator.planning.engines import vllm
+from modelpool_operator.planning.placement import Placement, Share, place
+from modelpool_operator.planning.refusals import Refusal
+
+Report = dict[str, Any]
+
+
+def decide(pool: ModelPool) -> Placement | Refusal:
+    """Return the operator's placement of the pool, with the card size that the pool declares."""
+    cards = cards_of(pool.spec, None)
+    return cards if isinstance(cards, Refusal) else place(pool.spec, cards)
+
+
+def report(pool: ModelPool, verdict: Placement | Refusal) -> Report:
+    """Return the placement, or why there is none; sizes in bytes."""
+    head = {"pool": {"namespace": pool.ref.namespace, "name": pool.ref.name}, "sharing": pool.spec.gpus.sharing.value}
+    if isinstance(verdict, Refusal):
+        return {**head, "verdict": "refused", "reason": verdict.reason, "message": verdict.message}
+    return {
+        **head,
+        "verdict": "fits",
+        "cards": [
+            {
+                "index": card.index,
+                "memoryBytes": card.memory,
+                "reserveBytes": card.reserve,
+                "plannedBytes": card.planned,
+                "freeBytes": card.free,
+                "models": [_share(pool, share) for share in card.shares],
+            }
+            for card in verdict.cards
+        ],
+        "ollama": [
+            {"model": model.name, "aliases": list(model.aliases)}
+            for model in pool.spec.models
+            if model.engine is Engine.OLLAMA
+        ],
+        "fallback": [
+            {"model": model.name, "ollamaModel": model.fallback.model or model.name}
+            for model in pool.spec.models
+            if model.engine is Engine.VLLM and model.fallback.enabled and pool.spec.ollama.enabled
+        ],
+        "startOrder": [share.model for share in verdict.shares],
+        "notes": list(verdict.notes),
+    }
+
+
+def _share(pool: ModelPool, share: Share) -> Report:
+    entry: Report = {
+        "model": share.model,
+        "engine": share.engine.value,
+        "gpus": list(share.gpus),
+        "fraction": round(share.fraction, 4),
+        "shareBytes": share.bytes,
+        "overheadBytes": share.overhead,
+        "start": share.start,
+        "arithmetic": [{"label": term.label, "bytes": term.bytes} for term in share.lines],
+    }
+    model = next((one for one in pool.spec.models if one.name == share.model), None)
+    if share.engine is Engine.VLLM and model is not None:
+        entry["aliases"] = list(model.aliases)
+        entry["arguments"] = list(vllm.arguments(pool, model, share))
+    return entry

@@ -1,0 +1,86 @@
+"""The report as a person reads it."""
+
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from modelpool_cli.plan.report import Report
+from modelpool_operator.api.quantity import GIB
+
+
+def draw(report: Report, *, flags: bool = True) -> RenderableType:
+    """Return the report as a table and its notes, or as the reason why there is no plan."""
+    name = f"{report['pool']['namespace']}/{report['pool']['name']}"
+    if report["verdict"] == "refused":
+        return Text.assemble((f"{name} does not fit: {report['reason']}\n", "bold red"), report["message"])
+    parts: list[RenderableType] = [Text(f"{name} fits", style="bold green"), _cards(report), *_beside(report)]
+    if flags:
+        parts += [Text("\nEach engine starts with", style="bold"), *_commands(report)]
+    parts += [Text(f"Note: {note}", style="yellow") for note in report["notes"]]
+    return Group(*parts)
+
+
+def show(report: Report, console: Console) -> None:
+    """Print the report."""
+    console.print(draw(report), soft_wrap=False)
+
+
+def _gib(amount: int) -> str:
+    return f"{amount / GIB:.1f}"
+
+
+def _cards(report: Report) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("CARD", "MODEL"):
+        table.add_column(column)
+    for column in ("FRACTION", "SHARE GiB", "START"):
+        table.add_column(column, justify="right")
+    table.add_column("KNOWN TO GO IN, GiB")
+    for card in report["cards"]:
+        for entry in card["models"]:
+            overhead = _gib(entry["overheadBytes"])
+            table.add_row(
+                str(card["index"]),
+                ", ".join([entry["model"], *entry.get("aliases", ())]),
+                f"{entry['fraction']:.2f}",
+                f"{_gib(entry['shareBytes'])} + {overhead}",
+                str(entry["start"] + 1),
+                " + ".join(f"{term['label']} {_gib(term['bytes'])}" for term in entry["arithmetic"]) or "unchecked",
+            )
+        table.add_row(str(card["index"]), _total(card), "", "", "", "", style="dim", end_section=True)
+    return table
+
+
+def _total(card: dict[str, Any]) -> str:
+    planned = f"{_gib(card['plannedBytes'])} of {_gib(card['memoryBytes'])} GiB planned"
+    reserve = f", {_gib(card['reserveBytes'])} kept free" if card["reserveBytes"] else ""
+    return f"{planned}{reserve}, {_gib(card['freeBytes'])} free"
+
+
+def _beside(report: Report) -> list[Text]:
+    lines = []
+    if report["ollama"]:
+        lines.append(Text(f"On Ollama: {', '.join(entry['model'] for entry in report['ollama'])}"))
+    if report["fallback"]:
+        names = (
+            entry["model"] if entry["model"] == entry["ollamaModel"] else f"{entry['model']} as {entry['ollamaModel']}"
+            for entry in report["fallback"]
+        )
+        lines.append(Text(f"Ollama stands in for: {', '.join(names)}"))
+    return lines
+
+
+def _commands(report: Report) -> list[Text]:
+    shown: dict[str, list[str]] = {
+        entry["model"]: entry["arguments"]
+        for card in report["cards"]
+        for entry in card["models"]
+        if "arguments" in entry
+    }
+    return [Text.assemble((f"  {model}: ", "bold"), f"vllm serve {_quoted(words)}") for model, words in shown.items()]
+
+
+def _quoted(words: list[str]) -> str:
+    return " ".join(f"'{word}'" if " " in word or "{" in word else word for word in words)
