@@ -71,6 +71,7 @@ KNOWN: Final = {
     "Qwen/Qwen3-4B-Instruct-2507-FP8": _known(QWEN3_4B, 5.2, "4.0B", "FP8"),
     "Qwen/Qwen3-4B-AWQ": _known(QWEN3_4B, 2.7, "4.0B", "AWQ"),
     "Qwen/Qwen3-0.6B": _known(QWEN3_SMALL, 1.2, "0.6B"),
+    "Qwen/Qwen3-0.6B-FP8": _known(QWEN3_SMALL, 0.75, "0.6B", "FP8"),
     "deepcogito/cogito-v1-preview-llama-8B": _known(LLAMA31_8B, 16.1, "8.0B"),
     "google/gemma-3-4b-it": _known(GEMMA3_4B, 8.6, "4.3B"),
     "unsloth/gemma-3-4b-it": _known(GEMMA3_4B, 8.6, "4.3B"),
