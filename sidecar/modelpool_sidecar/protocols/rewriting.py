@@ -39,7 +39,9 @@ def _model_spans(body: bytes) -> Iterator[tuple[int, int]]:
     at = _space(body, 3 if body.startswith(b"\xef\xbb\xbf") else 0)
     _expect(body, at, b"{")
     at = _space(body, at + 1)
-    while body[at : at + 1] != b"}":
+    if body[at : at + 1] == b"}":
+        return
+    while True:
         key_end = _string(body, at)
         key = body[at:key_end]
         at = _space(body, key_end)
@@ -49,10 +51,10 @@ def _model_spans(body: bytes) -> Iterator[tuple[int, int]]:
         if _is_model(key):
             yield at, value_end
         at = _space(body, value_end)
-        if body[at : at + 1] == b",":
-            at = _space(body, at + 1)
-        else:
-            _expect(body, at, b"}")
+        if body[at : at + 1] != b",":
+            break
+        at = _space(body, at + 1)
+    _expect(body, at, b"}")
 
 
 def _is_model(key: bytes) -> bool:
@@ -96,6 +98,7 @@ def _nested(body: bytes, at: int) -> int:
 def _string(body: bytes, at: int) -> int:
     found = _STRING.match(body, at)
     if found is None:
+        _expect(body, at, b'"')
         raise BadRequestError("unexpected EOF")
     return found.end()
 

@@ -1,0 +1,1 @@
+"""Tests of the codecs and translators, against recordings of real engines."""

@@ -1,0 +1,1 @@
+"""Tests of Ollama in front of vLLM."""
