@@ -78,6 +78,8 @@ class PoolStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
     observed_generation: int
     conditions: tuple[Condition, ...]
     ready_models: str = "0/0"
+    free_gpu_memory: str | None = None
+    """What the plan leaves free on each card in order: `0.9Gi, 3.2Gi`. A printer column can show only one value."""
     gpus: tuple[GpuStatus, ...] = ()
     models: tuple[ModelStatus, ...] = ()
     gateway: GatewayStatus | None = None
