@@ -7,6 +7,6 @@ Four rooms, each knowing only those above it:
 - `controlplane` starts them and ends them; it knows no node, no pod and no test.
 - `fakenodes` plays GPU nodes and the pods on them against any cluster, through its API alone.
 
-`managers` offers them behind pytest-kubernetes' cluster manager, `cluster` is what a test holds in its hands, and `plugin`
-gives that to pytest. Nothing here knows ModelPool: the operator's cases live in `e2e/cases`.
+`managers` offers them behind pytest-kubernetes' cluster manager, `cluster` is what a test holds in its hands, and
+`plugin` gives that to pytest. Nothing here knows ModelPool: the operator's cases live in `e2e/cases`.
 """

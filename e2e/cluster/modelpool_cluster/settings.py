@@ -1,4 +1,7 @@
-"""What may be set from outside, read once. Called by the pytest plugin and the command line; nothing else reads the environment."""
+"""What may be set from outside, read once.
+
+Called by the pytest plugin and the command line; nothing else reads the environment.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 KUBERNETES_ARCHIVE = "https://dl.k8s.io"
-"""Kubernetes' release archive: `<archive>/<version>/bin/<system>/<machine>/<program>`, with a `.sha256` beside each file."""
+"""Kubernetes' release archive: `<archive>/<version>/bin/<system>/<machine>/<program>`, each with its `.sha256`."""
 
 ETCD_ARCHIVE = "https://github.com/etcd-io/etcd/releases/download"
-"""etcd's release archive: `<archive>/<version>/etcd-<version>-<system>-<machine>.tar.gz`, with `SHA256SUMS` beside it."""
+"""etcd's release archive: `<archive>/<version>/etcd-<version>-<system>-<machine>.tar.gz`, and `SHA256SUMS`."""
 
 
 class Provider(enum.StrEnum):
@@ -26,7 +29,7 @@ class Provider(enum.StrEnum):
     """A cluster that exists already, named by a kubeconfig. It is never deleted."""
 
 
-class InvalidSetting(ValueError):
+class InvalidSettingError(ValueError):
     """A variable that cannot be used; the message names the variable, its value and what was expected."""
 
 
@@ -43,26 +46,29 @@ class Settings:
     assets: Path | None = None
     """KUBEBUILDER_ASSETS: a folder of programs that win over all other sources."""
     cache: Path
-    """Where fetched and built programs are kept: `modelpool` in the user's cache folder (XDG_CACHE_HOME, else ~/.cache)."""
+    """Where fetched and built programs are kept: `modelpool` in XDG_CACHE_HOME, else in ~/.cache."""
     kubernetes_archive: str = KUBERNETES_ARCHIVE
     """MODELPOOL_KUBERNETES_ARCHIVE: base URL; empty fetches nothing."""
     etcd_archive: str = ETCD_ARCHIVE
     """MODELPOOL_ETCD_ARCHIVE: base URL; empty fetches nothing."""
     archive_timeout: float = 5.0
-    """Seconds until an archive that does not answer counts as unreachable. Short: a closed network must cost seconds."""
+    """Seconds until an archive that does not answer counts as unreachable.
+
+    Short: a closed network must cost seconds.
+    """
     scratch: Path | None = None
-    """TMPDIR: where the data of running clusters lies; absent means /dev/shm when it has room, else the system's choice."""
+    """TMPDIR: where the data of running clusters lies; absent means /dev/shm, or the usual place when that is full."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read the settings from environment variables. Raises InvalidSetting."""
+        """Read the settings from environment variables. Raises InvalidSettingError."""
 
         def path(name: str) -> Path | None:
             return Path(environment[name]).expanduser() if environment.get(name) else None
 
         assets = path("KUBEBUILDER_ASSETS")
         if assets is not None and not assets.is_dir():
-            raise InvalidSetting(f"KUBEBUILDER_ASSETS must name a folder, got '{assets}'")
+            raise InvalidSettingError(f"KUBEBUILDER_ASSETS must name a folder, got '{assets}'")
         caches = path("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
         return cls(
             environment=dict(environment),
@@ -77,12 +83,12 @@ class Settings:
 
 
 def provider_named(name: str) -> Provider:
-    """Return the provider of that name. Raises InvalidSetting."""
+    """Return the provider of that name. Raises InvalidSettingError."""
     try:
         return Provider(name)
     except ValueError:
         known = ", ".join(Provider)
-        raise InvalidSetting(f"MODELPOOL_CLUSTER_PROVIDER must be one of {known}, got '{name}'") from None
+        raise InvalidSettingError(f"MODELPOOL_CLUSTER_PROVIDER must be one of {known}, got '{name}'") from None
 
 
 def current() -> Settings:

@@ -1,6 +1,6 @@
-"""Programs from Kubernetes' and etcd's official release archives, each checked against the checksum published beside it.
+"""Programs from the official release archives of Kubernetes and etcd, each checked against its published checksum.
 
-A network that is closed costs one short timeout per archive and is told apart from a broken download: the first means "build it",
+A closed network costs one short timeout per archive and is told apart from a broken download: the first means "build",
 the second is refused loudly. kwok publishes no checksums, so it is never fetched.
 """
 
@@ -19,11 +19,11 @@ from ..settings import Settings
 from . import pins
 
 
-class ArchiveUnreachable(Exception):
+class ArchiveUnreachableError(Exception):
     """The archive did not answer, or does not have the file. Another source may."""
 
 
-class ChecksumMismatch(Exception):
+class ChecksumMismatchError(Exception):
     """What came is not what was published. Nothing may be done with it."""
 
 
@@ -34,19 +34,19 @@ class Archives:
         self._settings = settings
         self._system = system
         self._machine = machine
-        self._silent: dict[str, ArchiveUnreachable] = {}
+        self._silent: dict[str, ArchiveUnreachableError] = {}
 
     def fetch(self, target: pins.Target, version: str, folder: Path) -> Path:
-        """Fetch a program into a folder. Raises ArchiveUnreachable, ChecksumMismatch."""
+        """Fetch a program into a folder. Raises ArchiveUnreachableError, ChecksumMismatchError."""
         sources: dict[str, tuple[str, Callable[[str, str, str, Path], Path]]] = {
             "k8s.io/kubernetes": (self._settings.kubernetes_archive, self._kubernetes),
             "go.etcd.io/etcd/server/v3": (self._settings.etcd_archive, self._etcd),
         }
         base, fetch = sources.get(target.module, ("", self._kubernetes))
         if not base:
-            raise ArchiveUnreachable(f"no archive holds {target.name}")
+            raise ArchiveUnreachableError(f"no archive holds {target.name}")
         if self._system != "linux" and target.name != "kubectl":
-            raise ArchiveUnreachable(f"{target.name} is not released for {self._system}")
+            raise ArchiveUnreachableError(f"{target.name} is not released for {self._system}")
         if base in self._silent:
             raise self._silent[base]
         return fetch(base, target.name, version, folder)
@@ -65,7 +65,7 @@ class Archives:
         with tarfile.open(archive) as files:
             member = files.extractfile(f"{stem}/{name}")
             if member is None:
-                raise ChecksumMismatch(f"{url} holds no {stem}/{name}")
+                raise ChecksumMismatchError(f"{url} holds no {stem}/{name}")
             with member, (folder / name).open("wb") as program:
                 shutil.copyfileobj(member, program)
         return folder / name
@@ -76,7 +76,7 @@ class Archives:
 
     def _download(self, base: str, url: str, expected: str, target: Path) -> Path:
         if len(expected) != hashlib.sha256().digest_size * 2:
-            raise ChecksumMismatch(f"no SHA-256 is published for {url}")
+            raise ChecksumMismatchError(f"no SHA-256 is published for {url}")
         digest = hashlib.sha256()
         with self._open(base, url) as response, target.open("wb") as file:
             try:
@@ -84,20 +84,22 @@ class Archives:
                     digest.update(chunk)
                     file.write(chunk)
             except (OSError, http.client.HTTPException) as exc:
-                raise ArchiveUnreachable(f"{url} broke off: {exc!r}") from exc
+                raise ArchiveUnreachableError(f"{url} broke off: {exc!r}") from exc
         if digest.hexdigest() != expected:
-            raise ChecksumMismatch(f"{url} must have SHA-256 {expected}, got {digest.hexdigest()}")
+            raise ChecksumMismatchError(f"{url} must have SHA-256 {expected}, got {digest.hexdigest()}")
         return target
 
     def _open(self, base: str, url: str) -> http.client.HTTPResponse:
         if not url.startswith(("https://", "http://")):
-            raise ArchiveUnreachable(f"an archive must be an http or https URL, got '{url}'")
+            raise ArchiveUnreachableError(f"an archive must be an http or https URL, got '{url}'")
+        timeout = self._settings.archive_timeout
         try:
-            response: http.client.HTTPResponse = urllib.request.urlopen(url, timeout=self._settings.archive_timeout)  # noqa: S310
+            response: http.client.HTTPResponse = urllib.request.urlopen(url, timeout=timeout)  # noqa: S310
         except urllib.error.HTTPError as exc:
             with exc:
-                raise ArchiveUnreachable(f"{url} answered {exc.code}") from exc
+                raise ArchiveUnreachableError(f"{url} answered {exc.code}") from exc
         except (OSError, http.client.HTTPException) as exc:
-            self._silent[base] = ArchiveUnreachable(f"{base} is out of reach: {getattr(exc, 'reason', exc)}")
+            why = getattr(exc, "reason", exc)
+            self._silent[base] = ArchiveUnreachableError(f"{base} is out of reach: {why}")
             raise self._silent[base] from exc
         return response

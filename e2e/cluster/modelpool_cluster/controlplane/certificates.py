@@ -1,4 +1,4 @@
-"""Who may talk: one authority per run, good for loopback only, and a certificate per identity. Writes files, nothing else.
+"""Who may talk: one authority per run, good for loopback only, and a certificate per identity. Only writes files.
 
 In Kubernetes a client certificate's common name is the user, its organization the group.
 """
@@ -55,5 +55,6 @@ def _write(layout: Layout, name: str, pair: trustme.LeafCert) -> None:
 
 
 def _write_private(path: Path, content: bytes) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123 - the mode from the start
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # private from the start
+    with os.fdopen(descriptor, "wb") as file:
         file.write(content)

@@ -1,4 +1,7 @@
-"""The command lines and configuration files of the components. Pure: a layout and a port in, arguments and documents out."""
+"""The command lines and configuration files of the components.
+
+Pure: a layout and a port in, arguments and documents out.
+"""
 
 from __future__ import annotations
 

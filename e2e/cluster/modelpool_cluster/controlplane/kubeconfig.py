@@ -19,7 +19,7 @@ def with_certificate(*, server: str, authority: Path, certificate: Path, key: Pa
 
 
 def with_token(admin: Mapping[str, Any], *, token: str, namespace: str) -> dict[str, Any]:
-    """Return a kubeconfig for the same cluster as another one's current context, that shows a bearer token and nothing else."""
+    """Return a kubeconfig for the same cluster as another one's current context, with nothing but a bearer token."""
     context = next(entry["context"] for entry in admin["contexts"] if entry["name"] == admin["current-context"])
     cluster = next(entry["cluster"] for entry in admin["clusters"] if entry["name"] == context["cluster"])
     return _document(dict(cluster), {"token": token}, namespace=namespace)

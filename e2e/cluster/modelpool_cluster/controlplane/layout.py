@@ -16,7 +16,7 @@ _LONGEST_SOCKET = 100
 
 
 def choose_scratch(wish: Path | None) -> Path:
-    """Make and return a new private folder for a run: where wished, else in memory when there is room, else the system's choice."""
+    """Make and return a new private folder for a run: as wished, else in memory, else as usual."""
     where = wish
     if where is None and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _ROOM:
         where = _MEMORY

@@ -1,4 +1,7 @@
-"""A free port of the loopback address. It is given back before it is used, so the user of it must be ready to ask again."""
+"""A free port of the loopback address.
+
+It is given back before it is used, so the user of it must be ready to ask again.
+"""
 
 from __future__ import annotations
 

@@ -19,11 +19,11 @@ _ATTEMPTS = 3
 """How often to start again with another port when somebody else took it first."""
 
 
-class StartFailed(Exception):
+class StartError(Exception):
     """The control plane did not come up; the message says which component and shows its last lines."""
 
 
-class PortTaken(Exception):
+class PortTakenError(Exception):
     """Somebody bound our port between our choice and the API server's start."""
 
 
@@ -40,15 +40,18 @@ class ControlPlane:
         self.server = ""
 
     def start(self) -> Layout:
-        """Start all and return when the API serves, OpenAPI and the default ServiceAccount included. Raises StartFailed."""
+        """Start all and return when the API serves, OpenAPI and the default ServiceAccount included.
+
+        Raises StartError.
+        """
         began = time.monotonic()
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 layout = self._attempt(ports.free_port(), deadline=began + _START_SECONDS)
-            except PortTaken:
+            except PortTakenError:
                 self.stop()
                 if attempt == _ATTEMPTS:
-                    raise StartFailed(f"no free port after {attempt} attempts") from None
+                    raise StartError(f"no free port after {attempt} attempts") from None
             except BaseException:
                 self.stop()
                 raise
@@ -67,7 +70,7 @@ class ControlPlane:
     def run(self, name: str, arguments: list[str]) -> int:
         """Start one more program beside the components, such as kwok; it ends with them. Returns its process id."""
         if self.supervisor is None or self.layout is None:
-            raise StartFailed("the control plane is not running")
+            raise StartError("the control plane is not running")
         return self.supervisor.start(name, [self._programs[name], *arguments], self.layout.logs / f"{name}.log")
 
     def resident_bytes(self) -> dict[str, int]:
@@ -117,14 +120,14 @@ class ControlPlane:
             if status == http.client.OK:
                 return
             time.sleep(0.05)
-        raise StartFailed(f"{path} did not answer in time, it said last: {seen}\n{self._tails()}")
+        raise StartError(f"{path} did not answer in time, it said last: {seen}\n{self._tails()}")
 
     def _check_alive(self) -> None:
         exits = self.supervisor.exits() if self.supervisor is not None else {}
         if "kube-apiserver" in exits and "address already in use" in self._tails():
-            raise PortTaken
+            raise PortTakenError
         if exits:
-            raise StartFailed(f"{', '.join(exits)} ended during the start\n{self._tails()}")
+            raise StartError(f"{', '.join(exits)} ended during the start\n{self._tails()}")
 
     def _tails(self) -> str:
         return "\n".join(tails(self.layout.logs)) if self.layout is not None else ""

@@ -1,8 +1,9 @@
 """The parent of the control plane's processes: a program of its own, started by `supervisor`, that outlives nobody.
 
-It ends its children and removes the run's folder when it is told to, when its own parent goes away in any manner (the pipe that
-is its standard input closes, or it is adopted), and when it is terminated. Should it be killed itself, the kernel kills the
-children. It imports nothing but the standard library and is run without site-packages, to start in milliseconds.
+It ends its children and removes the run's folder when it is told to, when its own parent goes away in any manner (the
+pipe that is its standard input closes, or it is adopted), and when it is terminated. Should it be killed itself, the
+kernel kills the children. It imports nothing but the standard library and is run without site-packages, to start in
+milliseconds.
 
 Spoken on the pipe, one JSON document per line: `{"start": name, "argv": […], "log": path}` is answered by `{"pid": …}`;
 `{"exits": true}` by `{"exits": {name: code}}`; anything that fails by `{"error": …}`.
@@ -29,7 +30,10 @@ _LOOK_EVERY = 0.5
 
 
 def die_with(parent: int) -> Callable[[], None]:
-    """Return what a child runs before its program: the kernel shall kill it when this process dies. Linux; elsewhere nothing."""
+    """Return what a child runs before its program: the kernel shall kill it when this process dies.
+
+    Linux; elsewhere nothing.
+    """
     if sys.platform != "linux":
         return lambda: None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -60,7 +64,7 @@ class Family:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    preexec_fn=die_with(os.getpid()),  # noqa: PLW1509 - this program has one thread
+                    preexec_fn=die_with(os.getpid()),
                 )
             self._children[request["start"]] = child
             return {"pid": child.pid}

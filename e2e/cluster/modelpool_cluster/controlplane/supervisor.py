@@ -16,7 +16,7 @@ _ANSWER_SECONDS = 30.0
 _END_SECONDS = 30.0
 
 
-class SupervisorLost(Exception):
+class SupervisorLostError(Exception):
     """The supervisor does not answer: it was killed, and its children with it."""
 
 
@@ -41,7 +41,10 @@ class Supervisor:
         return self._process.pid
 
     def start(self, name: str, argv: Sequence[str | Path], log: Path) -> int:
-        """Start a process in the folder, its output appended to `log`; returns its id. Raises OSError, SupervisorLost."""
+        """Start a process in the folder, its output appended to `log`; returns its id.
+
+        Raises OSError, SupervisorLostError.
+        """
         answer = self._ask({"start": name, "argv": [str(argument) for argument in argv], "log": str(log)})
         if "error" in answer:
             raise OSError(f"{name} did not start: {answer['error']}")
@@ -49,7 +52,7 @@ class Supervisor:
         return self.pids[name]
 
     def exits(self) -> dict[str, int]:
-        """Return the exit codes of those that have ended. Raises SupervisorLost."""
+        """Return the exit codes of those that have ended. Raises SupervisorLostError."""
         return dict(self._ask({"exits": True})["exits"])
 
     def close(self) -> None:
@@ -61,7 +64,9 @@ class Supervisor:
         except subprocess.TimeoutExpired:
             self._process.kill()  # the kernel then kills its children
             self._process.wait()
-            raise SupervisorLost(f"the supervisor did not end within {_END_SECONDS:.0f} s; {self.folder} may be left") from None
+            raise SupervisorLostError(
+                f"the supervisor did not end within {_END_SECONDS:.0f} s; {self.folder} may be left"
+            ) from None
         finally:
             if self._process.stdout is not None:
                 self._process.stdout.close()
@@ -69,17 +74,17 @@ class Supervisor:
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         pipe, answers = self._process.stdin, self._process.stdout
         if pipe is None or answers is None or pipe.closed:
-            raise SupervisorLost("the supervisor has been closed")
+            raise SupervisorLostError("the supervisor has been closed")
         try:
             pipe.write(json.dumps(request).encode() + b"\n")
         except BrokenPipeError as exc:
-            raise SupervisorLost(f"the supervisor ended with {self._process.wait()}") from exc
+            raise SupervisorLostError(f"the supervisor ended with {self._process.wait()}") from exc
         line = b""
         while not line.endswith(b"\n"):
             if not select.select([answers], [], [], _ANSWER_SECONDS)[0]:
-                raise SupervisorLost(f"the supervisor did not answer within {_ANSWER_SECONDS:.0f} s")
+                raise SupervisorLostError(f"the supervisor did not answer within {_ANSWER_SECONDS:.0f} s")
             piece = answers.read(1 << 16)
             if not piece:
-                raise SupervisorLost(f"the supervisor ended with {self._process.wait()}")
+                raise SupervisorLostError(f"the supervisor ended with {self._process.wait()}")
             line += piece
         return dict(json.loads(line))
