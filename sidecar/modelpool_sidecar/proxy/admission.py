@@ -102,11 +102,11 @@ class Admission:
         return future.result() if future.done() else None
 
     def _take(self, target: Target) -> None:
-        self.account.take(target.endpoint.url)
+        self.account.take(target.endpoint.url, target.backend.key, target.backend.model)
         self._loaded[target.backend.key] = target.backend.model
 
     def _give_back(self, target: Target) -> None:
-        self.account.give_back(target.endpoint.url)
+        self.account.give_back(target.endpoint.url, target.backend.key, target.backend.model)
         self._serve(target.backend.key)
 
     def _serve_all(self) -> None:

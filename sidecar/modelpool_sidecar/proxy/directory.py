@@ -66,12 +66,16 @@ class Directory:
             self._probed[url] = Probed(alive=False, models=known.models if known else None)
             self._swap()
 
-    def lacks(self, url: str, model: str, held: Iterable[str]) -> None:
-        """An engine said it does not hold a model that the routes promise; `held` are those promised there."""
+    def lacks(self, url: str, model: str) -> None:
+        """An engine said that it does not hold a model which the routes promise, so it is not there yet."""
         known = self._probed.get(url)
-        promised = known.models if known is not None and known.models is not None else frozenset(held)
+        if known is not None and known.models is not None:
+            held = known.models
+        else:
+            backends = (backend for one in self.table.models for backend in one.backends)
+            held = frozenset(backend.model for backend in backends if any(at.url == url for at in backend.endpoints))
         self._suspects.add(url)
-        self._probed[url] = Probed(alive=known.alive if known else True, models=promised - {model})
+        self._probed[url] = Probed(alive=known is None or known.alive, models=held - {model})
         self._swap()
 
     @property

@@ -23,17 +23,23 @@ _HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-# Set anew on the way in: the engine's Host, the length of the body that is really sent, and our request id.
-_REPLACED_IN = frozenset({"host", "content-length", "expect", "x-request-id"})
+# Set anew on the way in: the engine's Host, the length of the body that is really sent, and our request id. Answers are
+# not compressed: that would hold a stream back, and hide its end from the relay.
+_REPLACED_IN = frozenset({"host", "content-length", "expect", "accept-encoding", "x-request-id"})
 _REPLACED_OUT = frozenset(
     {"content-length", "x-request-id", "date", "server", *map(str.lower, (BACKEND, POOL, ROUTE, QUEUE_MS))}
 )
 
 
-def to_engine(headers: Iterable[tuple[str, str]], *, request_id: str) -> list[tuple[str, str]]:
-    """What an engine gets of the caller's headers, `traceparent` and `Authorization` included."""
-    kept = _end_to_end(headers, _REPLACED_IN)
+def to_engine(headers: Iterable[tuple[str, str]], *, request_id: str, json: bool = False) -> list[tuple[str, str]]:
+    """What an engine gets of the caller's headers, `traceparent` and `Authorization` included.
+
+    `json`: the body is ours, so the caller's words about it do not hold.
+    """
+    kept = _end_to_end(headers, _REPLACED_IN | {"content-type", "accept"} if json else _REPLACED_IN)
     kept.append((REQUEST_ID, request_id))
+    if json:
+        kept.append(("Content-Type", "application/json"))
     return kept
 
 

@@ -8,7 +8,7 @@
 Knows no routing, no dialect, and no HTTP library.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,7 +38,8 @@ class UpstreamRequest:
     method: str
     path: str
     headers: Headers = ()
-    body: bytes | None = None
+    body: bytes | AsyncIterable[bytes] | None = None
+    """Bytes can be sent again to another engine; a stream cannot."""
 
 
 class UpstreamResponse(Protocol):

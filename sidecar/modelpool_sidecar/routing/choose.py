@@ -1,7 +1,8 @@
 """Choosing a target: pure, so that every rule is a row in a table of cases.
 
 The rules, for the backends of a model in order of preference:
-1. a backend that lacks what the request needs, or has no ready endpoint left to try, is passed over;
+1. a backend whose engine has no such call, that lacks what the request needs, or that has no ready endpoint left to
+   try, is passed over;
 2. a ready endpoint with room takes the request: the least loaded, and among equals the one that waited longest for
    work;
 3. when all are busy, the request waits in that backend's queue, if the queue has room and the request may still wait;
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from .documents import Engine
 from .table import Backend, BackendKey, Endpoint, Model, RoutingTable
 
 
@@ -32,6 +34,7 @@ class Why(StrEnum):
     QUEUE_FULL = "queue_full"
     QUEUE_TIMEOUT = "queue_timeout"
     CAPABILITY = "capability"
+    UNSERVED = "unserved"
 
 
 class RefusalKind(StrEnum):
@@ -39,6 +42,7 @@ class RefusalKind(StrEnum):
 
     UNKNOWN_MODEL = "unknown_model"
     LACKS_CAPABILITY = "lacks_capability"
+    UNSERVED = "unserved"
     UNAVAILABLE = "unavailable"
     QUEUE_FULL = "queue_full"
     QUEUE_TIMEOUT = "queue_timeout"
@@ -67,6 +71,8 @@ class Wanted:
     model: str
     needs: frozenset[str] = frozenset()
     """Capabilities the request cannot do without."""
+    engines: frozenset[Engine] = frozenset(Engine)
+    """Engines that have such a call."""
     tried: frozenset[str] = frozenset()
     """Endpoints that failed before the first byte."""
     gave_up: frozenset[BackendKey] = frozenset()
@@ -109,6 +115,9 @@ def choose(table: RoutingTable, loads: Loads, wanted: Wanted) -> Target | Wait |
         return Refusal(kind=RefusalKind.UNKNOWN_MODEL, message=f"model '{wanted.model}' not found")
     passed: list[Why] = []
     for backend in model.backends:
+        if backend.engine not in wanted.engines:
+            passed.append(Why.UNSERVED)
+            continue
         if backend.capabilities is not None and not wanted.needs <= backend.capabilities:
             passed.append(Why.CAPABILITY)
             continue
@@ -148,7 +157,10 @@ def _route(model: Model, backend: Backend, wanted: Wanted) -> Route:
 
 
 def _refusal(model: Model, wanted: Wanted, passed: list[Why]) -> Refusal:
-    if passed and all(why is Why.CAPABILITY for why in passed):
+    if passed and all(why is Why.UNSERVED for why in passed):
+        message = f"the engine that serves model '{wanted.model}' has no such call"
+        return Refusal(kind=RefusalKind.UNSERVED, message=message, model=model)
+    if passed and all(why in (Why.CAPABILITY, Why.UNSERVED) for why in passed):
         lacks = ", ".join(sorted(wanted.needs))
         message = f"model '{wanted.model}' does not support {lacks}"
         return Refusal(kind=RefusalKind.LACKS_CAPABILITY, message=message, model=model)

@@ -15,6 +15,7 @@ class Account:
 
     def __init__(self) -> None:
         self._running: Counter[str] = Counter()
+        self._by_model: Counter[tuple[BackendKey, str]] = Counter()
         self._turns: dict[str, int] = {}
         self._turn = 0
         self.queues: dict[BackendKey, FairQueue] = {}
@@ -33,19 +34,27 @@ class Account:
         queue = self.queues.get(key)
         return 0 if queue is None else len(queue)
 
-    def take(self, url: str) -> None:
+    def in_flight_of(self, key: BackendKey, model: str) -> int:
+        """Requests running at a backend for one of the engine's models."""
+        return self._by_model[key, model]
+
+    def take(self, url: str, key: BackendKey, model: str) -> None:
         """Count a request in."""
+        self._by_model[key, model] += 1
         self._turn += 1
         self._turns[url] = self._turn
         self._running[url] += 1
 
-    def give_back(self, url: str) -> None:
+    def give_back(self, url: str, key: BackendKey, model: str) -> None:
         """Count a request out. Giving back more than was taken is a bug, and said so."""
         if self._running[url] <= 0:
             raise RuntimeError(f"lease of {url} given back twice")
         self._running[url] -= 1
+        self._by_model[key, model] -= 1
         if not self._running[url]:
             del self._running[url]
+        if not self._by_model[key, model]:
+            del self._by_model[key, model]
 
     @property
     def running(self) -> int:

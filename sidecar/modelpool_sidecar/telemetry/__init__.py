@@ -1,1 +1,1 @@
-"""How the gateway tells about itself: metrics and log lines. Usable by effects only; routing and protocols say nothing."""
+"""How the gateway tells about itself: metrics and log lines. For effects only; routing and protocols say nothing."""

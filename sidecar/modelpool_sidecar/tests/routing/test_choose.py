@@ -82,6 +82,12 @@ CASES = {
         wanted=asking(needs=frozenset({"vision"})),
         want=RefusalKind.LACKS_CAPABILITY,
     ),
+    "a call that only the fallback has goes there": Case(
+        wanted=asking(engines=frozenset({Engine.OLLAMA})), want=f"{OLLAMA} fallback unserved"
+    ),
+    "a call that no engine of the model has is refused": Case(
+        wanted=asking(engines=frozenset()), want=RefusalKind.UNSERVED
+    ),
     "unknown capabilities refuse nothing": Case(wanted=asking(needs=frozenset({"vision"})), want=f"{VLLM} primary"),
 }
 

@@ -1,0 +1,60 @@
+"""The gateway's program: settings, logging, signals, event loop."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from . import app
+from .settings import InvalidSettingError, LogFormat, Settings, read
+from .telemetry import logs
+
+_NEW_LOOP: Callable[[], asyncio.AbstractEventLoop]
+try:
+    import uvloop
+except ImportError:  # not on every platform; the loop of the standard library serves as well
+    _NEW_LOOP = asyncio.new_event_loop
+else:
+    _NEW_LOOP = uvloop.new_event_loop
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; 0 after an orderly end, 2 for wrong settings, 1 when the ports cannot be had."""
+    try:
+        settings = read(sys.argv[1:], os.environ)
+    except InvalidSettingError as error:
+        sys.stderr.write(f"modelpool-sidecar: {error}\n")
+        return 2
+    as_json = settings.log_format is LogFormat.JSON
+    logs.set_up(json=as_json, level=settings.log_level)
+    access = logs.AccessLog(sys.stderr if settings.access_log else None, json=as_json)
+    with asyncio.Runner(loop_factory=_NEW_LOOP) as runner:
+        failed = runner.run(_serve(settings, access))
+    sys.stderr.writelines(f"modelpool-sidecar: {error}\n" for error in failed)
+    return 1 if failed else 0
+
+
+async def _serve(settings: Settings, access: logs.AccessLog) -> tuple[Exception, ...]:
+    """Run to the end; what the operating system refused, if that ended it early."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    failed: tuple[Exception, ...] = ()
+    try:
+        await app.serve(settings, access, stop, _announce)
+    except* OSError as group:
+        failed = group.exceptions
+    return failed
+
+
+def _announce(running: app.Running) -> None:
+    """One line on stdout for whoever started us: the real ports, also where 0 was asked for."""
+    sys.stdout.write(json.dumps({"listening": [f"{host}:{port}" for host, port in running.listening]}) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,125 @@
+"""The composition root: which objects a gateway consists of, and how it starts and ends. Nothing is decided here.
+
+Start: source and prober run in one TaskGroup, the ports open. End, on SIGTERM: readiness fails, the ports stay open
+for the drain delay, then close; running answers get the shutdown timeout.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from .proxy.administration import Administration
+from .proxy.admission import Admission
+from .proxy.aiohttp_upstream import AiohttpUpstream
+from .proxy.directory import Directory
+from .proxy.gateway import Gateway
+from .proxy.inference import Inference
+from .proxy.pages import Pages, Phase
+from .proxy.probes import Prober
+from .proxy.sources import Source
+from .proxy.sources.file import FileSource
+from .settings import Listen, Settings
+from .telemetry.logs import AccessLog
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A gateway that accepts connections."""
+
+    listening: tuple[Listen, ...]
+    """The real addresses, in the order of the settings."""
+    directory: Directory
+    admission: Admission
+    phase: Phase
+
+
+@asynccontextmanager
+async def gateway(settings: Settings, access: AccessLog) -> AsyncIterator[Running]:
+    """Run a gateway for the length of the block; leaving it closes the ports and waits for running answers."""
+    directory = Directory()
+    admission = Admission(directory)
+    phase = Phase()
+    pages = Pages(directory, admission, phase)
+    upstream = AiohttpUpstream(connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout)
+    door = Gateway(
+        directory=directory,
+        inference=Inference(directory, admission, upstream, pages.metrics),
+        administration=Administration(directory, upstream, settings.open_admin),
+        pages=pages,
+        metrics=pages.metrics,
+        access=access,
+    )
+    application = web.Application(client_max_size=settings.max_body_bytes)
+    application.router.add_route("*", "/{path:.*}", door.handle)
+    runner = web.AppRunner(
+        application,
+        # Without this a caller that leaves goes unnoticed, and its answer is generated to the end.
+        handler_cancellation=True,
+        access_log=None,
+        shutdown_timeout=settings.shutdown_timeout,
+        keepalive_timeout=75.0,
+    )
+    async with asyncio.TaskGroup() as group:
+        source = _source(settings, directory)
+        prober = Prober(directory, upstream, everything=settings.routes_file is not None)
+        tasks = [
+            group.create_task(source.run(), name="source"),
+            group.create_task(prober.run(), name="prober"),
+        ]
+        try:
+            await runner.setup()
+            listening = [await _open(runner, listen) for listen in settings.listen]
+            yield Running(listening=tuple(listening), directory=directory, admission=admission, phase=phase)
+        finally:
+            await runner.cleanup()
+            for task in tasks:
+                task.cancel()
+            await upstream.close()
+
+
+async def serve(
+    settings: Settings, access: AccessLog, stop: asyncio.Event, announce: Callable[[Running], None]
+) -> None:
+    """Run until `stop` is set, then drain and end. Setting `stop` is the signal handlers' business."""
+    async with gateway(settings, access) as running:
+        announce(running)
+        await stop.wait()
+        running.phase.draining = True
+        _log.info("Draining", extra={"seconds": settings.drain_delay, "in_flight": running.admission.account.running})
+        await asyncio.sleep(settings.drain_delay)
+
+
+def _source(settings: Settings, directory: Directory) -> Source:
+    if settings.routes_file is not None:
+        return FileSource(settings.routes_file, directory)
+    # The Kubernetes client takes a second and 60 MiB to import, which local mode need not pay.
+    from .proxy.sources.cluster import ClusterSource
+
+    return ClusterSource(directory, namespaces=settings.namespaces, kubeconfig=settings.kubeconfig)
+
+
+async def _open(runner: web.AppRunner, listen: Listen) -> Listen:
+    site_socket = _bound(listen)
+    await web.SockSite(runner, site_socket, backlog=1024).start()
+    host, port = site_socket.getsockname()[:2]
+    return Listen(host, port)
+
+
+def _bound(listen: Listen) -> socket.socket:
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(listen)
+    except OSError as error:
+        made.close()
+        raise OSError(error.errno, f"could not listen on {listen.host}:{listen.port}: {error.strerror}") from error
+    made.setblocking(False)
+    return made

@@ -1,0 +1,215 @@
+"""One attempt: a request to one engine, and its answer to the caller, or AttemptFailed while nothing has been sent."""
+
+import dataclasses
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, assert_never
+
+from aiohttp import web
+
+from ..protocols import dialect, errors
+from ..protocols.answer import OLLAMA_LINES, Answer
+from ..protocols.errors import EngineError, Refusal
+from ..protocols.paths import Call, Native, Translated, Unserved
+from ..protocols.requests import RequestHead
+from ..protocols.rewriting import replace_model
+from ..protocols.translation import Backend, Exchange, Reply, Timings, Translation, translate
+from ..routing.choose import Target
+from ..routing.documents import Engine
+from . import carriers, headers, sending
+from .carriers import Naming
+from .sending import Whole
+from .upstream import (
+    BrokenMidStream,
+    ClosedBeforeFirstByte,
+    ConnectFailed,
+    Headers,
+    Upstream,
+    UpstreamRequest,
+    UpstreamResponse,
+)
+from .visit import Visit
+
+SPOOL_BYTES: Final = 1024 * 1024
+"""A document is held back up to this size, so that an engine that dies in its middle costs no request."""
+_SERVER_ERRORS: Final = frozenset({500, 502, 503, 504})
+_ENGINE_BUSY_S: Final = "2"
+_LINES: Final = "application/x-ndjson"
+_STREAMS: Final = frozenset({_LINES, "text/event-stream"})
+
+
+class Failure(StrEnum):
+    """How an attempt failed. A closed set: it labels a metric."""
+
+    REFUSED = "refused"
+    CLOSED = "closed"
+    STATUS = "status"
+    FAULT = "fault"
+    NOT_PULLED = "not_pulled"
+
+
+class AttemptFailed(Exception):  # noqa: N818
+    """The engine gave nothing that the caller has seen. `answer` is what to say if no other engine can help."""
+
+    def __init__(self, kind: Failure, message: str, answer: Whole | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.answer = answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What is tried where."""
+
+    visit: Visit
+    call: Call
+    head: RequestHead
+    body: bytes
+    target: Target
+
+    async def run(self, upstream: Upstream) -> web.StreamResponse:
+        """Answer the caller. Raises AttemptFailed, and BadRequestError when the call cannot be put to this engine."""
+        way = self.call.upstreams[dialect.Engine(self.target.backend.engine.value)]
+        match way:
+            case Native(path=path):
+                return await self._guarded(upstream, self._native_request(path), self._untouched)
+            case Translated(call=translation):
+                return await self._translated(upstream, translation)
+            case Unserved(message=message):
+                raise errors.BadRequestError(message, status=501)
+            case _:
+                assert_never(way)
+
+    def _native_request(self, path: str) -> UpstreamRequest:
+        query = self.visit.request.query_string
+        served = self.target.backend.model
+        return UpstreamRequest(
+            method=self.call.method,
+            path=f"{path}?{query}" if query else path,
+            headers=headers.to_engine(self.visit.request.headers.items(), request_id=self.visit.request_id),
+            body=self.body if self.head.model == served else replace_model(self.body, served),
+        )
+
+    async def _translated(self, upstream: Upstream, translation: Translation) -> web.StreamResponse:
+        backend = Backend(
+            model=self.target.backend.model,
+            context_length=self.target.model.entry.context_length,
+            capabilities=self.target.backend.capabilities,
+        )
+        made = translate(translation, self.body, backend, epoch_ns=self.visit.epoch_ns)
+        if isinstance(made, Answer):
+            return await sending.answer(self.visit, made)
+        request = UpstreamRequest(
+            method="POST",
+            path=made.path,
+            headers=headers.to_engine(self.visit.request.headers.items(), request_id=self.visit.request_id, json=True),
+            body=made.body,
+        )
+        timings = Timings(
+            epoch_ns=self.visit.epoch_ns, started_ns=self.visit.started_ns, dispatched_ns=time.monotonic_ns()
+        )
+        reply = made.open(timings)
+        return await self._guarded(upstream, request, lambda response: self._converted(response, made, reply))
+
+    async def _guarded(
+        self,
+        upstream: Upstream,
+        request: UpstreamRequest,
+        answer: Callable[[UpstreamResponse], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        """Send, and answer with what comes; every way in which nothing comes is an AttemptFailed."""
+        try:
+            response = await upstream.open(self.target.endpoint.url, request)
+        except ConnectFailed as error:
+            raise AttemptFailed(Failure.REFUSED, str(error)) from error
+        except ClosedBeforeFirstByte as error:
+            raise AttemptFailed(Failure.CLOSED, str(error)) from error
+        try:
+            return await answer(response)
+        except BrokenMidStream as error:
+            raise AttemptFailed(Failure.CLOSED, str(error)) from error
+        except EngineError as error:
+            words = errors.render(Refusal.of(error), self.call.dialect)
+            raise AttemptFailed(Failure.FAULT, error.message, _whole(words)) from error
+        finally:
+            response.release()
+
+    async def _untouched(self, response: UpstreamResponse) -> web.StreamResponse:
+        """The engine speaks the caller's dialect."""
+        kind = (headers.first(response.headers, "Content-Type") or "").partition(";")[0].strip().lower()
+        chunks = response.chunks()
+        if response.status == 200 and kind in _STREAMS:
+            lines = kind == _LINES
+            carrier = carriers.Untouched(self.call.dialect, lines=lines, naming=self._naming)
+            return await sending.stream(self.visit, response.headers, chunks, carrier, cut_off=not lines)
+        begun, ended = await _spooled(chunks)
+        if not ended:
+            rest = _joined(begun, chunks)
+            return await sending.stream(self.visit, response.headers, rest, carriers.Opaque(), status=response.status)
+        self._check_status(response.status, Whole(status=response.status, headers=response.headers, body=begun))
+        body = carriers.whole(begun, self._naming) if response.status == 200 else begun
+        return await sending.whole(
+            self.visit, Whole(status=response.status, headers=_with_retry(response.status, response.headers), body=body)
+        )
+
+    async def _converted(self, response: UpstreamResponse, made: Exchange, reply: Reply) -> web.StreamResponse:
+        """vLLM answers an Ollama caller."""
+        chunks = response.chunks()
+        if response.status != 200:
+            body, _ = await _spooled(chunks)
+            words = _whole(reply.refused(response.status, body))
+            self._check_status(response.status, words)
+            return await sending.whole(
+                self.visit, dataclasses.replace(words, headers=_with_retry(words.status, words.headers))
+            )
+        carrier = carriers.Converted(reply, time.monotonic_ns)
+        if made.stream:
+            told = [("Content-Type", OLLAMA_LINES)]
+            return await sending.stream(self.visit, told, chunks, carrier, cut_off=False)
+        async for chunk in chunks:
+            carrier.feed(chunk)
+        return await sending.answer(self.visit, reply.answer(time.monotonic_ns()))
+
+    def _check_status(self, status: int, answer: Whole) -> None:
+        """Whether another engine should be asked instead of passing this answer on."""
+        engine = self.target.backend.engine
+        if status in _SERVER_ERRORS and engine is Engine.VLLM:
+            answer = dataclasses.replace(answer, headers=_with_retry(status, answer.headers))
+            raise AttemptFailed(Failure.STATUS, f"{self.target.endpoint.url} answered {status}", answer)
+        if status == 404 and engine is Engine.OLLAMA:
+            raise AttemptFailed(Failure.NOT_PULLED, f"Ollama does not hold model {self.target.backend.model!r}")
+
+    @property
+    def _naming(self) -> Naming:
+        return Naming(engine=self.target.backend.model, caller=self.head.model)
+
+
+def _whole(words: Answer) -> Whole:
+    return Whole(status=words.status, headers=sending.described(words), body=words.body)
+
+
+def _with_retry(status: int, given: Headers) -> Headers:
+    """An engine that is busy does not say for how long."""
+    if status != 503 or headers.first(given, "Retry-After") is not None:
+        return given
+    return [*given, ("Retry-After", _ENGINE_BUSY_S)]
+
+
+async def _spooled(chunks: AsyncIterator[bytes]) -> tuple[bytes, bool]:
+    """The body up to the spool's size, and whether that is all of it."""
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        parts.append(chunk)
+        size += len(chunk)
+        if size > SPOOL_BYTES:
+            return b"".join(parts), False
+    return b"".join(parts), True
+
+
+async def _joined(begun: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield begun
+    async for chunk in rest:
+        yield chunk

@@ -1,0 +1,162 @@
+"""The way back of one attempt: an engine's bytes in, the caller's bytes out. Pure: no socket, no clock but arguments.
+
+A carrier raises EngineError as long as it has given nothing out, and the request may then go to another engine; later
+it puts the fault into the stream. `Untouched` is for engines that speak the caller's dialect, `Converted` for the
+others.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import msgspec
+
+from ..protocols import endings
+from ..protocols.dialect import Dialect
+from ..protocols.errors import EngineError
+from ..protocols.translation import Reply
+
+_DEAD_AT_FIRST: Final = (b'data: {"error"', b'data:{"error"')
+_ABORTED: Final = b'"finish_reason":"abort"'
+_EOF: Final = "the engine's answer broke off"
+
+
+class Carrier(Protocol):
+    """What the relay drives."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Bytes from the engine in, bytes for the caller out."""
+        ...
+
+    def close(self) -> bytes:
+        """The engine's body ended: what is left to say, an error included if the end is no end."""
+        ...
+
+    def cut(self) -> bytes:
+        """The engine's body broke: what to say so that the caller sees it."""
+        ...
+
+    @property
+    def failed(self) -> bool:
+        """Whether the caller has been told of an error in the stream."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Naming:
+    """The model's name as the engine answers it, and as the caller asked for it."""
+
+    engine: str
+    caller: str
+
+
+class Untouched:
+    """A stream in the caller's own dialect. Only a differing model name is replaced, once per line or event."""
+
+    def __init__(self, dialect: Dialect, *, lines: bool, naming: Naming) -> None:
+        """`lines`: NDJSON; otherwise server-sent events."""
+        self._dialect = dialect
+        self._lines = lines
+        self._rename = None if naming.engine == naming.caller else Renamer(naming)
+        self._tail = b""
+        self.failed = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """See `Carrier`."""
+        if not self._tail and chunk.startswith(_DEAD_AT_FIRST):
+            raise EngineError(chunk[:512].decode(errors="replace"))
+        self._tail = (self._tail + chunk)[-endings.TAIL_BYTES :]
+        return chunk if self._rename is None else self._rename.feed(chunk)
+
+    def close(self) -> bytes:
+        """See `Carrier`."""
+        if not self._tail:
+            raise EngineError("the engine's answer was empty")
+        rest = b"" if self._rename is None else self._rename.close()
+        if endings.is_whole(self._dialect, self._tail, lines=self._lines):
+            return rest
+        return rest + self.cut()
+
+    def cut(self) -> bytes:
+        """See `Carrier`."""
+        if not self._tail:
+            raise EngineError(_EOF)
+        self.failed = True
+        # What was begun must end before the error can be read.
+        gap = b"" if self._tail.endswith(b"\n\n") else b"\n" if self._lines or self._tail.endswith(b"\n") else b"\n\n"
+        if self._lines and self._tail.endswith(b"\n"):
+            gap = b""
+        return gap + endings.broken(self._dialect, _EOF)
+
+
+class Converted:
+    """A stream of vLLM on its way to an Ollama client."""
+
+    def __init__(self, reply: Reply, now_ns: Callable[[], int]) -> None:
+        self._reply = reply
+        self._now_ns = now_ns
+
+    def feed(self, chunk: bytes) -> bytes:
+        """See `Carrier`."""
+        return self._reply.feed(chunk, self._now_ns())
+
+    def close(self) -> bytes:
+        """See `Carrier`."""
+        return self._reply.close(self._now_ns())
+
+    def cut(self) -> bytes:
+        """See `Carrier`."""
+        return self._reply.close(self._now_ns())
+
+    @property
+    def failed(self) -> bool:
+        """See `Carrier`."""
+        return self._reply.failed
+
+
+class Opaque:
+    """Bytes of which nothing is known: a broken end can only be shown by breaking off."""
+
+    def __init__(self) -> None:
+        self.failed = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """See `Carrier`."""
+        return chunk
+
+    def close(self) -> bytes:
+        """See `Carrier`."""
+        return b""
+
+    def cut(self) -> bytes:
+        """See `Carrier`."""
+        self.failed = True
+        return b""
+
+
+class Renamer:
+    """Puts the asked name in place of the served one: the first `"model"` of each line, as the engines write it."""
+
+    def __init__(self, naming: Naming) -> None:
+        self._old = b'"model":' + msgspec.json.encode(naming.engine)
+        self._new = b'"model":' + msgspec.json.encode(naming.caller)
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Whole lines out; the begun one is kept."""
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        return b"".join(line.replace(self._old, self._new, 1) + b"\n" for line in lines)
+
+    def close(self) -> bytes:
+        """The last line, when it had no end."""
+        return self._rest.replace(self._old, self._new, 1)
+
+
+def whole(body: bytes, naming: Naming) -> bytes:
+    """A whole answer in the caller's dialect. Raises EngineError when the engine gave up before its end."""
+    if _ABORTED in body:
+        raise EngineError("the engine was stopped while it worked on the answer")
+    if naming.engine == naming.caller:
+        return body
+    renamer = Renamer(naming)
+    return renamer.feed(body) + renamer.close()

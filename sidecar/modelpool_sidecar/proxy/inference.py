@@ -1,0 +1,99 @@
+"""Serving a call that needs a model: choose, try, and try elsewhere until the first byte is on its way.
+
+The loop here is the whole promise of the gateway: as long as the caller has seen nothing, an engine that cannot be
+reached, dies, drains or answers with a server's error costs an attempt and not the request.
+"""
+
+import dataclasses
+import time
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from ..protocols import dialect, errors, requests
+from ..protocols.paths import Call, Unserved
+from ..routing.choose import Target, Wanted
+from ..routing.documents import Engine
+from ..telemetry.metrics import Metrics
+from . import refusals, sending
+from .admission import Admission, Asker, Refused
+from .attempts import Attempt, AttemptFailed, Failure
+from .directory import Directory
+from .upstream import Upstream
+from .visit import Visit
+
+
+class Inference:
+    """Carries calls to engines. One per gateway."""
+
+    def __init__(self, directory: Directory, admission: Admission, upstream: Upstream, metrics: Metrics) -> None:
+        self._directory = directory
+        self._admission = admission
+        self._upstream = upstream
+        self._metrics = metrics
+
+    async def serve(self, visit: Visit, call: Call, body: bytes) -> web.StreamResponse:
+        """Answer one call. Raises BadRequestError for what the caller did wrong."""
+        head = requests.read_head(body, call.dialect, call.operation)
+        wanted = Wanted(
+            model=head.model,
+            needs=frozenset({"vision"}) if head.images else frozenset(),
+            engines=_speakers(call.upstreams),
+        )
+        asker = Asker(caller=visit.caller)
+        failed: AttemptFailed | None = None
+        while True:
+            asked_ns = time.monotonic_ns()
+            try:
+                async with self._admission.lease(wanted, asker) as target:
+                    visit.queue_ns += time.monotonic_ns() - asked_ns
+                    self._aimed(visit, target)
+                    attempt = Attempt(visit=visit, call=call, head=head, body=body, target=target)
+                    try:
+                        return await attempt.run(self._upstream)
+                    except AttemptFailed as failure:
+                        failed = failure
+                        self._learn(target, failure)
+                        wanted = dataclasses.replace(wanted, tried=wanted.tried | {target.endpoint.url})
+            except Refused as refused:
+                visit.queue_ns += time.monotonic_ns() - asked_ns
+                return await self._refuse(visit, call, head.model, refused, failed)
+
+    def _aimed(self, visit: Visit, target: Target) -> None:
+        visit.aim(target)
+        labels = (visit.pool, visit.model, visit.backend)
+        if visit.attempts == 1:
+            self._metrics.queue.labels(*labels).observe(visit.queue_ns / 1e9)
+        if target.why is not None:
+            self._metrics.fallbacks.labels(visit.pool, visit.model, target.why.value).inc()
+
+    def _learn(self, target: Target, failure: AttemptFailed) -> None:
+        """What a failed attempt says about the engine, beyond this request."""
+        url = target.endpoint.url
+        labels = (str(target.model.pool.ref), target.model.name, target.backend.engine.value, failure.kind.value)
+        self._metrics.upstream_errors.labels(*labels).inc()
+        match failure.kind:
+            case Failure.REFUSED | Failure.CLOSED:
+                self._directory.suspect(url)
+            case Failure.NOT_PULLED:
+                self._directory.lacks(url, target.backend.model)
+            case Failure.STATUS | Failure.FAULT:
+                # The engine runs and answers; whether the next request fares better is for that request to find out.
+                pass
+
+    async def _refuse(
+        self, visit: Visit, call: Call, asked: str, refused: Refused, failed: AttemptFailed | None
+    ) -> web.StreamResponse:
+        """Nobody is left: the last engine's own words when it had some, else ours."""
+        if refused.refusal.model is not None:
+            visit.model, visit.pool = refused.refusal.model.name, str(refused.refusal.model.pool.ref)
+        if failed is not None and failed.answer is not None:
+            visit.error = str(failed)
+            return await sending.whole(visit, failed.answer)
+        visit.backend = visit.route = ""
+        visit.error = str(failed or refused)
+        return await sending.answer(visit, errors.render(refusals.worded(refused.refusal, asked), call.dialect))
+
+
+def _speakers(upstreams: Mapping[dialect.Engine, object]) -> frozenset[Engine]:
+    return frozenset(Engine(engine.value) for engine, way in upstreams.items() if not isinstance(way, Unserved))

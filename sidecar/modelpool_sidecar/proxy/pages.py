@@ -1,0 +1,115 @@
+"""The gateway's own pages: is it alive, is it ready, what does it count, where does it send what."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from ..protocols.answer import PLAIN_JSON, Answer
+from ..routing.leases import Account
+from ..routing.table import Model, RoutingTable
+from ..telemetry.metrics import Level, Levels, Metrics
+from .admission import Admission
+from .directory import Directory
+
+_TEXT = "text/plain; charset=utf-8"
+_PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(slots=True)
+class Phase:
+    """Where the gateway is in its life."""
+
+    draining: bool = False
+    """SIGTERM has come: no new callers, please."""
+
+
+class Pages:
+    """Answers from the live state. One per gateway."""
+
+    def __init__(self, directory: Directory, admission: Admission, phase: Phase) -> None:
+        self._directory = directory
+        self._account = admission.account
+        self._phase = phase
+        self.metrics = Metrics(self._levels)
+
+    def find(self, path: str) -> Answer | None:
+        """The page at a path, if there is one."""
+        match path:
+            case "/healthz":
+                return Answer(body=b"ok\n", content_type=_TEXT)
+            case "/readyz":
+                return self._ready()
+            case "/metrics":
+                return Answer(body=self.metrics.text(), content_type=_PROMETHEUS)
+            case "/modelpool/routes":
+                view = live_view(self._directory.table, self._account, draining=self._phase.draining)
+                return Answer(body=msgspec.json.format(msgspec.json.encode(view)) + b"\n", content_type=PLAIN_JSON)
+            case _:
+                return None
+
+    def _ready(self) -> Answer:
+        if self._phase.draining:
+            return Answer(status=503, body=b"draining\n", content_type=_TEXT)
+        if not self._directory.loaded:
+            return Answer(status=503, body=b"no routes read yet\n", content_type=_TEXT)
+        return Answer(body=b"ok\n", content_type=_TEXT)
+
+    def _levels(self) -> Levels:
+        table, account = self._directory.table, self._account
+        lines = {
+            (str(model.pool.ref), backend.engine.value): 0.0 for model in table.models for backend in model.backends
+        }
+        for key, queue in account.queues.items():
+            engine = next(
+                (one.engine.value for model in table.models for one in model.backends if one.key == key), "gone"
+            )
+            labels = (str(key.pool), engine)
+            lines[labels] = lines.get(labels, 0.0) + len(queue)
+        running: dict[tuple[str, ...], float] = {}
+        ready: dict[tuple[str, ...], float] = {}
+        for model in table.models:
+            for backend in model.backends:
+                labels3 = (str(model.pool.ref), model.name, backend.engine.value)
+                running[labels3] = account.in_flight_of(backend.key, backend.model)
+                ready[labels3] = sum(endpoint.ready for endpoint in backend.endpoints)
+        return Levels(
+            queue_depth=[Level(labels, value) for labels, value in lines.items()],
+            in_flight=[Level(labels, value) for labels, value in running.items()],
+            endpoints=[Level(labels, value) for labels, value in ready.items()],
+        )
+
+
+def live_view(table: RoutingTable, account: Account, *, draining: bool) -> dict[str, Any]:
+    """The table as a person or a test reads it."""
+    pools = [
+        {"pool": str(pool), "models": [_model(model, account) for model in table.models if model.pool.ref == pool]}
+        for pool in table.pools
+    ]
+    conflicts = [
+        {"name": one.name, "servedBy": str(one.winner), "refusedTo": str(one.loser)} for one in table.conflicts
+    ]
+    return {"draining": draining, "inFlight": account.running, "pools": pools, "conflicts": conflicts}
+
+
+def _model(model: Model, account: Account) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "aliases": list(model.entry.aliases),
+        "ready": model.ready,
+        "backends": [
+            {
+                "engine": backend.engine.value,
+                "model": backend.model,
+                "address": backend.key.address,
+                "ready": backend.ready,
+                "maxConcurrency": backend.max_concurrency,
+                "queueDepth": account.queued(backend.key),
+                "endpoints": [
+                    {"url": endpoint.url, "ready": endpoint.ready, "inFlight": account.in_flight(endpoint.url)}
+                    for endpoint in backend.endpoints
+                ],
+            }
+            for backend in model.backends
+        ],
+    }

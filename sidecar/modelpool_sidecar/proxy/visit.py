@@ -1,0 +1,90 @@
+"""One request from arrival to its line in the log: times, ids, and what became of it."""
+
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import web
+
+from ..protocols.dialect import Dialect
+from ..routing.choose import Target
+from ..telemetry.logs import AccessRecord
+from ..telemetry.metrics import UNKNOWN
+from . import headers
+
+_LONGEST_ID: Final = 200
+
+
+@dataclass(slots=True, kw_only=True)
+class Visit:
+    """What is known of a request so far. Mutable: the handlers fill it in."""
+
+    request: web.Request
+    request_id: str
+    dialect: Dialect
+    caller: str
+    epoch_ns: int = field(default_factory=time.time_ns)
+    started_ns: int = field(default_factory=time.monotonic_ns)
+    first_byte_ns: int | None = None
+    queue_ns: int = 0
+    attempts: int = 0
+    sent: int = 0
+    status: int = 0
+    model: str = UNKNOWN
+    pool: str = ""
+    backend: str = ""
+    route: str = ""
+    error: str = ""
+
+    def aim(self, target: Target) -> None:
+        """Note where the request goes now."""
+        self.attempts += 1
+        self.model = target.model.name
+        self.pool = str(target.model.pool.ref)
+        self.backend = target.backend.engine.value
+        self.route = target.route.value
+
+    def began(self) -> None:
+        """Note that the first byte goes to the caller."""
+        if self.first_byte_ns is None:
+            self.first_byte_ns = time.monotonic_ns()
+
+    def headers(self) -> dict[str, str]:
+        """What every answer carries, and where it came from if an engine gave it."""
+        told = {headers.REQUEST_ID: self.request_id}
+        if self.backend:
+            told[headers.BACKEND] = self.backend
+            told[headers.POOL] = self.pool
+            told[headers.ROUTE] = self.route
+            told[headers.QUEUE_MS] = str(self.queue_ns // 1_000_000)
+        return told
+
+    def record(self) -> AccessRecord:
+        """The line for the log."""
+        first = self.first_byte_ns
+        return AccessRecord(
+            request_id=self.request_id,
+            method=self.request.method,
+            path=self.request.path,
+            dialect=self.dialect.value,
+            model=self.model,
+            pool=self.pool,
+            backend=self.backend,
+            route=self.route,
+            status=self.status,
+            attempts=self.attempts,
+            queue_ms=self.queue_ns // 1_000_000,
+            ttfb_ms=None if first is None else round((first - self.started_ns) / 1e6, 2),
+            duration_ms=round((time.monotonic_ns() - self.started_ns) / 1e6, 2),
+            bytes=self.sent,
+            caller=self.caller,
+            error=self.error,
+        )
+
+
+def request_id(given: str | None) -> str:
+    """The caller's id when it is fit for a header and a log, else a new one."""
+    if given and len(given) <= _LONGEST_ID and given.isascii() and given.isprintable():
+        return given
+    return uuid.uuid4().hex

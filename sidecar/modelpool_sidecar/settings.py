@@ -1,0 +1,177 @@
+"""The gateway's settings: one frozen value, from command line over environment over default.
+
+Read once in `__main__` and passed down; nothing else looks at the environment. An error names the variable, the value
+it has and what was expected.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+PREFIX: Final = "MODELPOOL_GATEWAY_"
+ADMIN_CALLS: Final = frozenset({"pull", "push", "create", "copy", "delete", "blobs"})
+
+
+class InvalidSettingError(ValueError):
+    """A setting has a value it must not have; the message is for the person who set it."""
+
+
+class LogFormat(StrEnum):
+    """JSON lines for a cluster, text for a desk."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
+class Listen(NamedTuple):
+    """Where to accept connections; port 0 picks a free one."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set."""
+
+    routes_file: Path | None = None
+    """Local mode: the routes document. None: follow the cluster."""
+    namespaces: tuple[str, ...] = ()
+    """Cluster mode: where to look for routes; empty means all namespaces."""
+    kubeconfig: Path | None = None
+    """Cluster mode from outside; None means the pod's service account, else the user's default kubeconfig."""
+    listen: tuple[Listen, ...] = (Listen("0.0.0.0", 8100), Listen("0.0.0.0", 11434))  # noqa: S104 -- a pod's only job
+    """8100 is the gateway's own port, 11434 the one that Ollama's clients try first."""
+    open_admin: frozenset[str] = frozenset()
+    """Administrative calls of Ollama that are let through; closed by default, because callers share the engines."""
+    log_format: LogFormat = LogFormat.JSON
+    log_level: str = "info"
+    access_log: bool = True
+    """One line per request on stderr."""
+    max_body_bytes: int = 64 * 1024 * 1024
+    """Largest request; images travel in the body, and vLLM itself stops at 32 MiB."""
+    connect_timeout: float = 2.0
+    """Seconds to reach an engine. A healthy one accepts in milliseconds; a lost node must not hold callers for long."""
+    read_timeout: float = 900.0
+    """Seconds of silence from an engine. Generous: a prompt may queue inside the engine, a model may load."""
+    drain_delay: float = 5.0
+    """Seconds between failing readiness and closing the ports, so that load balancers look elsewhere first."""
+    shutdown_timeout: float = 300.0
+    """Seconds that running answers may take to end after that; the pod's grace period must exceed the sum."""
+
+
+def _listen(text: str) -> Listen:
+    host, colon, port = text.strip().rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise ValueError
+    return Listen(host.strip("[]") or "0.0.0.0", int(port))  # noqa: S104
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1e9:
+        raise ValueError
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def _flag(text: str) -> bool:
+    return {"true": True, "1": True, "on": True, "false": False, "0": False, "off": False}[text.lower()]
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError
+        return text
+
+    return parse
+
+
+_LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+class Option(NamedTuple):
+    """How one field is set. `many`: repeated on the command line, separated by commas in the environment."""
+
+    field: str
+    flag: str
+    parse: Callable[[str], Any]
+    expects: str
+    help: str
+    many: Callable[[Sequence[Any]], Any] | None = None
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return PREFIX + self.field.upper()
+
+
+OPTIONS: Final = (
+    Option("routes_file", "--routes-file", Path, "a path", "serve the routes of this file instead of a cluster's"),
+    Option("namespaces", "--namespace", str, "a namespace", "follow routes here only (default: everywhere)", tuple),
+    Option("kubeconfig", "--kubeconfig", Path, "a path", "reach the cluster with this kubeconfig"),
+    Option("listen", "--listen", _listen, "HOST:PORT", "accept here (default: 0.0.0.0:8100, 0.0.0.0:11434)", tuple),
+    Option(
+        "open_admin",
+        "--open-admin",
+        _one_of(*sorted(ADMIN_CALLS)),
+        f"one of {', '.join(sorted(ADMIN_CALLS))}",
+        "let this administrative call of Ollama through",
+        frozenset,
+    ),
+    Option("log_format", "--log-format", LogFormat, "json or text", "how log lines look"),
+    Option("log_level", "--log-level", _one_of(*_LEVELS), f"one of {', '.join(_LEVELS)}", "the least that is logged"),
+    Option("access_log", "--access-log", _flag, "true or false", "one line per request"),
+    Option("max_body_bytes", "--max-body-bytes", _positive, "a number of bytes", "the largest request"),
+    Option("connect_timeout", "--connect-timeout", _seconds, "seconds", "how long reaching an engine may take"),
+    Option("read_timeout", "--read-timeout", _seconds, "seconds", "how long an engine may be silent"),
+    Option("drain_delay", "--drain-delay", _seconds, "seconds", "how long to serve on after SIGTERM, not ready"),
+    Option("shutdown_timeout", "--shutdown-timeout", _seconds, "seconds", "how long answers may take to end then"),
+)
+
+
+def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
+    """Settings from both. Raises InvalidSettingError, or SystemExit as argparse does for --help and unknown flags."""
+    parser = argparse.ArgumentParser(
+        prog="modelpool-sidecar", description="Route requests by model name to vLLM and Ollama.", allow_abbrev=False
+    )
+    for option in OPTIONS:
+        parser.add_argument(
+            option.flag,
+            dest=option.field,
+            action="append" if option.many else "store",
+            metavar=option.expects.split(" ")[-1].upper(),
+            help=f"{option.help} [{option.variable}]",
+        )
+    given = vars(parser.parse_args(argv))
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        if (told := given[option.field]) is not None:
+            values[option.field] = _parsed(option, told if option.many else [told], option.flag)
+        elif (text := environ.get(option.variable, "")) != "":
+            parts = [part.strip() for part in text.split(",")] if option.many else [text]
+            values[option.field] = _parsed(option, parts, option.variable)
+    settings = Settings(**values)
+    if settings.routes_file is not None and (settings.namespaces or settings.kubeconfig is not None):
+        raise InvalidSettingError("--routes-file must not be combined with --namespace or --kubeconfig")
+    return settings
+
+
+def _parsed(option: Option, texts: Sequence[str], where: str) -> Any:
+    parsed = []
+    for text in texts:
+        try:
+            parsed.append(option.parse(text))
+        except (ValueError, KeyError) as error:
+            raise InvalidSettingError(f"{where} must be {option.expects}, got {text!r}") from error
+    return option.many(parsed) if option.many else parsed[0]
