@@ -21,7 +21,7 @@ def main() -> None:
     """Run the operator."""
     told = settings.load(sys.argv[1:], os.environ)
     logs.configure(as_json=told.log_format is settings.LogFormat.JSON, level=told.log_level)
-    logger.info("Starting", extra={"settings_": dataclasses.asdict(told)})
+    logger.info("Starting", extra={"told": dataclasses.asdict(told)})
     try:
         asyncio.run(program.run(told))
     except ConfigException as exc:

@@ -17,9 +17,16 @@ from modelpool_operator.api.names import ObjectRef
 
 _about: ContextVar[ObjectRef | None] = ContextVar("about", default=None)
 
-_OWN_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_NOT_OURS: Final = ("k8s_", "settings")
-"""Attributes that kopf hangs on records for its own use."""
+_NOT_FIELDS: Final = (
+    frozenset(vars(logging.makeLogRecord({})))
+    | {"message", "asctime", "taskName"}
+    | {
+        "k8s_ref",
+        "k8s_skip",
+        "settings",
+    }
+)
+"""Attributes of every record, and those that kopf hangs on records for its own use."""
 
 
 @contextlib.contextmanager
@@ -38,7 +45,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     if ref is not None:
         fields["namespace"], fields["pool"] = ref.namespace, ref.name
     given = vars(record).items()
-    fields.update((key, value) for key, value in given if key not in _OWN_ATTRIBUTES and not key.startswith(_NOT_OURS))
+    fields.update((key, value) for key, value in given if key not in _NOT_FIELDS)
     return fields
 
 
