@@ -13,20 +13,29 @@ from .errors import error_body
 TAIL_BYTES: Final = 4096
 """How much of a stream's end must be kept: the last line or event, which carries the totals."""
 
+# Unescaped quotes: none of these can stand inside a text. A long `context` may push `done` out of the tail.
+_LAST_LINES: Final = (b'"done":true', b'"total_duration":', b'{"error"', b'"status":"success"')
+_DONE: Final = b"data: [DONE]"
+# Of Anthropic's messages and OpenAI's responses; the colon of the next field shows that the name is whole.
+_LAST_EVENTS: Final = tuple(
+    f"event: {name}\ndata:".encode()
+    for name in ("message_stop", "error", "response.completed", "response.failed", "response.incomplete")
+)
 
-def is_whole(dialect: Dialect, tail: bytes, *, lines: bool = False) -> bool:
-    """Whether a stream with this end was finished by the engine. `lines`: NDJSON, else server-sent events.
+
+def is_whole(dialect: Dialect, tail: bytes) -> bool:
+    """Whether a stream with this end was finished by the engine: NDJSON in Ollama's dialect, else server-sent events.
 
     An end that tells of an error is whole too: the engine has said what there is to say.
     """
     end = tail.rstrip()
-    if lines or dialect is Dialect.OLLAMA:
+    if dialect is Dialect.OLLAMA:
         last = end.rsplit(b"\n", 1)[-1]
-        return b'"done":true' in last or b'{"error"' in last or b'"status":"success"' in last
-    last = b"\n" + end.replace(b"\r\n", b"\n").rsplit(b"\n\n", 1)[-1]
-    if dialect is Dialect.ANTHROPIC:
-        return b'"type":"message_stop"' in last or b"\nevent: message_stop" in last or b"\nevent: error" in last
-    return last == b"\ndata: [DONE]" or b"\nevent: response.completed" in last or b"\nevent: response.failed" in last
+        return any(mark in last for mark in _LAST_LINES)
+    _, boundary, last = end.replace(b"\r\n", b"\n").rpartition(b"\n\n")
+    if not boundary and len(tail) >= TAIL_BYTES:  # the last event is longer than what was kept
+        return tail.endswith((b"}\n\n", b"}\r\n\r\n"))
+    return last == _DONE or (last.startswith(_LAST_EVENTS) and last.endswith(b"}"))
 
 
 def broken(dialect: Dialect, message: str, *, status: int = 500) -> bytes:

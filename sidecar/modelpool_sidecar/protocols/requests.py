@@ -123,6 +123,8 @@ def unreadable(error: Exception, body: bytes, struct: str) -> BadRequestError:
         return BadRequestError(_go_mismatch(text, struct))
     if "truncated" in text:
         return BadRequestError("unexpected EOF")
+    if "trailing" in text:
+        return BadRequestError("invalid character after top-level value")
     if (place := re.search(r"byte (\d+)", text)) is not None and int(place[1]) < len(body):
         character = chr(body[int(place[1])])
         return BadRequestError(f"invalid character {character!r} in the request body at byte {place[1]}")

@@ -45,15 +45,8 @@ def load(name: str) -> Recorded:
         request=question.partition(b"\n>>>\n")[2],
         status=status,
         content_type=kind[1].decode() if kind else "",
-        body=body[: int(size[1])],
+        body=body[: min(int(size[1]), size.start())],
     )
-
-
-def tail(name: str) -> bytes:
-    """The end of a stream in a file of notes, from its first `data:` line on."""
-    text = (ROOT / f"{name}.txt").read_bytes()
-    text = text[text.index(b"# --- end of the stream:") :]
-    return text[text.index(b"data: ") : text.index(b"data: [DONE]") + len(b"data: [DONE]\n\n")]
 
 
 def shape(value: Any) -> Any:

@@ -1,0 +1,84 @@
+import json
+from typing import Any
+
+import pytest
+
+from modelpool_sidecar.protocols.errors import BadRequestError
+from modelpool_sidecar.protocols.translation import Backend, Translation
+
+from .. import recordings
+from .asking import answer, asked, exchange, prompt
+
+GENERATE = Translation.GENERATE
+
+
+def test_a_prompt_is_a_chat_of_one_turn() -> None:
+    assert exchange(GENERATE, prompt()).path == "/v1/chat/completions"
+    assert asked(GENERATE, prompt()) == {"messages": [{"role": "user", "content": "hi"}]}
+
+
+def test_system_images_and_the_rest_go_along() -> None:
+    sent = asked(
+        GENERATE,
+        prompt(
+            system="Be terse.", images=["iVBORw0KGgo="], think=False, format="json", options={"seed": 1}, logprobs=True
+        ),
+    )
+    system, user = sent.pop("messages")
+    assert system == {"role": "system", "content": "Be terse."}
+    assert [part["type"] for part in user["content"]] == ["text", "image_url"]
+    assert sent == {
+        "seed": 1,
+        "response_format": {"type": "json_object"},
+        "chat_template_kwargs": {"enable_thinking": False},
+        "logprobs": True,
+        "top_logprobs": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "want"),
+    [
+        ({"raw": True}, {"prompt": "hi", "max_tokens": None}),
+        ({"suffix": "!"}, {"prompt": "hi", "max_tokens": None, "suffix": "!"}),
+        ({"raw": True, "options": {"num_predict": 4}}, {"prompt": "hi", "max_tokens": 4}),
+        ({"raw": True, "logprobs": True, "top_logprobs": 2}, {"prompt": "hi", "max_tokens": None, "logprobs": 2}),
+    ],
+)
+def test_raw_prompts_are_completions_without_vllms_limit(fields: dict[str, Any], want: dict[str, Any]) -> None:
+    assert exchange(GENERATE, prompt(**fields)).path == "/v1/completions"
+    assert asked(GENERATE, prompt(**fields)) == want
+
+
+def test_what_a_raw_prompt_cannot_carry() -> None:
+    for field in ("system", "template"):
+        with pytest.raises(BadRequestError, match="raw mode does not support template, system, or context"):
+            exchange(GENERATE, prompt(raw=True, **{field: "x"}))
+    assert exchange(GENERATE, prompt(raw=True, images=["iVBORw0KGgo="])).warnings
+
+
+def test_template_is_refused_and_context_is_left_out_with_a_word() -> None:
+    with pytest.raises(BadRequestError, match="cannot replace the template"):
+        exchange(GENERATE, prompt(template="{{ .Prompt }}"))
+    assert exchange(GENERATE, prompt(template="", context=[])).warnings == ()
+    assert len(exchange(GENERATE, prompt(context=[1, 2])).warnings) == 1
+    assert "context" not in asked(GENERATE, prompt(context=[1, 2]))
+
+
+@pytest.mark.parametrize("name", ["09-load-empty-prompt", "90-unload-generate"])
+def test_load_and_unload_need_no_engine(name: str) -> None:
+    recorded = recordings.load(f"ollama/{name}")
+    got = answer(GENERATE, recorded.request)
+    want = {**recorded.document, "created_at": "2026-11-22T14:20:31.123456789Z"}
+    assert list(json.loads(got.body).items()) == list(want.items())
+
+
+@pytest.mark.parametrize(("keep_alive", "want"), [(0, "unload"), ("0s", "unload"), ("5m", "load"), (-1, "load")])
+def test_unload_is_a_keep_alive_of_nothing(keep_alive: Any, want: str) -> None:
+    got = answer(GENERATE, {"model": "m", "keep_alive": keep_alive})
+    assert json.loads(got.body)["done_reason"] == want
+
+
+def test_an_embedding_model_does_not_generate() -> None:
+    with pytest.raises(BadRequestError, match='"qwen3:8b" does not support generate'):
+        exchange(GENERATE, prompt(), Backend(model="m", capabilities=frozenset({"embedding"})))
