@@ -13,6 +13,8 @@ from modelpool_cli.local import up
 from modelpool_cli.plan import command as plan_command
 
 BAD_INPUT = 2
+PAGE_WIDTH = 120
+"""Columns when the output is no terminal."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,7 +24,15 @@ def parser() -> argparse.ArgumentParser:
 
     plan = commands.add_parser("plan", help="show which model goes on which card, with which flags, or why not")
     plan.add_argument("file", type=Path, help="a file with a ModelPool")
-    plan.add_argument("-o", "--output", choices=["table", "json"], default="table")
+    plan.add_argument(
+        "-o",
+        "--output",
+        type=plan_command.Output,
+        choices=list(plan_command.Output),
+        default=plan_command.Output.TABLE,
+        metavar="{table,json,svg}",
+        help="default: table",
+    )
 
     local = commands.add_parser("local", help="run a pool on this machine, without a cluster")
     verbs = local.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -37,11 +47,11 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its status: 0 done, 1 it does not fit or failed, 2 bad input."""
     options = parser().parse_args(arguments)
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PAGE_WIDTH)
     try:
         sys.exit(_run(options, console))
     except manifests.BadFileError as exc:
-        Console(stderr=True, highlight=False).print(f"modelpool: {exc}", markup=False)
+        print(f"modelpool: {exc}", file=sys.stderr)
         sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -50,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(options: argparse.Namespace, console: Console) -> int:
     match options.command:
         case "plan":
-            return plan_command.run(options.file, as_json=options.output == "json", console=console)
+            return plan_command.run(options.file, options.output, console)
         case "local":
             return asyncio.run(up.run(up.Options.from_namespace(options), console))
         case _:

@@ -42,7 +42,7 @@ async def run(path: Path, *, keep: bool, console: Console) -> int:
     wanted = manifests.read_pool(path)
     verdict = reports.decide(wanted)
     console.rule("The plan", align="left")
-    console.print(plan_table.draw(reports.report(wanted, verdict)))
+    plan_table.show(reports.report(wanted, verdict), console, flags=False)
     if isinstance(verdict, Refusal):
         return FAILED
     with tempfile.TemporaryDirectory(prefix="modelpool-demo-", ignore_cleanup_errors=False) as folder:

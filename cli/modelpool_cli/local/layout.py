@@ -16,6 +16,7 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import routes
 from modelpool_operator.planning.engines import ollama, vllm
 from modelpool_operator.planning.placement import Placement, Share
+from modelpool_operator.planning.sources import Claim, parse_source
 
 GATEWAY = "gateway"
 OLLAMA = "ollama"
@@ -54,8 +55,8 @@ class Place:
 
 
 def wants_ollama(pool: ModelPool) -> bool:
-    """Return whether some model of the pool runs on Ollama, always or as its fallback."""
-    return bool(pool.spec.ollama.enabled and ollama.models(pool))
+    """Return whether some model of the pool runs on Ollama, always or as a fallback."""
+    return ollama.is_needed(pool.spec)
 
 
 def names_of_engines(pool: ModelPool) -> tuple[str, ...]:
@@ -72,7 +73,7 @@ def programs(pool: ModelPool, placement: Placement, place: Place, commands: Comm
         for share in placement.shares
         if share.engine is Engine.VLLM
     ]
-    servers = [_ollama(pool, place, commands), *_pulls(pool, place, commands)] if wants_ollama(pool) else []
+    servers = [_ollama(pool, placement, place, commands), *_pulls(pool, place, commands)] if wants_ollama(pool) else []
     return (*servers, *engines, _gateway(place))
 
 
@@ -97,15 +98,15 @@ def _engine(pool: ModelPool, model: Model, share: Share, place: Place, commands:
             str(script),
             *locks,
             *("--name", model.name, "--health", f"{_url(port)}/health", "--"),
-            *commands.vllm,
-            *vllm.arguments(pool, model, share),
-            *("--host", LOOPBACK, "--port", str(port)),
+            *(*commands.vllm, "serve"),
+            *vllm.arguments(
+                pool.spec, model, share, host=LOOPBACK, port=port, weights_folder=str(_weights(place, model))
+            ),
         ),
         log=place.log(model.name),
         env={
+            **_plain(vllm.environment(pool.spec, cache_folder=str(place.folder / "cache"))),
             "CUDA_VISIBLE_DEVICES": cards,
-            "VLLM_NO_USAGE_STATS": "1",
-            "DO_NOT_TRACK": "1",
             **commands.env,
             **_literal(pool.spec.vllm.env),
         },
@@ -113,22 +114,18 @@ def _engine(pool: ModelPool, model: Model, share: Share, place: Place, commands:
     )
 
 
-def _ollama(pool: ModelPool, place: Place, commands: Commands) -> Program:
-    server = pool.spec.ollama
-    on_card = server.gpu_memory.bytes > 0
+def _ollama(pool: ModelPool, placement: Placement, place: Place, commands: Commands) -> Program:
+    address = f"{LOOPBACK}:{place.ports[OLLAMA]}"
+    share = placement.ollama
     return Program(
         name=OLLAMA,
         argv=(*commands.ollama, "serve"),
         log=place.log(OLLAMA),
         env={
-            "OLLAMA_HOST": f"{LOOPBACK}:{place.ports[OLLAMA]}",
-            "OLLAMA_NUM_PARALLEL": str(server.num_parallel),
-            "OLLAMA_MAX_LOADED_MODELS": str(server.max_loaded_models),
-            "OLLAMA_KEEP_ALIVE": server.keep_alive,
-            "OLLAMA_CONTEXT_LENGTH": str(server.context_length),
-            **({} if on_card else {"CUDA_VISIBLE_DEVICES": "-1"}),
+            **ollama.environment(pool.spec, placement, listen=address, models=str(place.folder / "ollama")),
+            "CUDA_VISIBLE_DEVICES": ",".join(str(gpu) for gpu in share.gpus) if share else "-1",
             **commands.env,
-            **_literal(server.env),
+            **_literal(pool.spec.ollama.env),
         },
         grace_seconds=DRAIN_SECONDS,
     )
@@ -143,7 +140,7 @@ def _pulls(pool: ModelPool, place: Place, commands: Commands) -> list[Program]:
             env={"OLLAMA_HOST": f"{LOOPBACK}:{place.ports[OLLAMA]}", **commands.env},
             restart=Restart.ON_FAILURE,
         )
-        for model in ollama.models(pool)
+        for model in ollama.models_to_pull(pool.spec)
     ]
 
 
@@ -155,6 +152,17 @@ def _gateway(place: Place) -> Program:
         log=place.log(GATEWAY),
         grace_seconds=DRAIN_SECONDS,
     )
+
+
+def _weights(place: Place, model: Model) -> Path:
+    """Return the folder that stands for the volume of a `pvc://` source."""
+    source = parse_source(model.source or "")
+    return place.folder / "weights" / (source.claim if isinstance(source, Claim) else "")
+
+
+def _plain(environment: Mapping[str, str | dict[str, object]]) -> dict[str, str]:
+    """Return what holds without a cluster; weights from the Hub stay in the user's own cache, HF_HOME."""
+    return {name: value for name, value in environment.items() if isinstance(value, str) and name != "HF_HOME"}
 
 
 def _literal(env: list[dict[str, object]]) -> dict[str, str]:

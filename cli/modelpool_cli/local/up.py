@@ -67,7 +67,7 @@ async def run(options: Options, console: Console) -> int:
     """
     wanted = manifests.read_pool(options.file)
     verdict = reports.decide(wanted)
-    console.print(table.draw(reports.report(wanted, verdict), flags=False))
+    table.show(reports.report(wanted, verdict), console, flags=False)
     if isinstance(verdict, Refusal):
         return FAILED
     folder = options.folder or user_cache_path("modelpool") / "local" / wanted.ref.name

@@ -5,7 +5,7 @@ from typing import Any
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning.cards import cards_of
-from modelpool_operator.planning.engines import vllm
+from modelpool_operator.planning.engines import ollama, vllm
 from modelpool_operator.planning.placement import Placement, Share, place
 from modelpool_operator.planning.refusals import Refusal
 
@@ -43,9 +43,9 @@ def report(pool: ModelPool, verdict: Placement | Refusal) -> Report:
             if model.engine is Engine.OLLAMA
         ],
         "fallback": [
-            {"model": model.name, "ollamaModel": model.fallback.model or model.name}
+            {"model": model.name, "ollamaModel": stand_in}
             for model in pool.spec.models
-            if model.engine is Engine.VLLM and model.fallback.enabled and pool.spec.ollama.enabled
+            if (stand_in := ollama.fallback_name(pool.spec, model)) is not None
         ],
         "startOrder": [share.model for share in verdict.shares],
         "notes": list(verdict.notes),
@@ -66,5 +66,5 @@ def _share(pool: ModelPool, share: Share) -> Report:
     model = next((one for one in pool.spec.models if one.name == share.model), None)
     if share.engine is Engine.VLLM and model is not None:
         entry["aliases"] = list(model.aliases)
-        entry["arguments"] = list(vllm.arguments(pool, model, share))
+        entry["arguments"] = list(vllm.arguments(pool.spec, model, share))
     return entry

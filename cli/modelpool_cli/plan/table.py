@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -10,21 +10,21 @@ from modelpool_cli.plan.report import Report
 from modelpool_operator.api.quantity import GIB
 
 
-def draw(report: Report, *, flags: bool = True) -> RenderableType:
-    """Return the report as a table and its notes, or as the reason why there is no plan."""
+def show(report: Report, console: Console, *, flags: bool = True) -> None:
+    """Print the report: cards and notes, or the reason why there is no plan; with `flags` every engine's command."""
     name = f"{report['pool']['namespace']}/{report['pool']['name']}"
     if report["verdict"] == "refused":
-        return Text.assemble((f"{name} does not fit: {report['reason']}\n", "bold red"), report["message"])
-    parts: list[RenderableType] = [Text(f"{name} fits", style="bold green"), _cards(report), *_beside(report)]
+        console.print(Text.assemble((f"{name} does not fit: {report['reason']}\n", "bold red"), report["message"]))
+        return
+    console.print(Text(f"{name} fits", style="bold green"))
+    console.print(_cards(report))
+    for line in (*_beside(report), *(Text(f"Note: {note}", style="yellow") for note in report["notes"])):
+        console.print(line)
     if flags:
-        parts += [Text("\nEach engine starts with", style="bold"), *_commands(report)]
-    parts += [Text(f"Note: {note}", style="yellow") for note in report["notes"]]
-    return Group(*parts)
-
-
-def show(report: Report, console: Console) -> None:
-    """Print the report."""
-    console.print(draw(report), soft_wrap=False)
+        console.print(Text("\nEach engine starts with", style="bold"))
+        for line in _commands(report):
+            # Not wrapped, so that it can be copied.
+            console.print(line, soft_wrap=True)
 
 
 def _gib(amount: int) -> str:
@@ -34,10 +34,10 @@ def _gib(amount: int) -> str:
 def _cards(report: Report) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("CARD", "MODEL"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column == "CARD")
     for column in ("FRACTION", "SHARE GiB", "START"):
-        table.add_column(column, justify="right")
-    table.add_column("KNOWN TO GO IN, GiB")
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("OF WHICH, GiB")
     for card in report["cards"]:
         for entry in card["models"]:
             overhead = _gib(entry["overheadBytes"])
@@ -49,7 +49,7 @@ def _cards(report: Report) -> Table:
                 str(entry["start"] + 1),
                 " + ".join(f"{term['label']} {_gib(term['bytes'])}" for term in entry["arithmetic"]) or "unchecked",
             )
-        table.add_row(str(card["index"]), _total(card), "", "", "", "", style="dim", end_section=True)
+        table.add_row(str(card["index"]), "", "", "", "", _total(card), style="bold", end_section=True)
     return table
 
 

@@ -1,0 +1,101 @@
+"""`modelpool plan`, as a user calls it, on the repository's examples."""
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from modelpool_cli.__main__ import main
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+GIB = 1024**3
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as end:
+        main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    assert isinstance(end.value.code, int)
+    return end.value.code, captured.out, captured.err
+
+
+def test_a_pool_that_fits_is_shown_card_by_card(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "plan", EXAMPLES / "single-gpu-24gb.yaml")
+    assert status == 0
+    rows = {line.split()[1].rstrip(","): line for line in out.splitlines() if line.startswith("0 ")}
+    assert "0.35  8.4 + 0.5      1" in rows["qwen3:8b"]
+    assert "0.30  7.2 + 0.5      2" in rows["cogito:8b"]
+    assert "0.25  6.0 + 0.5      3" in rows["gemma3:4b"]
+    assert "23.1 of 24.0 GiB planned, 0.9 free" in out
+    assert "On Ollama: qwen3:4b-instruct-2507-q8_0, qwen2.5-vl:7b" in out
+    assert "gemma3:4b: vllm serve RedHatAI/gemma-3-4b-it-quantized.w4a16 --served-model-name gemma3:4b" in out
+
+
+def test_the_numbers_add_up(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "plan", EXAMPLES / "two-gpu-12gb.yaml", "-o", "json")
+    plan = json.loads(out)
+    assert (status, plan["verdict"]) == (0, "fits")
+    for card in plan["cards"]:
+        held = sum(entry["shareBytes"] + entry["overheadBytes"] for entry in card["models"])
+        assert held == card["plannedBytes"]
+        assert card["plannedBytes"] + card["reserveBytes"] + card["freeBytes"] == card["memoryBytes"] == 12 * GIB
+        for entry in card["models"]:
+            assert sum(term["bytes"] for term in entry["arithmetic"]) <= entry["shareBytes"]
+
+
+def test_a_pool_that_does_not_fit_is_refused_with_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "plan", EXAMPLES / "does-not-fit.yaml", "-o", "json")
+    plan = json.loads(out)
+    assert (status, plan["verdict"], plan["reason"]) == (1, "refused", "CardOverfull")
+    assert "card 0 has 12.00Gi" in plan["message"]
+    assert "16.40Gi" in plan["message"]
+    status, out, _ = run(capsys, "plan", EXAMPLES / "does-not-fit.yaml")
+    assert status == 1
+    assert out.startswith("default/does-not-fit does not fit: CardOverfull\n")
+
+
+def test_the_picture_is_drawn_to_scale(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "plan", EXAMPLES / "single-gpu-24gb.yaml", "-o", "svg")
+    assert status == 0
+    space = "{http://www.w3.org/2000/svg}"
+    blocks = {
+        group.findtext(f"{space}text"): float(group.findall(f"{space}rect")[0].get("width", "0"))
+        for group in ET.fromstring(out).iter(f"{space}g")
+    }
+    assert blocks["qwen3:8b"] / blocks["gemma3:4b"] == pytest.approx(0.35 / 0.25, rel=0.01)
+    status, out, _ = run(capsys, "plan", EXAMPLES / "does-not-fit.yaml", "-o", "svg")
+    assert status == 1
+    assert "<svg" not in out
+
+
+BAD_FILES = {
+    "no such file": (None, "No such file or directory"),
+    "no YAML": ("a: [", "no valid YAML"),
+    "another kind": ("kind: Secret", "must hold a ModelPool, found none"),
+    "another version": (
+        "{apiVersion: modelpool.dev/v9, kind: ModelPool}",
+        "must be `apiVersion: modelpool.dev/v1alpha1`",
+    ),
+    "no models": (
+        "{apiVersion: modelpool.dev/v1alpha1, kind: ModelPool, metadata: {name: a}, spec: {}}",
+        "missing required field `models`",
+    ),
+    "a misspelt field": (
+        "{apiVersion: modelpool.dev/v1alpha1, kind: ModelPool, metadata: {name: a}, spec: {models: [], gpu: {}}}",
+        "unknown field `gpu`",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_FILES.values(), ids=BAD_FILES.keys())
+def test_a_bad_file_is_named_with_what_is_wrong(
+    text: str | None, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "pool.yaml"
+    if text is not None:
+        path.write_text(text)
+    status, out, err = run(capsys, "plan", path)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"modelpool: {path}: ")
+    assert message in err
