@@ -24,8 +24,8 @@ _HEADER: Final = """\
 
 {description}
 
-The same text is in the cluster: `kubectl explain {singular}.spec.models`. A quantity is an amount of bytes as Kubernetes
-writes it, such as `24Gi`. A field in **bold** is required.
+The same text is in the cluster: `kubectl explain {singular}.spec.models`. A quantity is an amount of bytes as
+Kubernetes writes it, such as `24Gi`. A field in **bold** is required.
 """
 
 _LIMITS: Final = {
@@ -81,9 +81,7 @@ def _sections(path: str, schema: Schema) -> Iterator[str]:
 
 
 def _type(field: Schema) -> str:
-    if field.get("x-kubernetes-int-or-string") or (
-        field["type"] == "string" and "[KMGTPE]i" in field.get("pattern", "")
-    ):
+    if "[KMGTPE]i" in field.get("pattern", ""):
         return "quantity"
     if field["type"] == "array":
         return f"list of {_type(field['items'])}s"
