@@ -1,0 +1,71 @@
+"""A plan carried out: in order, to the end, and what was refused is told."""
+
+from typing import Any
+
+import pytest
+
+from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.cluster import errors
+from modelpool_operator.cluster.client import Client
+from modelpool_operator.cluster.execute import execute
+from modelpool_operator.planning.manifests import ref_of
+from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.plan import Plan
+from modelpool_operator.tests.cluster.api_server import ApiServer
+
+POOL = ObjectRef("llm", "agentic")
+SERVICES = "/api/v1/namespaces/llm/services"
+CONFIGS = "/api/v1/namespaces/llm/configmaps"
+PLACEMENT = Placement(cards=(), shares=())
+
+
+def manifest(kind: str, name: str, **metadata: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"namespace": "llm", "name": name, **metadata}}
+
+
+def plan(*apply: dict[str, Any], delete: tuple[dict[str, Any], ...] = ()) -> Plan:
+    return Plan(placement=PLACEMENT, apply=apply, delete=tuple(ref_of(one) for one in delete))
+
+
+async def test_an_empty_plan_sends_nothing(server: ApiServer, client: Client) -> None:
+    done = await execute(client, POOL, plan(), Observed())
+    assert (done.applied, done.deleted, done.failures) == (0, 0, ())
+    assert server.requests == []
+
+
+async def test_apply_in_order_then_delete(server: ApiServer, client: Client) -> None:
+    old = server.put(SERVICES, apiVersion="v1", kind="Service", metadata={"name": "old"})
+    todo = plan(manifest("ConfigMap", "a"), manifest("Service", "b"), delete=(old,))
+    done = await execute(client, POOL, todo, Observed.from_manifests(children=[old]))
+    assert server.writes == [("PATCH", f"{CONFIGS}/a"), ("PATCH", f"{SERVICES}/b"), ("DELETE", f"{SERVICES}/old")]
+    assert {request.query.get("fieldManager") for request in server.requests[:2]} == {"modelpool-operator"}
+    assert (done.applied, done.deleted) == (2, 1)
+
+
+async def test_one_refused_object_does_not_hold_up_the_others(server: ApiServer, client: Client) -> None:
+    server.refuse("PATCH", f"{CONFIGS}/a", 403, "exceeded quota")
+    done = await execute(client, POOL, plan(manifest("ConfigMap", "a"), manifest("Service", "b")), Observed())
+    assert done.applied == 1
+    assert done.failures == ("Could not apply ConfigMap a: exceeded quota (HTTP 403)",)
+
+
+async def test_an_api_server_that_cannot_serve_ends_the_pass(server: ApiServer, client: Client) -> None:
+    server.refuse("PATCH", f"{CONFIGS}/a", 503, "later")
+    with pytest.raises(errors.UnreachableError):
+        await execute(client, POOL, plan(manifest("ConfigMap", "a"), manifest("Service", "b")), Observed())
+    assert len(server.requests) == 1
+
+
+async def test_what_is_gone_already_is_no_failure(server: ApiServer, client: Client) -> None:
+    gone = manifest("Service", "gone", uid="u")
+    done = await execute(client, POOL, plan(delete=(gone,)), Observed.from_manifests(children=[gone]))
+    assert (done.deleted, done.failures) == (0, ())
+
+
+async def test_an_object_that_took_the_name_meanwhile_is_left_alone(server: ApiServer, client: Client) -> None:
+    seen = manifest("Service", "s", uid="the-one-we-saw")
+    server.put(SERVICES, apiVersion="v1", kind="Service", metadata={"name": "s", "uid": "another"})
+    done = await execute(client, POOL, plan(delete=(seen,)), Observed.from_manifests(children=[seen]))
+    assert (done.deleted, done.failures) == (0, ())
+    assert f"{SERVICES}/s" in server.objects

@@ -1,0 +1,91 @@
+"""What one pass looks at, and what it overlooks on purpose."""
+
+from typing import Any
+
+import pytest
+
+from modelpool_operator.api import parsing
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.cluster import errors
+from modelpool_operator.cluster.client import Client
+from modelpool_operator.cluster.observe import observe
+from modelpool_operator.tests.cluster.api_server import ApiServer
+
+LABELS = {"modelpool.dev/pool": "agentic"}
+PODS = "/api/v1/namespaces/llm/pods"
+OWNER = {
+    "apiVersion": "modelpool.dev/v1alpha1",
+    "kind": "ModelPool",
+    "name": "agentic",
+    "uid": "ours",
+    "controller": True,
+}
+
+
+def pool(**gpus: Any) -> ModelPool:
+    return parsing.from_body(
+        {
+            "apiVersion": "modelpool.dev/v1alpha1",
+            "kind": "ModelPool",
+            "metadata": {"namespace": "llm", "name": "agentic", "uid": "ours"},
+            "spec": {"gpus": gpus, "nodeSelector": {"pool": "a"}, "models": [{"name": "m", "engine": "ollama"}]},
+        }
+    )
+
+
+def put_service(server: ApiServer, name: str, **metadata: Any) -> None:
+    server.put("/api/v1/namespaces/llm/services", metadata={"name": name, "labels": LABELS, **metadata})
+
+
+async def test_only_children_of_this_very_pool_count(server: ApiServer, client: Client) -> None:
+    put_service(server, "ours", ownerReferences=[OWNER])
+    put_service(server, "of-the-pool-that-had-the-name-before", ownerReferences=[{**OWNER, "uid": "theirs"}])
+    put_service(server, "labelled-by-hand")
+    put_service(server, "owned-but-not-controlled", ownerReferences=[{**OWNER, "controller": False}])
+    put_service(server, "of-another-pool", labels={"modelpool.dev/pool": "other"}, ownerReferences=[OWNER])
+    observed = await observe(client, pool(memory="24Gi"))
+    assert [str(ref) for ref in observed.children] == ["Service ours"]
+
+
+async def test_one_list_per_kind_and_nodes_only_when_needed(server: ApiServer, client: Client) -> None:
+    await observe(client, pool(memory="24Gi"))
+    want = ["configmaps", "deployments", "jobs", "persistentvolumeclaims", "pods", "services"]
+    assert sorted(request.path.rpartition("/")[2] for request in server.requests) == want
+    assert {request.query["labelSelector"] for request in server.requests} == {"modelpool.dev/pool=agentic"}
+
+
+async def test_nodes_of_the_pool_tell_what_the_pool_does_not(server: ApiServer, client: Client) -> None:
+    labels = {"pool": "a", "nvidia.com/gpu.memory": "24564"}
+    server.put("/api/v1/nodes", metadata={"name": "n", "labels": labels})
+    server.put("/api/v1/nodes", metadata={"name": "other", "labels": {"pool": "b"}})
+    observed = await observe(client, pool())
+    assert [(node.name, node.gpu_memory) for node in observed.nodes] == [("n", 24564 * 1024**2)]
+
+
+def put_pod(server: ApiServer, name: str, *, ready: bool) -> None:
+    status = {
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": str(ready)}],
+        "containerStatuses": [{"name": "vllm", "ready": ready, "state": {"running": {}}}],
+    }
+    server.put(PODS, metadata={"name": name, "labels": LABELS}, spec={"containers": [{"name": "vllm"}]}, status=status)
+
+
+async def test_only_the_log_of_an_engine_that_starts_is_read(server: ApiServer, client: Client) -> None:
+    put_pod(server, "starting", ready=False)
+    put_pod(server, "serving", ready=True)
+    server.texts[f"{PODS}/starting/log"] = "Loading weights\n42%\n"
+    observed = await observe(client, pool(memory="24Gi"))
+    assert {pod.name: pod.log for pod in observed.pods} == {"starting": ("Loading weights", "42%"), "serving": ()}
+
+
+async def test_a_log_that_cannot_be_read_is_no_reason_to_stop(server: ApiServer, client: Client) -> None:
+    put_pod(server, "starting", ready=False)
+    observed = await observe(client, pool(memory="24Gi"))
+    assert [pod.log for pod in observed.pods] == [()]
+
+
+async def test_a_list_that_fails_ends_the_pass_with_its_own_error(server: ApiServer, client: Client) -> None:
+    server.refuse("GET", "/apis/batch/v1/namespaces/llm/jobs", 403, "jobs is forbidden")
+    with pytest.raises(errors.DeniedError, match="jobs is forbidden"):
+        await observe(client, pool(memory="24Gi"))
