@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent
 """The folder that holds `vllm/` and `ollama/`."""
 
-_CURL = re.compile(rb"\n?\[curl: http \d+, (?P<size>\d+) bytes[^\n]*\]\s*\Z")
+_CURL = re.compile(rb"\n?\[curl: http \d+, \d+ bytes[^\n]*\]\s*\Z")
 _CUT = re.compile(rb"\n>>> \.\.\.\(body cut at \d+ of \d+ characters\)\s*\Z")
 
 
@@ -115,6 +115,6 @@ def _response(name: str, data: bytes) -> RecordedResponse:
     for line in rest:
         key, _, value = line.partition(": ")
         headers[key] = f"{headers[key]}, {value}" if key in headers else value
-    size = _CURL.search(body)
-    content = body[: int(size["size"])] if size else b""
+    end = _CURL.search(body)
+    content = body[: end.start()] if end else b""
     return RecordedResponse(status=int(status), reason=reason[0] if reason else "", headers=headers, body=content)

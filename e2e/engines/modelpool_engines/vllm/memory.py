@@ -43,8 +43,8 @@ def check_gate(*, free: int, total: int, fraction: float, device: int) -> None:
     if free < wanted:
         raise StartupError(
             "ValueError",
-            f"Free memory on device cuda:{device} ({_gib(free)}/{_gib(total)} GiB) on startup is less than desired GPU "
-            f"memory utilization ({fraction}, {_gib(wanted)} GiB). Decrease GPU memory utilization or reduce GPU memory "
+            f"Free memory on device cuda:{device} ({_gib(free)}/{_gib(total)} GiB) on startup is less than desired "
+            f"GPU memory utilization ({fraction}, {_gib(wanted)} GiB). Decrease GPU memory utilization or reduce GPU memory "
             "used by other processes.",
         )
 
@@ -85,8 +85,8 @@ def fit_length(needs: Needs, *, cache: int, wanted: int | None, trained: int) ->
         raise StartupError(
             "ValueError",
             f"To serve at least one request with the model's max seq len ({length}), "
-            f"({_gib(length * needs.cache_per_token)} GiB KV cache is needed, which is larger than the available KV cache "
-            f"memory ({_gib(cache)} GiB). Based on the available memory, the estimated maximum model length is {fits}. "
+            f"({_gib(length * needs.cache_per_token)} GiB KV cache is needed, which is larger than the available KV "
+            f"cache memory ({_gib(cache)} GiB). Based on the available memory, the estimated maximum model length is {fits}. "
             "Try increasing `gpu_memory_utilization` or decreasing `max_model_len` when initializing the engine. "
             f"{_SEE}",
         )

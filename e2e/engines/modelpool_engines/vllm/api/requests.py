@@ -87,8 +87,8 @@ def _max_tokens(body: Body, prompt_tokens: int, max_model_len: int, default: int
         raise invalid(
             "input_tokens",
             f"This model's maximum context length is {max_model_len} tokens. However, your prompt contains at least "
-            f"{max_model_len + 1} input tokens, which exceeds this limit even without any output tokens. Please reduce the "
-            "length of the input prompt.",
+            f"{max_model_len + 1} input tokens, which exceeds this limit even without any output tokens. Please reduce "
+            "the length of the input prompt.",
             max_model_len + 1,
         )
     wanted = integer(body, "max_completion_tokens") or integer(body, "max_tokens") or default
@@ -100,16 +100,17 @@ def _max_tokens(body: Body, prompt_tokens: int, max_model_len: int, default: int
     if wanted > max_model_len:
         raise invalid(
             "max_tokens",
-            f"max_tokens={wanted} cannot be greater than max_model_len={max_model_len}. Please request fewer output tokens.",
+            f"max_tokens={wanted} cannot be greater than max_model_len={max_model_len}. Please request fewer output "
+            "tokens.",
             wanted,
         )
     if wanted > room:
         raise invalid(
             "input_tokens",
-            f"This model's maximum context length is {max_model_len} tokens. However, you requested {wanted} output tokens "
-            f"and your prompt contains at least {max_model_len - wanted + 1} input tokens, for a total of at least "
-            f"{max_model_len + 1} tokens. Please reduce the length of the input prompt or the number of requested output "
-            "tokens.",
+            f"This model's maximum context length is {max_model_len} tokens. However, you requested {wanted} output "
+            f"tokens and your prompt contains at least {max_model_len - wanted + 1} input tokens, for a total of at least "
+            f"{max_model_len + 1} tokens. Please reduce the length of the input prompt or the number of requested "
+            "output tokens.",
             max_model_len - wanted + 1,
         )
     return wanted
