@@ -27,12 +27,17 @@ PART_OF: Final = "modelpool"
 
 POOL_LABEL: Final = f"{GROUP}/pool"
 MODEL_LABEL: Final = f"{GROUP}/model"
+CARD_LABEL: Final = f"{GROUP}/on-card"
+"""Of pods that use a card: `true`. The pods of a pool stand together by it."""
 ROUTES_LABEL: Final = f"{GROUP}/routes"
 
 MODEL_ANNOTATION: Final = f"{GROUP}/model-name"
 APPLIED_ANNOTATION: Final = f"{GROUP}/applied"
 TEMPLATE_ANNOTATION: Final = f"{GROUP}/template-hash"
 CARD_ANNOTATION: Final = f"{GROUP}/gpu"
+
+COMMON_LABELS: Final = {PART_OF_LABEL: PART_OF, MANAGED_BY_LABEL: MANAGED_BY}
+"""Of every child and every pod."""
 
 NODE_GPU_MEMORY_LABEL: Final = "nvidia.com/gpu.memory"
 """Of a node, written by NVIDIA's feature discovery: MiB of one card."""

@@ -49,3 +49,42 @@ def selector_labels(pool: ModelPool, component: str, model_label: str | None = N
         names.POOL_LABEL: names.label_value(pool.ref.name),
     }
     return {**labels, names.MODEL_LABEL: model_label} if model_label else labels
+
+
+def metadata(
+    pool: ModelPool,
+    name: str,
+    labels: dict[str, str] | None = None,
+    annotations: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return a child's metadata: the pool owns it, and its deletion waits for the child's."""
+    owner = {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "name": pool.ref.name,
+        "uid": pool.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    common = {**names.COMMON_LABELS, names.POOL_LABEL: names.label_value(pool.ref.name)}
+    return without_nothing(
+        {
+            "name": name,
+            "namespace": pool.ref.namespace,
+            "labels": {**common, **(labels or {})},
+            "annotations": annotations,
+            "ownerReferences": [owner],
+        }
+    )
+
+
+def without_nothing(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields whose value says something: not None, not empty."""
+    return {key: value for key, value in fields.items() if value is not None and value != {} and value != []}
+
+
+def sealed(manifest: Manifest) -> Manifest:
+    """Return the manifest with the hash of itself as an annotation, by which a later look knows it."""
+    described = manifest["metadata"]
+    annotations = {**described.get("annotations", {}), names.APPLIED_ANNOTATION: digest(manifest)}
+    return {**manifest, "metadata": {**described, "annotations": annotations}}

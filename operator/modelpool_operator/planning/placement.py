@@ -92,15 +92,20 @@ def place(
     if overfull := _overfull(demands, pinned, cards, reserve):
         return overfull
     kept = [pins or _kept(one, len(cards), settled or {}) for one, pins in zip(demands, pinned, strict=True)]
-    for pins in [kept, pinned] if kept != pinned else [pinned]:
-        items = [
-            packing.Item(size=one.bytes + CONTEXT_OVERHEAD, width=one.width, pinned=cards_of_one)
-            for one, cards_of_one in zip(demands, pins, strict=True)
-        ]
-        found = packing.pack(items, bins)
-        if found.cards is not None:
-            return _placement(demands, found.cards, cards, reserve)
-    return _nowhere(demands, cards, reserve, proven=found.proven)
+    packed = packing.pack(_items(demands, kept), bins)
+    if packed.cards is None and kept != pinned:
+        packed = packing.pack(_items(demands, pinned), bins)
+    if packed.cards is None:
+        return _nowhere(demands, cards, reserve, proven=packed.proven)
+    return _placement(demands, packed.cards, cards, reserve)
+
+
+def _items(demands: Sequence[Demand], pins: Sequence[tuple[int, ...] | None]) -> list[packing.Item]:
+    """Return what the search packs: shares with their contexts."""
+    return [
+        packing.Item(size=one.bytes + CONTEXT_OVERHEAD, width=one.width, pinned=pinned)
+        for one, pinned in zip(demands, pins, strict=True)
+    ]
 
 
 def _pins(one: Demand) -> tuple[int, ...] | None:

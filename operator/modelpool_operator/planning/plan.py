@@ -1,12 +1,23 @@
 """The plan: what to apply, in order, what to delete, and why. Pure; the same inputs give the same plan."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
+from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning.manifests import ChildRef, Manifest
+from modelpool_operator.planning import checks, comparison, placement
+from modelpool_operator.planning.cards import cards_of
+from modelpool_operator.planning.children import children_of
+from modelpool_operator.planning.manifests import ChildRef, Manifest, digest, ref_of, sealed
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.refusals import Refusal
+
+UNCHANGEABLE: Final = frozenset({"PersistentVolumeClaim", "Job"})
+"""Kinds that are made and never changed."""
+KEPT: Final = frozenset({"PersistentVolumeClaim"})
+"""Kinds that outlive the wish for them: hours of download. They go with the pool."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,5 +44,85 @@ class Plan:
 
 
 def make_plan(pool: ModelPool, observed: Observed) -> Plan:
-    """Return what to change so that the cluster holds what the pool wants."""
-    raise NotImplementedError
+    """Return what to change so that the cluster holds what the pool wants. A refusal changes and deletes nothing."""
+    placed = place_pool(pool, observed)
+    if isinstance(placed, Refusal):
+        return Plan(placement=placed)
+    wanted = {ref_of(child): child for child in children_of(pool, placed, ollama_volume_uid(pool, observed))}
+    changes = {ref: _reason(child, observed) for ref, child in wanted.items()}
+    unwanted = tuple(ref for ref in observed.children if ref not in wanted and ref.kind not in KEPT)
+    doomed = tuple(ref for ref in unwanted if not _is_going(observed.children[ref]))
+    return Plan(
+        placement=placed,
+        apply=tuple(sealed(child) for ref, child in wanted.items() if changes[ref] is not None),
+        delete=tuple(sorted(doomed)),
+        reasons=(
+            *(f"{ref}: {reason}" for ref, reason in changes.items() if reason is not None),
+            *(f"{ref}: the pool no longer wants it" for ref in sorted(doomed)),
+        ),
+        notes=placed.notes,
+    )
+
+
+def place_pool(pool: ModelPool, observed: Observed) -> Placement | Refusal:
+    """Return where the pool's engines go, keeping those that run where they are, or why the pool cannot be."""
+    if (objection := checks.objection_to(pool)) is not None:
+        return objection
+    cards = cards_of(pool.spec, node_memory(pool, observed))
+    return cards if isinstance(cards, Refusal) else placement.place(pool.spec, cards, settled_cards(observed))
+
+
+def node_memory(pool: ModelPool, observed: Observed) -> int | None:
+    """Return the memory of one card on the pool's nodes, in bytes: the least, where nodes differ."""
+    selector = pool.spec.node_selector.items()
+    fitting = [node for node in observed.nodes if selector <= dict(node.labels).items()]
+    return min((node.gpu_memory for node in fitting if node.gpu_memory is not None), default=None)
+
+
+def settled_cards(observed: Observed) -> Mapping[str, tuple[int, ...]]:
+    """Return the cards that the live Deployments of vLLM models stand on, by model."""
+    settled: dict[str, tuple[int, ...]] = {}
+    for live in observed.children.values():
+        annotations = live["metadata"].get("annotations") or {}
+        model, cards = annotations.get(names.MODEL_ANNOTATION), annotations.get(names.CARD_ANNOTATION, "")
+        parts = cards.split(",")
+        if live["kind"] == "Deployment" and model and all(part.isdecimal() for part in parts):
+            settled[model] = tuple(int(part) for part in parts)
+    return settled
+
+
+def ollama_volume_uid(pool: ModelPool, observed: Observed) -> str | None:
+    """Return what tells the Ollama volume from its successor; the name of a claim that the user brings."""
+    brought = pool.spec.ollama.storage.existing_claim
+    if brought is not None:
+        return brought
+    volume = observed.child("PersistentVolumeClaim", names.ollama_name(pool.ref.name))
+    return None if volume is None or _is_going(volume) else volume["metadata"].get("uid")
+
+
+def _reason(wanted: Manifest, observed: Observed) -> str | None:
+    """Return why `wanted` must be applied, or None when nothing is to be done now."""
+    live = observed.children.get(ref_of(wanted))
+    if live is None:
+        waits = wanted["kind"] == "Job" and not _ollama_answers(wanted, observed)
+        return None if waits else "is absent"
+    if _is_going(live) or wanted["kind"] in UNCHANGEABLE:
+        return None
+    if comparison.is_in_place(wanted, live):
+        return None
+    seal = (live["metadata"].get("annotations") or {}).get(names.APPLIED_ANNOTATION)
+    changed = comparison.difference(wanted, live)
+    if seal != digest(wanted):
+        return f"the pool wants {changed} changed" if changed else "was not applied by this version"
+    return f"{changed} was changed by somebody else"
+
+
+def _ollama_answers(job: Manifest, observed: Observed) -> bool:
+    """Return whether a server is there to pull for: a Job that starts earlier only wastes its retries."""
+    pool = job["metadata"]["ownerReferences"][0]["name"]
+    server = observed.child("Deployment", names.ollama_name(pool))
+    return server is not None and ((server.get("status") or {}).get("availableReplicas") or 0) > 0
+
+
+def _is_going(live: Manifest) -> bool:
+    return bool(live["metadata"].get("deletionTimestamp"))

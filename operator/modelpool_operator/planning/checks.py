@@ -1,0 +1,155 @@
+"""What a pool may not say, whatever cards there are. The CRD's rules catch most of it earlier; a file has no CRD."""
+
+from collections.abc import Callable
+from typing import Final
+
+from modelpool_operator.api.models import Engine, Model, SpeculativeMethod
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning import sharing
+from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.sources import Hub, OllamaName, parse_source
+
+Check = Callable[[ModelPool], Refusal | None]
+ModelCheck = Callable[[ModelPool, Model], Refusal | None]
+
+
+def objection_to(pool: ModelPool) -> Refusal | None:
+    """Return the first thing that is wrong with the pool, or None."""
+    whole = (check(pool) for check in POOL_CHECKS)
+    each = (check(pool, model) for model in pool.spec.models for check in MODEL_CHECKS)
+    return next((found for checks in (whole, each) for found in checks if found is not None), None)
+
+
+def has_models(pool: ModelPool) -> Refusal | None:
+    """A pool without a model has nothing to plan."""
+    return None if pool.spec.models else _invalid("`models` must have at least 1 item")
+
+
+def name_starts_with_a_letter(pool: ModelPool) -> Refusal | None:
+    """Services are named after the pool, and a Service's name starts with a letter."""
+    if pool.ref.name[:1].isalpha():
+        return None
+    return _invalid(f"`metadata.name` must start with a letter, got '{pool.ref.name}'")
+
+
+def names_are_unique(pool: ModelPool) -> Refusal | None:
+    """A name or alias leads to one model."""
+    owners: dict[str, str] = {}
+    for model in pool.spec.models:
+        for name in (model.name, *model.aliases):
+            if name in owners:
+                whose = (
+                    f"'{owners[name]}' and '{model.name}'" if owners[name] != model.name else f"'{model.name}' twice"
+                )
+                message = f"names and aliases must be unique in a pool, but '{name}' belongs to {whose}"
+                return Refusal(reason="DuplicateName", message=message)
+            owners[name] = model.name
+    return None
+
+
+def sharing_is_possible(pool: ModelPool) -> Refusal | None:
+    """The cards can be shared in the way the pool asks for; without an engine on a card there is nothing to share."""
+    on_card = any(model.engine is Engine.VLLM for model in pool.spec.models) or pool.spec.ollama.gpu_memory.bytes > 0
+    return sharing.mode_of(pool.spec).objection(pool.spec) if on_card else None
+
+
+def source_suits_the_engine(pool: ModelPool, model: Model) -> Refusal | None:
+    """VLLM reads repositories and folders, Ollama its own names."""
+    if model.source is None:
+        if model.engine is Engine.OLLAMA:
+            return None
+        return _invalid(f"`source` of {model.name} is required for engine 'vllm'")
+    source = parse_source(model.source)
+    if isinstance(source, Refusal):
+        return Refusal(reason=source.reason, message=f"{model.name}: {source.message}")
+    if isinstance(source, OllamaName) is (model.engine is Engine.OLLAMA):
+        return None
+    allowed = "'ollama://'" if model.engine is Engine.OLLAMA else "'hf://' or 'pvc://'"
+    return Refusal(
+        reason="InvalidSource",
+        message=f"`source` of {model.name} must start with {allowed} for engine '{model.engine.value}',"
+        f" got '{model.source}'",
+    )
+
+
+def share_is_stated_once(pool: ModelPool, model: Model) -> Refusal | None:
+    """A vLLM model says its share as a fraction or as an amount; an Ollama model has none of its own."""
+    stated = (model.gpu_memory_fraction is not None) + (model.gpu_memory is not None)
+    if model.engine is Engine.OLLAMA:
+        if stated == 0 and model.gpu is None:
+            return None
+        return _invalid(f"{model.name} must not have a share of its own, as Ollama has one: use `ollama.gpuMemory`")
+    if stated != 1:
+        return _invalid(f"{model.name} must have exactly one of `gpuMemoryFraction` and `gpuMemory`, got {stated}")
+    if model.gpu_memory_fraction is not None and not 0 < model.gpu_memory_fraction <= 1:
+        found = f"{model.gpu_memory_fraction:g}"
+        return _invalid(f"`gpuMemoryFraction` of {model.name} must be above 0 and at most 1, got {found}")
+    if model.gpu_memory is not None and model.gpu_memory.bytes == 0:
+        return _invalid(f"`gpuMemory` of {model.name} must be above 0")
+    return None
+
+
+def draft_is_readable(pool: ModelPool, model: Model) -> Refusal | None:
+    """Speculative decoding is vLLM's, and a draft model comes from the Hub."""
+    wanted = model.speculative
+    if wanted is None:
+        return None
+    if model.engine is not Engine.VLLM:
+        return _invalid(f"`speculative` of {model.name} must not be set for engine 'ollama'")
+    if wanted.method is SpeculativeMethod.NGRAM:
+        return (
+            None if wanted.model is None else _invalid(f"`speculative.model` of {model.name} must not be set: 'ngram'")
+        )
+    if not isinstance(parse_source(wanted.model or ""), Hub):
+        found = f"got '{wanted.model}'" if wanted.model else "got nothing"
+        return _invalid(f"`speculative.model` of {model.name} must be 'hf://repository[@revision]', {found}")
+    return None
+
+
+def numbers_are_positive(pool: ModelPool, model: Model) -> Refusal | None:
+    """Counts count."""
+    counts = {
+        "contextLength": (model.context_length, 1),
+        "maxConcurrency": (model.max_concurrency, 1),
+        "tensorParallelSize": (model.tensor_parallel_size, 1),
+        "replicas": (model.replicas, 0),
+    }
+    for field, (found, least) in counts.items():
+        if found is not None and found < least:
+            return _invalid(f"`{field}` of {model.name} must be at least {least}, got {found}")
+    return None
+
+
+def replicas_are_fixed(pool: ModelPool, model: Model) -> Refusal | None:
+    """This version scales nothing by demand."""
+    if model.autoscaling is None:
+        return None
+    message = f"`autoscaling` of {model.name} is not possible in this version: set `replicas`"
+    return Refusal(reason="AutoscalingNotSupported", message=message)
+
+
+def ollama_is_there(pool: ModelPool, model: Model) -> Refusal | None:
+    """A model of Ollama's needs the pool's Ollama."""
+    if model.engine is not Engine.OLLAMA or pool.spec.ollama.enabled:
+        return None
+    return _invalid(f"`ollama.enabled` must be true, as the engine of {model.name} is 'ollama'")
+
+
+POOL_CHECKS: Final[tuple[Check, ...]] = (
+    has_models,
+    name_starts_with_a_letter,
+    names_are_unique,
+    sharing_is_possible,
+)
+MODEL_CHECKS: Final[tuple[ModelCheck, ...]] = (
+    source_suits_the_engine,
+    share_is_stated_once,
+    draft_is_readable,
+    numbers_are_positive,
+    replicas_are_fixed,
+    ollama_is_there,
+)
+
+
+def _invalid(message: str) -> Refusal:
+    return Refusal(reason="InvalidSpec", message=message)

@@ -1,0 +1,36 @@
+"""All that a pool wants to exist, in apply order: what is needed first comes first, the gateway hears of it last."""
+
+from modelpool_operator.api import names
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning import config_maps, deployments, jobs, routes, services, volumes
+from modelpool_operator.planning.engines import ollama
+from modelpool_operator.planning.manifests import Manifest
+from modelpool_operator.planning.placement import Placement
+
+
+def children_of(pool: ModelPool, placement: Placement, ollama_volume_uid: str | None) -> tuple[Manifest, ...]:
+    """Return the manifests of every child, not yet sealed.
+
+    Args:
+        pool: what is wanted.
+        placement: which model stands on which card; its start order is the order of the Deployments.
+        ollama_volume_uid: names the volume that pulls go to; without one there are no pulls yet.
+    """
+    models = {model.name: model for model in pool.spec.models}
+    wanted = routes.vllm_names(pool)
+    named = names.child_names(pool.ref.name, wanted)
+    order = [share for share in placement.shares if placement.share_of(share.model) is share]
+    with_ollama = ollama.is_needed(pool.spec)
+    children: list[Manifest | None] = [
+        volumes.cache_volume(pool) if wanted else None,
+        volumes.ollama_volume(pool) if with_ollama else None,
+        config_maps.scripts_config_map(pool) if wanted else None,
+        *(services.vllm_service(pool, models[name], named[name]) for name in wanted),
+        services.ollama_service(pool) if with_ollama else None,
+        deployments.ollama_deployment(pool, placement) if with_ollama else None,
+        *(deployments.vllm_deployment(pool, models[share.model], named[share.model], share) for share in order),
+    ]
+    if with_ollama and ollama_volume_uid is not None:
+        children += [jobs.pull_job(pool, model, ollama_volume_uid) for model in ollama.models_to_pull(pool.spec)]
+    children.append(config_maps.routes_config_map(pool))
+    return tuple(child for child in children if child is not None)

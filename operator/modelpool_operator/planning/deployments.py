@@ -1,0 +1,47 @@
+"""Deployments: one per vLLM model, one for Ollama."""
+
+from typing import Any
+
+from modelpool_operator.api import names
+from modelpool_operator.api.models import Model
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning.engines import ollama, vllm
+from modelpool_operator.planning.manifests import Manifest, metadata
+from modelpool_operator.planning.placement import Placement, Share
+
+
+def vllm_deployment(pool: ModelPool, model: Model, name: str, share: Share) -> Manifest:
+    """Return the Deployment of one vLLM model."""
+    annotations = {names.MODEL_ANNOTATION: model.name, names.CARD_ANNOTATION: vllm.cards_text(share)}
+    labels, template = vllm.pod_labels(pool, model), vllm.pod_template(pool, model, share)
+    return _deployment(pool, name, labels, annotations, template, model.replicas)
+
+
+def ollama_deployment(pool: ModelPool, placement: Placement) -> Manifest:
+    """Return the Deployment of the pool's Ollama."""
+    name, labels = names.ollama_name(pool.ref.name), ollama.pod_labels(pool)
+    return _deployment(pool, name, labels, {}, ollama.pod_template(pool, placement), 1)
+
+
+def _deployment(
+    pool: ModelPool,
+    name: str,
+    labels: dict[str, str],
+    annotations: dict[str, str],
+    template: dict[str, Any],
+    replicas: int,
+) -> Manifest:
+    """Return a Deployment that ends its old pods before it starts new ones: both never fit on a card."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(pool, name, labels, annotations),
+        "spec": {
+            "progressDeadlineSeconds": vllm.START_SECONDS,
+            "replicas": replicas,
+            "revisionHistoryLimit": 2,
+            "selector": {"matchLabels": labels},
+            "strategy": {"type": "Recreate"},
+            "template": template,
+        },
+    }

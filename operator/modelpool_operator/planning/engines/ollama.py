@@ -1,0 +1,148 @@
+"""Ollama: the environment and the pod of a pool's one server, and the command that pulls a model into it."""
+
+from typing import Any, Final
+
+from modelpool_operator.api import names
+from modelpool_operator.api.models import Engine, Model
+from modelpool_operator.api.pool import ModelPool, PoolSpec
+from modelpool_operator.planning import pods, sharing
+from modelpool_operator.planning.manifests import selector_labels, without_nothing
+from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.sources import OllamaName, parse_source
+
+MODELS_FOLDER: Final = "/models"
+ENDPOINT_SECONDS: Final = 10
+"""Between leaving the Service's endpoints and being told to stop: Ollama cuts every answer at once."""
+GRACE_SECONDS: Final = ENDPOINT_SECONDS + 20
+
+
+def served_name(model: Model) -> str:
+    """Return Ollama's name of a model whose engine it is: that of its source, else the model's own."""
+    source = parse_source(model.source or "")
+    return source.name if isinstance(source, OllamaName) else model.name
+
+
+def fallback_name(spec: PoolSpec, model: Model) -> str | None:
+    """Return the Ollama model that stands in for a vLLM model, or None when none does."""
+    if model.engine is not Engine.VLLM or not spec.ollama.enabled or not model.fallback.enabled:
+        return None
+    return model.fallback.model or model.name
+
+
+def models_to_pull(spec: PoolSpec) -> tuple[str, ...]:
+    """Return every name that Ollama must hold, each once, in the spec's order."""
+    if not spec.ollama.enabled:
+        return ()
+    wanted = (
+        served_name(model) if model.engine is Engine.OLLAMA else fallback_name(spec, model) for model in spec.models
+    )
+    return tuple(dict.fromkeys(name for name in wanted if name is not None))
+
+
+def is_needed(spec: PoolSpec) -> bool:
+    """Return whether the pool has an Ollama server at all."""
+    return bool(models_to_pull(spec))
+
+
+def environment(
+    spec: PoolSpec, placement: Placement, *, listen: str = f"0.0.0.0:{names.OLLAMA_PORT}", models: str = MODELS_FOLDER
+) -> dict[str, str]:
+    """Return the server's variables.
+
+    With a share of a card, Ollama is told to leave free what the plan leaves free. It may take more while a neighbour
+    is down: it knows no limit of its own.
+    """
+    own = {
+        "OLLAMA_CONTEXT_LENGTH": str(spec.ollama.context_length),
+        "OLLAMA_HOST": listen,
+        "OLLAMA_KEEP_ALIVE": spec.ollama.keep_alive,
+        "OLLAMA_MAX_LOADED_MODELS": str(spec.ollama.max_loaded_models),
+        "OLLAMA_MODELS": models,
+        "OLLAMA_NUM_PARALLEL": str(spec.ollama.num_parallel),
+    }
+    if (share := placement.ollama) is not None:
+        card = placement.cards[share.gpus[0]]
+        own["OLLAMA_GPU_OVERHEAD"] = str(card.reserve + card.free)
+    return own
+
+
+def access(spec: PoolSpec, placement: Placement) -> sharing.Access:
+    """Return how the server gets at its card, or how it is kept from all of them."""
+    share = placement.ollama
+    return sharing.NO_CARD if share is None else sharing.mode_of(spec).access(spec, share.gpus)
+
+
+def pod_labels(pool: ModelPool) -> dict[str, str]:
+    """Return the labels by which the Deployment and the Service find the server's pod."""
+    return selector_labels(pool, names.OLLAMA_COMPONENT)
+
+
+def pod_template(pool: ModelPool, placement: Placement) -> dict[str, Any]:
+    """Return the pod of the pool's Ollama."""
+    spec, cards = pool.spec, access(pool.spec, placement)
+    on_card = placement.ollama is not None
+    container = {
+        "name": names.OLLAMA_COMPONENT,
+        "image": spec.ollama.image,
+        "command": ["ollama", "serve"],
+        "env": pods.environment({**environment(spec, placement), **cards.env}, spec.ollama.env),
+        "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(ENDPOINT_SECONDS)]}}},
+        "livenessProbe": _probe(period=30, failures=3),
+        "ports": [{"containerPort": names.OLLAMA_PORT, "name": names.PORT_NAME, "protocol": "TCP"}],
+        "readinessProbe": _probe(period=5, failures=3),
+        "resources": pods.resources(spec.ollama.resources, cards),
+        "securityContext": pods.CONTAINER_SECURITY,
+        "startupProbe": _probe(period=2, failures=150),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [{"name": "models", "mountPath": MODELS_FOLDER}],
+    }
+    return pods.template(
+        pool,
+        labels={**pod_labels(pool), **names.COMMON_LABELS, **({names.CARD_LABEL: "true"} if on_card else {})},
+        annotations={},
+        container=without_nothing(container),
+        volumes=[{"name": "models", "persistentVolumeClaim": {"claimName": models_claim(pool)}}],
+        grace_seconds=GRACE_SECONDS,
+        access=cards,
+        pod_affinity=pods.affinity(spec, pool.ref.name, None, on_card=on_card),
+    )
+
+
+def pull_template(pool: ModelPool, model: str) -> dict[str, Any]:
+    """Return the pod that asks the server to pull `model`. It needs no right, no card and no disk of its own."""
+    own: dict[str, str | dict[str, Any]] = {
+        "HOME": "/tmp",  # noqa: S108 (the client writes its key there; an emptyDir)
+        "OLLAMA_HOST": f"http://{names.ollama_name(pool.ref.name)}:{names.OLLAMA_PORT}",
+        **sharing.NO_CARD.env,
+    }
+    container = {
+        "name": names.PULL_COMPONENT,
+        "image": pool.spec.ollama.image,
+        "command": ["ollama", "pull", model],
+        "env": pods.environment(own),
+        "securityContext": {**pods.CONTAINER_SECURITY, "readOnlyRootFilesystem": True},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
+    }
+    return pods.template(
+        pool,
+        labels={**selector_labels(pool, names.PULL_COMPONENT), **names.COMMON_LABELS},
+        annotations={names.MODEL_ANNOTATION: model},
+        container=container,
+        volumes=[{"name": "tmp", "emptyDir": {}}],
+        grace_seconds=30,
+        access=sharing.Access(),
+        pod_affinity=pool.spec.affinity,
+        security={"runAsNonRoot": True, "runAsUser": 65534},
+        restart_policy="OnFailure",
+    )
+
+
+def models_claim(pool: ModelPool) -> str:
+    """Return the claim that holds Ollama's models."""
+    return pool.spec.ollama.storage.existing_claim or names.ollama_name(pool.ref.name)
+
+
+def _probe(*, period: int, failures: int) -> dict[str, Any]:
+    request = {"path": "/api/version", "port": names.PORT_NAME}
+    return {"httpGet": request, "periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": 5}

@@ -1,0 +1,98 @@
+"""The routes document, version 1: what the gateway knows of a pool. The sidecar reads what this module writes."""
+
+from collections.abc import Callable
+from datetime import UTC
+from typing import Any, Final
+
+from modelpool_operator.api import names
+from modelpool_operator.api.models import Engine, Model
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning import catalog
+from modelpool_operator.planning.engines import ollama
+from modelpool_operator.planning.manifests import without_nothing
+from modelpool_operator.planning.sources import parse_source
+
+VERSION: Final = 1
+
+AddressOf = Callable[[Engine, str], dict[str, Any]]
+"""From an engine and, for vLLM, a model's name to where it listens: `{"service", "port"}` or `{"url"}`."""
+
+
+def in_cluster(pool: ModelPool) -> AddressOf:
+    """Return addresses as Services of the pool's namespace."""
+    services = names.child_names(pool.ref.name, vllm_names(pool))
+
+    def address_of(engine: Engine, model: str) -> dict[str, Any]:
+        if engine is Engine.VLLM:
+            return {"service": services[model], "port": names.VLLM_PORT}
+        return {"service": names.ollama_name(pool.ref.name), "port": names.OLLAMA_PORT}
+
+    return address_of
+
+
+def vllm_names(pool: ModelPool) -> tuple[str, ...]:
+    """Return the names of the pool's vLLM models, in the spec's order."""
+    return tuple(model.name for model in pool.spec.models if model.engine is Engine.VLLM)
+
+
+def routes_document(pool: ModelPool, address_of: AddressOf) -> dict[str, Any]:
+    """Return the document.
+
+    Args:
+        pool: the pool; `created` settles a quarrel of two pools over a name, so without it the document has none.
+        address_of: where engines listen.
+    """
+    created = pool.created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if pool.created else None
+    identity = {
+        "namespace": pool.ref.namespace,
+        "name": pool.ref.name,
+        "created": created,
+        "generation": pool.generation,
+    }
+    routing = pool.spec.routing
+    return {
+        "version": VERSION,
+        "pool": without_nothing(identity),
+        "queue": {"maxPending": routing.max_pending, "timeoutSeconds": routing.queue_timeout_seconds},
+        "models": [_model(pool, model, address_of) for model in pool.spec.models],
+    }
+
+
+def _model(pool: ModelPool, model: Model, address_of: AddressOf) -> dict[str, Any]:
+    found = catalog.known(parse_source(model.source or ""))
+    return without_nothing(
+        {
+            "name": model.name,
+            "aliases": list(model.aliases),
+            "capabilities": [capability.value for capability in model.capabilities],
+            "contextLength": model.context_length or (_ollama_context(pool) if _on_ollama(model) else None),
+            "parameterSize": found.parameters if found else None,
+            "quantization": found.quantization if found else None,
+            "backends": _backends(pool, model, address_of),
+        }
+    )
+
+
+def _backends(pool: ModelPool, model: Model, address_of: AddressOf) -> list[dict[str, Any]]:
+    """Return who can serve the model, best first."""
+    backends: list[dict[str, Any]] = []
+    if model.engine is Engine.VLLM:
+        engine = Engine.VLLM
+        room = {"model": model.name, "maxConcurrency": model.max_concurrency}
+        backends.append({"engine": engine.value, **address_of(engine, model.name), **room})
+        name = ollama.fallback_name(pool.spec, model)
+    else:
+        name = ollama.served_name(model)
+    if name is not None:
+        engine = Engine.OLLAMA
+        room = {"model": name, "maxConcurrency": pool.spec.ollama.num_parallel}
+        backends.append({"engine": engine.value, **address_of(engine, name), **room})
+    return backends
+
+
+def _on_ollama(model: Model) -> bool:
+    return model.engine is Engine.OLLAMA
+
+
+def _ollama_context(pool: ModelPool) -> int:
+    return pool.spec.ollama.context_length
