@@ -19,6 +19,8 @@ class ContainerView:
     name: str
     ready: bool = False
     running: bool = False
+    started: bool = False
+    """Whether its startup probe has succeeded."""
     restarts: int = 0
     waiting_reason: str = ""
     """`ImagePullBackOff`, `CrashLoopBackOff`, `ContainerCreating` and the like; empty when it does not wait."""
@@ -39,6 +41,7 @@ class ContainerView:
             name=status.get("name", ""),
             ready=bool(status.get("ready")),
             running="running" in state,
+            started=bool(status.get("started")),
             restarts=int(status.get("restartCount") or 0),
             waiting_reason=waiting.get("reason") or "",
             waiting_message=waiting.get("message") or "",
@@ -69,7 +72,7 @@ class PodView:
     """The scheduler's words, or None when a node was found or not yet looked for."""
     containers: tuple[ContainerView, ...] = ()
     log: tuple[str, ...] = ()
-    """Last lines of the engine's log, oldest first. Only read for a pod that runs and is not ready."""
+    """Last lines of the engine's log, oldest first. Only read where `wants_log` says so."""
 
     @classmethod
     def from_manifest(cls, pod: Mapping[str, Any], log: Iterable[str] = ()) -> Self:
@@ -96,8 +99,9 @@ class PodView:
 
     @property
     def wants_log(self) -> bool:
-        """Whether the engine runs without being ready, so that its log tells what it waits for."""
-        return not self.ready and not self.deleting and any(container.running for container in self.containers)
+        """Whether the engine runs without being ready, or pulls, so that its log tells how far it has come."""
+        busy = not self.ready or self.component == names.PULL_COMPONENT
+        return busy and not self.deleting and any(container.running for container in self.containers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,53 @@
+"""Conditions as metav1 has them: a finding becomes a condition that keeps its time for as long as its status holds."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from modelpool_operator.api.status import Condition, ConditionStatus, PoolStatus
+
+PLANNED: Final = "Planned"
+READY: Final = "Ready"
+PROGRESSING: Final = "Progressing"
+DEGRADED: Final = "Degraded"
+
+MESSAGE_LENGTH: Final = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a check has to say."""
+
+    status: ConditionStatus
+    reason: str
+    message: str
+
+
+def yes(reason: str, message: str) -> Finding:
+    """Return the finding that the condition holds."""
+    return Finding(status=ConditionStatus.TRUE, reason=reason, message=message)
+
+
+def no(reason: str, message: str) -> Finding:
+    """Return the finding that the condition does not hold."""
+    return Finding(status=ConditionStatus.FALSE, reason=reason, message=message)
+
+
+def unknown(reason: str, message: str) -> Finding:
+    """Return the finding that nobody can tell."""
+    return Finding(status=ConditionStatus.UNKNOWN, reason=reason, message=message)
+
+
+def condition(kind: str, finding: Finding, *, previous: PoolStatus | None, generation: int, now: datetime) -> Condition:
+    """Return the condition; its time is the former one's unless the status has changed."""
+    before = next((old for old in previous.conditions if old.type == kind), None) if previous else None
+    kept = before is not None and before.status is finding.status
+    message = finding.message
+    return Condition(
+        type=kind,
+        status=finding.status,
+        reason=finding.reason,
+        message=message if len(message) <= MESSAGE_LENGTH else f"{message[: MESSAGE_LENGTH - 1]}…",
+        observed_generation=generation,
+        last_transition_time=before.last_transition_time if kept and before else now.replace(microsecond=0),
+    )

@@ -1,0 +1,162 @@
+"""What an engine's pod is doing, by an ordered chain of pure checks: the first with something to say is the state."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from modelpool_operator.api.status import ModelState
+from modelpool_operator.planning.observed import ContainerView, PodView
+
+IMAGE_REASONS: Final = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
+)
+CONTAINER_REASONS: Final = frozenset(
+    {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CreatePodSandboxError"}
+)
+_ERROR_LINE: Final = re.compile(r"\b(\w*(Error|Exception)\b|ERROR|FATAL|error:)")
+_WRAPPER: Final = re.compile(r"See root cause above|Engine core initialization failed")
+_WAITING: Final = re.compile(r"start_engine: (Waiting for .+)")
+_STARTED: Final = re.compile(r"start_engine: (Starting|Ready)")
+_DOWNLOAD: Final = re.compile(r"(\.safetensors|\.bin|Fetching \d+ files|pulling [0-9a-f]{6,}).*?(\d{1,3})%")
+_SHARDS: Final = re.compile(r"(Loading .*shards|Capturing CUDA graphs?).*?(\d{1,3})%")
+ERROR_LENGTH: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Where an engine is on its way."""
+
+    state: ModelState
+    reason: str
+    """PascalCase."""
+    message: str = ""
+
+
+def state_of(pod: PodView) -> State:
+    """Return what the pod is doing."""
+    container = pod.containers[0] if pod.containers else ContainerView(name="")
+    found = (check(pod, container) for check in CHECKS)
+    return next((state for state in found if state is not None), _loading(pod, container))
+
+
+def last_error(text: str) -> str:
+    """Return the last line of a log that tells of an error, else its last line, cut to a readable length.
+
+    vLLM ends with lines that only say that something failed above; these are passed over.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if _ERROR_LINE.search(line) and not _WRAPPER.search(line)]
+    chosen = (telling or lines or [""])[-1]
+    return chosen if len(chosen) <= ERROR_LENGTH else f"{chosen[: ERROR_LENGTH - 1]}…"
+
+
+def percentage(pod: PodView) -> str | None:
+    """Return how far the download has come, from the last line of the log that tells."""
+    matches = [match for line in pod.log for match in [_DOWNLOAD.search(line)] if match]
+    return f"{matches[-1][2]} %" if matches else None
+
+
+def _ready(pod: PodView, container: ContainerView) -> State | None:
+    return State(state=ModelState.READY, reason="Ready") if pod.ready else None
+
+
+def _unschedulable(pod: PodView, container: ContainerView) -> State | None:
+    if pod.unschedulable is None:
+        return None
+    return State(state=ModelState.UNSCHEDULABLE, reason="Unschedulable", message=pod.unschedulable)
+
+
+def _without_image(pod: PodView, container: ContainerView) -> State | None:
+    if container.waiting_reason not in IMAGE_REASONS:
+        return None
+    return State(state=ModelState.FAILED, reason=container.waiting_reason, message=container.waiting_message)
+
+
+def _without_container(pod: PodView, container: ContainerView) -> State | None:
+    if container.waiting_reason not in CONTAINER_REASONS:
+        return None
+    return State(state=ModelState.FAILED, reason=container.waiting_reason, message=container.waiting_message)
+
+
+def _killed_for_memory(pod: PodView, container: ContainerView) -> State | None:
+    if container.running or container.ended_reason != "OOMKilled":
+        return None
+    message = f"The container used more memory than its limit; {_restarts(container)}"
+    return State(state=ModelState.FAILED, reason="OOMKilled", message=message)
+
+
+def _crashed(pod: PodView, container: ContainerView) -> State | None:
+    if container.running or not container.ended_reason or pod.phase == "Succeeded":
+        return None
+    error = last_error(container.ended_message) or f"exit code {container.exit_code}"
+    message = f"{error} ({_restarts(container)})"
+    return State(state=ModelState.FAILED, reason=container.waiting_reason or container.ended_reason, message=message)
+
+
+def _evicted(pod: PodView, container: ContainerView) -> State | None:
+    if pod.phase != "Failed":
+        return None
+    return State(state=ModelState.FAILED, reason="PodFailed", message=f"Pod {pod.name} failed and is being replaced")
+
+
+def _pending(pod: PodView, container: ContainerView) -> State | None:
+    if container.running:
+        return None
+    if pod.node is None:
+        return State(state=ModelState.PENDING, reason="Scheduling", message="No node was chosen yet")
+    message = f"Pulling the image or mounting volumes on node {pod.node}"
+    return State(
+        state=ModelState.PULLING_IMAGE, reason=container.waiting_reason or "ContainerCreating", message=message
+    )
+
+
+def _silent(pod: PodView, container: ContainerView) -> State | None:
+    if not container.started:
+        return None
+    message = "The engine has started and does not answer its health check"
+    return State(state=ModelState.LOADING, reason="NotAnswering", message=message)
+
+
+def _waiting_for_card(pod: PodView, container: ContainerView) -> State | None:
+    for line in reversed(pod.log):
+        if _STARTED.search(line):
+            return None
+        if match := _WAITING.search(line):
+            return State(state=ModelState.WAITING, reason="WaitingForCard", message=match[1].strip())
+    return None
+
+
+def _downloading(pod: PodView, container: ContainerView) -> State | None:
+    done = percentage(pod)
+    if done is None or done == "100 %" or any(_SHARDS.search(line) for line in pod.log):
+        return None
+    return State(state=ModelState.DOWNLOADING, reason="Downloading", message=f"Downloading, {done}")
+
+
+def _loading(pod: PodView, container: ContainerView) -> State:
+    matches = [match for line in pod.log for match in [_SHARDS.search(line)] if match]
+    message = f"{matches[-1][1]}, {matches[-1][2]} %" if matches else "The engine starts"
+    if container.restarts:
+        why = "OOMKilled" if container.ended_reason == "OOMKilled" else last_error(container.ended_message)
+        message = f"{message}; {_restarts(container)}" + (f", the last after: {why}" if why else "")
+    return State(state=ModelState.LOADING, reason="Loading", message=message)
+
+
+def _restarts(container: ContainerView) -> str:
+    return f"{container.restarts} restart{'' if container.restarts == 1 else 's'}"
+
+
+CHECKS: Final[tuple[Callable[[PodView, ContainerView], State | None], ...]] = (
+    _ready,
+    _unschedulable,
+    _without_image,
+    _without_container,
+    _killed_for_memory,
+    _crashed,
+    _evicted,
+    _pending,
+    _silent,
+    _waiting_for_card,
+    _downloading,
+)

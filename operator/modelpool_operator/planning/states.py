@@ -1,0 +1,128 @@
+"""Every model with its real reason: from its engine's Deployment, pods and pulls to one line of the status."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from modelpool_operator.api import names
+from modelpool_operator.api.models import Engine, Model
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.api.quantity import gib
+from modelpool_operator.api.status import ModelState, ModelStatus
+from modelpool_operator.planning import pod_states, routes
+from modelpool_operator.planning.engines import ollama
+from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.plan import Plan, ollama_volume_uid, settled_cards
+from modelpool_operator.planning.pod_states import State
+from modelpool_operator.planning.refusals import Refusal
+
+BROKEN = frozenset({ModelState.FAILED, ModelState.UNSCHEDULABLE})
+"""States that do not pass by waiting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelView:
+    """One model as it is."""
+
+    status: ModelStatus
+    """As it is shown: `Fallback` where the fallback stands in."""
+    own: State
+    """Of the model's own engine, whoever answers."""
+    stand_in: State | None = None
+    """Of its fallback, when it has one."""
+
+
+def models_of(pool: ModelPool, observed: Observed, plan: Plan) -> tuple[ModelView, ...]:
+    """Return every model of the pool, in the spec's order."""
+    return tuple(_model(pool, model, observed, plan) for model in pool.spec.models)
+
+
+def _model(pool: ModelPool, model: Model, observed: Observed, plan: Plan) -> ModelView:
+    if model.engine is Engine.OLLAMA:
+        own, stand_in = _on_ollama(pool, ollama.served_name(model), observed, plan), None
+        deployment = _deployment(observed, names.ollama_name(pool.ref.name))
+    else:
+        name = names.child_names(pool.ref.name, routes.vllm_names(pool))[model.name]
+        deployment = _deployment(observed, name)
+        pods = (pod for pod in observed.pods if pod.component == names.VLLM_COMPONENT and pod.model == model.name)
+        own = _engine(deployment, pods, plan)
+        substitute = ollama.fallback_name(pool.spec, model)
+        stand_in = _on_ollama(pool, substitute, observed, plan) if substitute is not None else None
+    helped = own.state is not ModelState.READY and stand_in is not None and stand_in.state is ModelState.READY
+    share = plan.placement.share_of(model.name) if isinstance(plan.placement, Placement) else None
+    cards = share.gpus if share else settled_cards(observed).get(model.name, ())
+    served_by = model.engine.value if own.state is ModelState.READY else Engine.OLLAMA.value if helped else None
+    ready = (deployment.get("status") or {}).get("readyReplicas") or 0
+    status = ModelStatus(
+        name=model.name,
+        engine=model.engine.value,
+        state=ModelState.FALLBACK if helped else own.state,
+        reason=own.reason,
+        message=own.message,
+        gpu=cards[0] if cards else None,
+        memory=gib(share.bytes) if share else None,
+        served_by=served_by,
+        replicas=model.replicas if model.engine is Engine.VLLM else 1,
+        ready_replicas=int(ready),
+    )
+    return ModelView(status=status, own=own, stand_in=stand_in)
+
+
+def _deployment(observed: Observed, name: str) -> dict[str, Any]:
+    return observed.child("Deployment", name) or {}
+
+
+def _engine(deployment: dict[str, Any], pods: Iterable[PodView], plan: Plan) -> State:
+    """Return the state of a Deployment's engine: the best of its pods, the newest of those alike."""
+    living = sorted((pod for pod in pods if not pod.deleting), key=lambda pod: (pod.ready, pod.created), reverse=True)
+    if living:
+        return pod_states.state_of(living[0])
+    if not deployment:
+        refusal = plan.placement
+        if isinstance(refusal, Refusal):
+            return State(state=ModelState.PENDING, reason=refusal.reason, message=refusal.message)
+        return State(state=ModelState.PENDING, reason="NotCreated", message="The Deployment is not there yet")
+    for condition in (deployment.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+            reason, message = condition.get("reason", "ReplicaFailure"), condition.get("message", "")
+            return State(state=ModelState.FAILED, reason=reason, message=message)
+    if (deployment.get("spec") or {}).get("replicas") == 0:
+        return State(state=ModelState.PENDING, reason="ScaledToZero", message="`replicas` is 0")
+    return State(state=ModelState.PENDING, reason="NoPod", message="The Deployment has no pod yet")
+
+
+def _on_ollama(pool: ModelPool, model: str, observed: Observed, plan: Plan) -> State:
+    """Return the state of a model of Ollama's: the server answers and the model is pulled, or what is missing."""
+    server = _engine(
+        _deployment(observed, names.ollama_name(pool.ref.name)),
+        (pod for pod in observed.pods if pod.component == names.OLLAMA_COMPONENT),
+        plan,
+    )
+    return server if server.state is not ModelState.READY else _pull(pool, model, observed)
+
+
+def _pull(pool: ModelPool, model: str, observed: Observed) -> State:
+    """Return how far the pull of a model into the present volume has come."""
+    uid = ollama_volume_uid(pool, observed)
+    job = observed.child("Job", names.pull_name(pool.ref.name, model, uid)) if uid is not None else None
+    if job is None:
+        return State(state=ModelState.PENDING, reason="PullNotStarted", message=f"The pull of {model} has not started")
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    over = {one["type"]: one for one in conditions if one.get("status") == "True"}
+    if "Complete" in over:
+        return State(state=ModelState.READY, reason="Ready")
+    pods = [pod for pod in observed.pods if pod.component == names.PULL_COMPONENT and pod.model == model]
+    newest = max(pods, key=lambda pod: pod.created, default=None)
+    ended = newest.containers[0].ended_message if newest and newest.containers else ""
+    error = pod_states.last_error(ended)
+    if "Failed" in over:
+        why = error or over["Failed"].get("message") or "no reason was given"
+        message = f"Could not pull {model}: {why}; delete Job {job['metadata']['name']} to try again"
+        return State(state=ModelState.FAILED, reason="PullFailed", message=message)
+    seen = pod_states.state_of(newest) if newest is not None else None
+    if seen is not None and (seen.state is ModelState.UNSCHEDULABLE or seen.reason in pod_states.IMAGE_REASONS):
+        return seen
+    done = pod_states.percentage(newest) if newest else None
+    message = f"Pulling {model}" + (f", {done}" if done else "") + (f"; the last try failed: {error}" if error else "")
+    return State(state=ModelState.DOWNLOADING, reason="Pulling", message=message)
