@@ -1,0 +1,177 @@
+"""What a worker makes of a pass, and how every pool comes into the queue."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.cluster import errors
+from modelpool_operator.cluster.client import Client
+from modelpool_operator.handlers import workers
+from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers.readiness import Readiness
+from modelpool_operator.handlers.reconcile import Outcome, Result
+from modelpool_operator.handlers.workqueue import WorkQueue
+from modelpool_operator.telemetry.metrics import Metrics
+from modelpool_operator.tests.cluster import api_server
+
+A, B = ObjectRef("llm", "a"), ObjectRef("llm", "b")
+POOLS = "/apis/modelpool.dev/v1alpha1/namespaces/llm/modelpools"
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Script:
+    """A reconciler that answers as told, one answer per pass."""
+
+    def __init__(self, *answers: Result | Exception) -> None:
+        self._answers = list(answers)
+        self.passes: list[ObjectRef] = []
+        self.done = asyncio.Event()
+
+    async def reconcile(self, ref: ObjectRef) -> Result:
+        self.passes.append(ref)
+        answer = self._answers.pop(0)
+        if not self._answers:
+            self.done.set()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def play(script: Script, queue: WorkQueue) -> Metrics:
+    """Let a worker carry the script out to its end."""
+    metrics = Metrics(queue_depth=lambda: 0, pools=lambda: 0)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        worker = tasks.create_task(workers.work(queue, script, metrics, clock=Clock()))  # type: ignore[arg-type]
+        await script.done.wait()
+        await asyncio.sleep(0)
+        worker.cancel()
+    return metrics
+
+
+def outcome(metrics: Metrics, name: str) -> float | None:
+    return metrics.registry.get_sample_value("modelpool_operator_reconciles_total", {"outcome": name})
+
+
+async def test_a_pass_that_went_well_is_over() -> None:
+    queue = WorkQueue(clock=Clock(), random=lambda: 0)
+    queue.add(A)
+    assert outcome(await play(Script(Result(outcome=Outcome.PLANNED)), queue), "planned") == 1
+    assert len(queue) == 0
+
+
+async def test_a_pool_that_wants_another_look_gets_it() -> None:
+    clock = Clock()
+    queue = WorkQueue(clock=clock, random=lambda: 0)
+    queue.add(A)
+    await play(Script(Result(outcome=Outcome.PLANNED, again=5)), queue)
+    assert len(queue) == 1
+    clock.now = 5
+    assert await queue.get() == A
+
+
+async def test_other_pools_concerned_are_woken() -> None:
+    queue = WorkQueue(clock=Clock(), random=lambda: 0)
+    queue.add(A)
+    script = Script(Result(outcome=Outcome.GONE, concerned=frozenset({B})), Result(outcome=Outcome.PLANNED))
+    await play(script, queue)
+    assert script.passes == [A, B]
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [(errors.UnreachableError("Could not list pods: no"), logging.WARNING), (KeyError("a bug"), logging.ERROR)],
+)
+async def test_a_pass_that_failed_comes_again_later(
+    error: Exception, level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    queue = WorkQueue(clock=clock, random=lambda: 0)
+    queue.add(A)
+    assert outcome(await play(Script(error), queue), "failed") == 1
+    assert len(queue) == 1
+    assert [(record.levelno, record.exc_info is not None) for record in caplog.records] == [
+        (level, level == logging.ERROR)
+    ]
+    clock.now = 60
+    assert await queue.get() == A
+
+
+Start = Callable[..., workers.Resync]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[api_server.ApiServer]:
+    async with api_server.running() as running:
+        yield running
+
+
+@pytest.fixture
+async def client(server: api_server.ApiServer) -> AsyncIterator[Client]:
+    async with api_server.client_of(server, Metrics(queue_depth=lambda: 0, pools=lambda: 0)) as connected:
+        yield connected
+
+
+def put_pool(server: api_server.ApiServer, name: str, model: str = "m") -> None:
+    spec = {"models": [{"name": model, "engine": "ollama"}]}
+    server.put(POOLS, metadata={"name": name, "creationTimestamp": "2026-11-22T10:00:00Z"}, spec=spec)
+
+
+async def test_at_the_start_every_pool_is_queued_and_every_claim_known(
+    server: api_server.ApiServer, client: Client
+) -> None:
+    put_pool(server, "a")
+    put_pool(server, "b")
+    server.put(POOLS, metadata={"name": "invalid"}, spec={})
+    queue, claims, readiness = WorkQueue(clock=Clock(), random=lambda: 0), Claims(), Readiness()
+    resync = workers.Resync(client, queue, claims, readiness, namespaces=["llm"], every=600)
+    assert len(await resync.start()) == 3
+    assert len(queue) == 3
+    assert claims.lost_by(B) == {"m": A}
+    assert readiness.problem() == "3 ModelPools have not come by on the watch"
+
+
+async def test_every_pool_comes_again_and_again(server: api_server.ApiServer, client: Client) -> None:
+    put_pool(server, "a")
+    loop = asyncio.get_running_loop()
+    queue = WorkQueue(clock=loop.time, random=lambda: 0, spacing=0)
+    resync = workers.Resync(client, queue, Claims(), Readiness(), namespaces=["llm"], every=0.02)
+    pools = await resync.start()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(resync.run(pools))
+        put_pool(server, "b")  # Nothing wakes it: only the next round finds it.
+        seen: list[ObjectRef] = []
+        while seen.count(A) < 3 or seen.count(B) < 2:
+            seen.append(await queue.get())
+            queue.succeeded(seen[-1])
+        running.cancel()
+
+
+async def test_an_api_server_that_is_late_is_waited_for(
+    server: api_server.ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    put_pool(server, "a")
+    server.refuse("GET", POOLS, 403, "not yet granted")
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            server.refusals.clear()
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    queue = WorkQueue(clock=Clock(), random=lambda: 0)
+    resync = workers.Resync(client, queue, Claims(), Readiness(), namespaces=["llm"], every=600)
+    assert await resync.start() == [A]
+    assert waits == [0.25, 0.5, 1.0]
+    assert "Could not list the ModelPools" in caplog.text
