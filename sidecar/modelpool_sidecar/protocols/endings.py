@@ -23,13 +23,15 @@ _LAST_EVENTS: Final = tuple(
 )
 
 
-def is_whole(dialect: Dialect, tail: bytes) -> bool:
-    """Whether a stream with this end was finished by the engine: NDJSON in Ollama's dialect, else server-sent events.
+def is_whole(dialect: Dialect, tail: bytes, *, lines: bool = False) -> bool:
+    """Whether a stream with this end was finished by the engine.
+
+    `lines`: it is NDJSON, which it always is in Ollama's dialect; else server-sent events.
 
     An end that tells of an error is whole too: the engine has said what there is to say.
     """
     end = tail.rstrip()
-    if dialect is Dialect.OLLAMA:
+    if lines or dialect is Dialect.OLLAMA:
         last = end.rsplit(b"\n", 1)[-1]
         return any(mark in last for mark in _LAST_LINES)
     _, boundary, last = end.replace(b"\r\n", b"\n").rpartition(b"\n\n")

@@ -107,7 +107,7 @@ def read_head(body: bytes, dialect: Dialect, operation: Operation) -> RequestHea
         images=images or _filled(found.images),
         tools=_filled(found.tools),
         thinking=_thinking(found),
-        keep_alive_s=_keep_alive(found.keep_alive),
+        keep_alive_s=_keep_alive(found.keep_alive) if dialect is Dialect.OLLAMA else None,
         affinity=bytes(memoryview(found.messages or found.prompt or found.input)[:AFFINITY_BYTES]),
     )
 

@@ -13,7 +13,8 @@ import msgspec
 
 from .errors import BadRequestError
 
-_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_REST_OF_STRING: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_BACKSLASH: Final = ord("\\")
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
 _SCALAR: Final = re.compile(rb"[^,\]}\s]+")
 _STRUCTURE: Final = re.compile(rb'["{}\[\]]')
@@ -96,9 +97,13 @@ def _nested(body: bytes, at: int) -> int:
 
 
 def _string(body: bytes, at: int) -> int:
-    found = _STRING.match(body, at)
+    """The end of the string that begins here. Images are found by their closing quote alone, without a look inside."""
+    _expect(body, at, b'"')
+    quote = body.find(b'"', at + 1)
+    if quote > 0 and body[quote - 1] != _BACKSLASH:
+        return quote + 1
+    found = _REST_OF_STRING.match(body, at + 1)
     if found is None:
-        _expect(body, at, b'"')
         raise BadRequestError("unexpected EOF")
     return found.end()
 

@@ -2,7 +2,7 @@
 
 One Reply per try. Text goes out as it comes in; what must wait is held: tool calls until they are whole, and, when
 thinking was switched off, what the engine's parser still takes for thinking, because it may turn out to be the answer
-itself.
+itself. As Ollama does, white space around thinking is cut.
 """
 
 from typing import Final
@@ -14,7 +14,8 @@ from ..answer import Answer
 from ..dialect import Dialect, Operation
 from ..errors import EngineError, error_body
 from . import chunks, faults
-from .chunks import Choice, Chunk, TokenLogprob
+from .chunks import Choice, Chunk
+from .delivery import AtOnce, Delivery, LineByLine
 from .exchange import Timings, Usage
 from .lines import Lines, Shape, ToolCall
 from .toolcalls import Collector
@@ -32,24 +33,20 @@ class TextReply:
         self, *, model: str, operation: Operation, stream: bool, thinking: bool | None, timings: Timings
     ) -> None:
         shape = Shape.CHAT if operation is Operation.CHAT else Shape.GENERATE
+        lines = Lines(model=model, shape=shape, timings=timings)
         self._model = model
         self._operation = operation
         self._stream = stream
-        self._decoder = sse.Decoder()
+        self._to: Delivery = LineByLine(lines) if stream else AtOnce(lines)
+        self._events = sse.Decoder()
         self._document: list[bytes] | None = None
-        self._opened = False
-        self._lines = Lines(model=model, shape=shape, timings=timings)
         self._tools = Collector(seed=timings.epoch_ns)
         self._withheld: list[str] | None = [] if thinking is False else None
-        self._out: list[bytes] = []
-        self._content: list[str] = []
-        self._thinking: list[str] = []
-        self._calls: list[ToolCall] = []
-        self._logprobs: list[TokenLogprob] = []
-        self._said = False
-        self._after_thought = False
+        self._thought = False
         self._thought_space = ""
         self._finish: str | None = None
+        self._opened = False
+        self._given = False
         self._over = False
         self.usage: Usage | None = None
         self.first_ns: int | None = None
@@ -65,7 +62,7 @@ class TextReply:
             self._document.append(raw)
             return b""
         try:
-            for event in self._decoder.feed(raw):
+            for event in self._events.feed(raw):
                 self._event(event.data, now_ns)
         except EngineError as fault:
             return self._fail(fault)
@@ -82,7 +79,8 @@ class TextReply:
     def answer(self, now_ns: int) -> Answer:
         """See `exchange.Reply`."""
         self._end(now_ns)
-        return Answer(body=self._last(now_ns).rstrip(b"\n"))
+        self._deliver(now_ns)
+        return Answer(body=self._to.flush())
 
     def refused(self, status: int, body: bytes) -> Answer:
         """See `exchange.Reply`."""
@@ -113,7 +111,7 @@ class TextReply:
 
     def _choice(self, choice: Choice, now_ns: int) -> None:
         if choice.logprobs is not None:
-            self._logprobs += chunks.token_logprobs(choice.logprobs)
+            self._to.logprobs(chunks.token_logprobs(choice.logprobs))
         delta = choice.delta or choice.message
         if delta is not None:
             if thought := delta.reasoning or delta.reasoning_content:
@@ -138,45 +136,32 @@ class TextReply:
     def _say(self, text: str, now_ns: int) -> None:
         self._begin(now_ns)
         self._release(now_ns)
-        if self._after_thought:  # Ollama cuts the space between thinking and answer
+        if self._thought:
             text = text.lstrip()
             if not text:
                 return
-            self._after_thought = False
-        if not self._stream:
-            self._content.append(text)
-        elif self._logprobs:
-            self._out.append(self._lines.piece(now_ns, content=text, logprobs=self._logprobs))
-            self._logprobs = []
-        else:
-            self._out.append(self._lines.text(text, now_ns))
+            self._thought = False
+        self._to.text(text, now_ns)
 
     def _think(self, text: str, now_ns: int) -> None:
         self._begin(now_ns)
         if self._withheld is not None:
             self._withheld.append(text)
             return
-        self._after_thought = True
-        text, self._thought_space = _without_end(self._thought_space + text)
-        if not text:
-            return
-        if not self._stream:
-            self._thinking.append(text)
-        else:
-            self._out.append(self._lines.piece(now_ns, thinking=text, logprobs=self._logprobs))
-            self._logprobs = []
+        self._thought = True
+        text = self._thought_space + text
+        kept = text.rstrip()
+        self._thought_space = text[len(kept) :]
+        if kept:
+            self._to.thinking(kept, now_ns)
 
     def _call(self, calls: list[ToolCall | str], now_ns: int) -> None:
         for call in calls:
             if isinstance(call, str):
                 self._say(call, now_ns)
-                continue
-            self._release(now_ns)
-            if self._stream:
-                self._out.append(self._lines.piece(now_ns, calls=[call], logprobs=self._logprobs))
-                self._logprobs = []
             else:
-                self._calls.append(call)
+                self._release(now_ns)
+                self._to.call(call, now_ns)
 
     def _release(self, now_ns: int) -> None:
         """Content has come, so what was withheld was thinking after all."""
@@ -192,19 +177,11 @@ class TextReply:
             withheld, self._withheld = "".join(self._withheld), None
             self._say(withheld, now_ns)
         if self._stream:
-            self._out.append(self._last(now_ns))
+            self._deliver(now_ns)
 
-    def _last(self, now_ns: int) -> bytes:
-        return self._lines.last(
-            now_ns,
-            done_reason="length" if self._finish == _LENGTH else "stop",
-            first_ns=self.first_ns,
-            usage=self.usage,
-            content="".join(self._content),
-            thinking="".join(self._thinking),
-            calls=self._calls,
-            logprobs=self._logprobs,
-        )
+    def _deliver(self, now_ns: int) -> None:
+        done_reason = "length" if self._finish == _LENGTH else "stop"
+        self._to.end(now_ns, done_reason=done_reason, first_ns=self.first_ns, usage=self.usage)
 
     def _end(self, now_ns: int) -> None:
         if self._over:
@@ -213,30 +190,24 @@ class TextReply:
             self._event(b"".join(self._document), now_ns)
             self._event(_DONE, now_ns)
             return
-        for event in self._decoder.close():
+        for event in self._events.close():
             self._event(event.data, now_ns)
         if not self._over:
             raise EngineError(faults.running("unexpected EOF"))
 
     def _flush(self) -> bytes:
-        if not self._out:
+        if not self._stream:
             return b""
-        out = self._out[0] if len(self._out) == 1 else b"".join(self._out)
-        self._out.clear()
-        self._said = True
-        return out
+        given = self._to.flush()
+        if given:
+            self._given = True
+        return given
 
     def _fail(self, fault: EngineError) -> bytes:
         """The error line, or the fault itself while the caller has seen nothing."""
         self._over = True
         self.failed = True
         given = self._flush()
-        if not self._said:
+        if not self._given:
             raise fault
         return given + ndjson.encode(error_body(Dialect.OLLAMA, fault.status, fault.message))
-
-
-def _without_end(text: str) -> tuple[str, str]:
-    """The text, and the white space it ends in."""
-    kept = text.rstrip()
-    return kept, text[len(kept) :]

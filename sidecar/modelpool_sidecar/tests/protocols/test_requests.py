@@ -93,6 +93,12 @@ def test_keep_alive(value: Any, want: float | None) -> None:
     assert head({"model": "m", "keep_alive": value}).keep_alive_s == want
 
 
+def test_keep_alive_is_ollamas_alone() -> None:
+    with pytest.raises(BadRequestError, match="invalid duration"):
+        head({"model": "m", "keep_alive": "long"})
+    assert head({"model": "m", "keep_alive": {"whatever": 1}}, Dialect.OPENAI).keep_alive_s is None
+
+
 def test_affinity_is_the_beginning_of_the_conversation() -> None:
     shared = [{"role": "system", "content": "s" * AFFINITY_BYTES}]
     one = head({"model": "m", "messages": [*shared, {"role": "user", "content": "a"}]})
