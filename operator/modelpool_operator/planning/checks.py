@@ -37,13 +37,12 @@ def names_are_unique(pool: ModelPool) -> Refusal | None:
     owners: dict[str, str] = {}
     for model in pool.spec.models:
         for name in (model.name, *model.aliases):
-            if name in owners:
-                whose = (
-                    f"'{owners[name]}' and '{model.name}'" if owners[name] != model.name else f"'{model.name}' twice"
-                )
+            owner = owners.get(name.lower())
+            if owner is not None:
+                whose = f"'{owner}' and '{model.name}'" if owner != model.name else f"'{model.name}' twice"
                 message = f"names and aliases must be unique in a pool, but '{name}' belongs to {whose}"
                 return Refusal(reason="DuplicateName", message=message)
-            owners[name] = model.name
+            owners[name.lower()] = model.name
     return None
 
 

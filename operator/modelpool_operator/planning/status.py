@@ -64,6 +64,7 @@ def assess(
     models = states.models_of(pool, observed, plan)
     sight = Sight(pool=pool, observed=observed, plan=plan, models=models, failures=tuple(failures))
     ready = sum(1 for model in models if model.status.state is ModelState.READY)
+    cards = _gpus(plan.placement) if isinstance(plan.placement, Placement) else previous.gpus if previous else ()
     return PoolStatus(
         observed_generation=pool.generation,
         conditions=tuple(
@@ -71,7 +72,8 @@ def assess(
             for kind, checks in CONDITIONS.items()
         ),
         ready_models=f"{ready}/{len(models)}",
-        gpus=_gpus(plan.placement) if isinstance(plan.placement, Placement) else previous.gpus if previous else (),
+        gpus=cards,
+        free_gpu_memory=", ".join(card.free for card in cards) or None,
         models=tuple(model.status for model in models),
         gateway=gateway,
     )
@@ -92,6 +94,7 @@ def assess_invalid(*, generation: int, error: str, previous: PoolStatus | None, 
         ),
         ready_models=previous.ready_models if previous else "0/0",
         gpus=previous.gpus if previous else (),
+        free_gpu_memory=previous.free_gpu_memory if previous else None,
         models=previous.models if previous else (),
         gateway=previous.gateway if previous else None,
     )

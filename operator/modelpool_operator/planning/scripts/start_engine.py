@@ -64,7 +64,7 @@ class CardLock:
         self.path, self.name = Path(path), name
         self.descriptor: int | None = None
 
-    def take(self) -> None:
+    def take(self, poll: float) -> None:
         """Wait until the card is free. Says once behind whom it waits, and again when that changes."""
         behind = None
         try:
@@ -74,7 +74,7 @@ class CardLock:
                 if holder != behind:
                     say(f"Waiting for {card_of(str(self.path))} (behind {holder})")
                     behind = holder
-                time.sleep(POLL_SECONDS)
+                time.sleep(poll)
         except OSError as error:
             raise LockUnusable(f"{self.path}: {error.strerror}") from error
 
@@ -154,12 +154,12 @@ def answers(url: str) -> bool:
         return False
 
 
-def keep(child: subprocess.Popen[bytes], locks: list[CardLock], health: str) -> int:
+def keep(child: subprocess.Popen[bytes], locks: list[CardLock], health: str, poll: float) -> int:
     """Release the locks when the engine answers, then wait for its end. Return its exit code as a shell would."""
     held = True
     while held:
         try:
-            child.wait(timeout=POLL_SECONDS)
+            child.wait(timeout=poll)
             break
         except subprocess.TimeoutExpired:
             if answers(health):
@@ -177,6 +177,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--lock", action="append", default=[], metavar="PATH", help="lock file of a card; repeatable")
     parser.add_argument("--name", required=True, help="the model, shown to those who wait")
     parser.add_argument("--health", required=True, metavar="URL", help="answers 200 when the engine is up")
+    parser.add_argument("--poll", type=float, default=POLL_SECONDS, metavar="SECONDS", help="between two looks")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="-- and the engine's command")
     options = parser.parse_args(arguments)
     options.command = options.command[1:] if options.command[:1] == ["--"] else options.command
@@ -192,9 +193,9 @@ def main(arguments: list[str]) -> int:
     locks = [CardLock(path, options.name) for path in sorted(set(options.lock))]
     try:
         for lock in locks:
-            lock.take()
+            lock.take(options.poll)
         say(f"Starting {options.name}")
-        return keep(engine.start(), locks, options.health)
+        return keep(engine.start(), locks, options.health, options.poll)
     except Stopped as stop:
         return 128 + stop.number
     except LockUnusable as error:
