@@ -64,6 +64,8 @@ FROM runtime AS engines
 LABEL org.opencontainers.image.title="ModelPool simulated engines"
 COPY --from=engines-venv /opt/modelpool /opt/modelpool
 EXPOSE 8000 11434
+# As root, as the real engines' images: their volumes belong to it. The operator drops what root could do beyond that.
+USER 0:0
 
 FROM runtime AS operator
 LABEL org.opencontainers.image.title="ModelPool operator"
