@@ -14,6 +14,7 @@ from modelpool_operator.api import names
 from modelpool_operator.api.status import ConditionStatus, ModelState, ModelStatus, PoolStatus
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
+from modelpool_operator.planning import pod_states
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +25,10 @@ _REMEMBERED: Final = 2000
 _LONGEST: Final = 1000
 """Characters of an Event's note; the API server takes 1024."""
 
-_TROUBLE: Final = (ModelState.FAILED, ModelState.UNSCHEDULABLE)
+_TROUBLES: Final = (
+    pod_states.IMAGE_REASONS | pod_states.CONTAINER_REASONS | {"CrashLoopBackOff", "Error", "OOMKilled", "PodFailed"}
+)
+"""Reasons by which an engine that failed is known when the state says that its fallback stands in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +43,10 @@ class News:
 
 
 def news_between(previous: PoolStatus | None, current: PoolStatus) -> Iterator[News]:
-    """Yield what has gone wrong since `previous`: a refused plan, a model that failed or finds no node."""
+    """Yield what has gone wrong since `previous`: a refused plan, a model that failed.
+
+    Not that a model finds no node: the scheduler says so of the pod itself, and of a new one it is true for a moment.
+    """
     before = {condition.type: condition for condition in previous.conditions} if previous else {}
     for condition in current.conditions:
         if condition.type != "Planned" or condition.status is not ConditionStatus.FALSE:
@@ -53,7 +60,7 @@ def news_between(previous: PoolStatus | None, current: PoolStatus) -> Iterator[N
             yield News(reason=condition.reason, message=condition.message)
     models = {model.name: model for model in previous.models} if previous else {}
     for model in current.models:
-        if model.state in _TROUBLE and _trouble(models.get(model.name)) != _trouble(model):
+        if _is_in_trouble(model) and not _alike(models.get(model.name), model):
             yield News(
                 reason=model.reason or model.state.value,
                 message=f"Model {model.name}: {model.message or model.state.value}",
@@ -61,8 +68,13 @@ def news_between(previous: PoolStatus | None, current: PoolStatus) -> Iterator[N
             )
 
 
-def _trouble(model: ModelStatus | None) -> tuple[ModelState, str] | None:
-    return (model.state, model.reason) if model is not None and model.state in _TROUBLE else None
+def _is_in_trouble(model: ModelStatus) -> bool:
+    """Whether the model's own engine failed, even while its fallback stands in."""
+    return model.state is ModelState.FAILED or (model.state is ModelState.FALLBACK and model.reason in _TROUBLES)
+
+
+def _alike(before: ModelStatus | None, now: ModelStatus) -> bool:
+    return before is not None and _is_in_trouble(before) and before.reason == now.reason
 
 
 class Recorder:

@@ -48,8 +48,15 @@ def test_trouble_of_a_model_is_news_and_its_ordinary_life_is_not() -> None:
     assert reasons(status("", ready), status("", pulling)) == [("ImagePullBackOff", "m0")]
     assert reasons(status("", pulling), status("", pulling)) == []
     assert reasons(status("", pulling), status("", crashed)) == [("CrashLoopBackOff", "m0")]
-    assert reasons(status(""), status("", ready, nowhere)) == [("Unschedulable", "m1")]
+    assert reasons(status(""), status("", ready, nowhere)) == []
     assert reasons(status("", crashed), status("", (ModelState.LOADING, ""))) == []
+
+
+def test_a_fallback_does_not_hide_that_the_engine_failed() -> None:
+    helped, starting = (ModelState.FALLBACK, "CrashLoopBackOff"), (ModelState.FALLBACK, "Loading")
+    assert reasons(status("", starting), status("", helped)) == [("CrashLoopBackOff", "m0")]
+    assert reasons(status("", (ModelState.FAILED, "CrashLoopBackOff")), status("", helped)) == []
+    assert reasons(status("", helped), status("", starting)) == []
 
 
 class Clock:
