@@ -16,6 +16,7 @@ class AuditEvent:
 
     received: datetime.datetime
     user: str
+    """Empty for a stranger, who was refused."""
     verb: str
     uri: str
     status: int
@@ -34,7 +35,7 @@ class AuditEvent:
         about = document.get("objectRef", {})
         return cls(
             received=datetime.datetime.fromisoformat(document["requestReceivedTimestamp"]),
-            user=document.get("impersonatedUser", document["user"])["username"],
+            user=document.get("impersonatedUser", document["user"]).get("username", ""),
             verb=document["verb"],
             uri=document["requestURI"],
             status=document.get("responseStatus", {}).get("code", 0),
