@@ -19,6 +19,9 @@ from . import settings as settings_
 
 log = logging.getLogger(__package__)
 
+_CUT_SECONDS = 0.01
+"""How long SIGTERM waits for streams: not at all, but 0 would mean for ever."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program; leaves with status 1 when a command fails, 2 for a wrong command line."""
@@ -88,7 +91,9 @@ async def _run(settings: settings_.Settings) -> None:
         loop.add_signal_handler(signal.SIGUSR1, runners.kill)
         expiry = tasks.create_task(runners.expire(), name="expire")
         built = state.State(settings=settings, store=kept, runners=runners, vocabulary=text.Vocabulary())
-        runner = web.AppRunner(server.build_app(built), access_log=None, handler_cancellation=True, shutdown_timeout=0)
+        runner = web.AppRunner(
+            server.build_app(built), access_log=None, handler_cancellation=True, shutdown_timeout=_CUT_SECONDS
+        )
         await runner.setup()
         await web.TCPSite(runner, settings.host, settings.port, reuse_address=True).start()
         host, port = runner.addresses[0][:2]

@@ -51,7 +51,7 @@ class Settings:
     preloaded: tuple[str, ...] = ()
     """Models that are on disk from the start: 'qwen3:8b,cogito:8b'."""
     reply: str | None = None
-    """Answer every request with this text; absent: sentences made up from the prompt."""
+    """Answer every request with this text, calling no tools; absent: sentences made up from the prompt."""
     thought: str | None = None
     """Reasoning of models that think; absent: made up; empty: they do not think."""
     sentences: int = 3

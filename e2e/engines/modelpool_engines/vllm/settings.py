@@ -39,7 +39,7 @@ class Settings:
     unprofiled_cache_tokens: int = 131072
     """Room for tokens when no card is simulated."""
     reply: str | None = None
-    """Answer every request with this text; absent: sentences made up from the prompt."""
+    """Answer with this text, calling no tools unless they are required; absent: sentences made up from the prompt."""
     thought: str | None = None
     """Reasoning of models that think; absent: made up."""
     sentences: int = 3

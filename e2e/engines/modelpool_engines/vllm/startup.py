@@ -112,7 +112,7 @@ async def _on_card(card: cards.Card, flags: Flags, settings: Settings, needs: me
         raise memory.StartupError(
             "torch.OutOfMemoryError",
             f"CUDA out of memory. Tried to allocate {error.wanted / quantities.GIB:.2f} GiB. GPU {card.index} has a "
-            f"total capacity of {error.total / quantities.GIB:.2f} GiB of which {error.free / quantities.GIB:.2f} GiB is "
-            "free.",
+            f"total capacity of {error.total / quantities.GIB:.2f} GiB of which {error.free / quantities.GIB:.2f} "
+            "GiB is free.",
         ) from error
     return cache

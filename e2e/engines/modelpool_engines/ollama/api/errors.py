@@ -21,6 +21,9 @@ BUSY = "server busy, please try again.  maximum pending requests exceeded"
 NATIVE = "application/json; charset=utf-8"
 OPENAI = "application/json"
 
+_BUFFER = 2048
+"""Bytes that Go's server holds back to tell the length."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -40,10 +43,12 @@ def not_found(name: str) -> ApiError:
 
 
 def reply(value: Any, *, status: int = 200, content_type: str = NATIVE, newline: bool = False) -> web.Response:
-    """Return a value as JSON; the OpenAI dialect ends its bodies with a newline."""
+    """Return a value as JSON; the OpenAI dialect ends its bodies with a newline, and Go sends long ones in chunks."""
     body = golang.encode(value) + (b"\n" if newline else b"")
     answer = web.Response(body=body, status=status)
     answer.headers["Content-Type"] = content_type
+    if len(body) > _BUFFER:
+        answer.enable_chunked_encoding()
     return answer
 
 

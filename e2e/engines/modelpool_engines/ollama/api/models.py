@@ -45,7 +45,7 @@ async def ps(request: web.Request) -> web.Response:
     return errors.reply({"models": found})
 
 
-async def show(request: web.Request) -> web.StreamResponse:
+async def show(request: web.Request) -> web.Response:
     """Describe a model."""
     server = request.app[KEY]
     body = await reading.read(request, "ShowRequest")
@@ -55,12 +55,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     model = server.store.find(name)
     if model is None:
         raise errors.not_found(_short(name))
-    response = web.StreamResponse(headers={"Content-Type": errors.NATIVE})
-    response.enable_chunked_encoding()
-    await response.prepare(request)
-    await response.write(golang.encode(_description(server, model, verbose=body.get("verbose") is True)))
-    await response.write_eof()
-    return response
+    return errors.reply(_description(server, model, verbose=body.get("verbose") is True))
 
 
 async def copy(request: web.Request) -> web.Response:

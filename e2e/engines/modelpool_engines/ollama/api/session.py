@@ -105,7 +105,7 @@ async def answer(state: State, ask: Ask) -> AsyncIterator[Piece | End]:
             total_duration=time.monotonic_ns() - started,
             load_duration=loaded - started,
             prompt_tokens=len(prompt),
-            prompt_duration=_nanoseconds(first - (timing.scheduled or timing.arrived)),
+            prompt_duration=max(_nanoseconds(first - (timing.scheduled or timing.arrived)), 1000),
             tokens=generation.sent,
             duration=max(_nanoseconds((timing.last_token or first) - first), 1000),
             called=any(token.channel is Channel.TOOL for token in script.tokens),
@@ -149,7 +149,7 @@ def _fits(ask: Ask, tokens: int, runner: Runner) -> None:
 def _brief(state: State, ask: Ask) -> scripts.Brief:
     settings = state.settings
     calls = []
-    if ask.tools and not ask.answered_tools:
+    if ask.tools and not ask.answered_tools and settings.reply is None:
         function = ask.tools[0].get("function") or {}
         calls = [scripts.ToolCall(name=str(function.get("name")), parameters=function.get("parameters") or {})]
     return scripts.Brief(

@@ -75,9 +75,8 @@ def _name(body: reading.Body) -> str:
 
 async def _pull(server: State, name: str) -> Lines:
     yield {"status": "pulling manifest"}
-    parsed = names.parse(name)
     fails = server.settings.pull_fails
-    if "*" in fails or parsed.short in fails or name in fails:
+    if "*" in fails or names.parse(name).key in {names.parse(one).key for one in fails}:
         raise _FailedError("pull model manifest: file does not exist")
     known = server.store.find(name)
     model = known or server.store.offered(name)

@@ -108,7 +108,8 @@ def tool_calls(state: State, body: requests.Body, messages: Conversation) -> tup
         return _calls(tools)
     if not (state.flags.auto_tool_choice and state.flags.tool_call_parser):
         raise RequestError('"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set')
-    return () if any(message["role"] == "tool" for message in messages) else _calls(tools)
+    answered = state.settings.reply is not None or any(message["role"] == "tool" for message in messages)
+    return () if answered else _calls(tools)
 
 
 def _calls(tools: Sequence[Mapping[str, Any]]) -> tuple[scripts.ToolCall, ...]:

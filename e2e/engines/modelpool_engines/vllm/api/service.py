@@ -14,7 +14,7 @@ from . import errors, state
 async def health(request: web.Request) -> web.Response:
     """Answer 200 with nothing, 503 once the engine is dead."""
     alive = not request.app[state.KEY].engine.dead.is_set()
-    return _empty(200 if alive else 503)
+    return web.Response(status=200 if alive else 503)
 
 
 async def ping(request: web.Request) -> web.Response:
@@ -44,12 +44,6 @@ async def load(request: web.Request) -> web.Response:
     """Count the requests under way; 0 without --enable-server-load-tracking."""
     server = request.app[state.KEY]
     return errors.reply({"server_load": server.in_flight if server.flags.load_tracking else 0})
-
-
-def _empty(status: int) -> web.Response:
-    answer = web.Response(status=status)
-    del answer.headers["Content-Type"]
-    return answer
 
 
 def _model(server: state.State, name: str) -> dict[str, Any]:
