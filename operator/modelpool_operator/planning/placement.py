@@ -29,7 +29,7 @@ class Share:
     overhead: int = CONTEXT_OVERHEAD
     """Bytes of each card beside the share."""
     start: int
-    """Place in the start order of its cards, from 0."""
+    """Place in the start order, from 0: after every earlier share that has a card in common."""
     lines: tuple[Term, ...] = ()
     """What is known to go into the share, per card: weights, runtime, one sequence's KV cache."""
     notes: tuple[str, ...] = ()
@@ -174,7 +174,7 @@ def _placement(
                 gpus=gpus,
                 bytes=one.bytes,
                 fraction=one.fraction,
-                start=sum(1 for earlier in shares if set(earlier.gpus) & set(gpus)),
+                start=max((earlier.start + 1 for earlier in shares if set(earlier.gpus) & set(gpus)), default=0),
                 lines=one.lines,
                 notes=one.notes,
             )
