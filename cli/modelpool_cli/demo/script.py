@@ -72,9 +72,11 @@ async def _chapters(wanted: ModelPool, local: LocalPool, console: Console) -> li
         return chapters
     console.rule(f"The engine of {victim.name} is killed", align="left")
     pid = local.supervisor.kill(victim.name)
+    local.supervisor.drop(victim.name)
     fallen = await _ask_all(local, [victim], {victim.name: Engine.OLLAMA})
     console.print(f"Process {pid} is gone; nobody noticed: Ollama answers for {victim.name}")
     began = time.perf_counter()
+    local.supervisor.start(local.programs[victim.name])
     await local.until_serving({victim.name: Engine.VLLM.value}, START_SECONDS)
     console.print(f"vLLM is back after {time.perf_counter() - began:.1f} s")
     back = await _ask_all(local, [victim], {})

@@ -3,6 +3,7 @@
 Engines run below the operator's own start script, so that the card lock orders their start here as it does in a pod.
 """
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -77,9 +78,13 @@ def programs(pool: ModelPool, placement: Placement, place: Place, commands: Comm
     return (*servers, *engines, _gateway(place))
 
 
-def routes_document(pool: ModelPool, placement: Placement, place: Place) -> bytes:
+def routes_document(pool: ModelPool, place: Place) -> bytes:
     """Return the routes document with this machine's addresses."""
-    return routes.encode(routes.document(pool, placement, lambda name: {"url": _url(place.ports[name])}))
+
+    def address_of(engine: Engine, model: str) -> dict[str, str]:
+        return {"url": _url(place.ports[model if engine is Engine.VLLM else OLLAMA])}
+
+    return json.dumps(routes.routes_document(pool, address_of), indent=2).encode()
 
 
 def _url(port: int) -> str:
@@ -139,6 +144,7 @@ def _pulls(pool: ModelPool, place: Place, commands: Commands) -> list[Program]:
             log=place.log(f"pull-{model}"),
             env={"OLLAMA_HOST": f"{LOOPBACK}:{place.ports[OLLAMA]}", **commands.env},
             restart=Restart.ON_FAILURE,
+            after=(LOOPBACK, place.ports[OLLAMA]),
         )
         for model in ollama.models_to_pull(pool.spec)
     ]
@@ -148,7 +154,16 @@ def _gateway(place: Place) -> Program:
     listen = [word for address in place.listen for word in ("--listen", address)]
     return Program(
         name=GATEWAY,
-        argv=(sys.executable, "-m", "modelpool_sidecar", "--routes-file", str(place.routes), *listen),
+        argv=(
+            sys.executable,
+            "-m",
+            "modelpool_sidecar",
+            "--routes-file",
+            str(place.routes),
+            "--drain-delay",
+            "0",
+            *listen,
+        ),
         log=place.log(GATEWAY),
         grace_seconds=DRAIN_SECONDS,
     )

@@ -12,9 +12,12 @@ from typing import Any
 import aiohttp
 
 from modelpool_cli.local import layout, ports
-from modelpool_cli.local.processes import Listener, Supervisor
+from modelpool_cli.local.processes import Listener, Program, Supervisor
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning.placement import Placement
+
+LAST_LINES = 8
+"""Of a program's log, shown when something did not come up."""
 
 
 class CannotRunError(Exception):
@@ -29,6 +32,7 @@ class LocalPool:
     """Of the gateway, for every dialect."""
     folder: Path
     supervisor: Supervisor
+    programs: Mapping[str, Program]
     session: aiohttp.ClientSession
 
     async def serving(self) -> Mapping[str, tuple[str, ...]] | None:
@@ -58,9 +62,14 @@ class LocalPool:
             missing = [
                 f"{model} on {engine}" for model, engine in wanted.items() if engine not in (seen or {}).get(model, ())
             ]
-            raise TimeoutError(
-                f"waited {seconds:g} s for {', '.join(missing)}; logs are in {self.folder}/logs"
-            ) from None
+            raise TimeoutError(f"waited {seconds:g} s for {', '.join(missing)}\n{self.last_words()}") from None
+
+    def last_words(self) -> str:
+        """Return the last lines of every program's log."""
+        return "\n".join(
+            f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:])
+            for log in sorted((self.folder / "logs").iterdir())
+        )
 
 
 def ready_engines(view: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
@@ -71,7 +80,8 @@ def ready_engines(view: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
             for backend in model["backends"]
             if any(endpoint["ready"] for endpoint in backend["endpoints"])
         )
-        for model in view["models"]
+        for pool in view["pools"]
+        for model in pool["models"]
     }
 
 
@@ -110,13 +120,14 @@ async def running(
     )
     for name in ("locks", "logs", "cards", "ollama"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    place.routes.write_bytes(layout.routes_document(pool, placement, place))
+    place.routes.write_bytes(layout.routes_document(pool, place))
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
         Supervisor(listener, os.environ) as supervisor,
     ):
-        for program in layout.programs(pool, placement, place, commands):
+        programs = {program.name: program for program in layout.programs(pool, placement, place, commands)}
+        for program in programs.values():
             supervisor.start(program)
         host, port = listen[0]
         url = f"http://{ports.LOOPBACK if host == '0.0.0.0' else host}:{port}"  # noqa: S104 -- compared, not bound
-        yield LocalPool(url=url, folder=folder, supervisor=supervisor, session=session)
+        yield LocalPool(url=url, folder=folder, supervisor=supervisor, programs=programs, session=session)

@@ -45,6 +45,8 @@ class Program:
     env: Mapping[str, str] = field(default_factory=dict)
     """Added to this program's own environment."""
     restart: Restart = Restart.ALWAYS
+    after: tuple[str, int] | None = None
+    """Host and port that must accept connections before the program is started the first time."""
     grace_seconds: float = 10.0
     """Between SIGTERM and SIGKILL."""
 
@@ -89,7 +91,9 @@ class Supervisor:
     ) -> None:
         for task in self._tasks.values():
             task.cancel()
-        await self._group.__aexit__(kind, exc, traceback)
+        # The body's own failure travels as it is; the group only needs to know of a cancellation, which may be its own.
+        cancelled = isinstance(exc, asyncio.CancelledError)
+        await self._group.__aexit__(*((kind, exc, traceback) if cancelled else (None, None, None)))
 
     def start(self, program: Program) -> None:
         """Keep `program` running from now on."""
@@ -115,9 +119,15 @@ class Supervisor:
         os.killpg(process.pid, signal.SIGKILL)
         return process.pid
 
+    def drop(self, name: str) -> None:
+        """Keep a program running no longer, until it is started anew; end it if it still runs."""
+        self._tasks.pop(name).cancel()
+
     async def _keep(self, program: Program) -> None:
         clock = asyncio.get_running_loop().time
         delay = FIRST_DELAY
+        if program.after is not None:
+            await _accepting(*program.after)
         while True:
             began = clock()
             status = await self._run(program)
@@ -150,6 +160,19 @@ class Supervisor:
             del self._running[program.name]
             if process.returncode is None:
                 await _end(process, program.grace_seconds)
+
+
+async def _accepting(host: str, port: int) -> None:
+    """Wait until somebody listens."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(0.1)
+        else:
+            writer.close()
+            await writer.wait_closed()
+            return
 
 
 async def _end(process: asyncio.subprocess.Process, grace_seconds: float) -> None:
