@@ -1,4 +1,4 @@
-"""The chart against a real API server: what it renders is taken, installed, upgraded and removed, and its roles suffice."""
+"""The chart against a real API server: it is taken, installed, upgraded and removed, and its roles suffice."""
 
 import copy
 import json
@@ -16,6 +16,7 @@ from chart_programs import started
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.plugin import GpuNodes
+from modelpool_cluster.rest import ApiError
 
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/modelpools.modelpool.dev"
 PODMONITORS: Object = {
@@ -121,7 +122,7 @@ def test_pods_satisfy_the_restricted_standard(
 
     lax = copy.deepcopy(pod)
     lax["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
-    with pytest.raises(Exception, match="violates PodSecurity"):
+    with pytest.raises(ApiError, match="violates PodSecurity"):
         cluster.api.create(pods, lax)
 
 
@@ -210,7 +211,7 @@ def test_the_gateway_finds_routes_with_its_own_rights(
     namespace = _scope(installer, release, scoped)
     credentials = cluster.kubeconfig_for(release, "modelpool-gateway")
     cluster.apply(_routes(release))
-    arguments = ["--listen=127.0.0.1:0", f"--kubeconfig={credentials}", *namespace]
+    arguments = ["--listen=127.0.0.1:0", "--drain-delay=0", f"--kubeconfig={credentials}", *namespace]
     with started("modelpool_sidecar", *arguments, log=tmp_path / "gateway.log") as gateway:
         address = gateway.listening()
         gateway.wait_until_ready(address)
