@@ -15,6 +15,7 @@ from chart_helm import ALL_ON, CHART, ROOT, Helm, HelmFailedError, Object, get, 
 
 from modelpool_operator import settings as operator_settings
 from modelpool_operator.cluster import kinds
+from modelpool_operator.planning.plan import KEPT
 from modelpool_sidecar import settings as gateway_settings
 
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -181,7 +182,10 @@ OPERATOR: Rights = {
     ("", "pods"): {"list", "watch"},
     ("", "pods/log"): {"get"},
     ("", "events"): {"create"},
-    **{(kind.api_version.rpartition("/")[0], kind.plural): WRITTEN for kind in kinds.CHILDREN},
+    **{
+        (kind.api_version.rpartition("/")[0], kind.plural): WRITTEN - ({"delete"} if kind.kind in KEPT else set())
+        for kind in kinds.CHILDREN
+    },
 }
 NODES: Rights = {("", "nodes"): {"list"}}
 GATEWAY: Rights = {("", "configmaps"): {"list", "watch"}, ("discovery.k8s.io", "endpointslices"): {"list", "watch"}}
