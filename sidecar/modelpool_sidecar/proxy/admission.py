@@ -97,8 +97,8 @@ class Admission:
         finally:
             del self._wanted[ticket]
             queue.remove(ticket)
-            if not queue:
-                self.account.queues.pop(key, None)
+            if not queue and self.account.queues.get(key) is queue:
+                del self.account.queues[key]
         return future.result() if future.done() else None
 
     def _take(self, target: Target) -> None:
@@ -118,8 +118,8 @@ class Admission:
         queue = self.account.queues.get(key)
         while queue and (ticket := queue.peek(self._loaded.get(key))):
             wanted, future = self._wanted[ticket]
-            decision = choose.choose(self._directory.table, _LineIgnored(self.account), wanted)
-            if isinstance(decision, Wait) and decision.backend.key == key:
+            decision = choose.choose(self._directory.table, self.account, wanted, line=key)
+            if isinstance(decision, Wait):
                 return
             queue.pop(self._loaded.get(key))
             if isinstance(decision, Target):
@@ -127,19 +127,3 @@ class Admission:
                 future.set_result(decision)
             else:
                 future.set_result(None)
-
-
-@dataclass(frozen=True, slots=True)
-class _LineIgnored:
-    """Loads as one sees them who already stands in line: the line's length does not matter."""
-
-    account: Account
-
-    def in_flight(self, url: str) -> int:
-        return self.account.in_flight(url)
-
-    def last_turn(self, url: str) -> int:
-        return self.account.last_turn(url)
-
-    def queued(self, key: BackendKey) -> int:
-        return 0

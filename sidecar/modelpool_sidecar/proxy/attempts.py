@@ -37,7 +37,7 @@ SPOOL_BYTES: Final = 1024 * 1024
 _SERVER_ERRORS: Final = frozenset({500, 502, 503, 504})
 _ENGINE_BUSY_S: Final = "2"
 _LINES: Final = "application/x-ndjson"
-_STREAMS: Final = frozenset({_LINES, "text/event-stream"})
+_EVENTS: Final = "text/event-stream"
 
 
 class Failure(StrEnum):
@@ -140,10 +140,11 @@ class Attempt:
         """The engine speaks the caller's dialect."""
         kind = (headers.first(response.headers, "Content-Type") or "").partition(";")[0].strip().lower()
         chunks = response.chunks()
-        if response.status == 200 and kind in _STREAMS:
-            lines = kind == _LINES
-            carrier = carriers.Untouched(self.call.dialect, lines=lines, naming=self._naming)
-            return await sending.stream(self.visit, response.headers, chunks, carrier, cut_off=not lines)
+        speaks_lines = self.call.dialect is dialect.Dialect.OLLAMA
+        if response.status == 200 and kind == (_LINES if speaks_lines else _EVENTS):
+            carrier = carriers.Untouched(self.call.dialect, self._naming)
+            # Ollama's clients read the error line, and the API ends such a stream properly; of events nobody must.
+            return await sending.stream(self.visit, response.headers, chunks, carrier, cut_off=not speaks_lines)
         begun, ended = await _spooled(chunks)
         if not ended:
             rest = _joined(begun, chunks)

@@ -53,10 +53,8 @@ class Naming:
 class Untouched:
     """A stream in the caller's own dialect. Only a differing model name is replaced, once per line or event."""
 
-    def __init__(self, dialect: Dialect, *, lines: bool, naming: Naming) -> None:
-        """`lines`: NDJSON; otherwise server-sent events."""
+    def __init__(self, dialect: Dialect, naming: Naming) -> None:
         self._dialect = dialect
-        self._lines = lines
         self._rename = None if naming.engine == naming.caller else Renamer(naming)
         self._tail = b""
         self.failed = False
@@ -73,7 +71,7 @@ class Untouched:
         if not self._tail:
             raise EngineError("the engine's answer was empty")
         rest = b"" if self._rename is None else self._rename.close()
-        if endings.is_whole(self._dialect, self._tail, lines=self._lines):
+        if endings.is_whole(self._dialect, self._tail):
             return rest
         return rest + self.cut()
 
@@ -82,10 +80,9 @@ class Untouched:
         if not self._tail:
             raise EngineError(_EOF)
         self.failed = True
-        # What was begun must end before the error can be read.
-        gap = b"" if self._tail.endswith(b"\n\n") else b"\n" if self._lines or self._tail.endswith(b"\n") else b"\n\n"
-        if self._lines and self._tail.endswith(b"\n"):
-            gap = b""
+        # A line or event that was begun must end before the error can be read.
+        boundary = b"\n" if self._dialect is Dialect.OLLAMA else b"\n\n"
+        gap = b"" if self._tail.endswith(boundary) else boundary
         return gap + endings.broken(self._dialect, _EOF)
 
 

@@ -108,8 +108,14 @@ class Refusal:
     model: Model | None = None
 
 
-def choose(table: RoutingTable, loads: Loads, wanted: Wanted) -> Target | Wait | Refusal:
-    """Apply the rules above to one request."""
+def choose(
+    table: RoutingTable, loads: Loads, wanted: Wanted, *, line: BackendKey | None = None
+) -> Target | Wait | Refusal:
+    """Apply the rules above to one request.
+
+    `line`: the backend in whose queue the request stands already. It keeps its place there, whatever the queue's
+    length, and joins no other; a free slot anywhere is still taken.
+    """
     model = table.find(wanted.model)
     if model is None:
         return Refusal(kind=RefusalKind.UNKNOWN_MODEL, message=f"model '{wanted.model}' not found")
@@ -137,7 +143,9 @@ def choose(table: RoutingTable, loads: Loads, wanted: Wanted) -> Target | Wait |
             )
         if backend.key in wanted.gave_up:
             passed.append(Why.QUEUE_TIMEOUT)
-        elif loads.queued(backend.key) >= model.queue.max_pending:
+        elif line is not None and backend.key == line:
+            return Wait(model=model, backend=backend)
+        elif line is not None or loads.queued(backend.key) >= model.queue.max_pending:
             passed.append(Why.QUEUE_FULL)
         else:
             return Wait(model=model, backend=backend)

@@ -5,7 +5,7 @@ import pytest
 from modelpool_sidecar.routing import choose, table
 from modelpool_sidecar.routing.choose import RefusalKind, Target, Wait, Wanted
 from modelpool_sidecar.routing.documents import Engine
-from modelpool_sidecar.routing.table import RoutingTable
+from modelpool_sidecar.routing.table import BackendKey, RoutingTable
 
 from .worlds import OLLAMA, VLLM, Loads, built, document, entry, model
 
@@ -34,6 +34,7 @@ class Case:
     want: str
     live: RoutingTable = READY
     loads: Loads = field(default_factory=Loads)
+    line: BackendKey | None = None
     wanted: Wanted = field(default_factory=lambda: Wanted(model="qwen3:8b"))
 
 
@@ -67,6 +68,24 @@ CASES = {
         loads=Loads(ALL_BUSY), wanted=asking(gave_up=frozenset(KEY.values())), want=RefusalKind.QUEUE_TIMEOUT
     ),
     "an unknown name is refused": Case(wanted=Wanted(model="nope"), want=RefusalKind.UNKNOWN_MODEL),
+    "in line, one keeps the place although the queue is full": Case(
+        line=KEY[Engine.VLLM], loads=Loads(ALL_BUSY, queued=2), want="wait vllm"
+    ),
+    "in the fallback's line, one stays there although the first queue has room": Case(
+        line=KEY[Engine.OLLAMA], loads=Loads(ALL_BUSY), want="wait ollama"
+    ),
+    "in the fallback's line, one takes its free slot": Case(
+        line=KEY[Engine.OLLAMA], loads=Loads(BUSY), want=f"{OLLAMA} fallback queue_full"
+    ),
+    "in the fallback's line, one takes a free slot of the first": Case(
+        line=KEY[Engine.OLLAMA], loads=Loads({OLLAMA: 1}), want=f"{VLLM} primary"
+    ),
+    "in the line of an engine that dies, one is sent away": Case(
+        live=built(document(), dead=(VLLM,)),
+        line=KEY[Engine.VLLM],
+        loads=Loads(ALL_BUSY),
+        want=RefusalKind.QUEUE_FULL,
+    ),
     "an image goes to the backend that sees": Case(
         live=built(document(TEXT_ONLY)),
         wanted=asking(needs=frozenset({"vision"})),
@@ -94,7 +113,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_choose(case: Case) -> None:
-    assert told(choose.choose(case.live, case.loads, case.wanted)) == case.want
+    assert told(choose.choose(case.live, case.loads, case.wanted, line=case.line)) == case.want
 
 
 def two_endpoints() -> RoutingTable:
