@@ -1,0 +1,181 @@
+"""What a pool may not say, and in which words it is told."""
+
+from typing import Any
+
+import pytest
+
+from modelpool_operator.planning.checks import objection_to
+from modelpool_operator.tests.planning.pools import ollama, pool_of, two_cards, vllm
+
+CASES: dict[str, tuple[tuple[dict[str, Any], ...], dict[str, Any], str, str]] = {
+    "no models": ((), {}, "InvalidSpec", "`models` must have at least 1 item"),
+    "a name that no Service can have": (
+        (vllm("a", 0.5),),
+        {"name": "3d"},
+        "InvalidSpec",
+        "`metadata.name` must start with a letter, got '3d'",
+    ),
+    "one name twice": (
+        (vllm("a", 0.5), ollama("A")),
+        {},
+        "DuplicateName",
+        "names and aliases must be unique in a pool, but 'A' belongs to 'a' and 'A'",
+    ),
+    "an alias that is another model": (
+        (vllm("a", 0.3), vllm("b", 0.3, aliases=["a"])),
+        {},
+        "DuplicateName",
+        "names and aliases must be unique in a pool, but 'a' belongs to 'a' and 'b'",
+    ),
+    "an alias that is the model's own name": (
+        (vllm("a", 0.3, aliases=["a"]),),
+        {},
+        "DuplicateName",
+        "names and aliases must be unique in a pool, but 'a' belongs to 'a' twice",
+    ),
+    "time-slicing over two cards": (
+        (vllm("a", 0.3),),
+        {"gpus": {"count": 2}},
+        "SharingNotPossible",
+        (
+            "`gpus.count` must be 1 with sharing 'timeSlicing', got 2: the device plugin chooses the card and may put"
+            " every engine on the same one; use 'visibleDevices', or one pool per card"
+        ),
+    ),
+    "cards by index on any node": (
+        (vllm("a", 0.3),),
+        {"gpus": {"sharing": "visibleDevices"}},
+        "NodeNotPinned",
+        (
+            "`nodeSelector` or `affinity.nodeAffinity` is required with sharing 'visibleDevices': the scheduler does"
+            " not count these cards, so the pool must name the node that has them"
+        ),
+    ),
+    "a mode that this version cannot do": (
+        (vllm("a", 0.3),),
+        {"gpus": {"sharing": "dra"}},
+        "SharingNotSupported",
+        "`gpus.sharing` must be 'timeSlicing' or 'visibleDevices' in this version, got 'dra'",
+    ),
+    "a vLLM model without weights": (
+        ({"name": "a", "engine": "vllm", "gpuMemoryFraction": 0.3},),
+        {},
+        "InvalidSpec",
+        "`source` of a is required for engine 'vllm'",
+    ),
+    "a source of no known form": (
+        (vllm("a", 0.3, source="s3://bucket"),),
+        {},
+        "InvalidSource",
+        "a: `source` must be 'hf://repository[@revision]', 'pvc://claim/path' or 'ollama://name', got 's3://bucket'",
+    ),
+    "a path out of its volume": (
+        (vllm("a", 0.3, source="pvc://weights/../etc"),),
+        {},
+        "InvalidSource",
+        (
+            "a: `source` must be 'hf://repository[@revision]', 'pvc://claim/path' or 'ollama://name',"
+            " got 'pvc://weights/../etc'"
+        ),
+    ),
+    "Ollama's weights in vLLM": (
+        (vllm("a", 0.3, source="ollama://a"),),
+        {},
+        "InvalidSource",
+        "`source` of a must start with 'hf://' or 'pvc://' for engine 'vllm', got 'ollama://a'",
+    ),
+    "a repository in Ollama": (
+        (ollama("a", source="hf://a/b"),),
+        {},
+        "InvalidSource",
+        "`source` of a must start with 'ollama://' for engine 'ollama', got 'hf://a/b'",
+    ),
+    "no share": (
+        (vllm("a"),),
+        {},
+        "InvalidSpec",
+        "a must have exactly one of `gpuMemoryFraction` and `gpuMemory`, got 0",
+    ),
+    "two shares": (
+        (vllm("a", 0.3, gpuMemory="8Gi"),),
+        {},
+        "InvalidSpec",
+        "a must have exactly one of `gpuMemoryFraction` and `gpuMemory`, got 2",
+    ),
+    "a fraction above one": (
+        (vllm("a", 1.5),),
+        {},
+        "InvalidSpec",
+        "`gpuMemoryFraction` of a must be above 0 and at most 1, got 1.5",
+    ),
+    "an amount of nothing": (
+        (vllm("a", gpuMemory="0"),),
+        {},
+        "InvalidSpec",
+        "`gpuMemory` of a must be above 0",
+    ),
+    "a share of an Ollama model": (
+        (ollama("a", gpuMemory="8Gi"),),
+        {},
+        "InvalidSpec",
+        "a must not have a share of its own, as Ollama has one: use `ollama.gpuMemory`",
+    ),
+    "guessing on Ollama": (
+        (ollama("a", speculative={"method": "ngram"}),),
+        {},
+        "InvalidSpec",
+        "`speculative` of a must not be set for engine 'ollama'",
+    ),
+    "a draft without a model": (
+        (vllm("a", 0.3, speculative={"method": "draftModel"}),),
+        {},
+        "InvalidSpec",
+        "`speculative.model` of a must be 'hf://repository[@revision]', got nothing",
+    ),
+    "n-grams with a model": (
+        (vllm("a", 0.3, speculative={"method": "ngram", "model": "hf://a/b"}),),
+        {},
+        "InvalidSpec",
+        "`speculative.model` of a must not be set: 'ngram'",
+    ),
+    "no context": (
+        (vllm("a", 0.3, contextLength=0),),
+        {},
+        "InvalidSpec",
+        "`contextLength` of a must be at least 1, got 0",
+    ),
+    "replicas by demand": (
+        (vllm("a", 0.3, autoscaling={"maxReplicas": 2}),),
+        {},
+        "AutoscalingNotSupported",
+        "`autoscaling` of a is not possible in this version: set `replicas`",
+    ),
+    "an Ollama model without Ollama": (
+        (ollama("a"),),
+        {"ollama": {"enabled": False}},
+        "InvalidSpec",
+        "`ollama.enabled` must be true, as the engine of a is 'ollama'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("models", "spec", "reason", "message"), CASES.values(), ids=CASES.keys())
+def test_a_pool_that_cannot_be(
+    models: tuple[dict[str, Any], ...], spec: dict[str, Any], reason: str, message: str
+) -> None:
+    found = objection_to(pool_of(*models, **spec))
+    assert found is not None
+    assert (found.reason, found.message) == (reason, message)
+
+
+SOUND = {
+    "one card": (vllm("a", 0.5), {}),
+    "two cards of a named node": (vllm("a", 0.5), two_cards()),
+    "no card at all": (ollama("a"), {"gpus": {"sharing": "dra", "count": 4}}),
+    "no replicas": (vllm("a", 0.5, replicas=0), {}),
+}
+
+
+@pytest.mark.parametrize(("model", "spec"), SOUND.values(), ids=SOUND.keys())
+def test_a_pool_that_can_be(model: dict[str, Any], spec: dict[str, Any]) -> None:
+    assert objection_to(pool_of(model, **spec)) is None
