@@ -17,6 +17,7 @@ STREAMS = {
     "only one space is cut": (b"data:  a\n\n", [b" a"]),
     "several lines of data": (b"data: a\ndata:\ndata: b\n\n", [b"a\n\nb"]),
     "CR LF": (b"data: a\r\n\r\ndata: b\r\n\r\n", [b"a", b"b"]),
+    "CR LF between lines of data": (b"data: a\r\ndata: b\r\n\r\n", [b"a\nb"]),
     "CR alone": (b"data: a\r\rdata: b\r\r", [b"a", b"b"]),
     "mixed ends": (b"data: a\n\r\ndata: b\r\n\rdata: c\n\n", [b"a", b"b", b"c"]),
     "comments": (b": keep-alive\n\n:\ndata: a\n: inside\n\n", [b"a"]),
@@ -69,8 +70,8 @@ def test_encoded_events_come_back(data: list[bytes], cuts: list[int]) -> None:
 
 
 def test_event_carries_its_name_and_the_last_id() -> None:
-    events = decoded([b"id: 7\nevent: ping\ndata: a\n\ndata: b\n\nid: 8\x009\ndata: c\n\n"])
-    assert [(event.event, event.id) for event in events] == [("ping", "7"), ("", "7"), ("", "7")]
+    events = decoded([b"id: 7\nevent:  ping\ndata: a\n\ndata: b\n\nid: 8\x009\ndata: c\n\n"])
+    assert [(event.event, event.id) for event in events] == [(" ping", "7"), ("", "7"), ("", "7")]
 
 
 def test_encode_writes_the_event_name() -> None:

@@ -12,7 +12,7 @@ from modelpool_sidecar.protocols.translation import Reply, Translation, Usage
 
 from .. import recordings
 from ..cutting import CUTS, QUICK, bytewise, pieces
-from .asking import DISPATCHED, STARTED, TIMINGS, chat, exchange, prompt
+from .asking import DISPATCHED, EPOCH, STARTED, TIMINGS, chat, exchange, prompt
 
 FIRST, LAST = DISPATCHED + 40_000, DISPATCHED + 100_000
 CHAT, GENERATE = Translation.CHAT, Translation.GENERATE
@@ -60,6 +60,8 @@ def kinds(found: list[Any]) -> dict[str, Any]:
         for line in found
     }
 
+
+SAID = chunk(content="x")
 
 STREAMS = [
     ("vllm/12-chat-stream-usage", CHAT, "ollama/20-chat-stream"),
@@ -141,6 +143,25 @@ def test_usage_and_time_of_the_first_token_can_be_read() -> None:
     assert (reply.usage, reply.first_ns, reply.failed) == (None, None, False)
     lines(reply, recordings.load("vllm/12-chat-stream-usage").body)
     assert (reply.usage, reply.first_ns, reply.failed) == (Usage(27, 8), FIRST, False)
+
+
+def test_the_time_moves_on_and_has_no_trailing_zeros() -> None:
+    reply = opened()
+    begun = STARTED - EPOCH % 10**9  # a whole second of the wall clock
+    nows = [begun, begun + 1, begun + 10, begun + 10**9 + 500, begun + 61 * 10**9]
+    got = [json.loads(reply.feed(SAID, now))["created_at"] for now in nows]
+    assert got == [
+        "2026-11-22T14:20:31Z",
+        "2026-11-22T14:20:31.000000001Z",
+        "2026-11-22T14:20:31.00000001Z",
+        "2026-11-22T14:20:32.0000005Z",
+        "2026-11-22T14:21:32Z",
+    ]
+
+
+def test_only_the_first_of_several_answers_is_told() -> None:
+    first = recordings.load("vllm/15-chat-n2").document["choices"][0]["message"]["content"]
+    assert whole("vllm/15-chat-n2")["message"]["content"] == first
 
 
 @given(cuts=CUTS)
@@ -250,6 +271,24 @@ def test_parallel_tool_calls_come_one_line_each_in_order() -> None:
     assert (found[-1]["done_reason"], found[-1]["message"]["content"]) == ("stop", "")
 
 
+def test_a_tool_call_goes_out_as_soon_as_the_next_begins() -> None:
+    reply = opened()
+    assert reply.feed(chunk(tool_calls=[tool(0, "{}", name="f")]), FIRST) == b""
+    line = json.loads(reply.feed(chunk(tool_calls=[tool(1, "{}", name="g")]), FIRST))
+    assert line["message"]["tool_calls"][0]["function"]["name"] == "f"
+
+
+def test_with_thinking_off_thinking_before_a_tool_call_stays_thinking() -> None:
+    body = (
+        chunk(role="assistant")
+        + chunk(reasoning="hm")
+        + chunk(tool_calls=[tool(0, "{}", name="f")])
+        + end("tool_calls")
+    )
+    thought, called, last = (line["message"] for line in lines(opened(think=False), body))
+    assert (thought["thinking"], len(called["tool_calls"]), last["content"]) == ("hm", 1, "")
+
+
 @pytest.mark.parametrize("arguments", ["true", "[1]", '{"a":', '"text"'])
 def test_arguments_that_are_no_object_are_shown_as_text(arguments: str) -> None:
     body = chunk(role="assistant") + chunk(tool_calls=[tool(0, arguments, name="f")]) + end("tool_calls")
@@ -290,7 +329,6 @@ def test_logprobs_without_alternatives_have_no_such_field() -> None:
     assert json.loads(reply.answer(LAST).body)["logprobs"] == [{"token": "a", "logprob": -1.0, "bytes": [97]}]
 
 
-SAID = chunk(content="x")
 DYING = {
     "an error in the stream": b'data: {"error": {"message": "boom", "type": "InternalServerError", "code": 500}}\n\n',
     "an error that is text": b'data: {"error": "boom"}\n\n',
