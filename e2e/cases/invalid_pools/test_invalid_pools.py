@@ -1,0 +1,164 @@
+"""What a user is told about a pool that cannot be: by `kubectl apply`, or by the condition `Planned`.
+
+Three tables change base.yaml. refused.yaml: the API server says no, with the CRD's schema and rules. immutable.yaml: it
+says no to a change of a pool that exists. unplannable.yaml: it says yes, and the operator's plan says no. The words are
+compared whole: they are the interface.
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from invalid_pools_table import BASE, Case, Pool, changed, table
+
+from modelpool_cluster.cluster import Cluster
+from modelpool_cluster.managers import KubectlError
+from modelpool_operator.api.parsing import from_body
+from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.plan import make_plan
+
+ROOT = Path(__file__).parents[3]
+CRD = ROOT / "crds" / "modelpools.yaml"
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+UNCHECKED = "some validation rules were not checked because the object was invalid"
+"""The API server's footnote to errors that make a rule's evaluation pointless; not ours to word."""
+
+
+@pytest.fixture(scope="module")
+def crd(cluster: Cluster) -> Cluster:
+    """The cluster, knowing ModelPools."""
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", CRD)
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd/modelpools.modelpool.dev")
+    return cluster
+
+
+@pytest.fixture(scope="module")
+def home(crd: Cluster) -> Iterator[str]:
+    """A namespace in which the base exists; the tests that share it change nothing that another looks at."""
+    namespace = f"invalid-pools-{secrets.token_hex(3)}"
+    crd.add_namespace(namespace)
+    crd.kubectl("apply", "--namespace", namespace, "--validate=strict", "-f", "-", stdin=json.dumps(BASE))
+    yield namespace
+    crd.remove_namespace(namespace)
+
+
+def dry_run(cluster: Cluster, pool: Pool, namespace: str = "default") -> str:
+    """Return what `kubectl apply` prints. Raises KubectlError."""
+    flags = ("--dry-run=server", "--validate=strict", "--namespace", namespace)
+    return cluster.kubectl("apply", *flags, "-f", "-", stdin=json.dumps(pool))
+
+
+def refusal(cluster: Cluster, pool: Pool, namespace: str = "default") -> list[str]:
+    """Return the objections to a pool, one string each, without the API server's heading."""
+    with pytest.raises(KubectlError) as caught:
+        dry_run(cluster, pool, namespace)
+    _, _, told = str(caught.value).partition("-f -: ")
+    told = re.sub(r"^The ModelPool \".*?\" is invalid:\s*", "", told)
+    lines = [line.removeprefix("* ").strip() for line in told.splitlines()]
+    return [line for line in lines if UNCHECKED not in line]
+
+
+def every(name: str) -> Any:
+    cases = table(name)
+    return pytest.mark.parametrize("case", cases, ids=[case.name for case in cases])
+
+
+def test_the_tables_are_large_enough_and_say_each_thing_once() -> None:
+    cases = [case for name in ("refused", "immutable", "unplannable") for case in table(name)]
+    assert len(cases) >= 30
+    assert len({case.name for case in cases}) == len(cases)
+
+
+def test_the_base_is_valid(crd: Cluster) -> None:
+    assert dry_run(crd, BASE) == "modelpool.modelpool.dev/pool created (server dry run)\n"
+    assert make_plan(from_body(BASE), Observed()).refusal is None
+
+
+@every("refused")
+def test_kubectl_apply_says_what_is_wrong(crd: Cluster, case: Case) -> None:
+    assert refusal(crd, case.pool) == case.says
+
+
+@every("immutable")
+def test_kubectl_apply_says_what_may_not_change(crd: Cluster, home: str, case: Case) -> None:
+    assert refusal(crd, case.pool, home) == case.says
+
+
+def test_other_fields_may_change(crd: Cluster, home: str) -> None:
+    pool = changed(BASE, {"spec.cache.size": "102400Mi", "spec.routing.maxPending": 3})
+    assert "configured" in dry_run(crd, pool, home)
+
+
+@every("unplannable")
+def test_the_operator_says_what_does_not_fit(crd: Cluster, case: Case) -> None:
+    dry_run(crd, case.pool)
+    refused = make_plan(from_body(case.pool), Observed()).refusal
+    assert refused is not None
+    assert [refused.message] == case.says
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_is_accepted(crd: Cluster, path: Path) -> None:
+    told = dry_run(crd, yaml.safe_load(path.read_text()))
+    assert told.endswith("created (server dry run)\n")
+
+
+def test_defaults_are_those_of_the_types(crd: Cluster) -> None:
+    told = crd.kubectl(
+        "apply", "--dry-run=server", "--validate=strict", "-f", "-", "-o", "json", stdin=json.dumps(BASE)
+    )
+    assert from_body(json.loads(told)).spec == from_body(BASE).spec
+
+
+@pytest.mark.parametrize("part", ["spec", "status"])
+def test_kubectl_explain_reads_like_documentation(crd: Cluster, part: str) -> None:
+    told = crd.kubectl("explain", f"modelpool.{part}", "--recursive")
+    fields = set(re.findall(r"^\s+(\w+)\t", told, re.MULTILINE))
+    assert len(fields) > 10
+    schema = yaml.safe_load(CRD.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][part]
+    for path in object_paths(f"modelpool.{part}", schema):
+        told = crd.kubectl("explain", path)
+        assert "<no description>" not in told, path
+        undescribed = re.findall(r"^  (\w+)\t<.*>.*\n(?:  enum: .*\n)?+(?!    \S)", told, re.MULTILINE)
+        assert undescribed == [], path
+
+
+def object_paths(path: str, schema: dict[str, Any]) -> Iterator[str]:
+    """Yield the paths of all objects that have fields."""
+    below = schema.get("items", schema)
+    if "properties" in below:
+        yield path
+        for name, field in below["properties"].items():
+            yield from object_paths(f"{path}.{name}", field)
+
+
+def test_the_columns_of_kubectl_get(crd: Cluster, home: str) -> None:
+    ready = {
+        "type": "Ready",
+        "status": "False",
+        "reason": "Loading",
+        "message": "qwen3:8b is loading.",
+        "observedGeneration": 1,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    status = {
+        "observedGeneration": 1,
+        "conditions": [ready],
+        "readyModels": "2/3",
+        "freeGpuMemory": "0.9Gi, 3.2Gi",
+        "gateway": {"openai": "http://gateway:8100/v1", "ollama": "http://gateway:8100"},
+    }
+    crd.kubectl(
+        *("patch", "modelpool", "pool", "--namespace", home, "--subresource=status", "--type=merge"),
+        *("--patch", json.dumps({"status": status})),
+    )
+    heading, row = crd.kubectl("get", "mp", "--namespace", home, "-o", "wide").splitlines()
+    assert heading.split() == ["NAME", "READY", "MODELS", "GPUS", "FREE", "REASON", "AGE", "URL"]
+    columns = re.split(r"\s{2,}", row)
+    assert columns[:6] == ["pool", "False", "2/3", "2", "0.9Gi, 3.2Gi", "Loading"]
+    assert columns[7] == "http://gateway:8100/v1"
