@@ -46,7 +46,7 @@ async def test_a_request_waits_for_a_slot_and_says_how_long(tmp_path: Path) -> N
         async with asyncio.TaskGroup() as group:
             asked = [group.create_task(ask(gate), name=f"ask {number}") for number in range(3)]
             await until(lambda: waiting(gate) == 2, seen=lambda: waiting(gate))
-            assert len(vllm.received) == 1
+            await until_arrived(gate, vllm, 3)
             view = await (await gate.get("/modelpool/routes")).json()
             shown = view["pools"][0]["models"][0]["backends"][0]
             assert (shown["queueDepth"], shown["endpoints"][0]["inFlight"]) == (2, 1)
@@ -114,7 +114,7 @@ async def test_those_who_wait_for_an_engine_that_dies_go_to_the_fallback(tmp_pat
             await gate.until_ready(True, True)
             async with asyncio.TaskGroup() as group:
                 asked = [group.create_task(ask(gate), name=f"ask {number}") for number in range(4)]
-                await until(lambda: waiting(gate) == 3, seen=lambda: waiting(gate))
+                await until_arrived(gate, vllm, 4)
                 vllm.healthy = False
                 vllm.received[0].die()
             assert [task.result().headers["X-ModelPool-Backend"] for task in asked] == ["ollama"] * 4
