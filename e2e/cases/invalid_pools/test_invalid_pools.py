@@ -63,7 +63,7 @@ def refusal(cluster: Cluster, pool: Pool, namespace: str = "default") -> list[st
     return [line for line in lines if UNCHECKED not in line]
 
 
-def every(name: str) -> Any:
+def every(name: str) -> pytest.MarkDecorator:
     cases = table(name)
     return pytest.mark.parametrize("case", cases, ids=[case.name for case in cases])
 
