@@ -9,6 +9,7 @@ import datetime
 import itertools
 import json
 import os
+import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -142,6 +143,12 @@ class Cluster:
         """Return the last lines of every component's log, each under a heading that names the file."""
         return running.tails(self.folder / "logs", lines)
 
+    def keep_logs(self, target: Path) -> None:
+        """Copy the components' logs, and the audit log where there is one, into a folder that outlives the run."""
+        shutil.copytree(self.folder / "logs", target, dirs_exist_ok=True)
+        if self.manager.layout is not None and self.manager.layout.audit_log.exists():
+            shutil.copy(self.manager.layout.audit_log, target)
+
     @property
     def start_seconds(self) -> float:
         """What the control plane took to start; 0 for a cluster that was there."""
@@ -167,7 +174,12 @@ class Cluster:
         Raises ApiError, TimeoutError.
         """
         self.api.delete(f"/api/v1/namespaces/{name}")
-        waiting.wait_for(f"the end of the pods in {name}", lambda: not self.pods(name))
+
+        def look() -> bool:  # Kubernetes itself would only begin after five seconds
+            self.api.delete(f"/api/v1/namespaces/{name}/pods", gracePeriodSeconds="0")
+            return not self.pods(name)
+
+        waiting.wait_for(f"the end of the pods in {name}", look)
 
     # -- nodes -------------------------------------------------------------------------------------------------------
 

@@ -53,6 +53,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="where the cluster comes from (MODELPOOL_CLUSTER_PROVIDER, controlplane)",
     )
     group.addoption("--cluster-kubeconfig", type=Path, help="the cluster of the provider `external`")
+    group.addoption(
+        "--cluster-logs", type=Path, help="where the components' logs and the audit log are kept afterwards"
+    )
     group.addoption("--no-cluster", action="store_true", help="leave out all tests that need a cluster")
 
 
@@ -112,6 +115,8 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
                 f"Control plane ready in {running.start_seconds:.1f} s, {sum(megabytes.values())} MiB ({each})",
             )
         yield running
+        if (kept := request.config.getoption("--cluster-logs")) is not None:
+            running.keep_logs(kept)
     state.cluster = None
 
 

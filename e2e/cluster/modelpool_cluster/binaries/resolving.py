@@ -50,12 +50,20 @@ class Binary:
 class Binaries:
     """The programs of the test cluster, found or made on first use and remembered for the life of this object."""
 
-    def __init__(self, settings: Settings, log: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log: Callable[[str], None],
+        *,
+        system: str = platform.system(),
+        machine: str = platform.machine(),
+    ) -> None:
+        """`log` gets a line for people about what takes time; the platform is this machine's unless told otherwise."""
         self._settings = settings
         self._log = log
         self._found: dict[str, Binary] = {}
         self._go: Path | None = None
-        system, machine = platform.system().lower(), _MACHINES.get(platform.machine(), platform.machine())
+        system, machine = system.lower(), _MACHINES.get(machine, machine)
         self._go_mod = (MODULE / "go.mod").read_text()
         key = pins.cache_key(self._go_mod, (MODULE / "go.sum").read_text(), system=system, machine=machine)
         self.cache = cache.Cache(settings.cache / "control-plane" / key)

@@ -12,7 +12,11 @@ LABELS = {"app": "engine"}
 
 
 def pod(name: str, node: str, *, gpus: int = 1, **spec: Any) -> dict[str, Any]:
-    container = {"name": "engine", "image": "engine:1", "ports": [{"name": "http", "containerPort": 8000}]}
+    container: dict[str, Any] = {
+        "name": "engine",
+        "image": "engine:1",
+        "ports": [{"name": "http", "containerPort": 8000}],
+    }
     if gpus:
         container["resources"] = {"limits": {"nvidia.com/gpu": str(gpus)}}
     return {
