@@ -225,6 +225,15 @@ def test_a_deployments_selector_survives_every_change_of_its_model() -> None:
     assert selectors[0] == selectors[1]
 
 
+FIELDS: tuple[dict[str, Any], ...] = ({}, {"replicas": 2}, {"fallback": {"enabled": False}}, {"aliases": ["other"]})
+SPECS: tuple[dict[str, Any], ...] = (
+    {},
+    two_cards("24Gi"),
+    {"ollama": {"gpuMemory": "2Gi"}},
+    {"cache": {"size": "1Gi"}},
+)
+
+
 @st.composite
 def pools(draw: st.DrawFn) -> ModelPool:
     models = []
@@ -232,15 +241,8 @@ def pools(draw: st.DrawFn) -> ModelPool:
         if draw(st.booleans()):
             models.append(ollama(f"o{number}", source=f"ollama://o{draw(st.integers(0, 1))}"))
         else:
-            fraction = draw(st.integers(5, 40)) / 100
-            fields: dict[str, Any] = draw(
-                st.sampled_from([{}, {"replicas": 2}, {"fallback": {"enabled": False}}, {"aliases": []}])
-            )
-            models.append(vllm(f"v{number}", fraction, **fields))
-    spec: dict[str, Any] = draw(
-        st.sampled_from([{}, two_cards("24Gi"), {"ollama": {"gpuMemory": "2Gi"}}, {"cache": {"size": "1Gi"}}])
-    )
-    return pool_of(*models, **spec)
+            models.append(vllm(f"v{number}", draw(st.integers(5, 40)) / 100, **draw(st.sampled_from(FIELDS))))
+    return pool_of(*models, **draw(st.sampled_from(SPECS)))
 
 
 @settings(deadline=None, max_examples=60)
