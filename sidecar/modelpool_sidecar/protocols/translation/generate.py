@@ -1,6 +1,7 @@
 """POST /api/generate for vLLM: a chat of one turn, or /v1/completions when the prompt must stay as it is."""
 
 from functools import partial
+from typing import Final
 
 import msgspec
 
@@ -9,6 +10,11 @@ from ..dialect import Operation
 from ..errors import BadRequestError
 from . import chat, incoming, loading, messages, prompting
 from .exchange import Backend, Exchange
+
+_LEAST_CONTEXT: Final = 2048
+"""Tokens to reckon with when the context's length is unknown: hardly any model is served with fewer."""
+_SPECIAL_TOKENS: Final = 8
+"""What a tokenizer may add around a prompt."""
 
 
 def translate(body: bytes, backend: Backend, *, epoch_ns: int) -> Exchange | Answer:
@@ -26,17 +32,21 @@ def translate(body: bytes, backend: Backend, *, epoch_ns: int) -> Exchange | Ans
     if request.context:
         warnings += ("context holds tokens of another engine and was not passed on",)
     if request.raw or request.suffix:
-        return _completion(request, params, warnings)
+        return _completion(request, params, warnings, backend.context_length)
     params |= prompting.thinking(request, backend)
     turns = [{"role": "system", "content": request.system}] if request.system else []
     params["messages"] = [*turns, {"role": "user", "content": messages.content(request.prompt, request.images)}]
     return chat.exchange(request, params, warnings, Operation.GENERATE)
 
 
-def _completion(request: incoming.GenerateRequest, params: dict[str, object], warnings: tuple[str, ...]) -> Exchange:
-    params["prompt"] = request.prompt
-    # Without the key vLLM stops after 16 tokens; null means as many as fit, which is Ollama's default.
-    params.setdefault("max_tokens", None)
+def _completion(
+    request: incoming.GenerateRequest, params: dict[str, object], warnings: tuple[str, ...], context_length: int | None
+) -> Exchange:
+    prompt = request.prompt or ""
+    params["prompt"] = prompt
+    if "max_tokens" not in params:
+        params["max_tokens"] = room = _room(prompt, context_length or _LEAST_CONTEXT)
+        warnings += (f"num_predict is not set: the engine completes a raw prompt with at most {room} tokens",)
     if request.suffix:
         params["suffix"] = request.suffix
     count = prompting.logprobs(request)
@@ -52,3 +62,12 @@ def _completion(request: incoming.GenerateRequest, params: dict[str, object], wa
         open=partial(chat.open_reply, request, Operation.GENERATE, stream),
         warnings=warnings,
     )
+
+
+def _room(prompt: str, context_length: int) -> int:
+    """How many tokens a completion may have. vLLM's default is 16, and it knows no "as many as fit" here.
+
+    A token is at least one byte, so what is left beside that many tokens always fits. A long prompt would leave nothing
+    by that count, though most tokens are longer; it gets a quarter of the context.
+    """
+    return max(context_length - len(prompt.encode()) - _SPECIAL_TOKENS, context_length // 4)

@@ -125,9 +125,9 @@ def sampling(options: Mapping[str, object], context_length: int | None) -> tuple
 
 
 def _cap(params: dict[str, object], context_length: int | None) -> None:
-    """VLLM refuses more than its context; Ollama takes any number and stops when full, which is vLLM's default."""
+    """VLLM refuses what can never fit; Ollama takes any number and stops when full, which is vLLM's default."""
     limit = params.get("max_tokens")
-    if isinstance(limit, int) and context_length is not None and limit > context_length:
+    if isinstance(limit, int) and context_length is not None and limit >= context_length:
         del params["max_tokens"]
 
 

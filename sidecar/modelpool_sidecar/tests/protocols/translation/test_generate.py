@@ -39,22 +39,44 @@ def test_system_images_and_the_rest_go_along() -> None:
 @pytest.mark.parametrize(
     ("fields", "want"),
     [
-        ({"raw": True}, {"prompt": "hi", "max_tokens": None}),
-        ({"suffix": "!"}, {"prompt": "hi", "max_tokens": None, "suffix": "!"}),
+        ({"raw": True}, {"prompt": "hi", "max_tokens": 2038}),
+        ({"suffix": "!"}, {"prompt": "hi", "max_tokens": 2038, "suffix": "!"}),
         ({"raw": True, "options": {"num_predict": 4}}, {"prompt": "hi", "max_tokens": 4}),
-        ({"raw": True, "logprobs": True, "top_logprobs": 2}, {"prompt": "hi", "max_tokens": None, "logprobs": 2}),
+        ({"raw": True, "logprobs": True, "top_logprobs": 2}, {"prompt": "hi", "max_tokens": 2038, "logprobs": 2}),
     ],
 )
-def test_raw_prompts_are_completions_without_vllms_limit(fields: dict[str, Any], want: dict[str, Any]) -> None:
+def test_raw_prompts_are_completions(fields: dict[str, Any], want: dict[str, Any]) -> None:
     assert exchange(GENERATE, prompt(**fields)).path == "/v1/completions"
     assert asked(GENERATE, prompt(**fields)) == want
+
+
+@pytest.mark.parametrize(
+    ("prompt_bytes", "context_length", "want"),
+    [
+        (100, 8192, 8084),
+        (6136, 8192, 2048),
+        (6137, 8192, 2048),
+        (50_000, 8192, 2048),
+        (100, None, 1940),
+        (9_000, None, 512),
+    ],
+)
+def test_a_raw_prompt_without_a_limit_gets_what_is_sure_to_fit(
+    prompt_bytes: int, context_length: int | None, want: int
+) -> None:
+    """Two bytes for one character: the bytes count, not the characters."""
+    body = prompt(raw=True) | {"prompt": "é" * (prompt_bytes // 2) + "x" * (prompt_bytes % 2)}
+    backend = Backend(model="m", context_length=context_length)
+    assert asked(GENERATE, body, backend)["max_tokens"] == want
+    assert len(exchange(GENERATE, body, backend).warnings) == 1
+    assert exchange(GENERATE, body | {"options": {"num_predict": 4}}, backend).warnings == ()
 
 
 def test_what_a_raw_prompt_cannot_carry() -> None:
     for field in ("system", "template"):
         with pytest.raises(BadRequestError, match="raw mode does not support template, system, or context"):
             exchange(GENERATE, prompt(raw=True, **{field: "x"}))
-    assert exchange(GENERATE, prompt(raw=True, images=["iVBORw0KGgo="])).warnings
+    assert "images" in exchange(GENERATE, prompt(raw=True, images=["iVBORw0KGgo="])).warnings[-1]
 
 
 def test_template_is_refused_and_context_is_left_out_with_a_word() -> None:

@@ -48,8 +48,8 @@ def test_integers_stay_integers() -> None:
     assert repr(params({"num_predict": 4.0, "seed": 7.0, "top_k": 3.0})) == "{'max_tokens': 4, 'seed': 7, 'top_k': 3}"
 
 
-@pytest.mark.parametrize(("num_predict", "want"), [(8192, {"max_tokens": 8192}), (8193, {})])
-def test_more_than_the_context_is_no_limit(num_predict: int, want: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("num_predict", "want"), [(8191, {"max_tokens": 8191}), (8192, {})])
+def test_as_much_as_the_context_is_no_limit(num_predict: int, want: dict[str, Any]) -> None:
     assert params({"num_predict": num_predict}, 8192) == want
 
 
