@@ -1,7 +1,8 @@
 """Ports of this machine's loopback interface."""
 
 import socket
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 LOOPBACK = "127.0.0.1"
 
@@ -13,6 +14,15 @@ def pick(count: int) -> list[int]:
         for probe in probes:
             probe.bind((LOOPBACK, 0))
         return [probe.getsockname()[1] for probe in probes]
+
+
+@contextmanager
+def held() -> Iterator[int]:
+    """Listen on a free port for as long as the context lasts."""
+    with socket.socket() as listener:
+        listener.bind((LOOPBACK, 0))
+        listener.listen()
+        yield listener.getsockname()[1]
 
 
 def taken(host: str, port: int) -> bool:
