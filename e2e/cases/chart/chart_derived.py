@@ -83,10 +83,14 @@ def _comments(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
             comment = []
 
 
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
 def main() -> None:
     """Write every derived file that is not as it should be."""
     with tempfile.TemporaryDirectory() as home:
-        helm = Helm(program=Binaries(settings.current(), sys.stderr.write).helm(), home=Path(home))
+        helm = Helm(program=Binaries(settings.current(), _say).helm(), home=Path(home))
         for path, wanted in derived(helm).items():
             if not path.exists() or path.read_bytes() != wanted:
                 path.write_bytes(wanted)

@@ -116,7 +116,7 @@ def test_pods_satisfy_the_restricted_standard(
     # The ServiceAccount and PriorityClass are not the matter here, and admission would look for both.
     spec = {**deployment["spec"]["template"]["spec"], "serviceAccountName": "default"}
     spec.pop("priorityClassName", None)
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": component}, "spec": spec}
+    pod: Object = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": component}, "spec": spec}
     pods = f"/api/v1/namespaces/{restricted}/pods?dryRun=All"
     cluster.api.create(pods, pod)
 
