@@ -74,6 +74,27 @@ def test_the_tables_are_large_enough_and_say_each_thing_once() -> None:
     assert len({case.name for case in cases}) == len(cases)
 
 
+def test_every_rule_of_the_crd_is_broken_by_an_entry() -> None:
+    said = " ".join(line for name in ("refused", "immutable") for case in table(name) for line in case.says)
+    starts = [
+        re.split(r", got |%[sd]", rule.get("message") or rule["messageExpression"].strip("\"'"))[0]
+        for rule in rules(yaml.safe_load(CRD.read_text()))
+    ]
+    assert len(starts) > 30
+    assert [start for start in starts if start not in said] == []
+
+
+def rules(schema: Any) -> Iterator[dict[str, str]]:
+    """Yield all rules, wherever they stand."""
+    if isinstance(schema, dict):
+        yield from schema.get("x-kubernetes-validations", [])
+        for below in schema.values():
+            yield from rules(below)
+    elif isinstance(schema, list):
+        for below in schema:
+            yield from rules(below)
+
+
 def test_the_base_is_valid(crd: Cluster) -> None:
     assert dry_run(crd, BASE) == "modelpool.modelpool.dev/pool created (server dry run)\n"
     assert make_plan(from_body(BASE), Observed()).refusal is None
