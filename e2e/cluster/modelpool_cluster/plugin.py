@@ -15,13 +15,15 @@ import re
 import secrets
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from .binaries import Binaries
-from .cluster import Cluster
 from .settings import Provider, Settings, provider_named
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
 
 _FIXTURES = frozenset({"cluster", "namespace", "gpu_node", "helm"})
 _STATE = pytest.StashKey["_State"]()
@@ -104,6 +106,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A running cluster, shared by all tests of the session."""
+    from .cluster import Cluster  # here, for it takes a second that a quick loop without a cluster need not wait
+
     state = _state(request.config)
     with Cluster(state.settings, state.binaries) as running:
         state.cluster = running

@@ -11,9 +11,6 @@ from . import certificates
 from .layout import Layout
 
 SERVICE_CIDR = "10.96.0.0/16"
-POD_CIDR = "10.64.0.1/16"
-"""kwok's pods get addresses from here. Not loopback: EndpointSlices refuse that."""
-
 AUDIT_POLICY: dict[str, Any] = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",

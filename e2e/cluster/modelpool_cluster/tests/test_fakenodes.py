@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelpool_cluster.cluster import Cluster, is_ready
+from modelpool_cluster.cluster import Cluster
+from modelpool_cluster.fakenodes.acting import is_ready
 from modelpool_cluster.plugin import GpuNodes
 from modelpool_cluster.waiting import wait_for
 

@@ -24,9 +24,8 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 
     monkeypatch.setattr(Binaries, "control_plane", missing)
     pytester.makepyfile(SUITE)
-    pytester.makeini(
-        "[pytest]\nmarkers = cluster\nasyncio_default_fixture_loop_scope = function\naddopts = -p modelpool_cluster.plugin"
-    )
+    options = "asyncio_default_fixture_loop_scope = function\naddopts = -p modelpool_cluster.plugin"
+    pytester.makeini(f"[pytest]\nmarkers = cluster\n{options}")
     return pytester
 
 
