@@ -49,16 +49,18 @@ def show(settings: Settings, name: str) -> None:
 
 def list_(settings: Settings) -> None:
     """Write the models on disk."""
+    models = _ask(settings, "GET", "/api/tags")["models"]
     _say(f"{'NAME':<40}{'ID':<16}{'SIZE':<10}MODIFIED")
-    for model in _ask(settings, "GET", "/api/tags")["models"]:
+    for model in models:
         size = f"{model['size'] / _GIGABYTE:.1f} GB"
         _say(f"{model['name']:<40}{model['digest'][:12]:<16}{size:<10}{model['modified_at']}")
 
 
 def ps(settings: Settings) -> None:
     """Write the models in memory."""
+    models = _ask(settings, "GET", "/api/ps")["models"]
     _say(f"{'NAME':<40}{'ID':<16}{'SIZE':<10}{'CONTEXT':<10}UNTIL")
-    for model in _ask(settings, "GET", "/api/ps")["models"]:
+    for model in models:
         size = f"{model['size'] / _GIGABYTE:.1f} GB"
         context = model["context_length"]
         _say(f"{model['name']:<40}{model['digest'][:12]:<16}{size:<10}{context:<10}{model['expires_at']}")

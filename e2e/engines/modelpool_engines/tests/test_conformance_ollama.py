@@ -16,6 +16,7 @@ from modelpool_engines.recordings import Recording
 from . import replaying, serving
 
 _MODELS = {
+    "05b": "embed:tiny",
     "37": "embed:tiny,qwen3:8b",
     "38": "embed:tiny",
     "39": "embed:tiny,qwen3:8b",

@@ -87,8 +87,8 @@ def fit_length(needs: Needs, *, cache: int, wanted: int | None, trained: int) ->
             f"To serve at least one request with the model's max seq len ({length}), "
             f"({_gib(length * needs.cache_per_token)} GiB KV cache is needed, which is larger than the available KV "
             f"cache memory ({_gib(cache)} GiB). Based on the available memory, the estimated maximum model "
-            f"length is {fits}. Try increasing `gpu_memory_utilization` or decreasing `max_model_len` when initializing "
-            f"the engine. {_SEE}",
+            f"length is {fits}. Try increasing `gpu_memory_utilization` or decreasing `max_model_len` when "
+            f"initializing the engine. {_SEE}",
         )
     return length
 
@@ -101,8 +101,8 @@ def check_length(wanted: int | None, trained: int) -> None:
             "1 validation error for ModelConfig\n"
             f"  Value error, User-specified max_model_len ({wanted}) is greater than the derived max_model_len "
             f"(max_position_embeddings={trained}.0 or model_max_length=None in model's config.json). To allow "
-            "overriding this maximum, set the env var VLLM_ALLOW_LONG_MAX_MODEL_LEN=1. VLLM_ALLOW_LONG_MAX_MODEL_LEN must be "
-            "used with extreme caution.",
+            "overriding this maximum, set the env var VLLM_ALLOW_LONG_MAX_MODEL_LEN=1. "
+            "VLLM_ALLOW_LONG_MAX_MODEL_LEN must be used with extreme caution.",
             in_engine=False,
         )
 

@@ -31,13 +31,12 @@ class Loaded:
     max_model_len: int
     cache_tokens: int
     cache_bytes: int
+    holdings: tuple[cards.Holding, ...] = ()
+    """Memory held on the cards, until released or until the process ends."""
 
 
 async def load(flags: Flags, settings: Settings, devices: Sequence[cards.Card]) -> Loaded:
-    """Load the model and size the cache; raises memory.StartupError.
-
-    What is held on the cards stays held until the process ends.
-    """
+    """Load the model and size the cache; raises memory.StartupError."""
     model = catalog.look_up(flags.model)
     trained = settings.context_length or model.context
     memory.check_length(flags.max_model_len, trained)
@@ -55,15 +54,43 @@ async def load(flags: Flags, settings: Settings, devices: Sequence[cards.Card]) 
             cache_bytes=flags.kv_cache_memory_bytes or tokens * model.cache_per_token,
         )
     needs = _needs(flags, settings, model)
-    caches = await asyncio.gather(*(_on_card(card, flags, settings, needs) for card in devices))
-    cache = min(caches)
+    holdings = tuple(card.hold(flags.name) for card in devices)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            shares = [
+                tasks.create_task(_on_card(card, holding, flags, settings, needs), name=f"card {card.index}")
+                for card, holding in zip(devices, holdings, strict=True)
+            ]
+        return _sized(min(share.result() for share in shares), flags, needs, model, trained, holdings)
+    except ExceptionGroup as group:
+        _release(holdings)
+        raise group.exceptions[0] from None
+    except BaseException:
+        _release(holdings)
+        raise
+
+
+def _release(holdings: Sequence[cards.Holding]) -> None:
+    for holding in holdings:
+        holding.release()
+
+
+def _sized(
+    cache: int,
+    flags: Flags,
+    needs: memory.Needs,
+    model: catalog.Model,
+    trained: int,
+    holdings: tuple[cards.Holding, ...],
+) -> Loaded:
+    """Say what a cache of this size can serve."""
     length = memory.fit_length(needs, cache=cache, wanted=flags.max_model_len, trained=trained)
     if flags.max_model_len == -1 and length < trained:
         log.info("Auto-fit max_model_len: reduced from %d to %d to fit in available GPU memory", trained, length)
     tokens = cache // needs.cache_per_token
     log.info("GPU KV cache size: %s tokens", f"{tokens:,}")
     log.info("Maximum concurrency for %s tokens per request: %.2fx", f"{length:,}", tokens / length)
-    return Loaded(model=model, max_model_len=length, cache_tokens=tokens, cache_bytes=cache)
+    return Loaded(model=model, max_model_len=length, cache_tokens=tokens, cache_bytes=cache, holdings=holdings)
 
 
 def _needs(flags: Flags, settings: Settings, model: catalog.Model) -> memory.Needs:
@@ -81,9 +108,10 @@ def _needs(flags: Flags, settings: Settings, model: catalog.Model) -> memory.Nee
     )
 
 
-async def _on_card(card: cards.Card, flags: Flags, settings: Settings, needs: memory.Needs) -> int:
+async def _on_card(
+    card: cards.Card, holding: cards.Holding, flags: Flags, settings: Settings, needs: memory.Needs
+) -> int:
     """Take this card's share; return the bytes of its cache."""
-    holding = card.hold(flags.name)
     fraction = flags.gpu_memory_utilization
     try:
         holding.resize(catalog.CONTEXT_OVERHEAD)

@@ -109,8 +109,8 @@ def _max_tokens(body: Body, prompt_tokens: int, max_model_len: int, default: int
             "input_tokens",
             f"This model's maximum context length is {max_model_len} tokens. However, you requested {wanted} output "
             f"tokens and your prompt contains at least {max_model_len - wanted + 1} input tokens, for a total of at "
-            f"least {max_model_len + 1} tokens. Please reduce the length of the input prompt or the number of requested "
-            "output tokens.",
+            f"least {max_model_len + 1} tokens. Please reduce the length of the input prompt or the number of "
+            "requested output tokens.",
             max_model_len - wanted + 1,
         )
     return wanted

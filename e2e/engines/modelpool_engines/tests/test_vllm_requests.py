@@ -1,0 +1,181 @@
+"""What the simulated vLLM does beyond shapes: leaving clients, choices, tools, thinking, keys, planned failures."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from aiohttp import ClientConnectionError, ClientSession
+
+from . import serving
+
+_FLAGS = ("--served-model-name", "m", "--max-model-len", "2048")
+_TOOLS = (*_FLAGS, "--enable-auto-tool-choice", "--tool-call-parser", "hermes")
+_WEATHER: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+_ASK = {"role": "user", "content": "Weather in Paris?"}
+_SLOW = {"FAKE_VLLM_DECODE_TOKENS_PER_SECOND": "20"}
+
+
+async def _chat(session: ClientSession, **body: Any) -> Any:
+    async with session.post("/v1/chat/completions", json={"messages": [_ASK], **body}) as response:
+        return await response.json()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_client_that_leaves_stops_the_generation_at_once(*, stream: bool) -> None:
+    async with serving.vllm(*_FLAGS, **_SLOW) as (session, state):
+        body = {"messages": [_ASK], "max_tokens": 1000, "ignore_eos": True, "stream": stream}
+        async with asyncio.TaskGroup() as tasks:
+            asking = tasks.create_task(_read(session, body), name="client")
+            await serving.until(lambda: state.engine.batch.running, "the request runs")
+            asking.cancel()
+        left = state.now()
+        await serving.until(lambda: not state.engine.batch.running, "the request is gone")
+        assert state.now() - left < 0.15
+
+
+async def _read(session: ClientSession, body: dict[str, Any]) -> None:
+    async with session.post("/v1/chat/completions", json=body) as response:
+        await response.read()
+
+
+async def test_requests_share_the_batch() -> None:
+    async with serving.vllm(*_FLAGS, FAKE_VLLM_DECODE_TOKENS_PER_SECOND="200") as (session, state):
+        loop = asyncio.get_running_loop()
+        body = {"max_tokens": 40, "ignore_eos": True}
+        started = loop.time()
+        await _chat(session, **body)
+        alone = loop.time() - started
+        started = loop.time()
+        await asyncio.gather(*(_chat(session, **body) for _ in range(16)))
+        together = loop.time() - started
+        assert 16 / together > 4 / alone
+        assert state.metrics.expose().count("vllm:") > 100
+
+
+async def test_the_same_request_gets_the_same_answer() -> None:
+    async with serving.vllm(*_FLAGS) as (session, _):
+        answers = [(await _chat(session, seed=7))["choices"][0]["message"]["content"] for _ in range(2)]
+        other = (await _chat(session, seed=8))["choices"][0]["message"]["content"]
+    assert answers[0] == answers[1] != other
+
+
+async def test_streamed_choices_are_told_apart_and_complete() -> None:
+    async with serving.vllm(*_FLAGS) as (session, _):
+        whole = await _chat(session, n=2)
+        said = ["", ""]
+        ends = []
+        async with session.post("/v1/chat/completions", json={"messages": [_ASK], "n": 2, "stream": True}) as response:
+            async for line in response.content:
+                if line.startswith(b"data: {"):
+                    (choice,) = json.loads(line[6:])["choices"]
+                    said[choice["index"]] += choice["delta"].get("content", "")
+                    ends += [choice["finish_reason"]] if choice["finish_reason"] else []
+    assert said == [choice["message"]["content"] for choice in whole["choices"]]
+    assert ends == ["stop", "stop"]
+
+
+async def test_tools_are_called_until_they_have_answered() -> None:
+    async with serving.vllm(*_TOOLS) as (session, _):
+        first = (await _chat(session, tools=[_WEATHER]))["choices"][0]
+        (call,) = first["message"]["tool_calls"]
+        assert first["finish_reason"] == "tool_calls"
+        assert json.loads(call["function"]["arguments"]) == {"city": "Paris"}
+        answered = [_ASK, first["message"], {"role": "tool", "tool_call_id": call["id"], "content": "18 degrees"}]
+        second = (await _chat(session, tools=[_WEATHER], messages=answered))["choices"][0]
+    assert second["finish_reason"] == "stop"
+    assert "18 degrees" in second["message"]["content"]
+
+
+async def test_a_named_tool_is_called() -> None:
+    choice = {"type": "function", "function": {"name": "get_weather"}}
+    async with serving.vllm(*_TOOLS) as (session, _):
+        answer = (await _chat(session, tools=[_WEATHER], tool_choice=choice))["choices"][0]
+    assert answer["message"]["tool_calls"][0]["function"]["name"] == "get_weather"
+
+
+@pytest.mark.parametrize(
+    ("fields", "thinks"),
+    [
+        ({}, True),
+        ({"chat_template_kwargs": {"enable_thinking": False}}, False),
+        ({"reasoning_effort": "none"}, False),
+        ({"reasoning_effort": "low"}, True),
+        ({"include_reasoning": False}, False),
+    ],
+)
+async def test_thinking_can_be_switched_off(fields: dict[str, Any], *, thinks: bool) -> None:
+    async with serving.vllm(*_FLAGS, "--reasoning-parser", "qwen3") as (session, _):
+        message = (await _chat(session, **fields))["choices"][0]["message"]
+    assert (message["reasoning"] is not None) is thinks
+
+
+async def test_structured_output_follows_the_schema() -> None:
+    schema = {"type": "object", "properties": {"ok": {"type": "boolean"}, "n": {"enum": [1, 2]}}, "required": ["ok"]}
+    wanted = {"type": "json_schema", "json_schema": {"name": "r", "schema": schema}}
+    async with serving.vllm(*_FLAGS) as (session, _):
+        content = (await _chat(session, response_format=wanted))["choices"][0]["message"]["content"]
+    assert json.loads(content) == {"ok": False, "n": 1}
+
+
+async def test_the_callers_request_id_is_adopted() -> None:
+    headers = {"X-Request-Id": "router-abc-123"}
+    async with (
+        serving.vllm(*_FLAGS, "--enable-request-id-headers") as (session, _),
+        session.post("/v1/chat/completions", json={"messages": [_ASK]}, headers=headers) as response,
+    ):
+        assert (await response.json())["id"] == "chatcmpl-router-abc-123"
+        assert response.headers["X-Request-Id"] == "router-abc-123"
+
+
+async def test_the_key_opens_the_guarded_paths() -> None:
+    async with serving.vllm(*_FLAGS, "--api-key", "secret") as (session, _):
+        for key, want in (("secret", 200), ("wrong", 401)):
+            async with session.get("/v1/models", headers={"Authorization": f"Bearer {key}"}) as response:
+                assert response.status == want
+
+
+async def test_planned_failures_break_the_first_requests() -> None:
+    async with serving.vllm(*_FLAGS, FAKE_VLLM_FAIL_BEFORE_FIRST_BYTE="1") as (session, _):
+        with pytest.raises(ClientConnectionError):
+            await _chat(session)
+        assert (await _chat(session))["choices"]
+
+
+async def test_known_prefixes_are_found_in_the_cache() -> None:
+    long = {"role": "system", "content": "Be brief. " * 100}
+    async with serving.vllm(*_FLAGS) as (session, state):
+        await _chat(session, messages=[long, _ASK])
+        await _chat(session, messages=[long, {"role": "user", "content": "Something else?"}])
+    exposed = state.metrics.expose()
+    hits = next(line for line in exposed.splitlines() if line.startswith("vllm:prefix_cache_hits_total"))
+    assert float(hits.rsplit(" ", 1)[1]) > 250
+
+
+@pytest.mark.parametrize("thinking", [True, False])
+async def test_anthropic_messages_carry_tools_and_thinking(*, thinking: bool) -> None:
+    body = {
+        "max_tokens": 200,
+        "messages": [_ASK],
+        "tools": [{"name": "get_weather", "input_schema": _WEATHER["function"]["parameters"]}],
+        "thinking": {"type": "enabled" if thinking else "disabled"},
+    }
+    async with serving.vllm(*_TOOLS, "--reasoning-parser", "qwen3") as (session, _):
+        async with session.post("/v1/messages", json=body) as response:
+            whole = await response.json()
+        async with session.post("/v1/messages", json={**body, "stream": True}) as response:
+            events = [json.loads(line[6:]) async for line in response.content if line.startswith(b"data: ")]
+        async with session.post("/v1/messages/count_tokens", json=body) as response:
+            counted = await response.json()
+    kinds = [block["type"] for block in whole["content"]]
+    assert kinds == (["thinking"] if thinking else []) + ["tool_use"]
+    assert whole["content"][-1]["input"] == {"city": "Paris"}
+    assert whole["stop_reason"] == "tool_use"
+    assert [event["content_block"]["type"] for event in events if event["type"] == "content_block_start"] == kinds
+    assert counted == {"input_tokens": whole["usage"]["input_tokens"]}

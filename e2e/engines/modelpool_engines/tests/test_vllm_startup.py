@@ -1,0 +1,141 @@
+"""Start-up on a shared card: fractions, neighbours, races, and the words of every refusal.
+
+One after the other is fine, at the same time is not. The layouts are those the operator plans for 24 GiB.
+"""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from modelpool_engines import cards, catalog
+from modelpool_engines.quantities import GIB
+from modelpool_engines.vllm import flags, memory, settings, startup
+
+_QUICK = {"FAKE_VLLM_LOAD_SECONDS": "0.05", "FAKE_VLLM_PROFILE_SECONDS": "0.05"}
+_QWEN = ("Qwen/Qwen3-8B-AWQ", "--max-model-len", "8192", "--gpu-memory-utilization")
+
+
+@pytest.fixture()
+def card(tmp_path: Path) -> cards.Card:
+    return cards.Card(folder=tmp_path, index=0, memory=24 * GIB)
+
+
+async def _start(card: cards.Card | tuple[cards.Card, ...], *arguments: str, **environment: str) -> startup.Loaded:
+    devices = (card,) if isinstance(card, cards.Card) else card
+    given = settings.from_environment(_QUICK | environment)
+    return await startup.load(flags.parse(["serve", *arguments]), given, devices)
+
+
+async def test_the_planned_three_fit_one_card_in_turn(card: cards.Card) -> None:
+    gemma = await _start(
+        card, "gaunernst/gemma-3-4b-it-int4-awq", "--gpu-memory-utilization", "0.25", "--max-model-len", "auto"
+    )
+    qwen = await _start(card, *_QWEN, "0.35")
+    cogito = await _start(
+        card,
+        "deepcogito/cogito-v1-preview-llama-8B",
+        "--gpu-memory-utilization",
+        "0.30",
+        "--max-model-len",
+        "4096",
+        FAKE_VLLM_WEIGHTS="5.4Gi",
+    )
+    assert gemma.max_model_len > 60_000
+    assert 8192 <= qwen.cache_tokens < 14_000
+    assert cogito.max_model_len == 4096
+    assert card.free() == pytest.approx(2.4 * GIB - 3 * catalog.CONTEXT_OVERHEAD, abs=8)
+
+
+async def test_the_share_is_the_fraction_and_the_context_comes_on_top(card: cards.Card) -> None:
+    await _start(card, *_QWEN, "0.5")
+    assert 24 * GIB - card.free() == 12 * GIB + catalog.CONTEXT_OVERHEAD
+
+
+async def test_a_full_card_is_refused_at_the_gate(card: cards.Card) -> None:
+    await _start(card, *_QWEN, "0.6")
+    with pytest.raises(memory.StartupError) as caught:
+        await _start(card, *_QWEN, "0.4")
+    assert str(caught.value) == (
+        "ValueError: Free memory on device cuda:0 (8.6/24.0 GiB) on startup is less than desired GPU memory "
+        "utilization (0.4, 9.6 GiB). Decrease GPU memory utilization or reduce GPU memory used by other processes."
+    )
+    assert card.free() == 24 * GIB - int(24 * GIB * 0.6) - catalog.CONTEXT_OVERHEAD - 1
+
+
+async def test_two_that_profile_at_the_same_time_break_each_other(card: cards.Card) -> None:
+    both = await asyncio.gather(_start(card, *_QWEN, "0.45"), _start(card, *_QWEN, "0.45"), return_exceptions=True)
+    failures = [one for one in both if isinstance(one, memory.StartupError)]
+    assert failures, both
+    assert "No available memory for the cache blocks" in str(failures[0])
+
+
+async def test_a_neighbour_that_frees_memory_breaks_the_profiling(card: cards.Card) -> None:
+    neighbour = card.hold("neighbour")
+    neighbour.resize(8 * GIB)
+    async with asyncio.TaskGroup() as tasks:
+        starting = tasks.create_task(_expect_failure(card))
+        while card.holders().get("model", 0) < catalog.CONTEXT_OVERHEAD + GIB:
+            await asyncio.sleep(0.001)
+        neighbour.release()
+    assert starting.result().startswith(
+        "AssertionError: Error in memory profiling. Initial free memory 15.5 GiB, current free memory"
+    )
+
+
+async def _expect_failure(card: cards.Card) -> str:
+    with pytest.raises(memory.StartupError) as caught:
+        await _start(
+            card,
+            "Qwen/Qwen3-4B-AWQ",
+            "--served-model-name",
+            "model",
+            "--gpu-memory-utilization",
+            "0.4",
+            FAKE_VLLM_LOAD_SECONDS="0.5",
+        )
+    return str(caught.value)
+
+
+async def test_a_share_without_room_for_a_cache_says_so(card: cards.Card) -> None:
+    with pytest.raises(memory.StartupError, match="No available memory for the cache blocks"):
+        await _start(card, *_QWEN, "0.25")
+
+
+async def test_a_context_that_does_not_fit_names_the_one_that_does(card: cards.Card) -> None:
+    with pytest.raises(memory.StartupError) as caught:
+        await _start(card, "Qwen/Qwen3-8B-AWQ", "--gpu-memory-utilization", "0.35")
+    assert "To serve at least one request with the model's max seq len (40960)" in str(caught.value)
+    assert "the estimated maximum model length is 12" in str(caught.value)
+
+
+async def test_auto_takes_the_longest_context_that_fits(card: cards.Card) -> None:
+    loaded = await _start(card, "Qwen/Qwen3-8B-AWQ", "--gpu-memory-utilization", "0.35", "--max-model-len", "auto")
+    assert loaded.max_model_len <= loaded.cache_tokens < loaded.max_model_len + 16
+
+
+async def test_weights_beyond_the_card_end_in_out_of_memory(card: cards.Card) -> None:
+    with pytest.raises(memory.StartupError, match=r"torch\.OutOfMemoryError: CUDA out of memory"):
+        await _start(card, *_QWEN, "0.9", FAKE_VLLM_WEIGHTS="30Gi")
+    assert card.free() == 24 * GIB
+
+
+async def test_fixed_cache_bytes_are_not_measured(card: cards.Card) -> None:
+    both = await asyncio.gather(
+        _start(card, *_QWEN, "0.4", "--kv-cache-memory-bytes", "2G"),
+        _start(card, *_QWEN, "0.4", "--kv-cache-memory-bytes", "2G"),
+    )
+    assert [one.cache_bytes for one in both] == [2 * GIB] * 2
+
+
+async def test_tensor_parallel_shares_the_weights(tmp_path: Path) -> None:
+    devices = tuple(cards.Card(folder=tmp_path, index=index, memory=12 * GIB) for index in range(2))
+    await _start(devices, *_QWEN, "0.5", "--tensor-parallel-size", "2")
+    assert [card.free() for card in devices] == [12 * GIB - 6 * GIB - catalog.CONTEXT_OVERHEAD] * 2
+
+
+async def test_a_context_beyond_the_model_is_refused_before_anything_is_loaded() -> None:
+    with pytest.raises(
+        memory.StartupError, match=r"User-specified max_model_len \(100000\) is greater than the derived"
+    ):
+        await _start((), "Qwen/Qwen3-8B-AWQ", "--max-model-len", "100000")
