@@ -1,0 +1,73 @@
+"""Each example, applied as it stands, becomes exactly the objects that its golden file shows.
+
+`MODELPOOL_WRITE_GOLDEN=1` writes the golden files anew; look at what changed before you commit it.
+"""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from examples_golden import GOLDEN, dumped, normalised
+from examples_pool import Pool, example
+from installation import Operator
+
+from modelpool_cluster import waiting
+from modelpool_cluster.cluster import Cluster
+from modelpool_cluster.plugin import GpuNodes
+
+pytestmark = pytest.mark.cluster
+
+WEIGHTS = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": "weights"},
+    "spec": {"accessModes": ["ReadOnlyMany"], "resources": {"requests": {"storage": "10Gi"}}},
+}
+"""What single-gpu-24gb.yaml asks its user to bring."""
+
+
+@pytest.mark.parametrize(
+    ("name", "ready"), [("single-gpu-24gb", "5/5"), ("two-gpu-12gb", "4/4"), ("consolidated", "2/2")]
+)
+def test_an_example_becomes_the_objects_of_its_golden_file(
+    cluster: Cluster, gpu_node: GpuNodes, namespace: str, operator: Operator, name: str, ready: str
+) -> None:
+    gpu_node(gpus=2, replicas=4)
+    cluster.api.create(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", WEIGHTS)
+
+    began = time.monotonic()
+    pool = Pool.create(cluster, namespace, example(name))
+    waiting.wait_for("the first Deployment", lambda: pool.names(["Deployment"]), every=0.02)
+    first = time.monotonic() - began
+    waiting.wait_for("the routes", lambda: any("-routes" in one for one in pool.names(["ConfigMap"])), every=0.02)
+    print(f"{name}: first Deployment {first:.2f} s after apply, the last object {time.monotonic() - began:.2f} s")
+
+    pool.wait_ready(ready)
+    found = dumped([normalised(child, namespace) for child in pool.children()])
+    golden = GOLDEN / f"{name}.yaml"
+    if os.environ.get("MODELPOOL_WRITE_GOLDEN"):
+        golden.write_text(found)
+    assert found == golden.read_text(), f"{golden.name} differs: MODELPOOL_WRITE_GOLDEN=1 writes it anew"
+
+
+def test_a_pool_that_does_not_fit_becomes_a_status_with_numbers_and_nothing_else(
+    cluster: Cluster, namespace: str, operator: Operator
+) -> None:
+    pool = Pool.create(cluster, namespace, example("does-not-fit"))
+    planned = waiting.wait_for("the condition Planned", lambda: pool.conditions().get("Planned"))
+    assert planned["status"] == "False"
+    assert planned["observedGeneration"] == 1
+    assert "16.4" in planned["message"], planned
+    assert "12" in planned["message"], planned
+
+    pool.settle(operator)
+    assert pool.names() == set()
+    assert {write for write in operator.writes() if "events" not in write} == {"patch modelpools/does-not-fit/status"}
+    events = cluster.api.items(f"/api/v1/namespaces/{namespace}/events", fieldSelector="involvedObject.kind=ModelPool")
+    assert [(event["reason"], event["message"]) for event in events] == [(planned["reason"], planned["message"])]
+
+
+def test_every_golden_file_belongs_to_an_example() -> None:
+    assert {path.stem for path in GOLDEN.iterdir()} == {"single-gpu-24gb", "two-gpu-12gb", "consolidated"}
+    assert all(isinstance(path, Path) and path.suffix == ".yaml" for path in GOLDEN.iterdir())

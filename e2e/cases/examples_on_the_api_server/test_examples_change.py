@@ -1,0 +1,102 @@
+"""Changes of a running pool touch what they concern, and nothing else; the audit log is the witness."""
+
+from datetime import UTC, datetime
+
+import pytest
+from examples_pool import Object, Pool, small
+from installation import Installation, Operator
+
+from modelpool_cluster import waiting
+from modelpool_cluster.cluster import Cluster
+from modelpool_cluster.plugin import GpuNodes
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture
+def pool(cluster: Cluster, gpu_node: GpuNodes, namespace: str, operator: Operator) -> Pool:
+    """Two ready vLLM models on one card, and an operator at rest."""
+    gpu_node(replicas=4)
+    pool = Pool.create(cluster, namespace, small())
+    pool.wait_ready("2/2")
+    pool.settle(operator)
+    return pool
+
+
+def writes_but_status(operator: Operator, since: datetime) -> set[str]:
+    return {write for write in operator.writes(since) if not write.endswith("/status")}
+
+
+def test_editing_one_model_touches_its_deployment_and_the_routes(pool: Pool, operator: Operator) -> None:
+    began = datetime.now(UTC)
+
+    def change(spec: Object) -> None:
+        spec["models"][1]["maxConcurrency"] = 3
+
+    pool.edit(change)
+    waiting.wait_for("the Deployment's change", lambda: "patch deployments/small-model-1" in operator.writes(began))
+    pool.wait_ready("2/2")
+    pool.settle(operator)
+    assert writes_but_status(operator, began) == {"patch deployments/small-model-1", "patch configmaps/small-routes"}
+
+
+def test_removing_one_model_removes_its_objects_and_leaves_the_other_alone(pool: Pool, operator: Operator) -> None:
+    began = datetime.now(UTC)
+
+    def change(spec: Object) -> None:
+        del spec["models"][1]
+
+    pool.edit(change)
+    waiting.wait_for("the end of its Deployment", lambda: "Deployment small-model-1" not in pool.names(["Deployment"]))
+    pool.wait_ready("1/1")
+    pool.settle(operator)
+    want = {"delete deployments/small-model-1", "delete services/small-model-1", "patch configmaps/small-routes"}
+    assert writes_but_status(operator, began) == want
+    kept = {"Deployment small-model-0", "Service small-model-0"}
+    assert pool.names(["Deployment", "Service"]) == kept
+
+
+def test_what_somebody_else_changed_is_set_right_and_what_they_deleted_is_made_again(
+    cluster: Cluster, pool: Pool, operator: Operator
+) -> None:
+    path = f"/apis/apps/v1/namespaces/{pool.namespace}/deployments/small-model-0"
+    cluster.api.patch(path, {"spec": {"replicas": 5}})
+    waiting.wait_for("one replica again", lambda: cluster.api.get(path)["spec"]["replicas"] == 1)
+    uid = cluster.api.get(path)["metadata"]["uid"]
+    cluster.api.delete(path, propagationPolicy="Background")
+
+    def made_again() -> bool:
+        found = cluster.api.find(path)
+        return found is not None and found["metadata"]["uid"] != uid
+
+    waiting.wait_for("a new Deployment", made_again)
+
+
+def test_objects_of_others_with_our_label_are_left_alone(cluster: Cluster, pool: Pool, operator: Operator) -> None:
+    body = {"metadata": {"name": "theirs", "labels": {"modelpool.dev/pool": pool.name}}, "data": {"a": "b"}}
+    cluster.api.create(f"/api/v1/namespaces/{pool.namespace}/configmaps", body)
+    began = pool.pass_over(operator)
+    assert operator.writes(began) == []
+    assert "ConfigMap theirs" in pool.names(["ConfigMap"])
+
+
+def test_deleting_the_pool_leaves_nothing_behind(cluster: Cluster, pool: Pool, operator: Operator) -> None:
+    began = datetime.now(UTC)
+    cluster.api.delete(pool.path)
+    waiting.wait_for("the end of all children", lambda: not pool.names() and not pool.pods("vllm"), timeout=90)
+    assert cluster.api.find(pool.path) is None
+    assert writes_but_status(operator, began) == set(), "the garbage collector does it, not the operator"
+
+
+def test_a_pool_can_be_deleted_when_no_operator_runs(
+    cluster: Cluster, gpu_node: GpuNodes, installation: Installation, namespace: str
+) -> None:
+    gpu_node(replicas=4)
+    with installation.operator():
+        pool = Pool.create(cluster, namespace, small())
+        pool.wait_ready("2/2")
+        metadata = pool.get()["metadata"]
+    assert "finalizers" not in metadata
+    assert "annotations" not in metadata, "kopf persists nothing"
+    cluster.api.delete(pool.path)
+    waiting.wait_for("the end of all children", lambda: not pool.names(), timeout=90)

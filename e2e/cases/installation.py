@@ -1,0 +1,218 @@
+"""The operator and the gateway as processes beside a cluster, with the rights that the chart gives them and no others.
+
+The chart is rendered by a real helm; its CRD, ServiceAccounts and roles are applied by the admin; the programs then log
+in with tokens of those ServiceAccounts. Knows the chart and the programs' command lines; knows no test.
+"""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from modelpool_cluster import waiting
+from modelpool_cluster.audit import AuditEvent
+from modelpool_cluster.cluster import Cluster
+
+ROOT: Final = Path(__file__).parents[2]
+CHART: Final = ROOT / "charts" / "modelpool"
+EXAMPLES: Final = ROOT / "examples"
+RELEASE: Final = "modelpool"
+
+_APPLIED: Final = {
+    "CustomResourceDefinition",
+    "ServiceAccount",
+    "Role",
+    "RoleBinding",
+    "ClusterRole",
+    "ClusterRoleBinding",
+}
+_WRITES: Final = {"create", "update", "patch", "delete", "deletecollection"}
+_STOP_SECONDS: Final = 30
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A running program."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def lines(self) -> list[Object]:
+        """Return its log so far, as records."""
+        found = []
+        for line in self.log.read_text().splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                found.append(json.loads(line))
+        return found
+
+    def assert_alive(self) -> None:
+        """Fail with the end of its log when it has ended."""
+        assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log.read_text()[-4000:]}"
+
+    def stop(self) -> None:
+        """End it with SIGTERM, and fail when it does not end well."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(timeout=_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        assert status == 0, f"ended with {status}:\n{self.log.read_text()[-4000:]}"
+
+
+@contextlib.contextmanager
+def started(module: str, *arguments: str, log: Path) -> Iterator[Program]:
+    """Run a program as `python -m`, warnings being errors; end it when done, whatever happened."""
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", module, *arguments],
+            env={**environment, "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    program = Program(process=process, log=log)
+    try:
+        yield program
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+@dataclass(slots=True, kw_only=True)
+class Operator:
+    """The operator, running with its ServiceAccount's rights."""
+
+    cluster: Cluster
+    user: str
+    """Its name in the audit log."""
+    program: Program
+    ports: dict[str, int] = field(default_factory=dict)
+
+    def wait_until_ready(self) -> None:
+        """Wait for its servers and for 200 from /readyz."""
+
+        def served() -> bool:
+            self.program.assert_alive()
+            self.ports = {line["what"]: line["port"] for line in self.program.lines() if line["message"] == "Serving"}
+            return self.ports.keys() >= {"health", "metrics"}
+
+        waiting.wait_for("the operator's servers", served)
+
+        def ready() -> bool:
+            self.program.assert_alive()
+            try:
+                return self.fetch("health", "/readyz") == "ok"
+            except urllib.error.HTTPError as exc:
+                with exc:
+                    raise AssertionError(exc.read().decode()) from exc
+
+        waiting.wait_for("the operator's readiness", ready)
+
+    def fetch(self, server: str, path: str) -> str:
+        """Return a page of one of its servers."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[server]}{path}", timeout=10) as answer:
+            return str(answer.read().decode())
+
+    def passes(self) -> int:
+        """Return how many passes it has made over pools."""
+        counts = re.findall(
+            r"^modelpool_operator_reconciles_total\{.*\} (\S+)$", self.fetch("metrics", "/metrics"), re.MULTILINE
+        )
+        return int(sum(float(count) for count in counts))
+
+    def requests(self, since: datetime | None = None) -> list[AuditEvent]:
+        """Return its requests as the API server has recorded them."""
+        return self.cluster.audit_events(user=self.user, since=since)
+
+    def writes(self, since: datetime | None = None) -> list[str]:
+        """Return its requests that change something, as `patch deployments/name` or `patch modelpools/name/status`."""
+        found = self.cluster.audit_events(user=self.user, since=since, verbs=_WRITES)
+        return [
+            f"{one.verb} {one.resource}/{one.name}{f'/{one.subresource}' if one.subresource else ''}" for one in found
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """The chart's accounts and roles in a namespace, and the programs that use them."""
+
+    cluster: Cluster
+    namespace: str
+    folder: Path
+    """For logs."""
+    objects: tuple[Object, ...]
+
+    def account(self, component: str) -> str:
+        """Return the name of a component's ServiceAccount."""
+        names = [one["metadata"]["name"] for one in self.objects if one["kind"] == "ServiceAccount"]
+        return next(name for name in names if name.endswith(component))
+
+    @contextlib.contextmanager
+    def operator(self, *arguments: str) -> Iterator[Operator]:
+        """Run the operator for this namespace until ready; it must end well, and must have met no bug."""
+        account = self.account("operator")
+        log = self.folder / f"operator-{len(list(self.folder.iterdir()))}.log"
+        told = [
+            f"--kubeconfig={self.cluster.kubeconfig_for(self.namespace, account)}",
+            f"--namespace={self.namespace}",
+            *("--health-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0", "--log-format=json"),
+            *arguments,
+        ]
+        with started("modelpool_operator", *told, log=log) as program:
+            user = f"system:serviceaccount:{self.namespace}:{account}"
+            operator = Operator(cluster=self.cluster, user=user, program=program)
+            operator.wait_until_ready()
+            yield operator
+            program.stop()
+        bad = [line for line in program.lines() if line["level"] in ("error", "critical")]
+        assert not bad, bad[0].get("exception", bad[0])
+        refused = [one for one in operator.requests() if one.status in (401, 403) and "terminated" not in one.uri]
+        assert not refused, f"the chart's role does not suffice: {refused[0]}"
+
+
+@contextlib.contextmanager
+def installed(cluster: Cluster, helm: Path, namespace: str, folder: Path, **values: str) -> Iterator[Installation]:
+    """Apply the chart's CRD, accounts and roles for pools of one namespace; takes the cluster's share away again."""
+    flags = [f"--set={key}={value}" for key, value in {"watchNamespaces": f"{{{namespace}}}", **values}.items()]
+    home = {"HOME": str(folder), "PATH": os.defpath}
+    rendered = subprocess.run(
+        [str(helm), "template", RELEASE, str(CHART), f"--namespace={namespace}", *flags],
+        env=home,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    objects = tuple(one for one in yaml.safe_load_all(rendered) if one and one["kind"] in _APPLIED)
+    text = yaml.safe_dump_all(objects)
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", f"--namespace={namespace}", "-f", "-", stdin=text)
+    crd = next(one["metadata"]["name"] for one in objects if one["kind"] == "CustomResourceDefinition")
+    cluster.kubectl("wait", "--for=condition=Established", f"crd/{crd}", "--timeout=30s")
+    logs = folder / "logs"
+    logs.mkdir()
+    try:
+        yield Installation(cluster=cluster, namespace=namespace, folder=logs, objects=objects)
+    finally:
+        for one in objects:
+            if one["kind"].startswith("ClusterRole"):
+                plural = f"{one['kind'].lower()}s"
+                cluster.api.delete(f"/apis/rbac.authorization.k8s.io/v1/{plural}/{one['metadata']['name']}")
