@@ -1,0 +1,52 @@
+"""Objects as an API server lists them, reduced. Nothing that is absent is an error."""
+
+from modelpool_operator.api import names
+from modelpool_operator.planning.manifests import ChildRef
+from modelpool_operator.planning.observed import ContainerView, NodeView, Observed, PodView
+
+
+def test_empty_objects_are_read() -> None:
+    assert PodView.from_manifest({}).phase == "Pending"
+    assert NodeView.from_manifest({}).gpu_memory is None
+    assert ContainerView.from_status({}).ended_reason == ""
+
+
+def test_a_node_says_how_many_cards_it_has_and_how_large() -> None:
+    labels = {"nvidia.com/gpu.memory": "24564", "nvidia.com/gpu.count": "2"}
+    node = NodeView.from_manifest({"metadata": {"name": "gpu-1", "labels": labels}})
+    assert (node.gpu_memory, node.gpu_count) == (24564 * 1024**2, 2)
+
+
+def test_a_label_that_is_no_number_says_nothing() -> None:
+    assert NodeView.from_manifest({"metadata": {"labels": {"nvidia.com/gpu.memory": "many"}}}).gpu_memory is None
+
+
+def test_the_last_end_of_a_container_is_the_present_one_or_the_one_before() -> None:
+    before = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
+    assert ContainerView.from_status({"lastState": before, "state": {"running": {}}}).exit_code == 137
+    now = {"terminated": {"reason": "Error", "exitCode": 1, "message": "no"}}
+    assert ContainerView.from_status({"lastState": before, "state": now}).ended_message == "no"
+
+
+def test_a_log_is_wanted_of_what_runs_and_is_not_ready_and_of_a_pull() -> None:
+    def pod(component: str, *, ready: bool, state: str = "running", **metadata: str) -> PodView:
+        condition = {"type": "Ready", "status": str(ready)}
+        status = {"conditions": [condition], "containerStatuses": [{"state": {state: {}}}]}
+        return PodView.from_manifest(
+            {"metadata": {"labels": {names.NAME_LABEL: component}, **metadata}, "status": status}
+        )
+
+    assert pod("vllm", ready=False).wants_log
+    assert pod("pull", ready=True).wants_log
+    assert not pod("vllm", ready=True).wants_log
+    assert not pod("vllm", ready=False, state="waiting").wants_log
+    assert not pod("vllm", ready=False, deletionTimestamp="2026-11-22T11:00:00Z").wants_log
+
+
+def test_logs_find_their_pods_and_children_their_names() -> None:
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}}
+    observed = Observed.from_manifests(children=[service], pods=[{"metadata": {"name": "p"}}], logs={"p": ["x", "y"]})
+    assert observed.pods[0].log == ("x", "y")
+    assert observed.child("Service", "a") == service
+    assert observed.child("Deployment", "a") is None
+    assert list(observed.children) == [ChildRef("v1", "Service", "a")]
