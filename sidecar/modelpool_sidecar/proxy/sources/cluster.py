@@ -142,9 +142,15 @@ class ClusterSource:
     async def run(self) -> None:
         """Watch until cancelled."""
         configuration = client.Configuration()
-        load: Callable[..., Awaitable[None]] = config.load_config
-        where = {"config_file": str(self._kubeconfig)} if self._kubeconfig is not None else {}
-        await load(client_configuration=configuration, **where)
+        in_cluster: Callable[..., None] = config.load_incluster_config
+        from_file: Callable[..., Awaitable[None]] = config.load_kube_config
+        if self._kubeconfig is not None:
+            await from_file(config_file=str(self._kubeconfig), client_configuration=configuration)
+        else:
+            try:
+                in_cluster(client_configuration=configuration)
+            except config.ConfigException:  # not in a pod
+                await from_file(client_configuration=configuration)
         async with client.ApiClient(configuration) as api:
             await self._follow(api)
 

@@ -1,0 +1,72 @@
+"""Bytes on their way back, cut at every place: what comes out does not depend on how it came in."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelpool_sidecar.protocols.dialect import Dialect
+from modelpool_sidecar.protocols.errors import EngineError
+from modelpool_sidecar.proxy import carriers
+from modelpool_sidecar.proxy.carriers import Naming, Untouched
+
+SAME = Naming(engine="a", caller="a")
+ALIAS = Naming(engine="qwen3:8b", caller='odd "name"')
+STREAM = (
+    b'data: {"id":"1","model":"qwen3:8b","choices":[{"delta":{"content":"\\"model\\":\\"qwen3:8b\\""}}]}\n\n'
+    b'data: {"id":"1","model":"qwen3:8b","choices":[{"delta":{"tool":{"model":"qwen3:8b"}}}]}\n\ndata: [DONE]\n\n'
+)
+RENAMED = STREAM.replace(b'"id":"1","model":"qwen3:8b"', b'"id":"1","model":"odd \\"name\\""')
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    ends = sorted({place % len(data) for place in places} | {len(data)})
+    return [data[begin:end] for begin, end in zip([0, *ends], ends, strict=False) if end > begin]
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=8))
+def test_a_stream_is_renamed_once_per_event_however_it_is_cut(places: list[int]) -> None:
+    carrier = Untouched(Dialect.OPENAI, ALIAS)
+    assert b"".join(map(carrier.feed, cut(STREAM, places))) + carrier.close() == RENAMED
+    assert not carrier.failed
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=8))
+def test_without_an_alias_every_chunk_passes_as_it_came(places: list[int]) -> None:
+    carrier = Untouched(Dialect.OPENAI, SAME)
+    pieces = cut(STREAM, places)
+    assert [carrier.feed(piece) for piece in pieces] == pieces
+    assert carrier.close() == b""
+
+
+@pytest.mark.parametrize(
+    ("dialect", "begun", "want"),
+    [
+        (Dialect.OPENAI, b"data: {}\n\n", b"data: {"),
+        (Dialect.OPENAI, b"data: {", b"\n\ndata: {"),
+        (Dialect.OLLAMA, b'{"done":false}\n', b'{"error"'),
+        (Dialect.OLLAMA, b'{"do', b'\n{"error"'),
+        (Dialect.ANTHROPIC, b"event: x\ndata: {}\n\n", b"event: error\ndata: {"),
+    ],
+)
+@pytest.mark.parametrize("ends", [Untouched.close, Untouched.cut])
+def test_a_stream_without_its_end_gets_an_error(dialect: Dialect, begun: bytes, want: bytes, ends: object) -> None:
+    carrier = Untouched(dialect, SAME)
+    carrier.feed(begun)
+    told = carrier.close() if ends is Untouched.close else carrier.cut()
+    assert told.startswith(want)
+    assert carrier.failed
+
+
+def test_before_anything_was_given_a_fault_is_raised() -> None:
+    for fault in (Untouched.close, Untouched.cut):
+        with pytest.raises(EngineError):
+            fault(Untouched(Dialect.OPENAI, SAME))
+    with pytest.raises(EngineError):
+        Untouched(Dialect.OPENAI, SAME).feed(b'data: {"error": {"message": "EngineCore"}}\n\n')
+
+
+def test_a_document_is_renamed_and_an_aborted_one_is_a_fault() -> None:
+    assert carriers.whole(b'{"model":"qwen3:8b","x":1.0}', ALIAS) == b'{"model":"odd \\"name\\"","x":1.0}'
+    with pytest.raises(EngineError):
+        carriers.whole(b'{"choices":[{"finish_reason":"abort"}]}', SAME)
+    assert carriers.whole(b'{"content":"\\"finish_reason\\":\\"abort\\""}', SAME)
