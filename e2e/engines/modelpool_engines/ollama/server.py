@@ -9,7 +9,19 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from . import VERSION
-from .api import embed, errors, messages, models, native, openai, responses, state, transfers
+from .api import (
+    chat_completions,
+    completions,
+    embed,
+    errors,
+    messages,
+    models,
+    native,
+    openai,
+    responses,
+    state,
+    transfers,
+)
 
 _MAX_BODY = 16 * 1024**3
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal")
@@ -46,8 +58,8 @@ def build_app(server: state.State) -> web.Application:
     add("POST", "/api/chat", native.chat)
     add("POST", "/api/embed", embed.embed)
     add("POST", "/api/embeddings", embed.embeddings)
-    add("POST", "/v1/chat/completions", openai.chat)
-    add("POST", "/v1/completions", openai.completions)
+    add("POST", "/v1/chat/completions", chat_completions.chat)
+    add("POST", "/v1/completions", completions.completions)
     add("POST", "/v1/embeddings", embed.openai)
     add("GET", "/v1/models", openai.models)
     add("GET", "/v1/models/{name:.+}", openai.model)

@@ -1,18 +1,21 @@
 """The command line of `vllm serve`: what it reads, and how it refuses."""
 
+import argparse
+import re
+
 import pytest
 
 from modelpool_engines import recordings
 from modelpool_engines.vllm import flags
 
 
-def test_every_flag_of_the_real_server_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_flag_of_the_real_server_is_known() -> None:
+    parser = argparse.ArgumentParser()
+    flags.add_serve_flags(parser)
     listed = (recordings.ROOT / "vllm/00-serve-flags.txt").read_text().splitlines()
     names = {line.split(",")[0].strip() for line in listed if line.startswith("--")} - {"--help", "--json-arg"}
-    for name in sorted(names):
-        with pytest.raises(SystemExit):
-            flags.parse(["serve", "m", name, *(["0"] * 3), "--no-such-flag"])
-        assert f"unrecognized arguments: {name}" not in capsys.readouterr().err
+    assert len(names) > 300
+    assert names - set(re.findall(r"--[a-z0-9-]+", parser.format_help())) == set()
 
 
 def test_the_operators_command_line_is_read() -> None:

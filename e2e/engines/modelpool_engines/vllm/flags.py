@@ -70,10 +70,9 @@ class _Parser(argparse.ArgumentParser):
 
 def parse(arguments: Sequence[str]) -> Flags:
     """Read the arguments after the program's name; leaves the process with status 2 when they are wrong."""
-    usage = f"vllm [-h] [-v]\n            {_COMMANDS}\n            ..."
-    parser = _Parser(prog="vllm", usage=usage)
+    parser = _Parser(prog="vllm", usage=f"vllm [-h] [-v]\n            {_COMMANDS}\n            ...")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    _serve(commands.add_parser("serve", prog="vllm serve", usage="vllm serve [model_tag] [options]"))
+    add_serve_flags(commands.add_parser("serve", prog="vllm serve", usage="vllm serve [model_tag] [options]"))
     given = parser.parse_args([_dashed(argument) for argument in arguments])
     model = given.model_tag or given.model or "Qwen/Qwen3-0.6B"
     return Flags(
@@ -109,7 +108,8 @@ def parse(arguments: Sequence[str]) -> Flags:
     )
 
 
-def _serve(parser: argparse.ArgumentParser) -> None:
+def add_serve_flags(parser: argparse.ArgumentParser) -> None:
+    """Teach a parser every flag of `vllm serve`."""
     add = parser.add_argument
     add("model_tag", nargs="?")
     add("--model")

@@ -31,364 +31,152 @@ def lengths(limit: int) -> tuple[float, ...]:
     return tuple(step for step in steps if step <= limit)
 
 
+def _bounds(text: str) -> tuple[float, ...]:
+    return tuple(map(float, text.split()))
+
+
 _LENGTHS = ()
 """Stands for `lengths` of the engine at hand."""
-_ITERATIONS = (
-    1.0,
-    8.0,
-    16.0,
-    32.0,
-    64.0,
-    128.0,
-    256.0,
-    512.0,
-    1024.0,
-    2048.0,
-    4096.0,
-    8192.0,
-    16384.0,
-)
-_COUNTS = (
-    1.0,
-    2.0,
-    5.0,
-    10.0,
-    20.0,
-)
-_FIRST_TOKEN = (
-    0.001,
-    0.005,
-    0.01,
-    0.02,
-    0.04,
-    0.06,
-    0.08,
-    0.1,
-    0.25,
-    0.5,
-    0.75,
-    1.0,
-    2.5,
-    5.0,
-    7.5,
-    10.0,
-    20.0,
-    40.0,
-    80.0,
-    160.0,
-    640.0,
-    2560.0,
-)
-_INTERVALS = (
-    0.01,
-    0.025,
-    0.05,
-    0.075,
-    0.1,
-    0.15,
-    0.2,
-    0.3,
-    0.4,
-    0.5,
-    0.75,
-    1.0,
-    2.5,
-    5.0,
-    7.5,
-    10.0,
-    20.0,
-    40.0,
-    80.0,
-)
-_SECONDS = (
-    0.3,
-    0.5,
-    0.8,
-    1.0,
-    1.5,
-    2.0,
-    2.5,
-    5.0,
-    10.0,
-    15.0,
-    20.0,
-    30.0,
-    40.0,
-    50.0,
-    60.0,
-    120.0,
-    240.0,
-    480.0,
-    960.0,
-    1920.0,
-    7680.0,
-)
-_PREEMPTIONS = (
-    1.0,
-    2.0,
-    3.0,
-    4.0,
-    5.0,
-    10.0,
-    20.0,
-)
+_ITERATIONS = _bounds("1 8 16 32 64 128 256 512 1024 2048 4096 8192 16384")
+_COUNTS = _bounds("1 2 5 10 20")
+_FIRST_TOKEN = _bounds("0.001 0.005 0.01 0.02 0.04 0.06 0.08 0.1 0.25 0.5 0.75 1 2.5 5 7.5 10 20 40 80 160 640 2560")
+_INTERVALS = _bounds("0.01 0.025 0.05 0.075 0.1 0.15 0.2 0.3 0.4 0.5 0.75 1 2.5 5 7.5 10 20 40 80")
+_SECONDS = _bounds("0.3 0.5 0.8 1 1.5 2 2.5 5 10 15 20 30 40 50 60 120 240 480 960 1920 7680")
+_PREEMPTIONS = _bounds("1 2 3 4 5 10 20")
+
+
+def _gauge(name: str, text: str, label: str | None = None, *values: str) -> Family:
+    return Family(name=name, kind="gauge", help=text, label=label, values=values)
+
+
+def _counter(name: str, text: str, label: str | None = None, *values: str, engine: bool = True) -> Family:
+    return Family(name=name, kind="counter", help=text, label=label, values=values, engine=engine)
+
+
+def _histogram(name: str, text: str, buckets: tuple[float, ...]) -> Family:
+    return Family(name=name, kind="histogram", help=text, buckets=buckets)
+
 
 FAMILIES = (
-    Family(
-        name="estimated_flops_per_gpu",
-        kind="counter",
-        help="Estimated number of floating point operations per GPU (for Model Flops Utilization calculations).",
+    _counter(
+        "estimated_flops_per_gpu",
+        "Estimated number of floating point operations per GPU (for Model Flops Utilization calculations).",
     ),
-    Family(
-        name="estimated_read_bytes_per_gpu",
-        kind="counter",
-        help="Estimated number of bytes read from memory per GPU (for Model Flops Utilization calculations).",
+    _counter(
+        "estimated_read_bytes_per_gpu",
+        "Estimated number of bytes read from memory per GPU (for Model Flops Utilization calculations).",
     ),
-    Family(
-        name="estimated_write_bytes_per_gpu",
-        kind="counter",
-        help="Estimated number of bytes written to memory per GPU (for Model Flops Utilization calculations).",
+    _counter(
+        "estimated_write_bytes_per_gpu",
+        "Estimated number of bytes written to memory per GPU (for Model Flops Utilization calculations).",
     ),
-    Family(
-        name="num_requests_running",
-        kind="gauge",
-        help="Number of requests in model execution batches.",
+    _gauge("num_requests_running", "Number of requests in model execution batches."),
+    _gauge("num_requests_waiting", "Number of requests waiting to be processed."),
+    _gauge(
+        "num_requests_waiting_by_reason",
+        "Number of waiting requests by reason. Reason labels: 'capacity' = waiting for scheduling capacity; "
+        "'deferred' = deferred by transient constraints (LoRA budget, KV transfer, blocked status). Sum of "
+        "all reasons equals vllm:num_requests_waiting.",
+        "reason",
+        "capacity",
+        "deferred",
     ),
-    Family(
-        name="num_requests_waiting",
-        kind="gauge",
-        help="Number of requests waiting to be processed.",
+    _gauge(
+        "engine_sleep_state",
+        "Engine sleep state; awake = 0 means engine is sleeping; awake = 1 means engine is awake; "
+        "weights_offloaded = 1 means sleep level 1; discard_all = 1 means sleep level 2.",
+        "sleep_state",
+        "awake",
+        "weights_offloaded",
+        "discard_all",
     ),
-    Family(
-        name="num_requests_waiting_by_reason",
-        kind="gauge",
-        help=(
-            "Number of waiting requests by reason. Reason labels: 'capacity' = waiting for scheduling capacity; "
-            "'deferred' = deferred by transient constraints (LoRA budget, KV transfer, blocked status). Sum of "
-            "all reasons equals vllm:num_requests_waiting."
-        ),
-        label="reason",
-        values=("capacity", "deferred"),
+    _gauge("kv_cache_usage_perc", "KV-cache usage. 1 means 100 percent usage."),
+    _counter("prefix_cache_queries", "Prefix cache queries, in terms of number of queried tokens."),
+    _counter("prefix_cache_hits", "Prefix cache hits, in terms of number of cached tokens."),
+    _counter(
+        "external_prefix_cache_queries",
+        "External prefix cache queries from KV connector cross-instance cache sharing, in terms of number of "
+        "queried tokens.",
     ),
-    Family(
-        name="engine_sleep_state",
-        kind="gauge",
-        help=(
-            "Engine sleep state; awake = 0 means engine is sleeping; awake = 1 means engine is awake; "
-            "weights_offloaded = 1 means sleep level 1; discard_all = 1 means sleep level 2."
-        ),
-        label="sleep_state",
-        values=("awake", "weights_offloaded", "discard_all"),
+    _counter(
+        "external_prefix_cache_hits",
+        "External prefix cache hits from KV connector cross-instance cache sharing, in terms of number of "
+        "cached tokens.",
     ),
-    Family(
-        name="kv_cache_usage_perc",
-        kind="gauge",
-        help="KV-cache usage. 1 means 100 percent usage.",
+    _counter("mm_cache_queries", "Multi-modal cache queries, in terms of number of queried items."),
+    _counter("mm_cache_hits", "Multi-modal cache hits, in terms of number of cached items."),
+    _counter("num_preemptions", "Cumulative number of preemption from the engine."),
+    _counter("prompt_tokens", "Number of prefill tokens processed."),
+    _counter(
+        "prompt_tokens_by_source",
+        "Number of prompt tokens by source.",
+        "source",
+        "local_compute",
+        "local_cache_hit",
+        "external_kv_transfer",
     ),
-    Family(
-        name="prefix_cache_queries",
-        kind="counter",
-        help="Prefix cache queries, in terms of number of queried tokens.",
+    _counter("prompt_tokens_cached", "Number of cached prompt tokens (local + external)."),
+    _counter(
+        "prompt_tokens_cached_by_source",
+        "Prefix-cache hit tokens by the cache tier that supplied them: device (local HBM), host (offloaded to "
+        "DRAM), disk, p2p (transferred from another vLLM instance) or external_unspecified. Counted at "
+        "admission; sums to vllm:prefix_cache_hits + vllm:external_prefix_cache_hits.",
+        "source",
+        "device",
+        "host",
+        "p2p",
+        "disk",
+        "external_unspecified",
     ),
-    Family(
-        name="prefix_cache_hits",
-        kind="counter",
-        help="Prefix cache hits, in terms of number of cached tokens.",
+    _counter("generation_tokens", "Number of generation tokens processed."),
+    _counter(
+        "request_success",
+        "Count of successfully processed requests.",
+        "finished_reason",
+        "stop",
+        "length",
+        "abort",
+        "error",
+        "repetition",
     ),
-    Family(
-        name="external_prefix_cache_queries",
-        kind="counter",
-        help=(
-            "External prefix cache queries from KV connector cross-instance cache sharing, in terms of number of "
-            "queried tokens."
-        ),
-    ),
-    Family(
-        name="external_prefix_cache_hits",
-        kind="counter",
-        help=(
-            "External prefix cache hits from KV connector cross-instance cache sharing, in terms of number of "
-            "cached tokens."
-        ),
-    ),
-    Family(
-        name="mm_cache_queries",
-        kind="counter",
-        help="Multi-modal cache queries, in terms of number of queried items.",
-    ),
-    Family(
-        name="mm_cache_hits",
-        kind="counter",
-        help="Multi-modal cache hits, in terms of number of cached items.",
-    ),
-    Family(
-        name="num_preemptions",
-        kind="counter",
-        help="Cumulative number of preemption from the engine.",
-    ),
-    Family(
-        name="prompt_tokens",
-        kind="counter",
-        help="Number of prefill tokens processed.",
-    ),
-    Family(
-        name="prompt_tokens_by_source",
-        kind="counter",
-        help="Number of prompt tokens by source.",
-        label="source",
-        values=("local_compute", "local_cache_hit", "external_kv_transfer"),
-    ),
-    Family(
-        name="prompt_tokens_cached",
-        kind="counter",
-        help="Number of cached prompt tokens (local + external).",
-    ),
-    Family(
-        name="prompt_tokens_cached_by_source",
-        kind="counter",
-        help=(
-            "Prefix-cache hit tokens by the cache tier that supplied them: device (local HBM), host (offloaded to "
-            "DRAM), disk, p2p (transferred from another vLLM instance) or external_unspecified. Counted at "
-            "admission; sums to vllm:prefix_cache_hits + vllm:external_prefix_cache_hits."
-        ),
-        label="source",
-        values=("device", "host", "p2p", "disk", "external_unspecified"),
-    ),
-    Family(
-        name="generation_tokens",
-        kind="counter",
-        help="Number of generation tokens processed.",
-    ),
-    Family(
-        name="request_success",
-        kind="counter",
-        help="Count of successfully processed requests.",
-        label="finished_reason",
-        values=("stop", "length", "abort", "error", "repetition"),
-    ),
-    Family(
-        name="admission_rejections",
-        kind="counter",
-        help="Number of admission attempts rejected by a queue limit, by reason.",
-        label="reason",
-        values=("max_num_queued_reqs", "max_num_queued_tokens"),
+    _counter(
+        "admission_rejections",
+        "Number of admission attempts rejected by a queue limit, by reason.",
+        "reason",
+        "max_num_queued_reqs",
+        "max_num_queued_tokens",
         engine=False,
     ),
-    Family(
-        name="request_prompt_tokens",
-        kind="histogram",
-        help="Number of prefill tokens processed.",
-        buckets=_LENGTHS,
+    _histogram("request_prompt_tokens", "Number of prefill tokens processed.", _LENGTHS),
+    _histogram("request_generation_tokens", "Number of generation tokens processed.", _LENGTHS),
+    _histogram("iteration_tokens_total", "Histogram of number of tokens per engine_step.", _ITERATIONS),
+    _histogram(
+        "request_max_num_generation_tokens",
+        "Histogram of maximum number of requested generation tokens.",
+        _LENGTHS,
     ),
-    Family(
-        name="request_generation_tokens",
-        kind="histogram",
-        help="Number of generation tokens processed.",
-        buckets=_LENGTHS,
+    _histogram("request_params_n", "Histogram of the n request parameter.", _COUNTS),
+    _histogram("request_params_max_tokens", "Histogram of the max_tokens request parameter.", _LENGTHS),
+    _histogram("time_to_first_token_seconds", "Histogram of time to first token in seconds.", _FIRST_TOKEN),
+    _histogram("inter_token_latency_seconds", "Histogram of inter-token latency in seconds.", _INTERVALS),
+    _histogram(
+        "request_time_per_output_token_seconds",
+        "Histogram of time_per_output_token_seconds per request.",
+        _INTERVALS,
     ),
-    Family(
-        name="iteration_tokens_total",
-        kind="histogram",
-        help="Histogram of number of tokens per engine_step.",
-        buckets=_ITERATIONS,
+    _histogram("e2e_request_latency_seconds", "Histogram of e2e request latency in seconds.", _SECONDS),
+    _histogram("request_queue_time_seconds", "Histogram of time spent in WAITING phase for request.", _SECONDS),
+    _histogram("request_inference_time_seconds", "Histogram of time spent in RUNNING phase for request.", _SECONDS),
+    _histogram("request_prefill_time_seconds", "Histogram of time spent in PREFILL phase for request.", _SECONDS),
+    _histogram("request_decode_time_seconds", "Histogram of time spent in DECODE phase for request.", _SECONDS),
+    _histogram("request_num_preemptions", "Histogram of the number of times a request was preempted.", _PREEMPTIONS),
+    _histogram(
+        "request_prefill_kv_computed_tokens",
+        "Histogram of new KV tokens computed during prefill (excluding cached tokens).",
+        _LENGTHS,
     ),
-    Family(
-        name="request_max_num_generation_tokens",
-        kind="histogram",
-        help="Histogram of maximum number of requested generation tokens.",
-        buckets=_LENGTHS,
-    ),
-    Family(
-        name="request_params_n",
-        kind="histogram",
-        help="Histogram of the n request parameter.",
-        buckets=_COUNTS,
-    ),
-    Family(
-        name="request_params_max_tokens",
-        kind="histogram",
-        help="Histogram of the max_tokens request parameter.",
-        buckets=_LENGTHS,
-    ),
-    Family(
-        name="time_to_first_token_seconds",
-        kind="histogram",
-        help="Histogram of time to first token in seconds.",
-        buckets=_FIRST_TOKEN,
-    ),
-    Family(
-        name="inter_token_latency_seconds",
-        kind="histogram",
-        help="Histogram of inter-token latency in seconds.",
-        buckets=_INTERVALS,
-    ),
-    Family(
-        name="request_time_per_output_token_seconds",
-        kind="histogram",
-        help="Histogram of time_per_output_token_seconds per request.",
-        buckets=_INTERVALS,
-    ),
-    Family(
-        name="e2e_request_latency_seconds",
-        kind="histogram",
-        help="Histogram of e2e request latency in seconds.",
-        buckets=_SECONDS,
-    ),
-    Family(
-        name="request_queue_time_seconds",
-        kind="histogram",
-        help="Histogram of time spent in WAITING phase for request.",
-        buckets=_SECONDS,
-    ),
-    Family(
-        name="request_inference_time_seconds",
-        kind="histogram",
-        help="Histogram of time spent in RUNNING phase for request.",
-        buckets=_SECONDS,
-    ),
-    Family(
-        name="request_prefill_time_seconds",
-        kind="histogram",
-        help="Histogram of time spent in PREFILL phase for request.",
-        buckets=_SECONDS,
-    ),
-    Family(
-        name="request_decode_time_seconds",
-        kind="histogram",
-        help="Histogram of time spent in DECODE phase for request.",
-        buckets=_SECONDS,
-    ),
-    Family(
-        name="request_num_preemptions",
-        kind="histogram",
-        help="Histogram of the number of times a request was preempted.",
-        buckets=_PREEMPTIONS,
-    ),
-    Family(
-        name="request_prefill_kv_computed_tokens",
-        kind="histogram",
-        help="Histogram of new KV tokens computed during prefill (excluding cached tokens).",
-        buckets=_LENGTHS,
-    ),
-    Family(
-        name="spec_decode_num_drafts",
-        kind="counter",
-        help="Number of spec decoding drafts.",
-    ),
-    Family(
-        name="spec_decode_num_draft_tokens",
-        kind="counter",
-        help="Number of draft tokens.",
-    ),
-    Family(
-        name="spec_decode_num_accepted_tokens",
-        kind="counter",
-        help="Number of accepted tokens.",
-    ),
-    Family(
-        name="spec_decode_num_accepted_tokens_per_pos",
-        kind="counter",
-        help="Accepted tokens per draft position.",
-        label="position",
-    ),
+    _counter("spec_decode_num_drafts", "Number of spec decoding drafts."),
+    _counter("spec_decode_num_draft_tokens", "Number of draft tokens."),
+    _counter("spec_decode_num_accepted_tokens", "Number of accepted tokens."),
+    _counter("spec_decode_num_accepted_tokens_per_pos", "Accepted tokens per draft position.", "position"),
 )
