@@ -10,6 +10,7 @@ from modelpool_operator.planning import checks, comparison, placement
 from modelpool_operator.planning.cards import cards_of
 from modelpool_operator.planning.children import children_of
 from modelpool_operator.planning.manifests import ChildRef, Manifest, digest, ref_of, sealed
+from modelpool_operator.planning.notes import notes_on
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.refusals import Refusal
@@ -60,7 +61,7 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
             *(f"{ref}: {reason}" for ref, reason in changes.items() if reason is not None),
             *(f"{ref}: the pool no longer wants it" for ref in sorted(doomed)),
         ),
-        notes=placed.notes,
+        notes=(*placed.notes, *notes_on(pool)),
     )
 
 

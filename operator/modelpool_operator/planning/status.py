@@ -136,7 +136,7 @@ def planned(sight: Sight) -> Finding:
     """The pool has a plan; whatever could not be checked is said here."""
     count, notes = len(sight.pool.spec.models), sight.plan.notes
     message = f"{count} model{'' if count == 1 else 's'} planned"
-    return yes("PlannedUnchecked" if notes else "Planned", "; ".join((message, *notes)))
+    return yes("PlannedWithNotes" if notes else "Planned", "; ".join((message, *notes)))
 
 
 def some_model_is_not_ready(sight: Sight) -> Finding | None:

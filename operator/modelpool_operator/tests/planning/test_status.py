@@ -340,7 +340,7 @@ def test_a_refusal_of_a_new_pool_names_the_reason_for_each_model() -> None:
 
 def test_what_could_not_be_checked_is_said() -> None:
     status = report(pool=pool_of(vllm("a", 0.5)))
-    assert words(status, "Planned") == ("True", "PlannedUnchecked")
+    assert words(status, "Planned") == ("True", "PlannedWithNotes")
     assert "so their fit is unchecked; set `weights`" in condition(status, "Planned").message
 
 

@@ -1,0 +1,43 @@
+"""What a user is told of a pool that can be planned."""
+
+from typing import Any
+
+import pytest
+
+from modelpool_operator.planning.notes import notes_on
+from modelpool_operator.tests.planning.pools import ollama, pool_of, vllm
+
+TOOLS = {"capabilities": ["completion", "tools"]}
+THINKING = {"capabilities": ["completion", "thinking"]}
+
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
+    "nothing to say": (vllm("a", 0.5), {}, ()),
+    "tools without a parser": (
+        vllm("a", 0.5, **TOOLS),
+        {},
+        ("a: has the capability 'tools' without `toolCallParser`: vLLM finds no calls in its answers",),
+    ),
+    "tools with a parser": (vllm("a", 0.5, toolCallParser="hermes", **TOOLS), {}, ()),
+    "tools with a parser among the arguments": (vllm("a", 0.5, args=["--tool-call-parser=x"], **TOOLS), {}, ()),
+    "thoughts with a parser among the pool's arguments": (
+        vllm("a", 0.5, **THINKING),
+        {"vllm": {"args": ["--reasoning-parser", "qwen3"]}},
+        (),
+    ),
+    "thoughts without a parser": (
+        vllm("a", 0.5, **THINKING),
+        {},
+        ("a: has the capability 'thinking' without `reasoningParser`: vLLM does not split off its thoughts",),
+    ),
+    "Ollama knows its models": (ollama("a", **TOOLS), {}, ()),
+    "replicas": (
+        vllm("a", 0.5, replicas=2),
+        {},
+        ("a: its replicas stand on 2 nodes, so the cache must be a ReadWriteMany volume",),
+    ),
+}
+
+
+@pytest.mark.parametrize(("model", "spec", "want"), CASES.values(), ids=CASES.keys())
+def test_notes(model: dict[str, Any], spec: dict[str, Any], want: tuple[str, ...]) -> None:
+    assert notes_on(pool_of(model, **spec)) == want
