@@ -8,6 +8,7 @@ ends with it. Called by `cluster`.
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -39,7 +40,11 @@ class Manager(AClusterManager):  # type: ignore[misc] # upstream ships no types
         self.binaries = binaries
         self.layout: Layout | None = None
         self._supervisor: Supervisor | None = None
-        super().__init__("modelpool", None, settings.kubeconfig if settings.provider is Provider.EXTERNAL else None)
+        super().__init__(
+            f"modelpool-{secrets.token_hex(3)}",
+            None,
+            settings.kubeconfig if settings.provider is Provider.EXTERNAL else None,
+        )
 
     def kubectl(
         self, args: Sequence[str | Path], as_dict: bool = True, timeout: int = 60, stdin: str | None = None

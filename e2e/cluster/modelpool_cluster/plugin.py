@@ -78,12 +78,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     """Find or build the programs before the first test: the first build takes longer than any test may."""
     if session.config.option.collectonly or not any(item.get_closest_marker("cluster") for item in session.items):
         return
-    settings = Settings.from_environment(os.environ)
-    if name := session.config.getoption("--cluster-provider"):
-        settings = dataclasses.replace(settings, provider=provider_named(name))
-    if kubeconfig := session.config.getoption("--cluster-kubeconfig"):
-        settings = dataclasses.replace(settings, kubeconfig=kubeconfig)
-    state = session.config.stash[_STATE] = _State(settings, Binaries(settings, lambda line: _say(session.config, line)))
+    state = _state(session.config)
     try:
         state.binaries.control_plane()
         if any("helm" in getattr(item, "fixturenames", ()) for item in session.items):
@@ -108,7 +103,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A running cluster, shared by all tests of the session."""
     from .cluster import Cluster  # here, for it takes a second that a quick loop without a cluster need not wait
 
-    state = _state(request.config)
+    state = _usable(request.config)
     with Cluster(state.settings, state.binaries) as running:
         state.cluster = running
         megabytes = {name: size >> 20 for name, size in running.resident_bytes().items()}
@@ -150,11 +145,22 @@ def gpu_node(cluster: Cluster) -> Iterator[GpuNodes]:
 @pytest.fixture(scope="session")
 def helm(request: pytest.FixtureRequest) -> Path:
     """A real helm."""
-    return _state(request.config).binaries.helm()
+    return _usable(request.config).binaries.helm()
 
 
 def _state(config: pytest.Config) -> _State:
-    state = config.stash[_STATE]
+    if _STATE not in config.stash:
+        settings = Settings.from_environment(os.environ)
+        if name := config.getoption("--cluster-provider"):
+            settings = dataclasses.replace(settings, provider=provider_named(name))
+        if kubeconfig := config.getoption("--cluster-kubeconfig"):
+            settings = dataclasses.replace(settings, kubeconfig=kubeconfig)
+        config.stash[_STATE] = _State(settings, Binaries(settings, lambda line: _say(config, line)))
+    return config.stash[_STATE]
+
+
+def _usable(config: pytest.Config) -> _State:
+    state = _state(config)
     if state.missing is not None:
         pytest.fail(
             f"The test cluster cannot be had: {state.missing} (--no-cluster leaves these tests out)", pytrace=False

@@ -6,6 +6,8 @@ import dataclasses
 import enum
 import os
 import platform
+import re
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -41,7 +43,7 @@ class Binary:
     name: str
     path: Path
     version: str
-    """The pinned version; for a given program, what is known of it, or empty."""
+    """The pinned version; of a given program what it says of itself, or empty."""
     origin: Origin
     seconds: float
     """What it took to get it this time."""
@@ -79,12 +81,16 @@ class Binaries:
             self._resolve(target)
         return {target.name: self._found[target.name] for target in pins.TARGETS}
 
-    def path(self, name: str) -> Path:
+    def get(self, name: str) -> Binary:
         """Return one program of the control plane by its name, such as `kubectl`.
 
         Raises BinaryUnavailableError, ChecksumMismatchError.
         """
-        return self._resolve(next(target for target in pins.TARGETS if target.name == name)).path
+        return self._resolve(next(target for target in pins.TARGETS if target.name == name))
+
+    def path(self, name: str) -> Path:
+        """Return where a program lies. Raises as `get` does."""
+        return self.get(name).path
 
     def helm(self) -> Path:
         """Return a real helm, 3.1x or 4. Raises BinaryUnavailableError."""
@@ -112,7 +118,11 @@ class Binaries:
         if not os.access(path, os.X_OK):
             self._log(f"KUBEBUILDER_ASSETS has no {target.name}")
             return None
-        return Binary(name=target.name, path=path, version="", origin=Origin.ASSETS, seconds=0)
+        version = _version_told(path)
+        pinned = pins.version_of(target, self._go_mod)
+        if version != pinned:
+            self._log(f"KUBEBUILDER_ASSETS has {target.name} {version or 'of an unknown version'}, {pinned} is pinned")
+        return Binary(name=target.name, path=path, version=version, origin=Origin.ASSETS, seconds=0)
 
     def _cached(self, target: pins.Target) -> Binary | None:
         path = self.cache.find(target.name)
@@ -197,6 +207,17 @@ class Binaries:
         except (building.BuildError, toolchain.ToolchainUnavailableError) as exc:
             raise BinaryUnavailableError(f"helm is missing: PATH and cache have none, {refused}, and {exc}") from exc
         return Origin.BUILT, path
+
+
+def _version_told(program: Path) -> str:
+    """Return what a program calls itself, such as v1.36.3; empty when it does not say."""
+    question = ["version", "--client"] if program.name == "kubectl" else ["--version"]
+    try:
+        told = subprocess.run([program, *question], capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    found = re.search(r"\bv?(\d+\.\d+\.\d+)", told)
+    return f"v{found[1]}" if found else ""
 
 
 def described(binaries: Mapping[str, Binary]) -> Iterator[str]:

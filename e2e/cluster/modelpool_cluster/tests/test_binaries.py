@@ -87,13 +87,14 @@ def make(tmp_path: Path, archive: Archive | None = None, **changes: object) -> B
 def test_what_is_given_wins_over_all_else(tmp_path: Path, archive: Archive, builds: list[str]) -> None:
     assets = tmp_path / "assets"
     assets.mkdir()
-    (assets / "kubectl").write_bytes(PROGRAM)
+    (assets / "kubectl").write_bytes(b"#!/bin/sh\necho Client Version: v1.35.0\n")
     (assets / "kubectl").chmod(0o755)
     archive.publish(KUBECTL)
 
     binaries = make(tmp_path, archive, assets=assets)
 
     assert binaries.path("kubectl") == assets / "kubectl"
+    assert binaries.get("kubectl").version == "v1.35.0"
     assert (archive.asked, builds) == ([], [])
     assert binaries.path("kwok").parent == binaries.cache.folder  # not given: from elsewhere
 

@@ -24,8 +24,8 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 
     monkeypatch.setattr(Binaries, "control_plane", missing)
     pytester.makepyfile(SUITE)
-    options = "asyncio_default_fixture_loop_scope = function\naddopts = -p modelpool_cluster.plugin"
-    pytester.makeini(f"[pytest]\nmarkers = cluster\n{options}")
+    pytester.makeini("[pytest]\nmarkers = cluster\naddopts = -p modelpool_cluster.plugin")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     return pytester
 
 

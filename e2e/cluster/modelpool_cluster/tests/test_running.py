@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from modelpool_cluster.settings import current
+from modelpool_cluster.cluster import AuditUnavailableError, Cluster
+from modelpool_cluster.settings import Provider, current
 from modelpool_cluster.tests.test_supervision import is_gone
 from modelpool_cluster.waiting import wait_for
 
@@ -31,6 +33,51 @@ def children(pid: int) -> set[int]:
         int(child) for listing in Path(f"/proc/{pid}/task").glob("*/children") for child in listing.read_text().split()
     }
     return below | {grandchild for child in below for grandchild in children(child)}
+
+
+def test_an_external_cluster_is_used_and_left_as_it_was(cluster: Cluster, scratch: Path) -> None:
+    settings = dataclasses.replace(
+        current(), provider=Provider.EXTERNAL, kubeconfig=cluster.kubeconfig, scratch=scratch
+    )
+
+    with Cluster(settings, cluster.binaries) as guest:
+        node = guest.add_gpu_node("guest")
+        assert cluster.api.find(f"/api/v1/nodes/{node}") is not None
+        assert guest.folder.parent == scratch
+        with pytest.raises(AuditUnavailableError):
+            guest.audit_events()
+
+    assert cluster.api.find(f"/api/v1/nodes/{node}") is None
+    assert cluster.kubeconfig.is_file()
+    assert not list(scratch.iterdir())
+
+
+FAKE_KIND = """#!/bin/sh
+echo "$@" >> "{log}"
+[ "$1" = create ] && cp "{kubeconfig}" "$6"
+exit 0
+"""
+
+
+def test_a_kind_cluster_is_created_used_and_deleted(
+    cluster: Cluster, scratch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = tmp_path / "kind"  # stands in for the program, and leads to a cluster that is real
+    kind.write_text(FAKE_KIND.format(log=tmp_path / "log", kubeconfig=cluster.kubeconfig))
+    kind.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    settings = dataclasses.replace(current(), provider=Provider.KIND, scratch=scratch)
+
+    with Cluster(settings, cluster.binaries) as guest:
+        assert "kube-system" in guest.kubectl("get", "namespaces", "-o", "name")
+        name = guest.manager.cluster_name
+        kubeconfig = guest.kubeconfig
+
+    assert (tmp_path / "log").read_text().splitlines() == [
+        f"create cluster --name {name} --kubeconfig {kubeconfig}",
+        f"delete cluster --name {name}",
+    ]
+    assert not list(scratch.iterdir())
 
 
 @pytest.mark.parametrize(("end", "status"), [(signal.SIGINT, 0), (signal.SIGKILL, -signal.SIGKILL)])
