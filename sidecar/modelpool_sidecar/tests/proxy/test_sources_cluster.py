@@ -92,7 +92,7 @@ async def test_routes_and_readiness_follow_the_cluster(tmp_path: Path) -> None:
     api.items["configmaps"] = [config_map()]
     async with followed(tmp_path, api) as directory:
         await until(api.watched, seen=lambda: api.asked)
-        assert names(directory) == [("qwen3:8b", False)]
+        await until(lambda: names(directory) == [("qwen3:8b", False)], seen=lambda: names(directory))
         assert "watch /api/v1/configmaps 5" in api.asked
         assert "watch /apis/discovery.k8s.io/v1/endpointslices 5" in api.asked
         api.tell("endpointslices", "ADDED", endpoint_slice(at("10.0.0.1", ready=True)))
@@ -109,7 +109,7 @@ async def test_a_watch_that_ends_goes_on_from_its_last_version(tmp_path: Path) -
     api = Api()
     api.items["configmaps"] = [config_map()]
     async with followed(tmp_path, api, "llm") as directory:
-        await until(api.watched, seen=lambda: api.asked)
+        await until(lambda: api.watched() and directory.loaded, seen=lambda: api.asked)
         api.tell("configmaps", "BOOKMARK", {"metadata": {"resourceVersion": "41"}}, cut=True)
         await until(lambda: "watch /api/v1/namespaces/llm/configmaps 41" in api.asked, seen=lambda: api.asked)
         assert api.asked.count("list /api/v1/namespaces/llm/configmaps ") == 1
@@ -129,7 +129,7 @@ async def test_while_the_api_is_away_the_last_table_holds(tmp_path: Path) -> Non
     api = Api()
     api.items["configmaps"] = [config_map()]
     async with followed(tmp_path, api) as directory:
-        await until(api.watched, seen=lambda: api.asked)
+        await until(lambda: api.watched() and directory.loaded, seen=lambda: api.asked)
         api.down = True
         api.tell("configmaps", "BOOKMARK", {"metadata": {"resourceVersion": "41"}}, cut=True)
         asked = len(api.asked)
