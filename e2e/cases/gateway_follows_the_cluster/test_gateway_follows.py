@@ -1,0 +1,180 @@
+"""The gateway's table keeps step with the cluster: it reads what the operator writes, and sees pods come and go.
+
+The gateway runs with the rights of its ServiceAccount. No request is sent to an engine, and none is there: this is
+about who is known to be ready, and how soon.
+"""
+
+import contextlib
+import json
+import statistics
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import pytest
+from installation import Installation, Operator, Program, started
+
+from modelpool_cluster import waiting
+from modelpool_cluster.cluster import Cluster
+from modelpool_cluster.plugin import GpuNodes
+from modelpool_cluster.rest import MERGE
+
+pytestmark = pytest.mark.cluster
+
+CHANGES: Final = 30
+PROMISED_SECONDS: Final = 0.5
+"""From the return of a write to the API server until the table knows, 99 of 100 times."""
+ROUNDS: Final = 3
+"""One round that keeps the promise suffices: the machine that runs the tests may be busy with other things."""
+
+POOL: Final[dict[str, Any]] = {
+    "apiVersion": "modelpool.dev/v1alpha1",
+    "kind": "ModelPool",
+    "metadata": {"name": "followed"},
+    "spec": {
+        "gpus": {"memory": "24Gi"},
+        "ollama": {"enabled": False},
+        "models": [
+            {"name": "qwen3:8b", "engine": "vllm", "source": "hf://Qwen/Qwen3-8B-AWQ", "gpuMemoryFraction": 0.4},
+        ],
+    },
+}
+
+
+class Gateway:
+    """A running gateway, asked as a person would."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.address = waiting.wait_for("the gateway's port", self._listening)
+
+    def _listening(self) -> str:
+        self.program.assert_alive()
+        return next((str(line["listening"][0]) for line in self.program.lines() if "listening" in line), "")
+
+    def view(self) -> dict[str, Any]:
+        """Return its table as it shows it."""
+        with urllib.request.urlopen(f"http://{self.address}/modelpool/routes", timeout=10) as answer:
+            shown: dict[str, Any] = json.loads(answer.read())
+            return shown
+
+    def models(self) -> dict[str, dict[str, Any]]:
+        """Return the models of its table by name."""
+        return {model["name"]: model for pool in self.view()["pools"] for model in pool["models"]}
+
+    def status(self, path: str) -> int:
+        """Return the HTTP status of a page."""
+        try:
+            with urllib.request.urlopen(f"http://{self.address}{path}", timeout=10) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as exc:
+            with exc:
+                return exc.code
+
+
+@pytest.fixture
+def gateway(installation: Installation) -> Iterator[Gateway]:
+    """The gateway in cluster mode, for the test's namespace."""
+    kubeconfig = installation.cluster.kubeconfig_for(installation.namespace, installation.account("gateway"))
+    told = (
+        f"--kubeconfig={kubeconfig}",
+        f"--namespace={installation.namespace}",
+        *("--listen=127.0.0.1:0", "--drain-delay=0", "--shutdown-timeout=1"),
+    )
+    with started("modelpool_sidecar", *told, log=installation.folder / "gateway.log") as program:
+        yield Gateway(program)
+        program.stop()
+
+
+@pytest.fixture
+def pod(cluster: Cluster, gpu_node: GpuNodes, namespace: str, operator: Operator) -> str:
+    """The one engine of a pool, on a node where nothing happens by itself."""
+    node_label = {"pool": namespace}
+    gpu_node(held=True, labels=node_label)
+    path = f"/apis/modelpool.dev/v1alpha1/namespaces/{namespace}/modelpools"
+    cluster.api.create(path, {**POOL, "spec": {**POOL["spec"], "nodeSelector": node_label}})
+
+    def scheduled() -> str:
+        pods = cluster.pods(namespace, "app.kubernetes.io/name=vllm")
+        assert [bool(pod["spec"].get("nodeName")) for pod in pods] == [True], [pod["status"] for pod in pods]
+        return str(pods[0]["metadata"]["name"])
+
+    return waiting.wait_for("one scheduled engine", scheduled)
+
+
+def seconds_until(look: Callable[[], bool], since: float) -> float:
+    """Return how long after `since` the table first says so, as seen by asking every few milliseconds."""
+    waiting.wait_for("the table's change", look, timeout=30, every=0.002)
+    return time.perf_counter() - since
+
+
+def percentile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, round(share * len(ordered)))]
+
+
+def test_readiness_arrives_within_the_promised_time(
+    cluster: Cluster, gpu_node: GpuNodes, namespace: str, pod: str, gateway: Gateway
+) -> None:
+    waiting.wait_for("the pool's routes", lambda: "qwen3:8b" in gateway.models())
+    assert not gateway.models()["qwen3:8b"]["ready"]
+    assert gateway.status("/readyz") == 200
+
+    rounds: list[float] = []
+    for _ in range(ROUNDS):
+        delays: list[float] = []
+        for number in range(CHANGES):
+            ready = number % 2 == 0
+            cluster.set_pod_ready(namespace, pod, ready)
+            since = time.perf_counter()
+            delays.append(seconds_until(lambda: gateway.models()["qwen3:8b"]["ready"] is ready, since))  # noqa: B023
+        rounds.append(percentile(delays, 0.99))
+        print(
+            f"pod readiness to table, {CHANGES} changes: p50 {statistics.median(delays) * 1000:.0f} ms,"
+            f" p99 {rounds[-1] * 1000:.0f} ms, max {max(delays) * 1000:.0f} ms"
+        )
+        if rounds[-1] <= PROMISED_SECONDS:
+            break
+    assert min(rounds) <= PROMISED_SECONDS, rounds
+
+
+def test_the_table_follows_the_pool_from_its_first_model_to_its_end(
+    cluster: Cluster, gpu_node: GpuNodes, namespace: str, pod: str, gateway: Gateway
+) -> None:
+    """Through the operator: a spec's change becomes routes, and those become the table."""
+    waiting.wait_for("the pool's routes", lambda: "qwen3:8b" in gateway.models())
+    path = f"/apis/modelpool.dev/v1alpha1/namespaces/{namespace}/modelpools/followed"
+
+    delays: list[float] = []
+    for number in range(20):
+        models = [{**POOL["spec"]["models"][0], "aliases": [f"alias-{number}"]}]
+        cluster.api.patch(path, {"spec": {"models": models}}, MERGE)
+        since = time.perf_counter()
+        want = [f"alias-{number}"]
+        delays.append(seconds_until(lambda: gateway.models()["qwen3:8b"]["aliases"] == want, since))  # noqa: B023
+    print(
+        f"pool's change to table, {len(delays)} changes: p50 {statistics.median(delays) * 1000:.0f} ms,"
+        f" p99 {percentile(delays, 0.99) * 1000:.0f} ms"
+    )
+    assert statistics.median(delays) < 5, delays
+
+    cluster.api.delete(path)
+    waiting.wait_for("an empty table", lambda: gateway.models() == {})
+
+
+def test_the_last_table_stays_in_force_when_the_operator_is_gone(
+    cluster: Cluster, gpu_node: GpuNodes, installation: Installation, namespace: str, gateway: Gateway
+) -> None:
+    """The operator is not in the way of requests: pods come and go in the table without it."""
+    gpu_node(replicas=2)
+    path = f"/apis/modelpool.dev/v1alpha1/namespaces/{namespace}/modelpools"
+    with installation.operator():
+        cluster.api.create(path, POOL)
+        waiting.wait_for("a ready engine", lambda: gateway.models().get("qwen3:8b", {}).get("ready"))
+    (engine,) = cluster.pods(namespace, "app.kubernetes.io/name=vllm")
+    cluster.set_pod_ready(namespace, engine["metadata"]["name"], False)
+    waiting.wait_for("an engine that is not ready", lambda: not gateway.models()["qwen3:8b"]["ready"])
+    with contextlib.closing(urllib.request.urlopen(f"http://{gateway.address}/healthz", timeout=10)) as answer:
+        assert answer.status == 200
