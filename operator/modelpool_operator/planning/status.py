@@ -164,14 +164,19 @@ def changes_are_under_way(sight: Sight) -> Finding | None:
 
 
 def engines_are_under_way(sight: Sight) -> Finding | None:
-    """An engine, or a fallback, is on its way and has not failed."""
-    ways = [(model.status.name, state) for model in sight.models for state in (model.own, model.stand_in) if state]
+    """An engine, or a fallback, is on its way and has not failed; or a model waits for more of its replicas."""
     moving = [
-        (name, state) for name, state in ways if state.state not in BROKEN and state.state is not ModelState.READY
+        f"{model.status.name}: {_words(state)}"
+        for model in sight.models
+        for state in (model.own, model.stand_in)
+        if state is not None and state.state not in BROKEN and state.state is not ModelState.READY
     ]
-    if not moving:
-        return None
-    return yes("EnginesStarting", "; ".join(dict.fromkeys(f"{name}: {_words(state)}" for name, state in moving)))
+    moving += [
+        f"{one.name}: {one.ready_replicas} of {one.replicas} replicas answer"
+        for one in (model.status for model in sight.models)
+        if one.state is ModelState.READY and one.ready_replicas < one.replicas
+    ]
+    return yes("EnginesStarting", "; ".join(dict.fromkeys(moving))) if moving else None
 
 
 def settled(sight: Sight) -> Finding:

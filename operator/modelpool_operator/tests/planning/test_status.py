@@ -379,3 +379,11 @@ def test_a_spec_that_cannot_be_read_leaves_the_rest_as_it_was() -> None:
     assert words(status, "Planned") == ("False", "InvalidSpec")
     assert condition(status, "Ready").status is ConditionStatus.UNKNOWN
     assert (status.models, status.gpus, status.observed_generation) == (before.models, before.gpus, 4)
+
+
+def test_a_model_that_answers_with_some_of_its_replicas_is_ready_and_on_its_way() -> None:
+    pool = pool_of({**QWEN, "replicas": 2})
+    status = report(pod("qwen3:8b", ready=True, **RUNNING), pool=pool)
+    assert words(status, "Ready") == ("True", "ModelsReady")
+    assert words(status, "Progressing") == ("True", "EnginesStarting")
+    assert condition(status, "Progressing").message == "qwen3:8b: 1 of 2 replicas answer"
