@@ -14,8 +14,9 @@ IMAGE_REASONS: Final = frozenset(
 CONTAINER_REASONS: Final = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CreatePodSandboxError"}
 )
-_ERROR_LINE: Final = re.compile(r"\b(\w*(Error|Exception)\b|ERROR|FATAL|error:)")
-_WRAPPER: Final = re.compile(r"See root cause above|Engine core initialization failed")
+_ERROR_LINE: Final = re.compile(r"\b(\w*(Error|Exception)\b|ERROR|FATAL|error:|Value error)")
+_WRAPPER: Final = re.compile(r"See root cause above|Engine core initialization failed|\d+ validation errors? for")
+_INPUT: Final = re.compile(r" \[type=\w+, input_value=.*")
 _WAITING: Final = re.compile(r"start_engine: (Waiting for .+)")
 _STARTED: Final = re.compile(r"start_engine: (Starting|Ready)")
 _DOWNLOAD: Final = re.compile(r"(\.safetensors|\.bin|Fetching \d+ files|pulling [0-9a-f]{6,}).*?(\d{1,3})%")
@@ -43,11 +44,12 @@ def state_of(pod: PodView) -> State:
 def last_error(text: str) -> str:
     """Return the last line of a log that tells of an error, else its last line, cut to a readable length.
 
-    vLLM ends with lines that only say that something failed above; these are passed over.
+    vLLM ends with lines that only say that something failed above; these are passed over, and so is the long input
+    that a validation quotes.
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if _ERROR_LINE.search(line) and not _WRAPPER.search(line)]
-    chosen = (telling or lines or [""])[-1]
+    chosen = _INPUT.sub("", (telling or lines or [""])[-1])
     return chosen if len(chosen) <= ERROR_LENGTH else f"{chosen[: ERROR_LENGTH - 1]}…"
 
 
