@@ -40,9 +40,10 @@ class Name:
 
 def parse(text: str) -> Name:
     """Read a name; raises InvalidNameError."""
-    path, _, tag = text.rpartition(":") if ":" in text.rsplit("/", 1)[-1] else (text, "", "")
+    path, colon, tag = text.rpartition(":") if ":" in text.rsplit("/", 1)[-1] else (text, "", "")
     parts = path.split("/")
-    if len(parts) > 3 or not all(_PART.fullmatch(part.replace(":", "")) for part in (*parts, tag or "latest")):
+    written = [*parts, tag] if colon else parts
+    if len(parts) > 3 or not all(_PART.fullmatch(part.replace(":", "")) for part in written):
         raise InvalidNameError(f"invalid model name: {text!r}")
     given = {"tag": tag} if tag else {}
     match parts:

@@ -179,3 +179,15 @@ async def test_anthropic_messages_carry_tools_and_thinking(*, thinking: bool) ->
     assert whole["stop_reason"] == "tool_use"
     assert [event["content_block"]["type"] for event in events if event["type"] == "content_block_start"] == kinds
     assert counted == {"input_tokens": whole["usage"]["input_tokens"]}
+
+
+async def test_quiet_streams_are_kept_alive() -> None:
+    flags = (*_FLAGS, "--sse-keep-alive-interval", "0.01")
+    body = {"messages": [_ASK], "stream": True, "max_tokens": 3}
+    async with (
+        serving.vllm(*flags, FAKE_VLLM_DECODE_TOKENS_PER_SECOND="20") as (session, _),
+        session.post("/v1/chat/completions", json=body) as response,
+    ):
+        said = (await response.text()).split("\n\n")
+    assert ": keep-alive" in said
+    assert said[-2] == "data: [DONE]"

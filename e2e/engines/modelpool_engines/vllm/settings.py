@@ -61,6 +61,12 @@ _PREFIX = "FAKE_VLLM_"
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """Read the settings; raises ValueError that names variable, value and expectation."""
+    port = environment.get("VLLM_PORT", "")
+    if "://" in port:
+        raise ValueError(
+            f"VLLM_PORT '{port}' appears to be a URI. This may be caused by a Kubernetes service discovery issue,"
+            "check the warning in: https://docs.vllm.ai/en/stable/serving/env_vars.html"
+        )
     readers: dict[str, Callable[[str], object]] = {
         "weights": quantities.parse,
         "activations": quantities.parse,
