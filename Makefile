@@ -6,8 +6,11 @@ SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STAMP := $(VENV)/.installed
-LOCKS := operator sidecar cli engines dev
+DEMO_STAMP := $(VENV)/.installed-for-demo
+LOCKS := demo operator sidecar cli engines
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 help: ## Show this index
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}'
@@ -16,11 +19,18 @@ setup: $(STAMP) ## Install everything into .venv (implied by the other targets)
 
 $(STAMP): pyproject.toml requirements/dev.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP) --require-hashes -r requirements/dev.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup ## Run the one-card example, simulated: every model, both APIs, one engine killed and back (KEEP=1 stays up)
+# Less than the developers' tools, so that a first look costs a minute.
+$(DEMO_STAMP): pyproject.toml requirements/demo.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --require-hashes -r requirements/demo.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP)) ## Show the main job, simulated: every model, both APIs, an engine killed and back (KEEP=1 stays up)
 	@$(BIN)/modelpool demo $(if $(KEEP),--keep)
 
 test: setup lint ## Run every test, up to the real control plane, and print where the time went
@@ -37,10 +47,10 @@ format: setup ## Format the code
 	@$(BIN)/ruff check --fix .
 
 lock: setup ## Renew requirements/*.lock from pyproject.toml
-	@for name in $(filter-out dev,$(LOCKS)); do \
-	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --extra $$name pyproject.toml -o requirements/$$name.lock; done
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --all-extras --group dev requirements/build.in pyproject.toml -o requirements/dev.lock
-	@echo hatchling | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --constraint requirements/dev.lock - -o requirements/build.lock
+	@$(COMPILE) --all-extras --group dev requirements/build.in pyproject.toml -o requirements/dev.lock
+	@for name in $(filter-out demo,$(LOCKS)); do \
+	  $(COMPILE) --constraints requirements/dev.lock --extra $$name pyproject.toml -o requirements/$$name.lock; done
+	@$(COMPILE) --constraints requirements/dev.lock --extra demo requirements/build.in pyproject.toml -o requirements/demo.lock
 
 clean: ## Remove what the targets made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache dist
