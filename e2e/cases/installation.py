@@ -30,13 +30,17 @@ CHART: Final = ROOT / "charts" / "modelpool"
 EXAMPLES: Final = ROOT / "examples"
 RELEASE: Final = "modelpool"
 
-_APPLIED: Final = {
-    "CustomResourceDefinition",
-    "ServiceAccount",
-    "Role",
-    "RoleBinding",
-    "ClusterRole",
-    "ClusterRoleBinding",
+RENDERED: Final = "rendered-namespace"
+APPLY: Final = "application/apply-patch+yaml"
+
+_RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
+_PATHS: Final = {
+    "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
+    "Role": f"{_RBAC}/namespaces/{{}}/roles",
+    "RoleBinding": f"{_RBAC}/namespaces/{{}}/rolebindings",
+    "ClusterRole": f"{_RBAC}/clusterroles",
+    "ClusterRoleBinding": f"{_RBAC}/clusterrolebindings",
 }
 _WRITES: Final = {"create", "update", "patch", "delete", "deletecollection"}
 _STOP_SECONDS: Final = 30
@@ -189,30 +193,44 @@ class Installation:
         assert not refused, f"the chart's role does not suffice: {refused[0]}"
 
 
-@contextlib.contextmanager
-def installed(cluster: Cluster, helm: Path, namespace: str, folder: Path, **values: str) -> Iterator[Installation]:
-    """Apply the chart's CRD, accounts and roles for pools of one namespace; takes the cluster's share away again."""
-    flags = [f"--set={key}={value}" for key, value in {"watchNamespaces": f"{{{namespace}}}", **values}.items()]
-    home = {"HOME": str(folder), "PATH": os.defpath}
-    rendered = subprocess.run(
-        [str(helm), "template", RELEASE, str(CHART), f"--namespace={namespace}", *flags],
-        env=home,
+def rendered(helm: Path, home: Path) -> str:
+    """Return the chart as helm renders it for pools of the namespace `RENDERED`, the only text to be replaced in it."""
+    return subprocess.run(
+        [
+            *(str(helm), "template", RELEASE, str(CHART)),
+            *(f"--namespace={RENDERED}", f"--set=watchNamespaces={{{RENDERED}}}"),
+        ],
+        env={"HOME": str(home), "PATH": os.defpath},
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     ).stdout
-    objects = tuple(one for one in yaml.safe_load_all(rendered) if one and one["kind"] in _APPLIED)
-    text = yaml.safe_dump_all(objects)
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", f"--namespace={namespace}", "-f", "-", stdin=text)
-    crd = next(one["metadata"]["name"] for one in objects if one["kind"] == "CustomResourceDefinition")
-    cluster.kubectl("wait", "--for=condition=Established", f"crd/{crd}", "--timeout=30s")
-    logs = folder / "logs"
-    logs.mkdir()
+
+
+@contextlib.contextmanager
+def installed(cluster: Cluster, chart: str, namespace: str, folder: Path) -> Iterator[Installation]:
+    """Apply the CRD, accounts and roles of a rendered chart in a namespace; takes away what is not in there again."""
+    documents = yaml.safe_load_all(chart.replace(RENDERED, namespace))
+    objects = tuple(one for one in documents if one and one["kind"] in _PATHS)
+    for one in objects:
+        cluster.api.patch(f"{_path(one)}?fieldManager=test&force=true", one, APPLY)
+    crds = [_path(one) for one in objects if one["kind"] == "CustomResourceDefinition"]
+    for crd in crds:
+        waiting.wait_for("the CRD", lambda: _is_established(cluster.api.get(crd)))  # noqa: B023
     try:
-        yield Installation(cluster=cluster, namespace=namespace, folder=logs, objects=objects)
+        yield Installation(cluster=cluster, namespace=namespace, folder=folder, objects=objects)
     finally:
         for one in objects:
             if one["kind"].startswith("ClusterRole"):
-                plural = f"{one['kind'].lower()}s"
-                cluster.api.delete(f"/apis/rbac.authorization.k8s.io/v1/{plural}/{one['metadata']['name']}")
+                cluster.api.delete(_path(one))
+
+
+def _path(one: Object) -> str:
+    metadata = one["metadata"]
+    return f"{_PATHS[one['kind']].format(metadata.get('namespace'))}/{metadata['name']}"
+
+
+def _is_established(crd: Object) -> bool:
+    conditions = (crd.get("status") or {}).get("conditions") or ()
+    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
