@@ -2,6 +2,7 @@
 
 import copy
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from chart_helm import ALL_ON, CHART, ROOT, Helm, Object, pick
-from chart_programs import started
+from installation import Operator, Program, started
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
@@ -177,15 +178,16 @@ def test_the_operator_serves_a_pool_with_its_own_rights(
     pool = {**yaml.safe_load((ROOT / "examples" / "single-gpu-24gb.yaml").read_text())}
     pool["metadata"]["namespace"] = release
     arguments = ["--health-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0", f"--kubeconfig={credentials}"]
-    with started("modelpool_operator", *arguments, *namespace, log=tmp_path / "operator.log") as operator:
-        operator.wait_until_ready(operator.health_address())
+    with started("modelpool_operator", *arguments, *namespace, log=tmp_path / "operator.log") as program:
+        user = f"system:serviceaccount:{release}:modelpool-operator"
+        Operator(cluster=cluster, user=user, program=program).wait_until_ready()
         cluster.apply(pool)
         path = f"/apis/modelpool.dev/v1alpha1/namespaces/{release}/modelpools/{pool['metadata']['name']}"
 
         def planned() -> bool:
             seen: dict[str, Any] = cluster.api.get(path).get("status", {})
             states = {one["type"]: one["status"] for one in seen.get("conditions", [])}
-            assert states.get("Planned") == "True", f"{seen}\n{operator.log.read_text()[-2000:]}"
+            assert states.get("Planned") == "True", f"{seen}\n{program.log.read_text()[-2000:]}"
             return True
 
         waiting.wait_for("the pool's plan", planned)
@@ -200,7 +202,7 @@ def test_the_operator_serves_a_pool_with_its_own_rights(
                           "application/merge-patch+json")  # fmt: skip
         waiting.wait_for("the pruning", lambda: len(cluster.api.items(deployments, labelSelector=selector)) == 1)
         assert _refused(cluster, since, release, "modelpool-operator") == []
-    assert operator.process.returncode == 0
+        program.stop()
 
 
 @pytest.mark.parametrize("scoped", SCOPES.values(), ids=SCOPES.keys())
@@ -213,8 +215,8 @@ def test_the_gateway_finds_routes_with_its_own_rights(
     cluster.apply(_routes(release))
     arguments = ["--listen=127.0.0.1:0", "--drain-delay=0", f"--kubeconfig={credentials}", *namespace]
     with started("modelpool_sidecar", *arguments, log=tmp_path / "gateway.log") as gateway:
-        address = gateway.listening()
-        gateway.wait_until_ready(address)
+        address = waiting.wait_for("the gateway's ports", lambda: _listening(gateway))
+        waiting.wait_for("readiness", lambda: _is_ready(gateway, address))
 
         def look() -> bool:
             with urllib.request.urlopen(f"http://{address}/v1/models", timeout=5) as answer:
@@ -224,7 +226,22 @@ def test_the_gateway_finds_routes_with_its_own_rights(
 
         waiting.wait_for("the model's name", look)
         assert _refused(cluster, since, release, "modelpool-gateway") == []
-    assert gateway.process.returncode == 0
+        gateway.stop()
+
+
+def _listening(gateway: Program) -> str:
+    gateway.assert_alive()
+    return next((str(line["listening"][0]) for line in gateway.lines() if "listening" in line), "")
+
+
+def _is_ready(gateway: Program, address: str) -> bool:
+    gateway.assert_alive()
+    try:
+        with urllib.request.urlopen(f"http://{address}/readyz", timeout=5):
+            return True
+    except urllib.error.HTTPError as exc:
+        with exc:
+            raise AssertionError(f"{exc.code} {exc.read(500)!r}") from exc
 
 
 def _scope(installer: Helm, release: str, scoped: bool) -> list[str]:
