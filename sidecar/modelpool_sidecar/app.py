@@ -20,7 +20,7 @@ from .proxy.directory import Directory
 from .proxy.gateway import Gateway
 from .proxy.inference import Inference
 from .proxy.pages import Pages, Phase
-from .proxy.probes import Prober
+from .proxy.probes import PROBE_TIMEOUT, Prober
 from .proxy.sources import Source
 from .proxy.sources.file import FileSource
 from .settings import Listen, Settings
@@ -48,6 +48,8 @@ async def gateway(settings: Settings, access: AccessLog) -> AsyncIterator[Runnin
     phase = Phase()
     pages = Pages(directory, admission, phase)
     upstream = AiohttpUpstream(connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout)
+    # Probes have connections of their own: theirs say nothing about those that answers travel on.
+    probing = AiohttpUpstream(connect_timeout=PROBE_TIMEOUT, read_timeout=PROBE_TIMEOUT)
     door = Gateway(
         directory=directory,
         inference=Inference(directory, admission, upstream, pages.metrics),
@@ -68,7 +70,7 @@ async def gateway(settings: Settings, access: AccessLog) -> AsyncIterator[Runnin
     )
     async with asyncio.TaskGroup() as group:
         source = _source(settings, directory)
-        prober = Prober(directory, upstream, everything=settings.routes_file is not None)
+        prober = Prober(directory, probing, everything=settings.routes_file is not None)
         tasks = [
             group.create_task(source.run(), name="source"),
             group.create_task(prober.run(), name="prober"),
@@ -82,6 +84,7 @@ async def gateway(settings: Settings, access: AccessLog) -> AsyncIterator[Runnin
             for task in tasks:
                 task.cancel()
             await upstream.close()
+            await probing.close()
 
 
 async def serve(

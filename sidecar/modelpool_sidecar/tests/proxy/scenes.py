@@ -1,6 +1,7 @@
 """A whole gateway in this process, on real sockets, with the engines that a test names."""
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -57,7 +58,7 @@ class Scene:
     def post(self, path: str, body: object, **fields: Any) -> Any:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", **fields.pop("headers", {})}
-        return self.session.post(self.url + path, data=data, headers=headers, **fields)
+        return self.session.post(self.url + path, data=io.BytesIO(data), headers=headers, **fields)
 
     def get(self, path: str, **fields: Any) -> Any:
         return self.session.get(self.url + path, **fields)

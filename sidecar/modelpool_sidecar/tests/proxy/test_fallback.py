@@ -165,6 +165,25 @@ async def test_a_model_that_is_not_pulled_yet_is_unavailable_and_not_unknown(tmp
             assert response.status == 200
 
 
+async def test_a_connection_that_went_stale_is_no_failure_of_the_engine(tmp_path: Path) -> None:
+    used: set[object] = set()
+
+    async def closes_used_connections(request: Received) -> None:
+        if request.writer in used:
+            request.die()
+            return
+        used.add(request.writer)
+        await request.answer(b'{"choices":[]}')
+
+    async with engine(closes_used_connections) as vllm, scene(tmp_path, document(backend("vllm", vllm.url))) as gate:
+        await gate.until_ready(True)
+        for _ in range(3):
+            async with gate.post("/v1/chat/completions", CHAT) as response:
+                assert (response.status, response.headers["X-ModelPool-Route"]) == (200, "primary")
+        assert len(vllm.received) == 5
+        assert gate.ready() == [True]
+
+
 async def breaks_in_the_middle(request: Received) -> None:
     await request.begin()
     await request.chunk(ROLE)

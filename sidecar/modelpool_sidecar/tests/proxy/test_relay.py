@@ -132,6 +132,19 @@ async def test_ollama_asks_vllm_through_a_translation(tmp_path: Path) -> None:
             assert json.loads(await response.read())["message"]["content"] == "hel"
 
 
+async def test_a_document_larger_than_the_spool_passes_whole(tmp_path: Path) -> None:
+    large = json.dumps({"x": "y" * 3_000_000}).encode()
+
+    async def sends_much(request: Received) -> None:
+        assert len(request.body) > 2_000_000
+        await request.answer(large)
+
+    async with engine(sends_much) as vllm, scene(tmp_path, document(backend("vllm", vllm.url))) as gate:
+        await gate.until_ready(True)
+        async with gate.post("/v1/embeddings", {"model": "qwen3:8b", "input": "z" * 2_000_000}) as response:
+            assert await response.read() == large
+
+
 async def test_an_engine_error_of_the_caller_is_passed_on_and_not_retried(tmp_path: Path) -> None:
     async def objects(request: Received) -> None:
         await request.answer(b'{"error":{"message":"too long","code":400}}', status=400)
