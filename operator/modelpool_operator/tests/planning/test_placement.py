@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelpool_operator.api.quantity import GIB, gib
+from modelpool_operator.planning import packing
 from modelpool_operator.planning.cards import cards_of
 from modelpool_operator.planning.placement import Placement, place
 from modelpool_operator.planning.refusals import Refusal
@@ -238,6 +239,19 @@ def test_the_node_says_how_large_a_card_is_when_the_pool_does_not() -> None:
     cards = cards_of(spec, 8 * GIB)
     assert isinstance(cards, tuple)
     assert [card.memory for card in cards] == [8 * GIB]
+
+
+def test_a_pool_without_cards_is_refused() -> None:
+    found = cards_of(spec_of(vllm("a", 0.5), gpus={"count": 0}), None)
+    assert isinstance(found, Refusal)
+    assert found.reason == "NoCards"
+
+
+def test_a_search_that_gives_up_claims_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "pack", lambda items, bins: packing.Packing(cards=None, proven=False))
+    found = refused(vllm("a", 0.5), **two_cards())
+    assert found.reason == "NoPlacementFound"
+    assert found.message.startswith("found no way to spread 6.50Gi")
 
 
 @st.composite

@@ -387,3 +387,38 @@ def test_a_model_that_answers_with_some_of_its_replicas_is_ready_and_on_its_way(
     assert words(status, "Ready") == ("True", "ModelsReady")
     assert words(status, "Progressing") == ("True", "EnginesStarting")
     assert condition(status, "Progressing").message == "qwen3:8b: 1 of 2 replicas answer"
+
+
+def test_a_pull_whose_image_is_not_there_says_so() -> None:
+    pool = pool_of(ollama("cogito:8b"))
+    puller = pod("cogito:8b", names.PULL_COMPONENT, **waiting("ImagePullBackOff", "no such image"))
+    (model,) = report(puller, pool=pool, observed=pulled(settled(pool), Suspended="")).models
+    assert (model.state, model.reason) == (ModelState.FAILED, "ImagePullBackOff")
+
+
+def test_a_model_without_replicas_is_not_waited_for() -> None:
+    pool = pool_of({**QWEN, "replicas": 0, "fallback": {"enabled": False}})
+    (model,) = report(pool=pool).models
+    assert (model.state, model.reason, model.message) == (ModelState.PENDING, "ScaledToZero", "`replicas` is 0")
+
+
+def test_a_pull_that_has_not_started_says_so() -> None:
+    pool = pool_of(ollama("cogito:8b"))
+    observed = settled(pool)
+    children = {ref: live for ref, live in observed.children.items() if ref.kind != "Job"}
+    (model,) = report(pool=pool, observed=replace(observed, children=children)).models
+    assert (model.reason, model.message) == ("PullNotStarted", "The pull of cogito:8b has not started")
+
+
+def test_a_pod_that_was_evicted_is_no_mystery() -> None:
+    gone = replace(pod("qwen3:8b"), phase="Failed")
+    status = report(gone, pool=pool_of({**QWEN, "fallback": {"enabled": False}}))
+    assert (status.models[0].reason, status.models[0].message) == (
+        "PodFailed",
+        "Pod vllm-pod failed and is being replaced",
+    )
+
+
+def test_a_long_message_is_cut() -> None:
+    status = report(pod("qwen3:8b", ready=True, **RUNNING), failures=("x" * 5000,))
+    assert len(condition(status, "Degraded").message) == 2048
