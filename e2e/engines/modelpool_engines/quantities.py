@@ -31,4 +31,4 @@ def parse(text: str) -> int:
 
 def gib(size: float) -> str:
     """Write bytes as GiB with two digits, as vLLM's messages do."""
-    return f"{size / GIB:.2f}".rstrip("0").rstrip(".") if size >= 0 else f"{size / GIB:.2f}"
+    return f"{size / GIB:.2f}"

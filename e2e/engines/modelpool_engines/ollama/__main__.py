@@ -19,6 +19,7 @@ from . import settings as settings_
 
 log = logging.getLogger(__package__)
 
+_NO_CARDS = ("", "-1", "void", "none")
 _CUT_SECONDS = 0.01
 """How long SIGTERM waits for streams: not at all, but 0 would mean for ever."""
 
@@ -84,8 +85,9 @@ async def _run(settings: settings_.Settings) -> None:
     for name in settings.preloaded:
         if kept.find(name) is None:
             kept.pulled(name)
-    visible = os.environ.get("NVIDIA_VISIBLE_DEVICES", "void")
-    devices = () if visible in ("", "void", "none") else cards.from_environment(dict(os.environ), 1)
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in _NO_CARDS
+    visible = os.environ.get("NVIDIA_VISIBLE_DEVICES", "void") not in _NO_CARDS
+    devices = cards.from_environment(dict(os.environ), 1) if visible and not hidden else ()
     async with asyncio.TaskGroup() as tasks:
         runners = runners_.Runners(settings, tasks, devices)
         loop.add_signal_handler(signal.SIGUSR1, runners.kill)

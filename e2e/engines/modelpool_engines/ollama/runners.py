@@ -59,7 +59,8 @@ class Runners:
         self._tasks = tasks
         self._devices = devices
         self._loaded: dict[str, Runner] = {}
-        self._pending = 0
+        self.pending = 0
+        """Requests that wait for a model to be loaded, with the one that loads."""
         self._turn = asyncio.Lock()
         self._changed = asyncio.Condition()
 
@@ -75,14 +76,14 @@ class Runners:
         wanted = min(context or self._settings.context_length, model.known.context)
         runner = self._ready(model, context, wanted)
         if runner is None:
-            if self._pending > self._settings.max_queue:
+            if self.pending > self._settings.max_queue:
                 raise BusyError
-            self._pending += 1
+            self.pending += 1
             try:
                 async with self._turn:
                     runner = self._ready(model, context, wanted) or await self._load(model, wanted)
             finally:
-                self._pending -= 1
+                self.pending -= 1
         runner.used += 1
         if keep_alive is not None:
             runner.keep_alive = keep_alive

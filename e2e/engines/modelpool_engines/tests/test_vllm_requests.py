@@ -37,7 +37,7 @@ async def test_a_client_that_leaves_stops_the_generation_at_once(*, stream: bool
             asking.cancel()
         left = state.now()
         await serving.until(lambda: not state.engine.batch.running, "the request is gone")
-        assert state.now() - left < 0.15
+        assert state.now() - left < 1.0  # a few milliseconds; the whole answer would take 50 s
 
 
 async def _read(session: ClientSession, body: dict[str, Any]) -> None:
@@ -46,17 +46,14 @@ async def _read(session: ClientSession, body: dict[str, Any]) -> None:
 
 
 async def test_requests_share_the_batch() -> None:
-    async with serving.vllm(*_FLAGS, FAKE_VLLM_DECODE_TOKENS_PER_SECOND="200") as (session, state):
-        loop = asyncio.get_running_loop()
-        body = {"max_tokens": 40, "ignore_eos": True}
-        started = loop.time()
-        await _chat(session, **body)
-        alone = loop.time() - started
-        started = loop.time()
-        await asyncio.gather(*(_chat(session, **body) for _ in range(16)))
-        together = loop.time() - started
-        assert 16 / together > 4 / alone
-        assert state.metrics.expose().count("vllm:") > 100
+    async with serving.vllm(*_FLAGS, **_SLOW) as (session, state), asyncio.TaskGroup() as tasks:
+        asking = [
+            tasks.create_task(_chat(session, max_tokens=1000, ignore_eos=True), name=f"client {number}")
+            for number in range(16)
+        ]
+        await serving.until(lambda: len(state.engine.batch.running) == 16, "16 requests run")
+        for task in asking:
+            task.cancel()
 
 
 async def test_the_same_request_gets_the_same_answer() -> None:

@@ -22,6 +22,8 @@ from . import settings as settings_
 
 log = logging.getLogger(__package__)
 
+_KEEP_ALIVE_SECONDS = 5.0
+"""The real server closes idle connections so soon, which a gateway must survive."""
 _DEATH_NOTICE_SECONDS = 0.4
 """How long the HTTP server outlives its engine."""
 
@@ -77,7 +79,13 @@ async def _run(flags: flags_.Flags, settings: settings_.Settings, devices: Seque
         return 0
     built = server.build_state(flags, settings, loaded)
     loop.add_signal_handler(signal.SIGUSR1, built.engine.die)
-    runner = web.AppRunner(server.build_app(built), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+    runner = web.AppRunner(
+        server.build_app(built),
+        access_log=None,
+        handler_cancellation=True,
+        keepalive_timeout=_KEEP_ALIVE_SECONDS,
+        shutdown_timeout=1.0,
+    )
     async with asyncio.TaskGroup() as tasks:
         core = tasks.create_task(built.engine.run(), name="engine")
         await runner.setup()
