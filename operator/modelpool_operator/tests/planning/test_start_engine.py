@@ -3,6 +3,7 @@
 Nothing here sleeps for a guess: every wait is for a line of a log or for a process to end, with a deadline.
 """
 
+import ast
 import fcntl
 import os
 import select
@@ -17,6 +18,7 @@ from queue import Empty, Queue
 
 import pytest
 
+from modelpool_operator.planning import scripts
 from modelpool_operator.planning.scripts import start_engine
 
 DEADLINE = 60.0
@@ -250,3 +252,12 @@ def test_the_proxy_of_the_environment_is_not_asked(
     stage.ready("qwen3:8b").touch()
     keeper.wait_for("Ready")
     assert not is_held(stage.lock(0))
+
+
+def test_the_script_is_python_that_an_older_image_reads() -> None:
+    text = Path(start_engine.__file__).read_text(encoding="utf-8")
+    tree = ast.parse(text, feature_version=(3, 9))
+    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
+    assert text == scripts.START_ENGINE
