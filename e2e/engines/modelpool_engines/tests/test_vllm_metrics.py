@@ -14,6 +14,10 @@ _FLAGS = ("--served-model-name", "qwen3:8b", "--max-model-len", "2048")
 _HELLO = {"model": "qwen3:8b", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 8}
 
 
+def _speculating(name: str) -> tuple[str, ...]:
+    return ("--served-model-name", name, "--max-model-len", "2048", "--speculative-config")
+
+
 def _series(exposed: str) -> Iterator[tuple[str, frozenset[tuple[str, str]]]]:
     """Yield every vllm series with its labels; those of `cache_config_info` are the configuration, not compared."""
     for match in map(_SAMPLE.fullmatch, exposed.splitlines()):
@@ -28,18 +32,12 @@ def _value(exposed: str, series: str) -> float:
 @pytest.mark.parametrize(
     ("recording", "flags"),
     [
+        ("05-metrics-before", _FLAGS),
         ("06-metrics-after", _FLAGS),
-        (
-            "81-ngram-metrics",
-            (
-                "--served-model-name",
-                "qwen3:8b-ngram",
-                "--max-model-len",
-                "2048",
-                "--speculative-config",
-                '{"method":"ngram","num_speculative_tokens":3}',
-            ),
-        ),
+        ("scripted-chat/05-metrics-before", _FLAGS),
+        ("scripted-chat/06-metrics-after", _FLAGS),
+        ("81-ngram-metrics", (*_speculating("qwen3:8b-ngram"), '{"method":"ngram","num_speculative_tokens":3}')),
+        ("83-draft-metrics", (*_speculating("qwen3:8b-draft"), '{"model":"/models/d","num_speculative_tokens":3}')),
     ],
 )
 async def test_every_recorded_series_is_there(recording: str, flags: tuple[str, ...]) -> None:
