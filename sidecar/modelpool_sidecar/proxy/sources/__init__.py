@@ -7,6 +7,10 @@ origin is out of reach. It knows nothing of requests.
 from typing import Protocol
 
 
+class SourceMissingError(OSError):
+    """There is no origin to follow, and waiting will not bring one; the message says what was looked for."""
+
+
 class Source(Protocol):
     """Anything that keeps a Directory up to date."""
 

@@ -19,6 +19,7 @@ from kubernetes.aio import client, config
 
 from ...routing.documents import RoutesDocument
 from ..directory import Directory
+from . import SourceMissingError
 from .objects import (
     ROUTES_SELECTOR,
     SERVICE_LABEL,
@@ -141,18 +142,25 @@ class ClusterSource:
 
     async def run(self) -> None:
         """Watch until cancelled."""
+        configuration = await self._configuration()
+        async with client.ApiClient(configuration) as api:
+            await self._follow(api)
+
+    async def _configuration(self) -> client.Configuration:
         configuration = client.Configuration()
         in_cluster: Callable[..., None] = config.load_incluster_config
         from_file: Callable[..., Awaitable[None]] = config.load_kube_config
-        if self._kubeconfig is not None:
-            await from_file(config_file=str(self._kubeconfig), client_configuration=configuration)
-        else:
+        try:
+            if self._kubeconfig is not None:
+                await from_file(config_file=str(self._kubeconfig), client_configuration=configuration)
+                return configuration
             try:
                 in_cluster(client_configuration=configuration)
             except config.ConfigException:  # not in a pod
                 await from_file(client_configuration=configuration)
-        async with client.ApiClient(configuration) as api:
-            await self._follow(api)
+        except (config.ConfigException, OSError) as error:
+            raise SourceMissingError(f"could not find a cluster to follow: {error}") from error
+        return configuration
 
     async def _follow(self, api: client.ApiClient) -> None:
         changed = asyncio.Event()

@@ -105,6 +105,12 @@ def test_a_wrong_setting_ends_with_its_name(tmp_path: Path) -> None:
     assert ended.stderr == "modelpool-sidecar: MODELPOOL_GATEWAY_DRAIN_DELAY must be seconds, got 'soon'\n"
 
 
+def test_without_a_cluster_and_a_file_there_is_nothing_to_follow(tmp_path: Path) -> None:
+    ended = run("--kubeconfig", str(tmp_path / "nowhere"), "--listen", "127.0.0.1:0", "--drain-delay", "0")
+    assert ended.returncode == 1
+    assert "could not find a cluster to follow" in ended.stderr.splitlines()[-1]
+
+
 def test_a_taken_port_ends_with_its_number(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

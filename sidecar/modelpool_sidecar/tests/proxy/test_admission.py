@@ -1,0 +1,113 @@
+"""Leases at the edges: what is granted in the same moment as something else happens. No socket."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from modelpool_sidecar.proxy.admission import Admission, Asker, Refused
+from modelpool_sidecar.proxy.directory import Directory
+from modelpool_sidecar.routing import table
+from modelpool_sidecar.routing.choose import RefusalKind, Wanted
+from modelpool_sidecar.routing.documents import Engine
+from modelpool_sidecar.tests.routing.worlds import OLLAMA, VLLM, document, entry, model
+
+WANTED = Wanted(model="qwen3:8b")
+ASKER = Asker(caller="a")
+
+
+def open_house(*, room: int = 1, pending: int = 9, timeout: float = 30) -> tuple[Directory, Admission]:
+    directory = Directory()
+    admission = Admission(directory)
+    serve(directory, room=room, pending=pending, timeout=timeout)
+    return directory, admission
+
+
+def serve(directory: Directory, *, room: int = 1, pending: int = 9, timeout: float = 30, up: bool = True) -> None:
+    routes = document(model("qwen3:8b", entry(Engine.VLLM, VLLM, room=room)), pending=pending, timeout=timeout)
+    service = table.service_of(routes.pool, routes.models[0].backends[0])
+    directory.load([routes], {service: (table.Address(url=VLLM, ready=up),)}, trusted=True)
+
+
+async def settled() -> None:
+    """Let every task run until it waits for something."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def hold(admission: Admission, end: asyncio.Event) -> str:
+    async with admission.lease(WANTED, ASKER) as target:
+        await end.wait()
+        return target.endpoint.url
+
+
+async def refused(admission: Admission) -> RefusalKind:
+    with pytest.raises(Refused) as caught:
+        await hold(admission, asyncio.Event())
+    return caught.value.refusal.kind
+
+
+async def test_a_caller_that_leaves_in_the_moment_of_its_grant_gives_it_back() -> None:
+    _, admission = open_house()
+    end = asyncio.Event()
+    async with AsyncExitStack() as first, asyncio.TaskGroup() as group:
+        await first.enter_async_context(admission.lease(WANTED, ASKER))
+        second = group.create_task(hold(admission, end), name="second")
+        third = group.create_task(hold(admission, end), name="third")
+        await settled()
+        await first.aclose()  # grants to the second, which has not run yet
+        second.cancel()
+        end.set()
+        assert await third == VLLM
+    assert admission.account.running == 0
+    assert admission.account.queues == {}
+
+
+async def test_a_line_that_forms_anew_while_the_old_one_dissolves_is_served() -> None:
+    _, admission = open_house(room=2)
+    end = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(hold(admission, end), name=f"hold {number}") for number in range(4)]
+        await settled()
+        end.set()
+        await asyncio.wait(tasks[:2])
+        tasks += [group.create_task(hold(admission, end), name=f"late {number}") for number in range(4)]
+        assert [await task for task in tasks] == [VLLM] * 8
+    assert admission.account.running == 0
+
+
+async def test_a_wait_ends_when_the_model_goes_and_at_its_deadline() -> None:
+    directory, admission = open_house(timeout=0.01)
+    end = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(hold(admission, end), name="holds")
+        await settled()
+        assert await refused(admission) is RefusalKind.QUEUE_TIMEOUT
+        serve(directory, timeout=30)
+        waits = group.create_task(refused(admission), name="waits")
+        await settled()
+        directory.load([], {}, trusted=True)
+        assert await waits is RefusalKind.UNKNOWN_MODEL
+        end.set()
+
+
+async def test_what_is_known_of_an_address_goes_with_it() -> None:
+    directory, _ = open_house()
+    directory.suspect(VLLM)
+    assert not directory.table.models[0].ready
+    directory.load([], {}, trusted=True)
+    serve(directory)
+    assert directory.table.models[0].ready
+    assert directory.suspects == frozenset()
+
+
+async def test_an_ollama_that_lacks_one_model_still_serves_the_others() -> None:
+    directory = Directory()
+    names = ("a", "b")
+    routes = document(*(model(name, entry(Engine.OLLAMA, OLLAMA, model=name)) for name in names))
+    service = table.service_of(routes.pool, routes.models[0].backends[0])
+    directory.load([routes], {service: (table.Address(url=OLLAMA, ready=True),)}, trusted=True)
+    directory.lacks(OLLAMA, "a")
+    assert [one.ready for one in directory.table.models] == [False, True]
+    directory.learn(OLLAMA, table.Probed(alive=True, models=frozenset(names)))
+    assert [one.ready for one in directory.table.models] == [True, True]
