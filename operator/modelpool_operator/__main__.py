@@ -27,6 +27,17 @@ def main() -> None:
     except ConfigException as exc:
         logger.error("No credentials for a cluster: give --kubeconfig, or run in a Pod", extra={"error": str(exc)})
         sys.exit(2)
+    except ExceptionGroup as failed:
+        refused, others = failed.split(OSError)
+        if refused is None or others is not None:
+            raise
+        logger.error("Could not listen", extra={"error": str(_first(refused))})
+        sys.exit(1)
+
+
+def _first(group: ExceptionGroup[OSError]) -> Exception:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, ExceptionGroup) else inner
 
 
 if __name__ == "__main__":

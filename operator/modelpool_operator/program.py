@@ -90,6 +90,7 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
                 memo.queue,
                 claims,
                 memo.readiness,
+                memo.changes,
                 namespaces=settings.namespaces,
                 every=settings.resync_seconds,
             )

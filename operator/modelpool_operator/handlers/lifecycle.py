@@ -1,5 +1,7 @@
 """How the program begins and ends inside kopf, who it is to the API server, and all of kopf's settings we rely on."""
 
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import kopf
@@ -64,7 +66,8 @@ def configure(settings: kopf.OperatorSettings) -> None:
 
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
-    settings.networking.error_backoffs = (0.25, 0.5, 1, 2, 5, 10)
+    # A watch that gives up ends the operator. An API server being upgraded, or a role being replaced, comes back.
+    settings.networking.error_backoffs = Patience()
     settings.networking.trust_env = False
 
     # No handler of ours persists anything. Should one ever, its marks would bear our name and not the framework's.
@@ -74,6 +77,13 @@ def configure(settings: kopf.OperatorSettings) -> None:
 
     # Below a Pod's usual grace period of 30 seconds: better to end oneself with a log line than to be killed without.
     settings.process.ultimate_exiting_timeout = 25
+
+
+class Patience(Iterable[float]):
+    """Delays between attempts at a request, in seconds: longer and longer up to half a minute, and without end."""
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((0.25, 0.5, 1, 2, 4, 8, 16), itertools.repeat(30))
 
 
 def _selector(child: str) -> tuple[str, str]:

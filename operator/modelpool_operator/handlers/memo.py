@@ -22,16 +22,23 @@ class Changes:
         """Pools known."""
         return len(self._hashes)
 
-    def is_news(self, uid: str, essence: Mapping[str, Any], *, deleted: bool) -> bool:
+    def is_news(self, body: Mapping[str, Any], *, deleted: bool = False) -> bool:
         """Return whether what matters of the pool differs from what was seen before; its end always does."""
+        uid = body["metadata"]["uid"]
         if deleted:
             self._hashes.pop(uid, None)
             return True
-        seen = names.fingerprint(repr(sorted(essence.items())), 16)
+        seen = names.fingerprint(repr(_essence(body)), 16)
         if self._hashes.get(uid) == seen:
             return False
         self._hashes[uid] = seen
         return True
+
+
+def _essence(body: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return what of a pool a pass may depend on, the status excepted: that is our own word, and no news to us."""
+    kept = ("generation", "labels", "annotations", "deletionTimestamp")
+    return [(key, dict(value) if isinstance(value := body["metadata"].get(key), Mapping) else value) for key in kept]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ kopf's handlers of raw events persist nothing: no finalizer, no annotation, no p
 its pool's reference and a hash; the object itself is let go at once.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import kopf
@@ -25,7 +24,7 @@ async def pool_changed(event: kopf.RawEvent, body: kopf.Body, memo: Memo, **_: A
     """Wake a pool when anything of it but its status changed."""
     ref = ObjectRef(body.metadata.namespace or "", body.metadata.name or "")
     memo.readiness.seen(ref)
-    if memo.changes.is_news(body.metadata.uid or "", essence(body), deleted=event["type"] == "DELETED"):
+    if memo.changes.is_news(body, deleted=event["type"] == "DELETED"):
         memo.queue.add(ref)
 
 
@@ -40,10 +39,3 @@ async def child_changed(body: kopf.Body, memo: Memo, **_: Any) -> None:
     pool = body.metadata.labels.get(names.POOL_LABEL)
     if pool:
         memo.queue.add(ObjectRef(body.metadata.namespace or "", pool))
-
-
-def essence(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what of a pool a pass may depend on, the status excepted: that is our own word, and no news to us."""
-    metadata = body["metadata"]
-    kept = ("generation", "labels", "annotations", "deletionTimestamp")
-    return {key: metadata.get(key) for key in kept}

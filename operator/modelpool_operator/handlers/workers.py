@@ -13,6 +13,7 @@ from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers.memo import Changes
 from modelpool_operator.handlers.readiness import Readiness
 from modelpool_operator.handlers.reconcile import Outcome, Reconciler
 from modelpool_operator.handlers.workqueue import DEFAULT_BACKOFF, WorkQueue
@@ -59,7 +60,7 @@ class Resync:
     """Puts every pool into the queue: all at once at the start, and from then on spread over `every` seconds.
 
     The first list also tells who claims which name, so that the first pass over a pool knows of all others; only then
-    is anything put into the queue.
+    is anything put into the queue. What it showed is no news when the watch shows it once more.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Resync:
         queue: WorkQueue,
         claims: Claims,
         readiness: Readiness,
+        changes: Changes,
         *,
         namespaces: Sequence[str],
         every: float,
@@ -76,6 +78,7 @@ class Resync:
         self._queue = queue
         self._claims = claims
         self._readiness = readiness
+        self._changes = changes
         self._namespaces: Sequence[str | None] = namespaces or (None,)
         self._every = every
 
@@ -108,6 +111,7 @@ class Resync:
         return found
 
     def _note(self, body: Object) -> None:
+        self._changes.is_news(body)
         try:
             self._claims.put(parsing.from_body(body))
         except parsing.InvalidPoolError as exc:

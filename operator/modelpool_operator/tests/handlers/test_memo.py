@@ -1,7 +1,6 @@
 """Which change of a pool is news."""
 
 from modelpool_operator.handlers.memo import Changes
-from modelpool_operator.handlers.watches import essence
 
 
 def body(**metadata: object) -> dict[str, object]:
@@ -9,7 +8,7 @@ def body(**metadata: object) -> dict[str, object]:
 
 
 def is_news(changes: Changes, seen: dict[str, object], *, deleted: bool = False) -> bool:
-    return changes.is_news("u", essence(seen), deleted=deleted)
+    return changes.is_news(seen, deleted=deleted)
 
 
 def test_an_echo_of_our_own_status_is_no_news() -> None:

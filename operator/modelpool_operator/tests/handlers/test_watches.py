@@ -1,6 +1,7 @@
 """What is watched and with what right: by looking at what kopf was told, and by calling the handlers."""
 
 import asyncio
+import itertools
 from typing import Any
 
 import kopf
@@ -91,3 +92,12 @@ def test_no_handler_makes_kopf_write_to_objects() -> None:
     """kopf persists for handlers of changes, daemons, timers and finalizers; of those there must be none."""
     for family in ("_changing", "_spawning", "_indexing", "_webhooks"):
         assert not list(getattr(watches.REGISTRY, family).get_all_handlers()), family
+
+
+def test_watches_outlast_an_api_server_that_is_away_for_hours() -> None:
+    settings = kopf.OperatorSettings()
+    lifecycle.configure(settings)
+    backoffs = settings.networking.error_backoffs
+    assert isinstance(backoffs, lifecycle.Patience)
+    for _ in range(2):  # kopf takes it anew for every request.
+        assert sum(itertools.islice(backoffs, 1000)) > 8 * 3600

@@ -11,6 +11,7 @@ from modelpool_operator.cluster import errors
 from modelpool_operator.cluster.client import Client
 from modelpool_operator.handlers import workers
 from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers.memo import Changes
 from modelpool_operator.handlers.readiness import Readiness
 from modelpool_operator.handlers.reconcile import Outcome, Result
 from modelpool_operator.handlers.workqueue import WorkQueue
@@ -134,7 +135,7 @@ async def test_at_the_start_every_pool_is_queued_and_every_claim_known(
     put_pool(server, "b")
     server.put(POOLS, metadata={"name": "invalid"}, spec={})
     queue, claims, readiness = WorkQueue(clock=Clock(), random=lambda: 0), Claims(), Readiness()
-    resync = workers.Resync(client, queue, claims, readiness, namespaces=["llm"], every=600)
+    resync = workers.Resync(client, queue, claims, readiness, Changes(), namespaces=["llm"], every=600)
     assert len(await resync.start()) == 3
     assert len(queue) == 3
     assert claims.lost_by(B) == {"m": A}
@@ -145,7 +146,7 @@ async def test_every_pool_comes_again_and_again(server: api_server.ApiServer, cl
     put_pool(server, "a")
     loop = asyncio.get_running_loop()
     queue = WorkQueue(clock=loop.time, random=lambda: 0, spacing=0)
-    resync = workers.Resync(client, queue, Claims(), Readiness(), namespaces=["llm"], every=0.02)
+    resync = workers.Resync(client, queue, Claims(), Readiness(), Changes(), namespaces=["llm"], every=0.02)
     pools = await resync.start()
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(resync.run(pools))
@@ -171,7 +172,7 @@ async def test_an_api_server_that_is_late_is_waited_for(
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
     queue = WorkQueue(clock=Clock(), random=lambda: 0)
-    resync = workers.Resync(client, queue, Claims(), Readiness(), namespaces=["llm"], every=600)
+    resync = workers.Resync(client, queue, Claims(), Readiness(), Changes(), namespaces=["llm"], every=600)
     assert await resync.start() == [A]
     assert waits == [0.25, 0.5, 1.0]
     assert "Could not list the ModelPools" in caplog.text
