@@ -154,7 +154,7 @@ class Store:
 
     def blob_path(self, model: Model) -> str:
         """Where the weights would lie."""
-        return f"{self._folder or '/root/.ollama/models'}/blobs/sha256-{model.blob}"
+        return f"{self._folder or '/usr/share/ollama/.ollama/models'}/blobs/sha256-{model.blob}"
 
     def _put(self, model: Model) -> None:
         self._models[names.parse(model.name).key] = model
