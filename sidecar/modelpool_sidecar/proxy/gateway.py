@@ -111,10 +111,10 @@ class Gateway:
 
     def _leave(self, visiting: Visit) -> None:
         labels = (visiting.pool, visiting.model, visiting.backend)
-        self._metrics.requests.labels(*labels, visiting.dialect.value, str(visiting.status), visiting.route).inc()
+        self._metrics.requests(*labels, visiting.dialect.value, str(visiting.status), visiting.route).inc()
         if visiting.backend:
-            self._metrics.duration.labels(*labels).observe((time.monotonic_ns() - visiting.started_ns) / 1e9)
+            self._metrics.duration(*labels).observe((time.monotonic_ns() - visiting.started_ns) / 1e9)
             if visiting.first_byte_ns is not None:
                 waited = (visiting.first_byte_ns - visiting.started_ns) / 1e9
-                self._metrics.first_byte.labels(*labels).observe(waited)
+                self._metrics.first_byte(*labels).observe(waited)
         self._access.write(visiting.record())

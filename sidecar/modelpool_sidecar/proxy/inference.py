@@ -63,15 +63,15 @@ class Inference:
         visit.aim(target)
         labels = (visit.pool, visit.model, visit.backend)
         if visit.attempts == 1:
-            self._metrics.queue.labels(*labels).observe(visit.queue_ns / 1e9)
+            self._metrics.queue(*labels).observe(visit.queue_ns / 1e9)
         if target.why is not None:
-            self._metrics.fallbacks.labels(visit.pool, visit.model, target.why.value).inc()
+            self._metrics.fallbacks(visit.pool, visit.model, target.why.value).inc()
 
     def _learn(self, target: Target, failure: AttemptFailed) -> None:
         """What a failed attempt says about the engine, beyond this request."""
         url = target.endpoint.url
         labels = (str(target.model.pool.ref), target.model.name, target.backend.engine.value, failure.kind.value)
-        self._metrics.upstream_errors.labels(*labels).inc()
+        self._metrics.upstream_errors(*labels).inc()
         match failure.kind:
             case Failure.REFUSED | Failure.CLOSED:
                 self._directory.suspect(url)

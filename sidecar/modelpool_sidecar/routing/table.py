@@ -113,12 +113,13 @@ class RoutingTable:
     pools: tuple[PoolRef, ...] = ()
 
     def find(self, name: str) -> Model | None:
-        """The model that answers to a name or alias; case and a tag of `latest` do not matter, as with Ollama."""
+        """The model that answers to a name or alias; as with Ollama, neither case, nor a tag of `latest`, nor the
+        default registry and namespace matter."""
         return self.names.get(name) or self.names.get(_folded(name))
 
 
 def _folded(name: str) -> str:
-    return name.lower().removesuffix(":latest")
+    return name.lower().removeprefix("registry.ollama.ai/").removeprefix("library/").removesuffix(":latest")
 
 
 def service_of(pool: documents.Pool, entry: documents.BackendEntry) -> ServiceRef:

@@ -45,7 +45,10 @@ def test_a_wrong_document_is_refused_with_the_place(text: bytes, says: str) -> N
     assert says in str(caught.value)
 
 
-@pytest.mark.parametrize("asked", ["qwen3:8b", "QWEN3:8B", "qwen3", "qwen3:latest", "Qwen3"])
+@pytest.mark.parametrize(
+    "asked",
+    ["qwen3:8b", "QWEN3:8B", "qwen3", "qwen3:latest", "Qwen3", "library/qwen3:8b", "registry.ollama.ai/library/qwen3"],
+)
 def test_names_match_as_ollama_matches_them(asked: str) -> None:
     found = built(document(model(aliases=("qwen3",)))).find(asked)
     assert found is not None
