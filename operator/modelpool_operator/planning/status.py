@@ -10,13 +10,8 @@ from datetime import datetime
 from typing import Final
 
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.api.quantity import gib
-from modelpool_operator.api.status import (
-    GatewayStatus,
-    GpuStatus,
-    ModelState,
-    PoolStatus,
-)
+from modelpool_operator.api.quantity import GIB, gib
+from modelpool_operator.api.status import GatewayStatus, GpuStatus, ModelState, PoolStatus
 from modelpool_operator.planning import conditions, states
 from modelpool_operator.planning.conditions import Finding, no, unknown, yes
 from modelpool_operator.planning.observed import Observed
@@ -112,7 +107,7 @@ def _gpus(placement: Placement) -> tuple[GpuStatus, ...]:
     """Return the cards as shown: `planned` is rounded, and `free` is what is left of the rounded numbers."""
     shown = []
     for card in placement.cards:
-        tenth = 1024**3 / 10
+        tenth = GIB / 10
         memory, planned, reserve = (round(amount / tenth) for amount in (card.memory, card.planned, card.reserve))
         shown.append(
             GpuStatus(
