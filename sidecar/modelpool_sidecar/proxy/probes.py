@@ -100,12 +100,15 @@ class Prober:
             await self._pause(subject, hurry)
 
     async def _pause(self, subject: Subject, hurry: asyncio.Event) -> None:
-        """Wait for the next probe: long while all is well, but no longer than until a request fails there."""
+        """Wait for the next probe: long while all is well, and not at all when a request has just failed there.
+
+        One broken connection may have been that connection's fault: an engine that lives is taken back at once.
+        """
         if self._is_content(subject):
             hurry.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(hurry.wait(), READY_INTERVAL)
-        if not self._is_content(subject):
+        else:
             await asyncio.sleep(UNREADY_INTERVAL)
 
     def _is_content(self, subject: Subject) -> bool:

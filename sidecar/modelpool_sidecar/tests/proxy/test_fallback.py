@@ -127,11 +127,13 @@ async def test_a_closed_port_is_passed_over_at_once_and_remembered(tmp_path: Pat
         scene(tmp_path, document(backend("vllm", vllm.url), backend("ollama", ollama.url))) as gate,
     ):
         await gate.until_ready(True, True)
+        vllm.healthy = False
         gate.running.directory.suspect(vllm.url)
         assert gate.ready() == [False, True]
         async with gate.post("/api/chat", CHAT) as response:
             assert response.headers["X-ModelPool-Route"] == "fallback"
         assert vllm.received == []
+        vllm.healthy = True
         await gate.until_ready(True, True)
 
 
