@@ -40,7 +40,7 @@ async def run(path: Path, *, keep: bool, console: Console) -> int:
         UnexpectedAnswerError, TimeoutError: the system did not do what the demonstration says it does.
     """
     wanted = manifests.read_pool(path)
-    verdict = reports.decide(wanted)
+    verdict = reports.decide_here(wanted)
     console.rule("The plan", align="left")
     plan_table.show(reports.report(wanted, verdict), console, flags=False)
     if isinstance(verdict, Refusal):

@@ -66,7 +66,7 @@ async def run(options: Options, console: Console) -> int:
         manifests.BadFileError: the file holds no valid ModelPool.
     """
     wanted = manifests.read_pool(options.file)
-    verdict = reports.decide(wanted)
+    verdict = reports.decide_here(wanted)
     table.show(reports.report(wanted, verdict), console, flags=False)
     if isinstance(verdict, Refusal):
         return FAILED

@@ -2,20 +2,28 @@
 
 from typing import Any
 
+from msgspec import structs
+
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning.cards import cards_of
 from modelpool_operator.planning.engines import ollama, vllm
-from modelpool_operator.planning.placement import Placement, Share, place
+from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.placement import Placement, Share
+from modelpool_operator.planning.plan import place_pool
 from modelpool_operator.planning.refusals import Refusal
 
 Report = dict[str, Any]
 
 
 def decide(pool: ModelPool) -> Placement | Refusal:
-    """Return the operator's placement of the pool, with the card size that the pool declares."""
-    cards = cards_of(pool.spec, None)
-    return cards if isinstance(cards, Refusal) else place(pool.spec, cards)
+    """Return what the operator would decide of a new pool, with the card size that the pool declares."""
+    return place_pool(pool, Observed())
+
+
+def decide_here(pool: ModelPool) -> Placement | Refusal:
+    """Return the same for a pool of this machine, which need not say on which node its cards are."""
+    node = pool.spec.node_selector or {"kubernetes.io/hostname": "localhost"}
+    return decide(structs.replace(pool, spec=structs.replace(pool.spec, node_selector=node)))
 
 
 def report(pool: ModelPool, verdict: Placement | Refusal) -> Report:

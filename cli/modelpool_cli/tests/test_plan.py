@@ -69,6 +69,16 @@ def test_the_picture_is_drawn_to_scale(capsys: pytest.CaptureFixture[str]) -> No
     assert "<svg" not in out
 
 
+def test_a_pool_that_the_operator_would_refuse_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (EXAMPLES / "two-gpu-12gb.yaml").read_text()
+    path = tmp_path / "pool.yaml"
+    path.write_text(text.replace("sharing: visibleDevices", "sharing: timeSlicing"))
+    status, out, _ = run(capsys, "plan", path)
+    assert status == 1
+    assert "SharingNotPossible" in out
+    assert "`gpus.count` must be 1 with sharing 'timeSlicing', got 2" in out.replace("\n", " ")
+
+
 BAD_FILES = {
     "no such file": (None, "No such file or directory"),
     "no YAML": ("a: [", "no valid YAML"),

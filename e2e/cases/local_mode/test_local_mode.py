@@ -121,7 +121,7 @@ def test_the_demonstration_asks_every_model_through_both_clients() -> None:
 @asynccontextmanager
 async def local_pool(example: str, folder: Path) -> AsyncIterator[pools.LocalPool]:
     wanted = manifests.read_pool(EXAMPLES / example)
-    placement = reports.decide(wanted)
+    placement = reports.decide_here(wanted)
     assert isinstance(placement, Placement)
     events: list[Started | Ended] = []
     listen = (("127.0.0.1", ports.pick(1)[0]),)
