@@ -63,6 +63,11 @@ class Program:
                 found.append(json.loads(line))
         return found
 
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self.process.kill()
+        self.process.wait()
+
     def assert_alive(self) -> None:
         """Fail with the end of its log when it has ended."""
         assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log.read_text()[-4000:]}"
@@ -186,7 +191,8 @@ class Installation:
             operator = Operator(cluster=self.cluster, user=user, program=program)
             operator.wait_until_ready()
             yield operator
-            program.stop()
+            if program.process.returncode != -signal.SIGKILL:
+                program.stop()
         bad = [line for line in program.lines() if line["level"] in ("error", "critical")]
         assert not bad, bad[0].get("exception", bad[0])
         refused = [one for one in operator.requests() if one.status in (401, 403) and "terminated" not in one.uri]

@@ -1,4 +1,4 @@
-"""An operator that finds everything as it should be writes nothing: not on a second look, not after a restart."""
+"""An operator that finds everything as it should be writes nothing, and one that finds half of it makes the rest."""
 
 from datetime import UTC, datetime
 
@@ -57,3 +57,19 @@ def test_the_operator_asks_for_no_more_than_it_needs(
     }
     assert foreign == set()
     print("Used:", sorted({(one.group, one.resource, one.subresource, one.verb) for one in operator.requests()}))
+
+
+def test_what_a_killed_operator_left_half_done_the_next_one_finishes(
+    cluster: Cluster, gpu_node: GpuNodes, installation: Installation, namespace: str
+) -> None:
+    gpu_node(gpus=2, replicas=4)
+    with installation.operator() as operator:
+        pool = Pool.create(cluster, namespace, example("consolidated"))
+        waiting.wait_for("the first object", lambda: pool.names(["PersistentVolumeClaim"]), every=0.001)
+        operator.program.kill()
+    made = pool.names()
+    with installation.operator() as operator:
+        pool.wait_ready("2/2")
+        pool.settle(operator)
+    print(f"killed after {len(made)} of {len(pool.names())} objects")
+    assert made < pool.names()

@@ -127,3 +127,35 @@ def test_a_spec_that_only_the_operator_can_refuse_is_refused_in_the_status(
     planned = waiting.wait_for("the condition Planned", lambda: pool.conditions().get("Planned"))
     assert (planned["status"], planned["reason"]) == ("False", "CardMemoryUnknown")
     assert pool.names() == set()
+
+
+def test_of_two_pools_that_claim_a_name_the_younger_one_is_told(
+    cluster: Cluster, gpu_node: GpuNodes, namespace: str, operator: Operator
+) -> None:
+    gpu_node(replicas=4)
+    older = Pool.create(cluster, namespace, small("older", models=1))
+    older.wait_ready("1/1")
+    created = older.get()["metadata"]["creationTimestamp"]
+    younger = small("younger", models=1)
+    waiting.wait_for(
+        "another second, as creation times count in seconds",
+        lambda: created < cluster_time(cluster, namespace),
+    )
+    loser = Pool.create(cluster, namespace, younger)
+
+    def told() -> bool:
+        said = str(loser.conditions())
+        assert f"{namespace}/older" in said, said
+        return True
+
+    waiting.wait_for("the younger pool's status to name the older one", told)
+    assert "younger" not in str(older.conditions())
+
+    cluster.api.delete(older.path)
+    waiting.wait_for("the younger pool to have the name", lambda: "older" not in str(loser.conditions()))
+
+
+def cluster_time(cluster: Cluster, namespace: str) -> str:
+    """Return the API server's time as it writes it, by making an object that is not kept."""
+    path = f"/api/v1/namespaces/{namespace}/configmaps?dryRun=All"
+    return str(cluster.api.create(path, {"metadata": {"name": "clock"}})["metadata"]["creationTimestamp"])
