@@ -80,6 +80,27 @@ def test_objects_of_others_with_our_label_are_left_alone(cluster: Cluster, pool:
     assert "ConfigMap theirs" in pool.names(["ConfigMap"])
 
 
+def test_an_object_that_has_a_childs_name_is_not_taken_over(
+    cluster: Cluster, gpu_node: GpuNodes, namespace: str, operator: Operator
+) -> None:
+    gpu_node(replicas=4)
+    path = f"/api/v1/namespaces/{namespace}/services"
+    service = {"metadata": {"name": "small-model-0"}, "spec": {"ports": [{"port": 80}], "selector": {"app": "theirs"}}}
+    theirs = cluster.api.create(path, service)
+    pool = Pool.create(cluster, namespace, small())
+    want = "Could not apply Service small-model-0: an object of that name is there and is not this pool's"
+
+    def told() -> bool:
+        said = [condition["message"] for condition in pool.conditions().values()]
+        assert any(want in message for message in said), said
+        return True
+
+    waiting.wait_for("the status to say so", told)
+    waiting.wait_for("the rest of the pool", lambda: "Deployment small-model-1" in pool.names())
+    live = cluster.api.get(f"{path}/small-model-0")
+    assert live["metadata"]["resourceVersion"] == theirs["metadata"]["resourceVersion"]
+
+
 def test_deleting_the_pool_leaves_nothing_behind(cluster: Cluster, pool: Pool, operator: Operator) -> None:
     began = datetime.now(UTC)
     cluster.api.delete(pool.path)

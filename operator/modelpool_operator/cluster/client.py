@@ -73,13 +73,16 @@ class Client:
         answer: Object = await self._request(what, "get", kind.path(ref.namespace, ref.name))
         return answer
 
-    async def list_all(self, kind: Kind, namespace: str | None = None, *, labels: str | None = None) -> list[Object]:
+    async def list_all(
+        self, kind: Kind, namespace: str | None = None, *, labels: str | None = None, fields: str | None = None
+    ) -> list[Object]:
         """Return all objects of a kind, page by page, with the `apiVersion` and `kind` that a list leaves out.
 
         Args:
             kind: of which kind.
             namespace: where; None means everywhere, or a kind without namespaces.
             labels: a label selector.
+            fields: a field selector.
         """
         found: list[Object] = []
         token: str | None = None
@@ -89,6 +92,7 @@ class Client:
                 "get",
                 kind.path(namespace),
                 label_selector=labels,
+                field_selector=fields,
                 limit=_PAGE,
                 _continue=token,
             )

@@ -6,6 +6,7 @@
     ├── UnreachableError    the world's: no answer, or one that asks to come again (network, 429, 5xx, 410) — back off
     ├── DeniedError         the installation's: credentials or RBAC say no (401, 403) — a human grants the right
     ├── RejectedError       ours or the user's: the object is wrong (400, 405, 413, 415, 422) — its text names the field
+    ├── TakenError          the user's: an object of that name is there and is not ours — a human renames it
     ├── ConflictError       nobody's: somebody else was faster (409) — an outcome; look again
     └── AbsentError         nobody's: it is not there, or goes away with its namespace (404) — an outcome
 
@@ -38,6 +39,10 @@ class DeniedError(ClusterError):
 
 class RejectedError(ClusterError):
     """The API server, or an admission webhook, does not take the object."""
+
+
+class TakenError(ClusterError):
+    """An object of that name exists and is not ours. To apply it would be to take it over, and to delete it one day."""
 
 
 class ConflictError(ClusterError):

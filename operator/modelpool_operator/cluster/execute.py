@@ -2,16 +2,27 @@
 
 import logging
 from dataclasses import dataclass
+from typing import Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client
+from modelpool_operator.cluster.observe import owned_by
 from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.plan import Plan
 
 logger = logging.getLogger(__name__)
+
+_REFUSALS: Final = (
+    errors.RejectedError,
+    errors.DeniedError,
+    errors.TakenError,
+    errors.ConflictError,
+    errors.AbsentError,
+)
+"""What concerns one object and not the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +48,11 @@ async def execute(client: Client, pool: ObjectRef, plan: Plan, observed: Observe
     applied = deleted = 0
     for manifest in plan.apply:
         try:
+            if ref_of(manifest) not in observed.children:
+                await _assert_free(client, manifest)
             await _apply(client, manifest)
             applied += 1
-        except (errors.RejectedError, errors.DeniedError, errors.ConflictError, errors.AbsentError) as exc:
+        except _REFUSALS as exc:
             failures.append(str(exc))
     for child in plan.delete:
         try:
@@ -53,6 +66,18 @@ async def execute(client: Client, pool: ObjectRef, plan: Plan, observed: Observe
             extra={"applied": applied, "deleted": deleted, "reasons": plan.reasons, "failures": tuple(failures)},
         )
     return Outcome(applied=applied, deleted=deleted, failures=tuple(failures))
+
+
+async def _assert_free(client: Client, manifest: Manifest) -> None:
+    """Raise TakenError when an object of that name is there, since what is this pool's was observed.
+
+    Server-side apply cannot be told to make an object and never to take one over.
+    """
+    ref, namespace = ref_of(manifest), manifest["metadata"]["namespace"]
+    kind = kinds.child(ref.api_version, ref.kind)
+    for found in await client.list_all(kind, namespace, fields=f"metadata.name={ref.name}"):
+        if not owned_by(found, manifest["metadata"]["ownerReferences"][0]["uid"]):
+            raise errors.TakenError(f"Could not apply {ref}: an object of that name is there and is not this pool's")
 
 
 async def _apply(client: Client, manifest: Manifest) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -34,16 +35,28 @@ async def test_kopf_logs_in_as_the_client_does(tmp_path: Path) -> None:
     assert not info.insecure
 
 
-def test_without_credentials_the_program_says_so_and_ends() -> None:
+def run(*arguments: str) -> tuple[int, str]:
+    """Return the program's exit status and the message of its last record."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     done = subprocess.run(
-        [sys.executable, "-m", "modelpool_operator"],
+        [sys.executable, "-m", "modelpool_operator", *arguments],
         env=environment,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert done.returncode == 2, done.stderr
-    last = json.loads(done.stderr.splitlines()[-1])
-    assert last["message"] == "No credentials for a cluster: give --kubeconfig, or run in a Pod"
+    return done.returncode, json.loads(done.stderr.splitlines()[-1])["message"]
+
+
+def test_without_credentials_the_program_says_so_and_ends() -> None:
+    assert run() == (2, "No credentials for a cluster: give --kubeconfig, or run in a Pod")
+
+
+def test_a_port_that_is_taken_ends_the_program_in_plain_words(tmp_path: Path) -> None:
+    kubeconfig = api_server.kubeconfig_of(api_server.ApiServer(url="http://127.0.0.1:1"), tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"--health-address=127.0.0.1:{taken.getsockname()[1]}"
+        assert run(f"--kubeconfig={kubeconfig}", address) == (1, "Could not listen")

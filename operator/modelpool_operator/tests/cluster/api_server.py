@@ -80,6 +80,8 @@ class ApiServer:
         items = [thing for path, thing in self.objects.items() if path.rpartition("/")[0] == request.path]
         wanted = dict(term.split("=") for term in request.query.get("labelSelector", "").split(",") if "=" in term)
         items = [thing for thing in items if wanted.items() <= (thing["metadata"].get("labels") or {}).items()]
+        name = request.query.get("fieldSelector", "").removeprefix("metadata.name=")
+        items = [thing for thing in items if name in ("", thing["metadata"]["name"])]
         start = int(request.query.get("continue", 0))
         limit = int(request.query["limit"])
         more = {"continue": str(start + limit)} if start + limit < len(items) else {}

@@ -21,7 +21,9 @@ PLACEMENT = Placement(cards=(), shares=())
 
 
 def manifest(kind: str, name: str, **metadata: Any) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": kind, "metadata": {"namespace": "llm", "name": name, **metadata}}
+    owners = [{"uid": "ours", "controller": True}]
+    owned = {"namespace": "llm", "name": name, "ownerReferences": owners, **metadata}
+    return {"apiVersion": "v1", "kind": kind, "metadata": owned}
 
 
 def plan(*apply: dict[str, Any], delete: tuple[dict[str, Any], ...] = ()) -> Plan:
@@ -39,7 +41,8 @@ async def test_apply_in_order_then_delete(server: ApiServer, client: Client) -> 
     todo = plan(manifest("ConfigMap", "a"), manifest("Service", "b"), delete=(old,))
     done = await execute(client, POOL, todo, Observed.from_manifests(children=[old]))
     assert server.writes == [("PATCH", f"{CONFIGS}/a"), ("PATCH", f"{SERVICES}/b"), ("DELETE", f"{SERVICES}/old")]
-    assert {request.query.get("fieldManager") for request in server.requests[:2]} == {"modelpool-operator"}
+    patches = [request for request in server.requests if request.verb == "PATCH"]
+    assert {request.query["fieldManager"] for request in patches} == {"modelpool-operator"}
     assert (done.applied, done.deleted) == (2, 1)
 
 
@@ -54,7 +57,7 @@ async def test_an_api_server_that_cannot_serve_ends_the_pass(server: ApiServer, 
     server.refuse("PATCH", f"{CONFIGS}/a", 503, "later")
     with pytest.raises(errors.UnreachableError):
         await execute(client, POOL, plan(manifest("ConfigMap", "a"), manifest("Service", "b")), Observed())
-    assert len(server.requests) == 1
+    assert server.writes == [("PATCH", f"{CONFIGS}/a")]
 
 
 async def test_what_is_gone_already_is_no_failure(server: ApiServer, client: Client) -> None:
@@ -69,3 +72,30 @@ async def test_an_object_that_took_the_name_meanwhile_is_left_alone(server: ApiS
     done = await execute(client, POOL, plan(delete=(seen,)), Observed.from_manifests(children=[seen]))
     assert (done.deleted, done.failures) == (0, ())
     assert f"{SERVICES}/s" in server.objects
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{}, {"ownerReferences": [{"uid": "of-another-pool", "controller": True}]}],
+    ids=["nobody's", "another pool's"],
+)
+async def test_an_object_of_somebody_else_is_not_taken_over(
+    server: ApiServer, client: Client, metadata: dict[str, Any]
+) -> None:
+    server.put(CONFIGS, metadata={"name": "a", **metadata})
+    done = await execute(client, POOL, plan(manifest("ConfigMap", "a"), manifest("Service", "b")), Observed())
+    assert server.writes == [("PATCH", f"{SERVICES}/b")]
+    want = "Could not apply ConfigMap a: an object of that name is there and is not this pool's"
+    assert done.failures == (want,)
+
+
+async def test_what_came_since_we_looked_and_is_ours_is_applied(server: ApiServer, client: Client) -> None:
+    server.put(CONFIGS, metadata={"name": "a", "ownerReferences": [{"uid": "ours", "controller": True}]})
+    done = await execute(client, POOL, plan(manifest("ConfigMap", "a")), Observed())
+    assert (done.applied, done.failures) == (1, ())
+
+
+async def test_what_was_observed_as_ours_is_applied_without_asking_again(server: ApiServer, client: Client) -> None:
+    live = manifest("ConfigMap", "a", uid="u")
+    await execute(client, POOL, plan(manifest("ConfigMap", "a")), Observed.from_manifests(children=[live]))
+    assert [request.verb for request in server.requests] == ["PATCH"]
