@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from .protocols import origins
+from .protocols.origins import Doorman
 from .proxy.administration import Administration
 from .proxy.admission import Admission
 from .proxy.aiohttp_upstream import AiohttpUpstream
@@ -57,9 +59,15 @@ async def gateway(settings: Settings, access: AccessLog) -> AsyncIterator[Runnin
         pages=pages,
         metrics=pages.metrics,
         access=access,
+        doorman=Doorman(
+            origins=settings.origins,
+            loopback=origins.are_loopback(listen.host for listen in settings.listen),
+            hostname=socket.gethostname(),
+        ),
     )
     application = web.Application(client_max_size=settings.max_body_bytes)
     application.router.add_route("*", "/{path:.*}", door.handle)
+    application.on_response_prepare.append(_keep_to_ourselves)
     runner = web.AppRunner(
         application,
         # Without this a caller that leaves goes unnoticed, and its answer is generated to the end.
@@ -106,6 +114,11 @@ def _source(settings: Settings, directory: Directory) -> Source:
     from .proxy.sources.cluster import ClusterSource
 
     return ClusterSource(directory, namespaces=settings.namespaces, kubeconfig=settings.kubeconfig)
+
+
+async def _keep_to_ourselves(_: web.Request, response: web.StreamResponse) -> None:
+    """The names and versions of our libraries are nobody's business."""
+    response.headers.popall("Server", None)
 
 
 async def _open(runner: web.AppRunner, listen: Listen) -> Listen:

@@ -11,8 +11,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from .protocols.paths import ADMIN
+
 PREFIX: Final = "MODELPOOL_GATEWAY_"
-ADMIN_CALLS: Final = frozenset({"pull", "push", "create", "copy", "delete", "blobs"})
+ADMIN_CALLS: Final = frozenset(name for name, _ in ADMIN.values())
 
 
 class InvalidSettingError(ValueError):
@@ -46,7 +48,9 @@ class Settings:
     listen: tuple[Listen, ...] = (Listen("0.0.0.0", 8100), Listen("0.0.0.0", 11434))  # noqa: S104 -- a pod's only job
     """8100 is the gateway's own port, 11434 the one that Ollama's clients try first."""
     open_admin: frozenset[str] = frozenset()
-    """Administrative calls of Ollama that are let through; closed by default, because callers share the engines."""
+    """Administrative calls that are let through; closed by default, because callers share the engines."""
+    origins: tuple[str, ...] = ()
+    """Origins of browsers that may ask, beside this machine's: Ollama's OLLAMA_ORIGINS. `*` allows all."""
     log_format: LogFormat = LogFormat.JSON
     log_level: str = "info"
     access_log: bool = True
@@ -126,9 +130,10 @@ OPTIONS: Final = (
         "--open-admin",
         _one_of(*sorted(ADMIN_CALLS)),
         f"one of {', '.join(sorted(ADMIN_CALLS))}",
-        "let this administrative call of Ollama through",
+        "let this administrative call of an engine through",
         frozenset,
     ),
+    Option("origins", "--origin", str, "an origin", "let browsers of this origin ask, * for any part", tuple),
     Option("log_format", "--log-format", LogFormat, "json or text", "how log lines look"),
     Option("log_level", "--log-level", _one_of(*_LEVELS), f"one of {', '.join(_LEVELS)}", "the least that is logged"),
     Option("access_log", "--access-log", _flag, "true or false", "one line per request"),

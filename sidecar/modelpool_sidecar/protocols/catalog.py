@@ -109,6 +109,18 @@ def model(card: ModelCard, name: str) -> Answer:
     return Answer(body=gojson.encode(_model(card, name)), content_type=PLAIN_JSON)
 
 
+def anthropic_models(cards: Iterable[ModelCard]) -> Answer:
+    """GET /v1/models for a client of Anthropic's API: one page that holds all."""
+    data = [_anthropic(card, name) for card in cards for name in _names(card)]
+    ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
+    return Answer(body=gojson.encode({"data": data, "has_more": False, **ends}), content_type=PLAIN_JSON)
+
+
+def anthropic_model(card: ModelCard, name: str) -> Answer:
+    """GET /v1/models/{id} for a client of Anthropic's API."""
+    return Answer(body=gojson.encode(_anthropic(card, name)), content_type=PLAIN_JSON)
+
+
 def find(cards: Iterable[ModelCard], name: str) -> ModelCard | None:
     """The card that a requested name means."""
     by_name = {spelling: card for card in reversed(list(cards)) for spelling in reversed(list(_names(card)))}
@@ -147,6 +159,10 @@ def _details(card: ModelCard) -> dict[str, object]:
 def _digest(card: ModelCard) -> str:
     """An identity in the form of Ollama's digest: equal for the names of one model, different between models."""
     return hashlib.sha256(f"{card.engine.value}\n{card.name}\n{card.created_ns}".encode()).hexdigest()
+
+
+def _anthropic(card: ModelCard, name: str) -> dict[str, object]:
+    return {"type": "model", "id": name, "display_name": card.name, "created_at": rfc3339(card.created_ns)}
 
 
 def _model(card: ModelCard, name: str) -> dict[str, object]:

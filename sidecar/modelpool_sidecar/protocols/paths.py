@@ -68,6 +68,8 @@ class Call:
 
 
 _UNSERVED: Final = Unserved("the engine that serves this model has no such call")
+ANTHROPIC_HEADER: Final = "anthropic-version"
+"""Sent by all clients of Anthropic's API: it tells their list of models from OpenAI's, which has the same path."""
 _CATALOG: Final = {
     "/": (Dialect.OLLAMA, Operation.ROOT),
     "/api/version": (Dialect.OLLAMA, Operation.VERSION),
@@ -79,6 +81,7 @@ _MODEL_BY_ID: Final = "/v1/models/"
 _SHOW: Final = "/api/show"
 _BLOBS: Final = "/api/blobs/"
 
+_SCORES: Final = ("/v1/rerank", "/v2/rerank", "/rerank", "/v1/score", "/score")
 _BOTH: Final = frozenset(Engine)
 _VLLM: Final = frozenset({Engine.VLLM})
 _OLLAMA: Final = frozenset({Engine.OLLAMA})
@@ -106,8 +109,7 @@ _INFERENCE: Final[Mapping[str, tuple[Dialect, Operation, Mapping[Engine, Upstrea
             ("/v1/responses", Dialect.OPENAI, Operation.RESPONSES, _BOTH),
             ("/v1/messages", Dialect.ANTHROPIC, Operation.CHAT, _BOTH),
             ("/v1/messages/count_tokens", Dialect.ANTHROPIC, Operation.COUNT_TOKENS, _VLLM),
-            ("/v1/rerank", Dialect.OPENAI, Operation.SCORE, _VLLM),
-            ("/v1/score", Dialect.OPENAI, Operation.SCORE, _VLLM),
+            *((path, Dialect.OPENAI, Operation.SCORE, _VLLM) for path in _SCORES),
             ("/tokenize", Dialect.OPENAI, Operation.TOKENIZE, _VLLM),
             ("/detokenize", Dialect.OPENAI, Operation.TOKENIZE, _VLLM),
         )
@@ -133,7 +135,8 @@ ADMIN: Final[Mapping[tuple[str, str], tuple[str, Engine]]] = MappingProxyType(
         ("POST", "/v1/unload_lora_adapter"): ("unload_lora_adapter", Engine.VLLM),
     }
 )
-"""Calls that change an engine: closed unless the gateway's operator opens them."""
+"""Calls that change an engine: closed unless the gateway's operator opens them, each by its name."""
+_OF_VLLM: Final = frozenset(path for (_, path), (_, engine) in ADMIN.items() if engine is Engine.VLLM)
 
 _PREFIXES: Final = (("/ollama/v1", "/v1"), ("/openai/v1", "/v1"), ("/ollama", ""))
 
@@ -149,9 +152,12 @@ def local_path(path: str) -> str:
 def dialect_of(path: str) -> Dialect:
     """The dialect in which even an unknown path is answered."""
     local = local_path(path)
+    if local in _INFERENCE:
+        return _INFERENCE[local][0]
     if local == "/v1/messages" or local.startswith("/v1/messages/"):
         return Dialect.ANTHROPIC
-    return Dialect.OPENAI if local == "/v1" or local.startswith("/v1/") else Dialect.OLLAMA
+    openai = local == "/v1" or local.startswith(("/v1/", "/v2/")) or local in _OF_VLLM
+    return Dialect.OPENAI if openai else Dialect.OLLAMA
 
 
 def resolve(method: str, path: str) -> Call | Refusal:

@@ -1,8 +1,12 @@
 """Calls that change an engine: closed, unless the gateway's operator has opened them by name.
 
-An open call goes to the first Ollama that is ready, its body as a stream, because blobs are larger than any memory.
-It is never tried twice: it is no read.
+A call of Ollama's goes to the first Ollama that is ready. Every vLLM serves one model, so a call of vLLM's says by
+`?model=NAME` which one it means. Bodies travel as streams, because blobs are larger than any memory. Nothing is tried
+twice: it is no read.
 """
+
+from collections.abc import Iterable
+from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
@@ -10,11 +14,13 @@ from ..protocols import errors
 from ..protocols.errors import Reason, Refusal
 from ..protocols.paths import Call
 from ..routing.documents import Engine
-from ..routing.table import RoutingTable
+from ..routing.table import Backend
 from . import carriers, headers, refusals, sending
 from .directory import Directory
 from .upstream import BrokenMidStream, Upstream, UpstreamError, UpstreamRequest
 from .visit import Visit
+
+_NAMES = {Engine.OLLAMA: "Ollama", Engine.VLLM: "vLLM"}
 
 
 class Administration:
@@ -30,46 +36,50 @@ class Administration:
         if call.admin not in self._opened:
             closed = Refusal(reason=Reason.CLOSED, detail=f"{call.admin} is closed at this gateway")
             return await self._refuse(visit, closed)
-        url = _first_ollama(self._directory.table)
-        if url is None:
-            nobody = Refusal(reason=Reason.UNAVAILABLE, detail="no Ollama is ready", retry_after_s=refusals.LATER_S)
-            return await self._refuse(visit, nobody)
+        engine = next(Engine(one.value) for one in call.upstreams)
         source = visit.request
+        url = self._url(engine, source.query.get("model", ""), call)
+        if isinstance(url, Refusal):
+            return await self._refuse(visit, url)
+        query = urlencode([(name, value) for name, value in source.query.items() if name != "model"])
         request = UpstreamRequest(
-            method=call.method,
-            path=f"{call.path}?{source.query_string}" if source.query_string else call.path,
+            method=source.method,
+            path=quote(call.path, safe="/:") + (f"?{query}" if query else ""),
             headers=headers.to_engine(source.headers.items(), request_id=visit.request_id),
             body=source.content.iter_any() if source.can_read_body else None,
         )
-        visit.backend = Engine.OLLAMA.value
+        visit.backend = engine.value
         try:
             response = await self._upstream.open(url, request)
         except UpstreamError as error:
             visit.error = str(error)
-            failed = Refusal(reason=Reason.ENGINE_FAILED, detail="Ollama did not answer")
+            failed = Refusal(reason=Reason.ENGINE_FAILED, detail=f"{_NAMES[engine]} did not answer")
             return await self._refuse(visit, failed)
         try:
             chunks, carrier = response.chunks(), carriers.Opaque()
             return await sending.stream(visit, response.headers, chunks, carrier, status=response.status)
         except BrokenMidStream as error:
             visit.error = str(error)
-            return await self._refuse(visit, Refusal(reason=Reason.ENGINE_FAILED, detail="Ollama broke off"))
+            return await self._refuse(visit, Refusal(reason=Reason.ENGINE_FAILED, detail=f"{_NAMES[engine]} broke off"))
         finally:
             response.release()
 
+    def _url(self, engine: Engine, model: str, call: Call) -> str | Refusal:
+        """Where the call goes."""
+        table = self._directory.table
+        backends: Iterable[Backend] = (backend for one in table.models for backend in one.backends)
+        if engine is Engine.VLLM:
+            if not model:
+                return Refusal(reason=Reason.BAD_REQUEST, detail=f"{call.admin} must name an engine by ?model=NAME")
+            known = table.find(model)
+            if known is None:
+                return Refusal(reason=Reason.UNKNOWN_MODEL, detail=model, operation=call.operation)
+            backends = known.backends
+        ready = (one.url for backend in backends if backend.engine is engine for one in backend.endpoints if one.ready)
+        nobody = Refusal(
+            reason=Reason.UNAVAILABLE, detail=f"no {_NAMES[engine]} is ready", retry_after_s=refusals.LATER_S
+        )
+        return next(ready, nobody)
+
     async def _refuse(self, visit: Visit, refusal: Refusal) -> web.StreamResponse:
         return await sending.answer(visit, errors.render(refusal, visit.dialect))
-
-
-def _first_ollama(table: RoutingTable) -> str | None:
-    return next(
-        (
-            endpoint.url
-            for model in table.models
-            for backend in model.backends
-            if backend.engine is Engine.OLLAMA
-            for endpoint in backend.endpoints
-            if endpoint.ready
-        ),
-        None,
-    )

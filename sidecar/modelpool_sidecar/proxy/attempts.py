@@ -11,7 +11,7 @@ from aiohttp import web
 
 from ..protocols import dialect, errors
 from ..protocols.answer import OLLAMA_LINES, Answer
-from ..protocols.errors import EngineError, Refusal
+from ..protocols.errors import EngineError, Reason, Refusal
 from ..protocols.paths import Call, Native, Translated, Unserved
 from ..protocols.requests import RequestHead
 from ..protocols.rewriting import replace_model
@@ -78,7 +78,8 @@ class Attempt:
             case Translated(call=translation):
                 return await self._translated(upstream, translation)
             case Unserved(message=message):
-                raise errors.BadRequestError(message, status=501)
+                words = errors.render(Refusal(reason=Reason.UNSUPPORTED, detail=message), self.call.dialect)
+                return await sending.answer(self.visit, words)
             case _:
                 assert_never(way)
 
@@ -89,8 +90,14 @@ class Attempt:
             method=self.call.method,
             path=f"{path}?{query}" if query else path,
             headers=headers.to_engine(self.visit.request.headers.items(), request_id=self.visit.request_id),
-            body=self.body if self.head.model == served else replace_model(self.body, served),
+            body=self._named(served),
         )
+
+    def _named(self, served: str) -> bytes:
+        """The body under the served name. Ollama's decoder takes `MODEL` for `model` too: it always gets one name."""
+        if self.head.model == served and self.target.backend.engine is Engine.VLLM:
+            return self.body
+        return replace_model(self.body, served)
 
     async def _translated(self, upstream: Upstream, translation: Translation) -> web.StreamResponse:
         backend = Backend(
@@ -101,6 +108,7 @@ class Attempt:
         made = translate(translation, self.body, backend, epoch_ns=self.visit.epoch_ns)
         if isinstance(made, Answer):
             return await sending.answer(self.visit, made)
+        self.visit.warnings = made.warnings
         request = UpstreamRequest(
             method="POST",
             path=made.path,

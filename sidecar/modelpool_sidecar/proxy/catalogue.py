@@ -21,6 +21,8 @@ def told(call: Call, table: RoutingTable, asked: str, *, epoch_ns: int) -> Answe
             return catalog.version()
         case Operation.LIST_MODELS, Dialect.OLLAMA:
             return catalog.tags(cards)
+        case Operation.LIST_MODELS, Dialect.ANTHROPIC:
+            return catalog.anthropic_models(cards)
         case Operation.LIST_MODELS, _:
             return catalog.models(cards)
         case Operation.LIST_RESIDENT, _:
@@ -32,9 +34,11 @@ def told(call: Call, table: RoutingTable, asked: str, *, epoch_ns: int) -> Answe
 def _one(call: Call, table: RoutingTable, asked: str) -> Answer | Refusal:
     found = table.find(asked)
     if found is None:
-        return Refusal(reason=Reason.UNKNOWN_MODEL, detail=asked)
+        return Refusal(reason=Reason.UNKNOWN_MODEL, detail=asked, operation=call.operation)
     if call.dialect is Dialect.OLLAMA:
         return catalog.show(card(found))
+    if call.dialect is Dialect.ANTHROPIC:
+        return catalog.anthropic_model(card(found), asked)
     return catalog.model(card(found), asked)
 
 

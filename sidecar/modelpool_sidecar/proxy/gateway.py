@@ -4,14 +4,17 @@ Errors of all rooms are turned into words here and nowhere else.
 """
 
 import asyncio
+import dataclasses
 import logging
 import time
 
 from aiohttp import web
 
 from ..protocols import errors, paths, requests
+from ..protocols.answer import Answer
 from ..protocols.dialect import Dialect, Operation
 from ..protocols.errors import BadRequestError, Reason, Refusal
+from ..protocols.origins import Doorman
 from ..protocols.paths import Call, Kind
 from ..routing.callers import caller_of
 from ..telemetry.logs import AccessLog
@@ -41,6 +44,7 @@ class Gateway:
         pages: Pages,
         metrics: Metrics,
         access: AccessLog,
+        doorman: Doorman,
     ) -> None:
         self._directory = directory
         self._inference = inference
@@ -48,6 +52,7 @@ class Gateway:
         self._pages = pages
         self._metrics = metrics
         self._access = access
+        self._doorman = doorman
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
@@ -74,10 +79,17 @@ class Gateway:
             self._leave(visiting)
 
     async def _answer(self, visiting: Visit) -> web.StreamResponse:
+        headers_in = visiting.request.headers
+        let_in = self._doorman.check(visiting.request.method, headers_in)
+        if isinstance(let_in, Answer):
+            return await sending.answer(visiting, let_in)
+        visiting.cors = let_in
         try:
             match paths.resolve(visiting.request.method, visiting.request.path):
                 case Refusal() as refusal:
                     pass
+                case Call(kind=Kind.CATALOG, dialect=Dialect.OPENAI) as call if paths.ANTHROPIC_HEADER in headers_in:
+                    return await self._call(visiting, dataclasses.replace(call, dialect=Dialect.ANTHROPIC))
                 case call:
                     return await self._call(visiting, call)
         except BadRequestError as error:

@@ -9,6 +9,9 @@ BACKEND = "X-ModelPool-Backend"
 POOL = "X-ModelPool-Pool"
 ROUTE = "X-ModelPool-Route"
 QUEUE_MS = "X-ModelPool-Queue-Ms"
+WARNING = "X-ModelPool-Warning"
+
+_LONGEST_WARNING = 1000
 
 _HOP_BY_HOP = frozenset(
     {
@@ -24,10 +27,13 @@ _HOP_BY_HOP = frozenset(
     }
 )
 # Set anew on the way in: the engine's Host, the length of the body that is really sent, and our request id. Answers are
-# not compressed: that would hold a stream back, and hide its end from the relay.
-_REPLACED_IN = frozenset({"host", "content-length", "expect", "accept-encoding", "x-request-id"})
+# not compressed: that would hold a stream back, and hide its end from the relay. Nor are requests: the server has
+# inflated them. The origin has been judged here, by our rules and not the engine's.
+_REPLACED_IN = frozenset(
+    {"host", "content-length", "expect", "accept-encoding", "content-encoding", "x-request-id", "origin"}
+)
 _REPLACED_OUT = frozenset(
-    {"content-length", "x-request-id", "date", "server", *map(str.lower, (BACKEND, POOL, ROUTE, QUEUE_MS))}
+    {"content-length", "x-request-id", "date", "server", *map(str.lower, (BACKEND, POOL, ROUTE, QUEUE_MS, WARNING))}
 )
 
 
@@ -48,6 +54,12 @@ def to_caller(headers: Headers, added: Mapping[str, str]) -> list[tuple[str, str
     kept = _end_to_end(headers, _REPLACED_OUT)
     kept.extend(added.items())
     return kept
+
+
+def warning(sentences: Iterable[str]) -> str:
+    """What was knowingly not passed on, as one header's value: printable, and no longer than a header should be."""
+    text = "; ".join(sentences)
+    return "".join(one if one.isascii() and one.isprintable() else "?" for one in text[:_LONGEST_WARNING])
 
 
 def first(headers: Headers, name: str) -> str | None:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from ..protocols import dialect, errors, requests
 from ..protocols.paths import Call, Unserved
+from ..protocols.requests import RequestHead
 from ..routing.choose import Target, Wanted
 from ..routing.documents import Engine
 from ..telemetry.metrics import Metrics
@@ -37,7 +38,7 @@ class Inference:
         head = requests.read_head(body, call.dialect, call.operation)
         wanted = Wanted(
             model=head.model,
-            needs=frozenset({"vision"}) if head.images else frozenset(),
+            needs=_needs(head, call),
             engines=_speakers(call.upstreams),
         )
         asker = Asker(caller=visit.caller)
@@ -92,7 +93,16 @@ class Inference:
             return await sending.whole(visit, failed.answer)
         visit.backend = visit.route = ""
         visit.error = str(failed or refused)
-        return await sending.answer(visit, errors.render(refusals.worded(refused.refusal, asked), call.dialect))
+        return await sending.answer(visit, errors.render(refusals.worded(refused.refusal, asked, call), call.dialect))
+
+
+def _needs(head: RequestHead, call: Call) -> frozenset[str]:
+    """What the model must be able to do. Ollama refuses tools and thinking where they are unknown; OpenAI's servers
+    ignore what they do not know, and decide on tools themselves.
+    """
+    strict = call.dialect is dialect.Dialect.OLLAMA
+    asked = {"vision": head.images, "tools": strict and head.tools, "thinking": strict and head.thinking is True}
+    return frozenset(name for name, wanted in asked.items() if wanted)
 
 
 def _speakers(upstreams: Mapping[dialect.Engine, object]) -> frozenset[Engine]:

@@ -3,7 +3,9 @@
 from typing import Final, assert_never
 
 from ..protocols import errors
+from ..protocols.dialect import Dialect
 from ..protocols.errors import Reason
+from ..protocols.paths import Call
 from ..routing import choose
 from ..routing.choose import RefusalKind
 
@@ -13,15 +15,18 @@ LATER_S: Final = 5
 """Retry-After when no engine is up: a model takes a while to load."""
 
 
-def worded(refusal: choose.Refusal, asked: str) -> errors.Refusal:
+def worded(refusal: choose.Refusal, asked: str, call: Call) -> errors.Refusal:
     """Routing's refusal, ready to be rendered in the caller's dialect. `asked` is the model's name as asked for."""
     match refusal.kind:
         case RefusalKind.UNKNOWN_MODEL:
-            return errors.Refusal(reason=Reason.UNKNOWN_MODEL, detail=asked)
+            return errors.Refusal(reason=Reason.UNKNOWN_MODEL, detail=asked, operation=call.operation)
         case RefusalKind.LACKS_CAPABILITY:
-            return errors.Refusal(reason=Reason.BAD_REQUEST, detail=refusal.message)
+            ollama = f'"{asked}" does not support {", ".join(refusal.lacks)}'
+            told = ollama if call.dialect is Dialect.OLLAMA else refusal.message
+            return errors.Refusal(reason=Reason.BAD_REQUEST, detail=told)
         case RefusalKind.UNSERVED:
-            return errors.Refusal(reason=Reason.UNSUPPORTED, detail=refusal.message)
+            told = f"the engine that serves model '{asked}' does not offer {call.path}"
+            return errors.Refusal(reason=Reason.UNSUPPORTED, detail=told)
         case RefusalKind.UNAVAILABLE:
             return errors.Refusal(reason=Reason.UNAVAILABLE, detail=refusal.message, retry_after_s=LATER_S)
         case RefusalKind.QUEUE_FULL:

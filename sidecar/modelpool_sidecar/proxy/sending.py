@@ -33,7 +33,8 @@ async def answer(visit: Visit, ours: Answer) -> web.StreamResponse:
 
 def described(ours: Answer) -> list[tuple[str, str]]:
     """The headers of an Answer."""
-    return [("Content-Type", ours.content_type), *ours.headers]
+    kind = [("Content-Type", ours.content_type)] if ours.content_type else []
+    return [*kind, *ours.headers]
 
 
 async def whole(visit: Visit, given: Whole) -> web.StreamResponse:

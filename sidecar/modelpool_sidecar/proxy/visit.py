@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -36,6 +37,10 @@ class Visit:
     backend: str = ""
     route: str = ""
     error: str = ""
+    warnings: tuple[str, ...] = ()
+    """What was asked for and knowingly not passed on."""
+    cors: Mapping[str, str] = field(default_factory=dict)
+    """What a browser must read in the answer."""
 
     def aim(self, target: Target) -> None:
         """Note where the request goes now."""
@@ -58,7 +63,9 @@ class Visit:
             told[headers.POOL] = self.pool
             told[headers.ROUTE] = self.route
             told[headers.QUEUE_MS] = str(self.queue_ns // 1_000_000)
-        return told
+        if self.warnings:
+            told[headers.WARNING] = headers.warning(self.warnings)
+        return {**told, **self.cors}
 
     def record(self) -> AccessRecord:
         """The line for the log."""

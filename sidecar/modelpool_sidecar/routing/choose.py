@@ -106,6 +106,8 @@ class Refusal:
     kind: RefusalKind
     message: str
     model: Model | None = None
+    lacks: tuple[str, ...] = ()
+    """The capabilities that are missing, where that is the reason."""
 
 
 def choose(
@@ -169,9 +171,10 @@ def _refusal(model: Model, wanted: Wanted, passed: list[Why]) -> Refusal:
         message = f"the engine that serves model '{wanted.model}' has no such call"
         return Refusal(kind=RefusalKind.UNSERVED, message=message, model=model)
     if passed and all(why in (Why.CAPABILITY, Why.UNSERVED) for why in passed):
-        lacks = ", ".join(sorted(wanted.needs))
-        message = f"model '{wanted.model}' does not support {lacks}"
-        return Refusal(kind=RefusalKind.LACKS_CAPABILITY, message=message, model=model)
+        has = frozenset().union(*(one.capabilities or () for one in model.backends if one.engine in wanted.engines))
+        lacks = tuple(sorted(wanted.needs - has or wanted.needs))
+        message = f"model '{wanted.model}' does not support {', '.join(lacks)}"
+        return Refusal(kind=RefusalKind.LACKS_CAPABILITY, message=message, model=model, lacks=lacks)
     if Why.QUEUE_TIMEOUT in passed:
         message = f"model '{wanted.model}' is busy: waited {model.queue.timeout_seconds:g} s for a free slot"
         return Refusal(kind=RefusalKind.QUEUE_TIMEOUT, message=message, model=model)

@@ -38,7 +38,7 @@ def test_a_value_is_read(argv: list[str], environ: dict[str, str], field: str, w
     [
         (["--listen", "8100"], {}, "--listen must be HOST:PORT, got '8100'"),
         ([], {"MODELPOOL_GATEWAY_LISTEN": "a:99999"}, "MODELPOOL_GATEWAY_LISTEN must be HOST:PORT, got 'a:99999'"),
-        (["--open-admin", "sleep"], {}, "--open-admin must be one of blobs, copy, create, delete, pull, push, got"),
+        (["--open-admin", "format"], {}, "--open-admin must be one of blobs, collective_rpc, copy, create, delete, "),
         (["--log-format", "xml"], {}, "--log-format must be json or text, got 'xml'"),
         (["--max-body-bytes", "0"], {}, "--max-body-bytes must be a number of bytes, got '0'"),
         (["--routes-file", "x", "--namespace", "y"], {}, "must not be combined"),

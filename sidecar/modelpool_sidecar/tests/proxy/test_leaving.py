@@ -30,7 +30,7 @@ async def leave(gate: Scene, path: str, body: object, *, after: bytes | None) ->
     host, port = gate.running.listening[0]
     reader, writer = await asyncio.open_connection(host, port)
     data = json.dumps(body).encode()
-    writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
+    writer.write(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
     if after is not None:
         await asyncio.wait_for(reader.readuntil(after), 20)
     return writer

@@ -68,7 +68,7 @@ async def test_headers_of_the_caller_reach_the_engine_but_for_those_of_the_hop(t
     async with engine(answers) as vllm, scene(tmp_path, document(backend("vllm", vllm.url))) as gate:
         await gate.until_ready(True)
         told = {
-            "Host": "evil.example",
+            "Host": "gateway.internal",
             "X-Request-Id": "mine-1",
             "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             "Authorization": "Bearer k",
