@@ -15,6 +15,8 @@ from modelpool_engines.recordings import Recording
 
 from . import replaying, serving
 
+pytestmark = pytest.mark.conformance
+
 _MODELS = {
     "05b": "embed:tiny",
     "37": "embed:tiny,qwen3:8b",

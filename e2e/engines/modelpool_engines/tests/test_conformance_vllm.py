@@ -15,6 +15,8 @@ from modelpool_engines import recordings
 
 from . import replaying, serving
 
+pytestmark = pytest.mark.conformance
+
 _USUAL = ("--served-model-name", "qwen3:8b", "--max-model-len", "2048")
 _TOOLS = ("--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--max-model-len", "2048")
 _IDS = ("--enable-request-id-headers",)

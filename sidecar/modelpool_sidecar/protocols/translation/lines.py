@@ -110,9 +110,12 @@ def _logprobs(found: Sequence[TokenLogprob]) -> tuple[bytes, ...]:
 def metrics(timings: Timings, first_ns: int | None, now_ns: int, usage: Usage | None) -> bytes:
     """Counts of the engine and durations that add up to the total. Zero is absent, as with Ollama.
 
-    load: until the request left for the engine; prompt_eval: from then to the first token; eval: the rest.
+    load: until the request left for the engine; prompt_eval: from then to the first token; eval: the rest. Where tokens
+    were generated, eval is never zero, even if they all came at once: clients divide by it.
     """
     first = now_ns if first_ns is None else first_ns
+    if usage and usage.completion_tokens and timings.dispatched_ns + 1 < now_ns:
+        first = min(first, now_ns - 1)
     fields = (
         ("total_duration", now_ns - timings.started_ns),
         ("load_duration", timings.dispatched_ns - timings.started_ns),

@@ -37,7 +37,8 @@ def load(name: str) -> Recorded:
     question, _, answer = (ROOT / f"{name}.txt").read_bytes().partition(b"\n<<<\n")
     head, _, body = answer.partition(b"\r\n\r\n")
     size = _SIZE.search(body)
-    assert size is not None, f"{name} has no size"
+    head_only = question.startswith(b">>> HEAD ")
+    assert size is not None or head_only, f"{name} has no size"
     status = int(head.split(b" ", 2)[1])
     kind = re.search(rb"(?im)^content-type: *([^\r\n]+)", head)
     return Recorded(
@@ -45,7 +46,7 @@ def load(name: str) -> Recorded:
         request=question.partition(b"\n>>>\n")[2],
         status=status,
         content_type=kind[1].decode() if kind else "",
-        body=body[: min(int(size[1]), size.start())],
+        body=body[: min(int(size[1]), size.start())] if size is not None else b"",
     )
 
 
@@ -56,3 +57,21 @@ def shape(value: Any) -> Any:
     if isinstance(value, list):
         return [shape(value[0])] if value else []
     return type(value).__name__
+
+
+def names(folder: str) -> list[str]:
+    """The recordings of a folder that hold exactly one exchange."""
+    files = sorted((ROOT / folder).glob("*.txt"))
+    return [file.stem for file in files if len(re.findall(rb"(?m)^>>> [A-Z]+ /", file.read_bytes())) == 1]
+
+
+def method(name: str) -> str:
+    """The method of a recorded request."""
+    return (ROOT / f"{name}.txt").read_text().split(" ", 2)[1]
+
+
+def header_names(name: str) -> set[str]:
+    """The names of a recorded answer's headers, in lower case."""
+    _, _, answer = (ROOT / f"{name}.txt").read_bytes().partition(b"\n<<<\n")
+    lines = answer.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+    return {line.partition(":")[0].lower() for line in lines}
