@@ -91,10 +91,10 @@ def _program(folder: Path, name: str, arguments: list[str], **environment: str) 
 
 
 @contextmanager
-def vllm(folder: Path, model: str, *flags: str, **environment: str) -> Iterator[Program]:
+def vllm(folder: Path, model: str, *flags: str, weights: str = "org/weights", **environment: str) -> Iterator[Program]:
     """A simulated vLLM that serves one model and is healthy."""
     port = free_port()
-    command = ["modelpool_engines.vllm", "serve", "org/weights", "--served-model-name", model]
+    command = ["modelpool_engines.vllm", "serve", weights, "--served-model-name", model]
     command += ["--host", "127.0.0.1", "--port", str(port), *flags]
     with _program(folder, f"vllm-{port}", command, **environment) as program:
         program.url = f"http://127.0.0.1:{port}"
