@@ -1,5 +1,6 @@
 """The pool that all clients of this case ask."""
 
+import gc
 from collections.abc import Iterator
 
 import clients_pool
@@ -21,3 +22,10 @@ def models(request: pytest.FixtureRequest) -> Models:
     """What is asked: each test runs against both engines."""
     found: Models = request.param
     return found
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """Collect a test's garbage while its own warnings hold."""
+    yield
+    gc.collect()

@@ -69,8 +69,8 @@ async def read(request: web.Request, kind: str, *, checked: bool = False) -> Bod
 
 
 def options(body: Body) -> dict[str, Any]:
-    """Return the options; one of the wrong type is an error, an unknown one is not."""
-    given = body.get("options") or {}
+    """Return the options; one of the wrong type is an error, one that is unknown or null is not."""
+    given = {name: value for name, value in (body.get("options") or {}).items() if value is not None}
     for name, value in given.items():
         if name in _FLOATS and not (isinstance(value, int | float) and not isinstance(value, bool)):
             raise ApiError(500, f'option "{name}" must be of type float32')
