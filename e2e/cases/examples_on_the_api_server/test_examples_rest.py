@@ -9,6 +9,7 @@ from installation import Installation
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.plugin import GpuNodes
+from modelpool_operator.cluster import kinds
 
 pytestmark = pytest.mark.cluster
 
@@ -48,8 +49,8 @@ def test_the_operator_asks_for_no_more_than_it_needs(
         began = pool.pass_over(operator)
         pool.settle(operator)
         passed = [(one.verb, one.resource) for one in operator.requests(began) if one.verb != "watch"]
-    kinds = ["configmaps", "deployments", "jobs", "nodes", "persistentvolumeclaims", "pods", "services"]
-    assert sorted(passed) == sorted([("get", "modelpools"), *(("list", kind) for kind in kinds)])
+    listed = [kind.plural for kind in (kinds.PODS, kinds.NODES, *kinds.CHILDREN)]
+    assert sorted(passed) == sorted([("get", "modelpools"), *(("list", plural) for plural in listed)])
     foreign = {
         (one.verb, one.resource)
         for one in operator.requests()
