@@ -15,6 +15,7 @@ from chart_helm import ALL_ON, CHART, ROOT, Helm, HelmFailedError, Object, get, 
 
 from modelpool_operator import settings as operator_settings
 from modelpool_operator.cluster import kinds
+from modelpool_operator.planning.manifests import OPTIONAL_KINDS
 from modelpool_operator.planning.plan import KEPT
 from modelpool_sidecar import settings as gateway_settings
 
@@ -183,7 +184,9 @@ OPERATOR: Rights = {
     ("", "pods/log"): {"get"},
     ("", "events"): {"create"},
     **{
-        (kind.api_version.rpartition("/")[0], kind.plural): WRITTEN - ({"delete"} if kind.kind in KEPT else set())
+        (kind.api_version.rpartition("/")[0], kind.plural): WRITTEN
+        - ({"delete"} if kind.kind in KEPT else set())
+        - ({"watch"} if kind.kind in OPTIONAL_KINDS else set())
         for kind in kinds.CHILDREN
     },
 }

@@ -121,6 +121,11 @@ def routes_name(pool: str) -> str:
     return child_name(pool, "routes")
 
 
+def claim_name(pool: str, gpu: int) -> str:
+    """Return the name of the ResourceClaim that stands for a card of the pool."""
+    return child_name(pool, f"gpu-{gpu}")
+
+
 def scripts_name(pool: str) -> str:
     """Return the name of the ConfigMap with the engines' start script."""
     return child_name(pool, "scripts")

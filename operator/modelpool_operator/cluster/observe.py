@@ -9,6 +9,7 @@ from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
+from modelpool_operator.planning.manifests import OPTIONAL_KINDS
 from modelpool_operator.planning.observed import Observed, PodView
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ async def observe(client: Client, pool: ModelPool, *, claimed: Mapping[str, name
     """
     namespace = pool.ref.namespace
     selector = f"{names.POOL_LABEL}={names.label_value(pool.ref.name)}"
-    reads = [client.list_all(kind, namespace, labels=selector) for kind in (kinds.PODS, *kinds.CHILDREN)]
+    reads = [_list(client, kind, namespace, selector) for kind in (kinds.PODS, *kinds.CHILDREN)]
     if pool.spec.gpus.memory is None:
         nodes = ",".join(f"{key}={value}" for key, value in sorted(pool.spec.node_selector.items()))
         reads.append(client.list_all(kinds.NODES, labels=nodes or names.NODE_GPU_MEMORY_LABEL))
@@ -51,6 +52,16 @@ def owned_by(manifest: Mapping[str, Any], uid: str) -> bool:
     """Whether the controlling owner of an object has this uid. A label alone makes nothing ours to change or delete."""
     owners = manifest["metadata"].get("ownerReferences") or ()
     return any(owner.get("uid") == uid and owner.get("controller") for owner in owners)
+
+
+async def _list(client: Client, kind: kinds.Kind, namespace: str, selector: str) -> list[Object]:
+    """Return objects of a kind; none where the cluster is too old to serve a kind that it need not serve."""
+    try:
+        return await client.list_all(kind, namespace, labels=selector)
+    except errors.AbsentError:
+        if kind.kind not in OPTIONAL_KINDS:
+            raise
+        return []
 
 
 async def _logs(client: Client, pods: list[Object]) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ from modelpool_operator.api.models import Engine, Model, SpeculativeMethod
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import sharing
 from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.sharing.mode import engines_on_cards
 from modelpool_operator.planning.sources import Hub, OllamaName, parse_source
 
 Check = Callable[[ModelPool], Refusal | None]
@@ -48,8 +49,7 @@ def names_are_unique(pool: ModelPool) -> Refusal | None:
 
 def sharing_is_possible(pool: ModelPool) -> Refusal | None:
     """The cards can be shared in the way the pool asks for; without an engine on a card there is nothing to share."""
-    on_card = any(model.engine is Engine.VLLM for model in pool.spec.models) or pool.spec.ollama.gpu_memory.bytes > 0
-    return sharing.mode_of(pool.spec).objection(pool.spec) if on_card else None
+    return sharing.mode_of(pool.spec).objection(pool.spec) if engines_on_cards(pool.spec) else None
 
 
 def source_suits_the_engine(pool: ModelPool, model: Model) -> Refusal | None:

@@ -2,7 +2,7 @@
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning import config_maps, deployments, jobs, routes, services, volumes
+from modelpool_operator.planning import config_maps, deployments, jobs, routes, services, sharing, volumes
 from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.manifests import Manifest
 from modelpool_operator.planning.placement import Placement
@@ -21,10 +21,12 @@ def children_of(pool: ModelPool, placement: Placement, ollama_volume_uid: str | 
     named = names.child_names(pool.ref.name, wanted)
     order = [share for share in placement.shares if placement.share_of(share.model) is share]
     with_ollama = ollama.is_needed(pool.spec)
+    used = frozenset(gpu for share in placement.shares for gpu in share.gpus)
     children: list[Manifest | None] = [
         volumes.cache_volume(pool) if wanted else None,
         volumes.ollama_volume(pool) if with_ollama else None,
         config_maps.scripts_config_map(pool) if wanted else None,
+        *sharing.mode_of(pool.spec).children(pool, used),
         *(services.vllm_service(pool, models[name], named[name]) for name in wanted),
         services.ollama_service(pool) if with_ollama else None,
         deployments.ollama_deployment(pool, placement) if with_ollama else None,

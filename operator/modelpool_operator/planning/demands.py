@@ -7,14 +7,11 @@ from typing import Final
 
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import PoolSpec
-from modelpool_operator.api.quantity import GIB
-from modelpool_operator.planning import arithmetic
+from modelpool_operator.planning import arithmetic, overhead, sharing
 from modelpool_operator.planning.arithmetic import Term, exact_gib
 from modelpool_operator.planning.engines import vllm_memory
 from modelpool_operator.planning.refusals import Refusal
-
-CONTEXT_OVERHEAD: Final = GIB // 2
-"""Bytes that a process holds on a card beside its share: CUDA context, NCCL and cuBLAS handles, 0.4 to 0.6 GiB."""
+from modelpool_operator.planning.sharing.mode import Mode, Portion
 
 OLLAMA_SHARE: Final = "ollama"
 """The name of the Ollama server's own share; its engine tells it from a model of that name."""
@@ -27,6 +24,8 @@ class Demand:
     name: str
     engine: Engine
     bytes: int
+    overhead: int
+    """Bytes of each card beside the share."""
     fraction: float
     width: int = 1
     first_card: int | None = None
@@ -39,8 +38,22 @@ def demands_of(spec: PoolSpec, memory: int) -> tuple[Demand, ...]:
     wanted = [_demand(spec, model, memory) for model in spec.models if model.engine is Engine.VLLM]
     share = spec.ollama.gpu_memory.bytes
     if share > 0 and spec.ollama.enabled:
-        wanted.append(Demand(name=OLLAMA_SHARE, engine=Engine.OLLAMA, bytes=share, fraction=_fraction(share, memory)))
+        portion = _portion(spec, share, memory, 1)
+        wanted.append(
+            Demand(
+                name=OLLAMA_SHARE,
+                engine=Engine.OLLAMA,
+                bytes=portion.bytes,
+                overhead=portion.overhead,
+                fraction=_fraction(portion.bytes, memory),
+            )
+        )
     return tuple(wanted)
+
+
+def _portion(spec: PoolSpec, wanted: int, memory: int, width: int) -> Portion:
+    context = overhead.context_bytes(memory, width)
+    return sharing.mode_of(spec).portion(wanted, memory=memory, reserve=spec.gpus.reserve.bytes, context=context)
 
 
 def _demand(spec: PoolSpec, model: Model, memory: int) -> Demand:
@@ -49,13 +62,20 @@ def _demand(spec: PoolSpec, model: Model, memory: int) -> Demand:
     else:
         fraction = model.gpu_memory_fraction or 0.0
         share = int(Decimal(str(fraction)) * memory)
+    width = max(1, model.tensor_parallel_size)
+    portion = _portion(spec, share, memory, width)
     lines, notes = vllm_memory.needs(model, tuple(spec.vllm.args))
+    if portion.bytes != share:
+        fraction = _fraction(portion.bytes, memory)
+        given = f"{exact_gib(portion.bytes)} ({fraction:g} of {exact_gib(memory)})"
+        notes = (*notes, f"{model.name}: is given {given}, which is what a card has beside the engine's context")
     return Demand(
         name=model.name,
         engine=Engine.VLLM,
-        bytes=share,
+        bytes=portion.bytes,
+        overhead=portion.overhead,
         fraction=fraction,
-        width=max(1, model.tensor_parallel_size),
+        width=width,
         first_card=model.gpu,
         lines=lines,
         notes=notes,
@@ -85,12 +105,12 @@ def objection_to(one: Demand, count: int, memory: int) -> Refusal | None:
     return None
 
 
-def terms_of(demands: Sequence[Demand], reserve: int) -> tuple[Term, ...]:
+def terms_of(demands: Sequence[Demand], reserve: int, mode: Mode) -> tuple[Term, ...]:
     """Return the summands of a card: shares, contexts, reserve."""
     terms = [Term(label=one.name, bytes=one.bytes) for one in demands]
     if demands:
-        label = f"for {len(demands)} CUDA context{'s' if len(demands) > 1 else ''}"
-        terms.append(Term(label=label, bytes=CONTEXT_OVERHEAD * len(demands)))
+        label = f"for {len(demands)} CUDA context{'s' if len(demands) > 1 else ''}{mode.overhead_note}"
+        terms.append(Term(label=label, bytes=sum(one.overhead for one in demands)))
     if reserve:
         terms.append(Term(label="reserve", bytes=reserve))
     return tuple(terms)

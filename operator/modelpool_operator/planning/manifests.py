@@ -24,11 +24,15 @@ class ChildRef(NamedTuple):
 CHILD_KINDS: Final = (
     ("v1", "PersistentVolumeClaim"),
     ("v1", "ConfigMap"),
+    ("resource.k8s.io/v1", "ResourceClaim"),
     ("v1", "Service"),
     ("apps/v1", "Deployment"),
     ("batch/v1", "Job"),
 )
 """apiVersion and kind of everything the operator owns, in the order in which it is applied. Prune looks at these."""
+
+OPTIONAL_KINDS: Final = frozenset({"ResourceClaim"})
+"""Of these, the kinds that an older cluster does not serve: there, no pool has such a child."""
 
 
 def ref_of(manifest: Manifest) -> ChildRef:

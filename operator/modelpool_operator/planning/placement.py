@@ -1,6 +1,7 @@
 """Which model on which card, with how many bytes, in which start order; or why not.
 
-The rule per card: Σ over its processes of (share + 0.5 GiB of CUDA context) + reserve ≤ memory.
+The rule per card: Σ over its processes of (share + overhead) + reserve ≤ memory. What the overhead is, the way of
+sharing says: the CUDA context, and under some modes more.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,11 +9,12 @@ from dataclasses import dataclass
 
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import PoolSpec
-from modelpool_operator.planning import arithmetic, packing
+from modelpool_operator.planning import arithmetic, packing, sharing
 from modelpool_operator.planning.arithmetic import Term, exact_gib
 from modelpool_operator.planning.cards import Card
-from modelpool_operator.planning.demands import CONTEXT_OVERHEAD, Demand, demands_of, objection_to, terms_of
+from modelpool_operator.planning.demands import Demand, demands_of, objection_to, terms_of
 from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.sharing.mode import Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +27,11 @@ class Share:
     bytes: int
     """Of each card, the context not included."""
     fraction: float
-    """Of each card's memory: what vLLM is told."""
-    overhead: int = CONTEXT_OVERHEAD
+    """Of each card's memory: what vLLM is told, unless it sees a slice as the whole card."""
+    overhead: int
     """Bytes of each card beside the share."""
+    memory: int
+    """Bytes of each of its cards."""
     start: int
     """Place in the start order, from 0: after every earlier share that has a card in common."""
     lines: tuple[Term, ...] = ()
@@ -82,28 +86,29 @@ def place(
         cards: what there is; all have the same memory.
         settled: cards on which models already run; they stay there if everything still fits.
     """
-    memory, reserve = cards[0].memory, spec.gpus.reserve.bytes
+    memory, reserve, mode = cards[0].memory, spec.gpus.reserve.bytes, sharing.mode_of(spec)
     demands = demands_of(spec, memory)
     objection = next((found for one in demands if (found := objection_to(one, len(cards), memory))), None)
     if objection is not None:
         return objection
     bins = [packing.Bin(memory=card.memory, capacity=max(0, card.memory - reserve)) for card in cards]
     pinned = [_pins(one) for one in demands]
-    if overfull := _overfull(demands, pinned, cards, reserve):
+    if overfull := _overfull(demands, pinned, cards, reserve, mode):
         return overfull
     kept = [pins or _kept(one, len(cards), settled or {}) for one, pins in zip(demands, pinned, strict=True)]
-    packed = packing.pack(_items(demands, kept), bins)
+    least = bins[0].capacity if mode.whole_cards else 0
+    packed = packing.pack(_items(demands, kept, least), bins)
     if packed.cards is None and kept != pinned:
-        packed = packing.pack(_items(demands, pinned), bins)
+        packed = packing.pack(_items(demands, pinned, least), bins)
     if packed.cards is None:
-        return _nowhere(demands, cards, reserve, proven=packed.proven)
+        return _nowhere(demands, cards, reserve, mode, proven=packed.proven)
     return _placement(demands, packed.cards, cards, reserve)
 
 
-def _items(demands: Sequence[Demand], pins: Sequence[tuple[int, ...] | None]) -> list[packing.Item]:
-    """Return what the search packs: shares with their contexts."""
+def _items(demands: Sequence[Demand], pins: Sequence[tuple[int, ...] | None], least: int) -> list[packing.Item]:
+    """Return what the search packs: shares with what comes on top, each of them at least so large."""
     return [
-        packing.Item(size=one.bytes + CONTEXT_OVERHEAD, width=one.width, pinned=pinned)
+        packing.Item(size=max(least, one.bytes + one.overhead), width=one.width, pinned=pinned)
         for one, pinned in zip(demands, pins, strict=True)
     ]
 
@@ -121,12 +126,12 @@ def _kept(one: Demand, count: int, settled: Mapping[str, tuple[int, ...]]) -> tu
 
 
 def _overfull(
-    demands: Sequence[Demand], pinned: Sequence[tuple[int, ...] | None], cards: Sequence[Card], reserve: int
+    demands: Sequence[Demand], pinned: Sequence[tuple[int, ...] | None], cards: Sequence[Card], reserve: int, mode: Mode
 ) -> Refusal | None:
     """Return the first card on which the pins alone are too much."""
     for card in cards:
         here = [one for one, pins in zip(demands, pinned, strict=True) if card.index in (pins or ())]
-        terms = terms_of(here, reserve)
+        terms = terms_of(here, reserve, mode)
         if arithmetic.total(terms) > card.memory:
             sums = f"{exact_gib(arithmetic.total(terms))} ({arithmetic.spelled(terms)})"
             message = f"card {card.index} has {exact_gib(card.memory)}, but what is pinned to it takes {sums}"
@@ -134,10 +139,10 @@ def _overfull(
     return None
 
 
-def _nowhere(demands: Sequence[Demand], cards: Sequence[Card], reserve: int, *, proven: bool) -> Refusal:
+def _nowhere(demands: Sequence[Demand], cards: Sequence[Card], reserve: int, mode: Mode, *, proven: bool) -> Refusal:
     """Return the refusal of a pool that fits no way, with the sum that shows it where a sum does."""
     spread = [one for one in demands for _ in range(one.width)]
-    terms = terms_of(spread, reserve * len(cards))
+    terms = terms_of(spread, reserve * len(cards), mode)
     have, need = sum(card.memory for card in cards), arithmetic.total(terms)
     sums = f"{exact_gib(need)} ({arithmetic.spelled(terms)})"
     if len(cards) == 1:
@@ -174,6 +179,8 @@ def _placement(
                 gpus=gpus,
                 bytes=one.bytes,
                 fraction=one.fraction,
+                overhead=one.overhead,
+                memory=cards[0].memory,
                 start=max((earlier.start + 1 for earlier in shares if set(earlier.gpus) & set(gpus)), default=0),
                 lines=one.lines,
                 notes=one.notes,

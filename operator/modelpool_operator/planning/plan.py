@@ -15,7 +15,7 @@ from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.refusals import Refusal
 
-UNCHANGEABLE: Final = frozenset({"PersistentVolumeClaim", "Job"})
+UNCHANGEABLE: Final = frozenset({"PersistentVolumeClaim", "Job", "ResourceClaim"})
 """Kinds that are made and never changed."""
 KEPT: Final = frozenset({"PersistentVolumeClaim"})
 """Kinds that outlive the wish for them: hours of download. They go with the pool."""

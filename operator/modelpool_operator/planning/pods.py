@@ -6,7 +6,7 @@ from typing import Any
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool, PoolSpec
 from modelpool_operator.planning.manifests import digest, without_nothing
-from modelpool_operator.planning.sharing import Access
+from modelpool_operator.planning.sharing.mode import Access
 
 CONTAINER_SECURITY: dict[str, Any] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 """Of every container. Engines' images run as root; what root could do beyond reading its own files is taken away."""
@@ -29,9 +29,10 @@ def environment(own: Mapping[str, str | dict[str, Any]], *users: Iterable[Mappin
 
 
 def resources(wanted: Mapping[str, Any], access: Access) -> dict[str, Any]:
-    """Return the user's resources with the card's limit added. An extended resource's request equals its limit."""
+    """Return the user's resources with the cards added. An extended resource's request equals its limit."""
     limits = {**(wanted.get("limits") or {}), **access.limits}
-    return {**wanted, **({"limits": limits} if limits else {})}
+    claims = [*(wanted.get("claims") or ()), *({"name": name} for name in access.claims)]
+    return {**wanted, **({"limits": limits} if limits else {}), **({"claims": claims} if claims else {})}
 
 
 def affinity(spec: PoolSpec, pool_name: str, model_label: str | None, *, on_card: bool) -> dict[str, Any] | None:
@@ -80,6 +81,7 @@ def template(
             "imagePullSecrets": [dict(secret) for secret in pool.spec.image_pull_secrets],
             "nodeSelector": dict(pool.spec.node_selector),
             "priorityClassName": pool.spec.priority_class_name,
+            "resourceClaims": [{"name": name, "resourceClaimName": claim} for name, claim in access.claims.items()],
             "restartPolicy": restart_policy,
             "runtimeClassName": access.runtime_class_name,
             "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}, **(security or {})},
@@ -89,7 +91,7 @@ def template(
             "volumes": volumes,
         }
     )
-    described = {"labels": dict(labels), "annotations": dict(annotations)}
+    described = {"labels": dict(labels), "annotations": {**access.annotations, **annotations}}
     stamp = digest({"metadata": described, "spec": spec})
     described["annotations"][names.TEMPLATE_ANNOTATION] = stamp
     return {"metadata": described, "spec": spec}

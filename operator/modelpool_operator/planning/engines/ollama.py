@@ -8,6 +8,7 @@ from modelpool_operator.api.pool import ModelPool, PoolSpec
 from modelpool_operator.planning import pods, sharing
 from modelpool_operator.planning.manifests import selector_labels, without_nothing
 from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.sharing.mode import NO_CARD, Access
 from modelpool_operator.planning.sources import OllamaName, parse_source
 
 MODELS_FOLDER: Final = "/models"
@@ -49,8 +50,8 @@ def environment(
 ) -> dict[str, str]:
     """Return the server's variables.
 
-    With a share of a card, Ollama is told to leave free what the plan leaves free. It may take more while a neighbour
-    is down: it knows no limit of its own.
+    With a share of a card that it sees whole, Ollama is told to leave free what the plan leaves free. It may take more
+    while a neighbour is down: it knows no limit of its own.
     """
     own = {
         "OLLAMA_CONTEXT_LENGTH": str(spec.ollama.context_length),
@@ -60,16 +61,17 @@ def environment(
         "OLLAMA_MODELS": models,
         "OLLAMA_NUM_PARALLEL": str(spec.ollama.num_parallel),
     }
-    if (share := placement.ollama) is not None:
+    share = placement.ollama
+    if share is not None and not sharing.mode_of(spec).shows_slice:
         card = placement.cards[share.gpus[0]]
         own["OLLAMA_GPU_OVERHEAD"] = str(card.reserve + card.free)
     return own
 
 
-def access(spec: PoolSpec, placement: Placement) -> sharing.Access:
+def access(pool: ModelPool, placement: Placement) -> Access:
     """Return how the server gets at its card, or how it is kept from all of them."""
     share = placement.ollama
-    return sharing.NO_CARD if share is None else sharing.mode_of(spec).access(spec, share.gpus)
+    return NO_CARD if share is None else sharing.mode_of(pool.spec).access(pool, share)
 
 
 def pod_labels(pool: ModelPool) -> dict[str, str]:
@@ -79,7 +81,7 @@ def pod_labels(pool: ModelPool) -> dict[str, str]:
 
 def pod_template(pool: ModelPool, placement: Placement) -> dict[str, Any]:
     """Return the pod of the pool's Ollama."""
-    spec, cards = pool.spec, access(pool.spec, placement)
+    spec, cards = pool.spec, access(pool, placement)
     on_card = placement.ollama is not None
     container = {
         "name": names.OLLAMA_COMPONENT,
@@ -113,7 +115,7 @@ def pull_template(pool: ModelPool, model: str) -> dict[str, Any]:
     own: dict[str, str | dict[str, Any]] = {
         "HOME": "/tmp",  # noqa: S108 (the client writes its key there; an emptyDir)
         "OLLAMA_HOST": f"http://{names.ollama_name(pool.ref.name)}:{names.OLLAMA_PORT}",
-        **sharing.NO_CARD.env,
+        **NO_CARD.env,
     }
     container = {
         "name": names.PULL_COMPONENT,
@@ -131,7 +133,7 @@ def pull_template(pool: ModelPool, model: str) -> dict[str, Any]:
         container=container,
         volumes=[{"name": "tmp", "emptyDir": {}}],
         grace_seconds=30,
-        access=sharing.Access(),
+        access=Access(),
         pod_affinity=pool.spec.affinity,
         security={"runAsNonRoot": True, "runAsUser": 65534},
         restart_policy="OnFailure",

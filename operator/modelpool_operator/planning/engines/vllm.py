@@ -9,6 +9,7 @@ from modelpool_operator.api.pool import ModelPool, PoolSpec
 from modelpool_operator.planning import pods, sharing
 from modelpool_operator.planning.manifests import selector_labels, without_nothing
 from modelpool_operator.planning.placement import Share
+from modelpool_operator.planning.sharing.mode import Access
 from modelpool_operator.planning.sources import Claim, Hub, parse_source
 
 DRAIN_SECONDS: Final = 60
@@ -36,6 +37,7 @@ def arguments(
     host: str = "0.0.0.0",  # noqa: S104 (a pod's own network)
     port: int = names.VLLM_PORT,
     weights_folder: str = WEIGHTS_FOLDER,
+    access: Access | None = None,
 ) -> tuple[str, ...]:
     """Return the arguments of `vllm serve`: ours, then the pool's, then the model's; vLLM takes the last of each.
 
@@ -46,6 +48,7 @@ def arguments(
         host: the address to listen on.
         port: the port to listen on.
         weights_folder: where a `pvc://` source's volume is mounted.
+        access: what the way of sharing adds; None where the engine sees its cards whole.
     """
     source = parse_source(model.source or "")
     ours: list[str] = []
@@ -55,7 +58,8 @@ def arguments(
         ours += [f"{weights_folder}/{source.path}".rstrip("/")]
     ours += ["--served-model-name", model.name, *model.aliases]
     ours += ["--host", host, "--port", str(port)]
-    ours += ["--gpu-memory-utilization", f"{share.fraction:g}"]
+    told = access.fraction if access is not None and access.fraction is not None else share.fraction
+    ours += ["--gpu-memory-utilization", f"{told:g}"]
     ours += ["--max-model-len", "auto" if model.context_length is None else str(model.context_length)]
     ours += ["--max-num-seqs", str(model.max_concurrency)]
     if model.tensor_parallel_size > 1:
@@ -68,6 +72,7 @@ def arguments(
         ours += ["--reasoning-parser", model.reasoning_parser]
     if model.tool_call_parser is not None:
         ours += ["--enable-auto-tool-choice", "--tool-call-parser", model.tool_call_parser]
+    ours += access.arguments if access is not None else ()
     ours += ["--shutdown-timeout", str(DRAIN_SECONDS), "--enable-request-id-headers"]
     return (*ours, *spec.vllm.args, *model.args)
 
@@ -120,7 +125,7 @@ def pod_labels(pool: ModelPool, model: Model) -> dict[str, str]:
 
 def pod_template(pool: ModelPool, model: Model, share: Share) -> dict[str, Any]:
     """Return the pod of one vLLM model: the engine, started behind its cards' locks."""
-    spec, access = pool.spec, sharing.mode_of(pool.spec).access(pool.spec, share.gpus)
+    spec, access = pool.spec, sharing.mode_of(pool.spec).access(pool, share)
     source = parse_source(model.source or "")
     own = {**environment(spec), **access.env, "NODE_NAME": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
     locks = [part for gpu in share.gpus for part in ("--lock", f"{CACHE_FOLDER}/locks/$(NODE_NAME)-card-{gpu}.lock")]
@@ -134,7 +139,7 @@ def pod_template(pool: ModelPool, model: Model, share: Share) -> dict[str, Any]:
         "name": names.VLLM_COMPONENT,
         "image": spec.vllm.image,
         "command": ["python3", f"{SCRIPTS_FOLDER}/{SCRIPT_NAME}", *locks, "--name", model.name, "--health", health],
-        "args": ["--", "vllm", "serve", *arguments(spec, model, share)],
+        "args": ["--", "vllm", "serve", *arguments(spec, model, share, access=access)],
         "env": pods.environment(own, spec.vllm.env),
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(ENDPOINT_SECONDS)]}}},
         "livenessProbe": _probe(period=30, failures=3, timeout=10),

@@ -49,7 +49,7 @@ async def test_only_children_of_this_very_pool_count(server: ApiServer, client: 
 
 async def test_one_list_per_kind_and_nodes_only_when_needed(server: ApiServer, client: Client) -> None:
     await observe(client, pool(memory="24Gi"))
-    want = ["configmaps", "deployments", "jobs", "persistentvolumeclaims", "pods", "services"]
+    want = ["configmaps", "deployments", "jobs", "persistentvolumeclaims", "pods", "resourceclaims", "services"]
     assert sorted(request.path.rpartition("/")[2] for request in server.requests) == want
     assert {request.query["labelSelector"] for request in server.requests} == {"modelpool.dev/pool=agentic"}
 
@@ -88,4 +88,18 @@ async def test_a_log_that_cannot_be_read_is_no_reason_to_stop(server: ApiServer,
 async def test_a_list_that_fails_ends_the_pass_with_its_own_error(server: ApiServer, client: Client) -> None:
     server.refuse("GET", "/apis/batch/v1/namespaces/llm/jobs", 403, "jobs is forbidden")
     with pytest.raises(errors.DeniedError, match="jobs is forbidden"):
+        await observe(client, pool(memory="24Gi"))
+
+
+async def test_a_cluster_too_old_for_claims_has_none(server: ApiServer, client: Client) -> None:
+    claims = "/apis/resource.k8s.io/v1/namespaces/llm/resourceclaims"
+    server.refuse("GET", claims, 404, "the server could not find the requested resource")
+    put_service(server, "ours", ownerReferences=[OWNER])
+    observed = await observe(client, pool(memory="24Gi"))
+    assert [str(ref) for ref in observed.children] == ["Service ours"]
+
+
+async def test_a_kind_that_every_cluster_has_must_be_there(server: ApiServer, client: Client) -> None:
+    server.refuse("GET", "/apis/apps/v1/namespaces/llm/deployments", 404, "not found")
+    with pytest.raises(errors.AbsentError):
         await observe(client, pool(memory="24Gi"))

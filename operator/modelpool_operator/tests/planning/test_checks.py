@@ -51,11 +51,35 @@ CASES: dict[str, tuple[tuple[dict[str, Any], ...], dict[str, Any], str, str]] = 
             " not count these cards, so the pool must name the node that has them"
         ),
     ),
-    "a mode that this version cannot do": (
-        (vllm("a", 0.3),),
-        {"gpus": {"sharing": "dra"}},
-        "SharingNotSupported",
-        "`gpus.sharing` must be 'timeSlicing' or 'visibleDevices' in this version, got 'dra'",
+    "more engines than whole cards": (
+        (vllm("a", 0.3), vllm("b", 0.3, tensorParallelSize=2), ollama("c")),
+        {"gpus": {"sharing": "exclusive", "count": 3}, "ollama": {"gpuMemory": "4Gi"}},
+        "TooFewCards",
+        (
+            "`gpus.count` must be at least 4 with sharing 'exclusive', which gives every engine whole cards"
+            " (a 1, b 2, ollama 1), got 3"
+        ),
+    ),
+    "a pin where the device plugin chooses": (
+        (vllm("a", 0.3, gpu=1),),
+        {"gpus": {"sharing": "exclusive", "count": 2}},
+        "SharingNotPossible",
+        "`gpu` of a must not be set with sharing 'exclusive': the device plugin chooses the cards",
+    ),
+    "a pin where HAMi chooses": (
+        (vllm("a", 0.3, gpu=1),),
+        {"gpus": {"sharing": "hami", "count": 2}},
+        "SharingNotPossible",
+        "`gpu` of a must not be set with sharing 'hami': HAMi chooses the cards",
+    ),
+    "replicas of a claim": (
+        (vllm("a", 0.3, replicas=2),),
+        {"gpus": {"sharing": "dra", "count": 2}},
+        "SharingNotPossible",
+        (
+            "`replicas` of a must be at most 1 with sharing 'dra', got 2: the pool's claims are cards of one node;"
+            " make a pool for each node"
+        ),
     ),
     "a vLLM model without weights": (
         ({"name": "a", "engine": "vllm", "gpuMemoryFraction": 0.3},),

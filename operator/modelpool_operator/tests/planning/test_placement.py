@@ -59,7 +59,7 @@ def test_a_pin_comes_before_balance() -> None:
 def test_a_wide_model_takes_its_share_of_each_card() -> None:
     found = placed(vllm("wide", 0.5, tensorParallelSize=2), vllm("small", 0.3), **two_cards())
     assert layout(found)["wide"] == (0, 1)
-    assert [gib(card.planned) for card in found.cards] == ["10.6Gi", "6.5Gi"]
+    assert [gib(card.planned) for card in found.cards] == ["11.2Gi", "7.1Gi"]
 
 
 def test_an_amount_is_a_fraction_rounded_down() -> None:

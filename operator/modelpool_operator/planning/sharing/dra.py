@@ -1,0 +1,54 @@
+"""Dynamic resource allocation: one ResourceClaim per card, which all pods of the card name and so share.
+
+The scheduler gives each claim a device and brings the pods of a claim to the node of that device: exact cards, counted
+by the scheduler, for any number of cards. Needs Kubernetes 1.34 (`resource.k8s.io/v1`) and NVIDIA's driver.
+"""
+
+from typing import Any, Final
+
+from modelpool_operator.api import names
+from modelpool_operator.api.pool import ModelPool, PoolSpec
+from modelpool_operator.planning.manifests import Manifest, metadata
+from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.sharing.mode import Access, CardUse, Mode
+
+DEVICE_CLASS: Final = "gpu.nvidia.com"
+"""NVIDIA's driver brings it: every whole card."""
+REQUEST: Final = "gpu"
+
+
+class Dra(Mode):
+    """A claim for each card."""
+
+    def objection(self, spec: PoolSpec) -> Refusal | None:
+        """Refuse replicas: a claim is one card of one node."""
+        copied = next((model for model in spec.models if model.replicas > 1), None)
+        if copied is None:
+            return None
+        message = (
+            f"`replicas` of {copied.name} must be at most 1 with sharing 'dra', got {copied.replicas}: the pool's"
+            " claims are cards of one node; make a pool for each node"
+        )
+        return Refusal(reason="SharingNotPossible", message=message)
+
+    def access(self, pool: ModelPool, use: CardUse) -> Access:
+        """Name the claims of the cards. The driver shows them; the runtime shall add none by the image's wish."""
+        return Access(
+            claims={f"gpu-{gpu}": names.claim_name(pool.ref.name, gpu) for gpu in use.gpus},
+            env={"NVIDIA_VISIBLE_DEVICES": "void"},
+            runtime_class_name=pool.spec.gpus.runtime_class_name,
+        )
+
+    def children(self, pool: ModelPool, gpus: frozenset[int]) -> tuple[Manifest, ...]:
+        """Return the claims of these cards. A claim's spec cannot change, and says nothing that a pool could change."""
+        return tuple(_claim(pool, gpu) for gpu in sorted(gpus))
+
+
+def _claim(pool: ModelPool, gpu: int) -> Manifest:
+    request: dict[str, Any] = {"name": REQUEST, "exactly": {"deviceClassName": DEVICE_CLASS}}
+    return {
+        "apiVersion": "resource.k8s.io/v1",
+        "kind": "ResourceClaim",
+        "metadata": metadata(pool, names.claim_name(pool.ref.name, gpu), annotations={names.CARD_ANNOTATION: str(gpu)}),
+        "spec": {"devices": {"requests": [request]}},
+    }

@@ -1,0 +1,50 @@
+"""HAMi: a slice of a card in whole percents, which HAMi chooses, accounts for and enforces.
+
+A program sees its slice as if it were the card. So the slice holds the engine's context too, and vLLM is told the part
+of the slice that is left: about nine tenths.
+"""
+
+from decimal import ROUND_DOWN, Decimal
+from typing import Final
+
+from modelpool_operator.api.pool import ModelPool, PoolSpec
+from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.sharing.mode import Access, CardUse, Mode, Portion, objection_to_pins
+
+PERCENT_RESOURCE: Final = "nvidia.com/gpumem-percentage"
+POLICY_ANNOTATION: Final = "hami.io/gpu-scheduler-policy"
+
+
+class Hami(Mode):
+    """A slice that HAMi enforces."""
+
+    shows_slice = True
+    overhead_note = " and whole percents"
+
+    def objection(self, spec: PoolSpec) -> Refusal | None:
+        """Refuse pins: HAMi finds the cards by itself."""
+        return objection_to_pins(spec, mode="hami", chooser="HAMi")
+
+    def portion(self, wanted: int, *, memory: int, reserve: int, context: int) -> Portion:
+        """Round share and context up to whole percents of the card."""
+        percent = -(-100 * (wanted + context) // memory)
+        return Portion(bytes=wanted, overhead=percent * memory // 100 - wanted)
+
+    def access(self, pool: ModelPool, use: CardUse) -> Access:
+        """Ask for the slice on as many cards as the engine is wide, filling one card before the next.
+
+        Under HAMi's hooks CUDA's inter-process handles fail, so a wide engine must not reduce through them.
+        """
+        taken = use.bytes + use.overhead
+        fraction = (Decimal(use.bytes) / taken).quantize(Decimal("0.0001"), rounding=ROUND_DOWN)
+        gpus = pool.spec.gpus
+        return Access(
+            limits={
+                gpus.resource_name: str(len(use.gpus)),
+                PERCENT_RESOURCE: str(-(-100 * taken // use.memory)),
+            },
+            annotations={POLICY_ANNOTATION: "binpack"},
+            runtime_class_name=gpus.runtime_class_name,
+            fraction=float(fraction),
+            arguments=("--disable-custom-all-reduce",) if len(use.gpus) > 1 else (),
+        )

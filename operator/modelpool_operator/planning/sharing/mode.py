@@ -1,0 +1,109 @@
+"""What a mode of sharing answers, and the answers that most modes give."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from modelpool_operator.api.models import Engine
+from modelpool_operator.api.pool import ModelPool, PoolSpec
+from modelpool_operator.planning.manifests import Manifest
+from modelpool_operator.planning.refusals import Refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What a pod needs in its template to see its cards."""
+
+    limits: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    claims: Mapping[str, str] = field(default_factory=dict)
+    """ResourceClaims by the name that the pod calls them."""
+    runtime_class_name: str | None = None
+    fraction: float | None = None
+    """What vLLM is told to use, where that is not the share's fraction of the card."""
+    arguments: tuple[str, ...] = ()
+    """Arguments of `vllm serve` that the mode asks for."""
+
+
+NO_CARD: Final = Access(env={"CUDA_VISIBLE_DEVICES": "-1", "NVIDIA_VISIBLE_DEVICES": "void"})
+"""Of a pod that must not see any card, even where the node's default runtime shows all of them to everybody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portion:
+    """What an engine takes of one card, in bytes."""
+
+    bytes: int
+    """Its share: weights, working memory and cache."""
+    overhead: int
+    """Beside the share: the CUDA context, and what a mode adds to it."""
+
+
+class CardUse(Protocol):
+    """What a mode must know of a share that has been placed."""
+
+    @property
+    def gpus(self) -> tuple[int, ...]:
+        """The cards, ascending."""
+
+    @property
+    def bytes(self) -> int:
+        """Of each card, the context not included."""
+
+    @property
+    def overhead(self) -> int:
+        """Bytes of each card beside the share."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes of each of the cards."""
+
+
+class Mode:
+    """One way to share a card. The methods here are the answers of a mode that has nothing special to say."""
+
+    whole_cards: bool = False
+    """Whether a card belongs to one engine alone."""
+    shows_slice: bool = False
+    """Whether a program sees its portion as if it were the whole card."""
+    overhead_note: str = ""
+    """What beside contexts an overhead holds, for the sums that a user reads."""
+
+    def objection(self, spec: PoolSpec) -> Refusal | None:
+        """Return why the pool cannot be shared in this way, or None."""
+        return None
+
+    def portion(self, wanted: int, *, memory: int, reserve: int, context: int) -> Portion:
+        """Return what an engine takes of a card.
+
+        Args:
+            wanted: bytes that the user gives it.
+            memory: bytes of the card.
+            reserve: bytes that are kept free on the card.
+            context: bytes of the engine's CUDA context.
+        """
+        return Portion(bytes=wanted, overhead=context)
+
+    def access(self, pool: ModelPool, use: CardUse) -> Access:
+        """Return how a pod gets at its cards. Called only for pools without objection."""
+        raise NotImplementedError
+
+    def children(self, pool: ModelPool, gpus: frozenset[int]) -> tuple[Manifest, ...]:
+        """Return objects that must exist before pods get at these cards."""
+        return ()
+
+
+def engines_on_cards(spec: PoolSpec) -> dict[str, int]:
+    """Return every engine that has a share of a card, with the number of its cards."""
+    wide = {model.name: model.tensor_parallel_size for model in spec.models if model.engine is Engine.VLLM}
+    return {**wide, "ollama": 1} if spec.ollama.enabled and spec.ollama.gpu_memory.bytes > 0 else wide
+
+
+def objection_to_pins(spec: PoolSpec, *, mode: str, chooser: str) -> Refusal | None:
+    """Refuse a pool that pins a model to one of several cards, where somebody else chooses."""
+    pinned = next((model for model in spec.models if model.gpu is not None), None)
+    if pinned is None or spec.gpus.count == 1:
+        return None
+    message = f"`gpu` of {pinned.name} must not be set with sharing '{mode}': {chooser} chooses the cards"
+    return Refusal(reason="SharingNotPossible", message=message)

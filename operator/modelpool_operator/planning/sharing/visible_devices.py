@@ -1,0 +1,30 @@
+"""Cards by index, through the container runtime: exact, and known to the operator alone."""
+
+from typing import Final
+
+from modelpool_operator.api.pool import ModelPool, PoolSpec
+from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.sharing.mode import Access, CardUse, Mode
+
+DEFAULT_RUNTIME_CLASS: Final = "nvidia"
+
+
+class VisibleDevices(Mode):
+    """The runtime shows a pod its cards; the scheduler is asked for nothing, so the pool must say which nodes."""
+
+    def objection(self, spec: PoolSpec) -> Refusal | None:
+        """Refuse a pool that may land on any node: the scheduler would not know where cards are, or how many."""
+        if spec.node_selector or (spec.affinity or {}).get("nodeAffinity"):
+            return None
+        message = (
+            "`nodeSelector` or `affinity.nodeAffinity` is required with sharing 'visibleDevices': the scheduler does"
+            " not count these cards, so the pool must name the node that has them"
+        )
+        return Refusal(reason="NodeNotPinned", message=message)
+
+    def access(self, pool: ModelPool, use: CardUse) -> Access:
+        """Show the cards, in bus order so that an index means the same to the runtime and to CUDA."""
+        return Access(
+            env={"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "NVIDIA_VISIBLE_DEVICES": ",".join(str(gpu) for gpu in use.gpus)},
+            runtime_class_name=pool.spec.gpus.runtime_class_name or DEFAULT_RUNTIME_CLASS,
+        )

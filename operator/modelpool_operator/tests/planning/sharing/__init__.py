@@ -1,0 +1,1 @@
+"""Tests of what each way of sharing asks of a pod."""
