@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 import pytest
 
-pytest_plugins = ["modelpool_cluster.plugin"]
+pytest_plugins = ["modelpool_cluster.plugin", "modelpool_cluster.node.plugin"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,4 +1,4 @@
-"""`python -m modelpool_cluster`: get the programs ahead of time, or start a control plane to play with."""
+"""`python -m modelpool_cluster`: get programs and images ahead of time, or start a cluster to play with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import time
 
 from .binaries import Binaries
 from .binaries.resolving import described
-from .cluster import Cluster
+from .images import build, report
+from .node.cluster import NodeCluster
+from .opening import cluster_for
 from .settings import InvalidSettingError, Provider, current
 
 
@@ -21,7 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     binaries = commands.add_parser("binaries", help="find, fetch or build all programs, and say where they are")
     binaries.set_defaults(run=_binaries)
+    images = commands.add_parser("images", help="build the container images, and say how large and how quick they are")
+    images.set_defaults(run=_images)
     up = commands.add_parser("up", help="start a control plane and keep it until Ctrl-C")
+    up.add_argument("--node", action="store_true", help="with a real node in place of fake ones; Linux, root")
     up.add_argument("--gpu-nodes", type=int, default=1, help="fake GPU nodes to add (1)")
     up.set_defaults(run=_up)
     options = parser.parse_args(arguments)
@@ -46,15 +51,24 @@ def _binaries(options: argparse.Namespace) -> int:
     return 0
 
 
+def _images(options: argparse.Namespace) -> int:
+    for line in report.lines(build(current(), _say)):
+        _say(line)
+    return 0
+
+
 def _up(options: argparse.Namespace) -> int:
-    settings = dataclasses.replace(current(), provider=Provider.CONTROLPLANE)
+    provider = Provider.NODE if options.node else Provider.CONTROLPLANE
+    settings = dataclasses.replace(current(), provider=provider)
     stop = threading.Event()
     for end in (signal.SIGINT, signal.SIGTERM):
         signal.signal(end, lambda signum, frame: stop.set())
-    with Cluster(settings, Binaries(settings, _say)) as cluster:
+    with cluster_for(settings, Binaries(settings, _say), _say) as cluster:
         for number in range(options.gpu_nodes):
             cluster.add_gpu_node(f"gpu-{number}")
         _say(f"Ready in {cluster.start_seconds:.1f} s; Ctrl-C ends it.")
+        if isinstance(cluster, NodeCluster):
+            _say(" ".join([*cluster.machine.space.command(["bash"]), "  # first: only in there does it answer"]))
         _say(f"export KUBECONFIG={cluster.kubeconfig}")
         stop.wait()
     return 0

@@ -18,7 +18,7 @@ from .binaries import Binaries
 from .controlplane import kubeconfig, running
 from .fakenodes import nodes
 from .fakenodes.acting import POD_CIDR, FakeNodes
-from .managers import MANAGERS, ControlPlaneManager
+from .managers import MANAGERS, ControlPlaneManager, Manager
 from .settings import Settings
 
 STAGES = Path(nodes.__file__).with_name("stages.yaml")
@@ -35,7 +35,7 @@ class Cluster(FakeNodes):
         super().__init__()
         self.binaries = binaries
         """The resolved programs; `binaries.helm()` is a real helm."""
-        self.manager = MANAGERS[settings.provider](settings, binaries)
+        self.manager = self._new_manager(settings, binaries)
         """pytest-kubernetes' manager: wait, port_forwarding, logs, version, load_image."""
         self._api: rest.Api | None = None
 
@@ -43,7 +43,7 @@ class Cluster(FakeNodes):
         try:
             self.manager.start()
             self._api = rest.Api(self.kubeconfig)
-            self._start_kwok()
+            self._furnish()
         except BaseException:
             self.close()
             raise
@@ -179,7 +179,11 @@ class Cluster(FakeNodes):
 
         waiting.wait_for(f"the end of the pods in {name}", look)
 
-    def _start_kwok(self) -> None:
+    def _new_manager(self, settings: Settings, binaries: Binaries) -> Manager:
+        return MANAGERS[settings.provider](settings, binaries)
+
+    def _furnish(self) -> None:
+        """Make what tests count on: the RuntimeClass, the default StorageClass, and kwok to play nodes and pods."""
         for path, manifest in (
             ("/apis/node.k8s.io/v1/runtimeclasses", nodes.RUNTIME_CLASS_MANIFEST),
             ("/apis/storage.k8s.io/v1/storageclasses", nodes.STORAGE_CLASS_MANIFEST),

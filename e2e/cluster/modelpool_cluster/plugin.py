@@ -101,10 +101,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A running cluster, shared by all tests of the session."""
-    from .cluster import Cluster  # here, for it takes a second that a quick loop without a cluster need not wait
+    from .opening import cluster_for  # here, for it takes a second that a quick loop without a cluster need not wait
 
     state = _usable(request.config)
-    with Cluster(state.settings, state.binaries) as running:
+    with cluster_for(state.settings, state.binaries, lambda line: _say(request.config, line)) as running:
         state.cluster = running
         megabytes = {name: size >> 20 for name, size in running.resident_bytes().items()}
         if megabytes:

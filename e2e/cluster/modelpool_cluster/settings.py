@@ -25,6 +25,8 @@ class Provider(enum.StrEnum):
     """Started here: etcd, API server, controller manager, scheduler. Nodes and pods are played by kwok."""
     KIND = "kind"
     """A kind cluster of our own; needs Docker and `kind`."""
+    NODE = "node"
+    """Started here: that control plane, and one real node with containerd, kubelet and kube-proxy. Linux, root."""
     EXTERNAL = "external"
     """A cluster that exists already, named by a kubeconfig. It is never deleted."""
 

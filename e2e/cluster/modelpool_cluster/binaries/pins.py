@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
+from collections.abc import Collection, Mapping
 
 GO_SERIES = "1.26"
 """Kubernetes 1.36 is built with this Go: under 1.27 its OpenAPI v3 document is garbled and `kubectl apply` fails."""
@@ -30,9 +31,12 @@ class Target:
     package: str
     """The Go package of its main function, a `tool` of go.mod."""
     module: str
-    """The module whose version is the program's version."""
+    """The module whose version is the program's version; empty for a program of ours, which has none."""
     variables: tuple[tuple[str, str], ...] = ()
     """Link-time variables, with {version}, {major} and {minor}: without them the program calls itself v0.0.0."""
+
+    folder: str = dataclasses.field(default="", repr=False)
+    """Of the go.mod that pins it, relative to `e2e/cluster`."""
 
     def linker_flags(self, version: str) -> str:
         """Return the value of -ldflags for a version such as v1.36.3."""
@@ -68,6 +72,22 @@ TARGETS = (
 )
 """In the order of building: what is small first, so that a broken toolchain shows early."""
 
+NODE_TARGETS = (
+    Target(name="pause", package="./pause", module="", folder="node"),
+    Target(name="coredns", package=".", module="github.com/coredns/coredns", folder="coredns"),
+    *(
+        Target(
+            name=name,
+            package=f"{_KUBERNETES}/cmd/{name}",
+            module=_KUBERNETES,
+            variables=_KUBERNETES_VARIABLES,
+            folder="node",
+        )
+        for name in ("kube-proxy", "kubelet")
+    ),
+)
+"""What a real node runs beside containerd."""
+
 
 def versions(go_mod: str) -> dict[str, str]:
     """Return the version of every module that a go.mod requires."""
@@ -80,6 +100,8 @@ def versions(go_mod: str) -> dict[str, str]:
 
 def version_of(target: Target, go_mod: str) -> str:
     """Return the version of a target, such as v1.36.3. Raises PinError."""
+    if not target.module:
+        return "v0.0.0"
     try:
         return versions(go_mod)[target.module]
     except KeyError:
@@ -97,3 +119,10 @@ def cache_key(go_mod: str, go_sum: str, *, system: str, machine: str) -> str:
     if kubernetes is None:
         raise PinError(f"go.mod must require {_KUBERNETES}")
     return f"{kubernetes}-{hashlib.sha256(inputs.encode()).hexdigest()[:12]}"
+
+
+def module_key(sources: Mapping[str, bytes], targets: Collection[Target], *, system: str, machine: str) -> str:
+    """Return the cache folder's name for programs of a module of their own, made from its files by name."""
+    files = [f"{name}\0{hashlib.sha256(content).hexdigest()}" for name, content in sorted(sources.items())]
+    inputs = "\0".join([*files, repr(targets), repr(BUILD_FLAGS), GO_SERIES, system, machine])
+    return hashlib.sha256(inputs.encode()).hexdigest()[:12]

@@ -37,6 +37,15 @@ class BinaryUnavailableError(Exception):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Module:
+    """A go.mod, and the folder that keeps what is built from it."""
+
+    folder: Path
+    go_mod: str
+    cache: cache.Cache
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Binary:
     """A program that can be started."""
 
@@ -66,9 +75,24 @@ class Binaries:
         self._found: dict[str, Binary] = {}
         self._go: Path | None = None
         system, machine = system.lower(), _MACHINES.get(machine, machine)
-        self._go_mod = (MODULE / "go.mod").read_text()
-        key = pins.cache_key(self._go_mod, (MODULE / "go.sum").read_text(), system=system, machine=machine)
+        go_mod = (MODULE / "go.mod").read_text()
+        key = pins.cache_key(go_mod, (MODULE / "go.sum").read_text(), system=system, machine=machine)
         self.cache = cache.Cache(settings.cache / "control-plane" / key)
+        self._modules = {"": _Module(folder=MODULE, go_mod=go_mod, cache=self.cache)}
+        for name in {target.folder for target in pins.NODE_TARGETS}:
+            folder = MODULE / name
+            sources = {
+                str(path.relative_to(folder)): path.read_bytes()
+                for path in folder.rglob("*")
+                if path.name in ("go.mod", "go.sum") or path.suffix == ".go"
+            }
+            targets = [target for target in pins.NODE_TARGETS if target.folder == name]
+            key = pins.module_key(sources, targets, system=system, machine=machine)
+            self._modules[name] = _Module(
+                folder=folder,
+                go_mod=(folder / "go.mod").read_text(),
+                cache=cache.Cache(settings.cache / name / key),
+            )
         self._helm_cache = cache.Cache(settings.cache / "helm" / helm.cache_key())
         self._archives = archives.Archives(settings, system=system, machine=machine)
 
@@ -81,12 +105,19 @@ class Binaries:
             self._resolve(target)
         return {target.name: self._found[target.name] for target in pins.TARGETS}
 
-    def get(self, name: str) -> Binary:
-        """Return one program of the control plane by its name, such as `kubectl`.
+    def node(self) -> Mapping[str, Binary]:
+        """Return the programs of a real node: kubelet, kube-proxy, CoreDNS, and the one that a pod's sandbox runs.
 
         Raises BinaryUnavailableError, ChecksumMismatchError.
         """
-        return self._resolve(next(target for target in pins.TARGETS if target.name == name))
+        return {target.name: self._resolve(target) for target in pins.NODE_TARGETS}
+
+    def get(self, name: str) -> Binary:
+        """Return one program by its name, such as `kubectl`.
+
+        Raises BinaryUnavailableError, ChecksumMismatchError.
+        """
+        return self._resolve(next(target for target in (*pins.TARGETS, *pins.NODE_TARGETS) if target.name == name))
 
     def path(self, name: str) -> Path:
         """Return where a program lies. Raises as `get` does."""
@@ -119,27 +150,29 @@ class Binaries:
             self._log(f"KUBEBUILDER_ASSETS has no {target.name}")
             return None
         version = _version_told(path)
-        pinned = pins.version_of(target, self._go_mod)
+        pinned = pins.version_of(target, self._modules[target.folder].go_mod)
         if version != pinned:
             self._log(f"KUBEBUILDER_ASSETS has {target.name} {version or 'of an unknown version'}, {pinned} is pinned")
         return Binary(name=target.name, path=path, version=version, origin=Origin.ASSETS, seconds=0)
 
     def _cached(self, target: pins.Target) -> Binary | None:
-        path = self.cache.find(target.name)
-        version = pins.version_of(target, self._go_mod)
+        module = self._modules[target.folder]
+        path = module.cache.find(target.name)
+        version = pins.version_of(target, module.go_mod)
         if path is None:
             return None
         return Binary(name=target.name, path=path, version=version, origin=Origin.CACHE, seconds=0)
 
     def _made(self, target: pins.Target) -> Binary:
-        version = pins.version_of(target, self._go_mod)
-        with self.cache.locked(self._log), self.cache.staging() as staged:
+        module = self._modules[target.folder]
+        version = pins.version_of(target, module.go_mod)
+        with module.cache.locked(self._log), module.cache.staging() as staged:
             if cached := self._cached(target):  # made by another process while we waited for the lock
                 return cached
             began = time.monotonic()
             origin, path = self._fetch_or_build(target, version, staged)
             seconds = round(time.monotonic() - began, 1)
-            kept = self.cache.adopt(
+            kept = module.cache.adopt(
                 path, target.name, cache.Provenance(version=version, origin=origin, seconds=seconds)
             )
         self._log(f"Got {target.name} {version} ({origin}, {seconds:.1f} s)")
@@ -152,12 +185,13 @@ class Binaries:
             unreachable = str(exc)
         self._log(f"Building {target.name} {version}: {unreachable}")
         path = staged / target.name
+        module = self._modules[target.folder]
         try:
-            self._build(MODULE, target.package, target.linker_flags(version), path)
+            self._build(module.folder, target.package, target.linker_flags(version), path)
         except (building.BuildError, toolchain.ToolchainUnavailableError) as exc:
             raise BinaryUnavailableError(
                 f"{target.name} {version} is missing: KUBEBUILDER_ASSETS "
-                f"{'has none' if self._settings.assets else 'is not set'}, {self.cache.folder} has none, "
+                f"{'has none' if self._settings.assets else 'is not set'}, {module.cache.folder} has none, "
                 f"{unreachable}, and {exc}"
             ) from exc
         return Origin.BUILT, path

@@ -1,4 +1,4 @@
-"""Who may talk: one authority per run, good for loopback only, and a certificate per identity. Only writes files.
+"""Who may talk: one authority per run and a certificate per identity. Only writes files.
 
 In Kubernetes a client certificate's common name is the user, its organization the group.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import trustme
@@ -21,12 +22,16 @@ class Identity:
     name: str
     user: str
     group: str | None = None
+    hosts: tuple[str, ...] = ("localhost",)
+    """Where this identity may serve with the same pair."""
 
 
 ADMIN = Identity(name="admin", user="modelpool:admin", group="system:masters")
 KWOK = Identity(name="kwok", user="modelpool:kwok", group="system:masters")
 CONTROLLER_MANAGER = Identity(name="kube-controller-manager", user="system:kube-controller-manager")
 SCHEDULER = Identity(name="kube-scheduler", user="system:kube-scheduler")
+KUBELET_CLIENT = Identity(name="kubelet-client", user="modelpool:kubelet-client", group="system:masters")
+"""What the API server is to kubelets, for logs, exec and port-forward."""
 IDENTITIES = (ADMIN, KWOK, CONTROLLER_MANAGER, SCHEDULER)
 
 SERVER = "kube-apiserver"
@@ -34,18 +39,23 @@ SERVICE_ACCOUNTS = "service-accounts"
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
-def write_certificates(layout: Layout) -> None:
-    """Write the authority, the server's pair, a pair per identity, and the key that signs ServiceAccount tokens."""
+def write_certificates(
+    layout: Layout, identities: Collection[Identity] = IDENTITIES, names: Collection[str] = LOOPBACK
+) -> None:
+    """Write the authority, a pair per identity, and the key that signs ServiceAccount tokens.
+
+    The server's pair is good for `names` and for nothing else.
+    """
     layout.authority.parent.mkdir(mode=0o700)
     authority = trustme.CA(organization_name="ModelPool test cluster")
     authority.cert_pem.write_to_path(str(layout.authority))
-    _write(layout, SERVER, authority.issue_cert(*LOOPBACK))
+    _write(layout, SERVER, authority.issue_cert(*names))
     _write(layout, SERVICE_ACCOUNTS, authority.issue_cert("localhost"))
-    for identity in IDENTITIES:
+    for identity in identities:
         _write(
             layout,
             identity.name,
-            authority.issue_cert("localhost", common_name=identity.user, organization_name=identity.group),
+            authority.issue_cert(*identity.hosts, common_name=identity.user, organization_name=identity.group),
         )
 
 

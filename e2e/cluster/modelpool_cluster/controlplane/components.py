@@ -5,12 +5,15 @@ Pure: a layout and a port in, arguments and documents out.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from . import certificates
 from .layout import Layout
 
 SERVICE_CIDR = "10.96.0.0/16"
+SERVICE_ADDRESS = "10.96.0.1"
+"""The Service `kubernetes`: the first address of the range."""
 AUDIT_POLICY: dict[str, Any] = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -18,6 +21,20 @@ AUDIT_POLICY: dict[str, Any] = {
     "rules": [{"level": "Metadata"}],
 }
 """Every request, by whom, to what, with what result; no bodies, so no secrets."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where a control plane listens, and whether what joins it is real."""
+
+    address: str = "127.0.0.1"
+    """Of the API server."""
+    kubelets: bool = False
+    """Kubelets join and pods call the API: then the Service `kubernetes` leads to it, nodes have the rights of nodes
+    and no others, and a silent node counts as lost."""
+
+
+LOOPBACK = Site()
 
 
 def etcd(layout: Layout) -> list[str]:
@@ -36,20 +53,22 @@ def etcd(layout: Layout) -> list[str]:
     ]
 
 
-def apiserver(layout: Layout, port: int) -> list[str]:
-    """The API server: certificates and tokens only, RBAC, audit log, loopback."""
+def apiserver(layout: Layout, port: int, site: Site = LOOPBACK) -> list[str]:
+    """The API server: certificates and tokens only, RBAC, audit log."""
     accounts = layout.key(certificates.SERVICE_ACCOUNTS)
     return [
         f"--etcd-servers=unix://{layout.etcd_socket}",
-        "--bind-address=127.0.0.1",
-        "--advertise-address=127.0.0.1",
+        f"--bind-address={site.address}",
+        f"--advertise-address={site.address}",
         f"--secure-port={port}",
-        "--endpoint-reconciler-type=none",  # the Service `kubernetes` cannot point at loopback
+        # The Service `kubernetes` cannot point at loopback.
+        f"--endpoint-reconciler-type={'lease' if site.kubelets else 'none'}",
+        *(_towards_kubelets(layout) if site.kubelets else ()),
         f"--tls-cert-file={layout.certificate(certificates.SERVER)}",
         f"--tls-private-key-file={layout.key(certificates.SERVER)}",
         f"--client-ca-file={layout.authority}",
         "--anonymous-auth=false",
-        "--authorization-mode=RBAC",
+        f"--authorization-mode={'Node,RBAC' if site.kubelets else 'RBAC'}",
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-signing-key-file={accounts}",
         f"--service-account-key-file={accounts}",
@@ -63,7 +82,17 @@ def apiserver(layout: Layout, port: int) -> list[str]:
     ]
 
 
-def controller_manager(layout: Layout) -> list[str]:
+def _towards_kubelets(layout: Layout) -> list[str]:
+    client = certificates.KUBELET_CLIENT.name
+    return [
+        f"--kubelet-client-certificate={layout.certificate(client)}",
+        f"--kubelet-client-key={layout.key(client)}",
+        f"--kubelet-certificate-authority={layout.authority}",
+        "--kubelet-preferred-address-types=InternalIP",
+    ]
+
+
+def controller_manager(layout: Layout, site: Site = LOOPBACK) -> list[str]:
     """All controllers, each as its own ServiceAccount, none of them listening."""
     return [
         f"--kubeconfig={layout.kubeconfig(certificates.CONTROLLER_MANAGER.name)}",
@@ -75,7 +104,8 @@ def controller_manager(layout: Layout) -> list[str]:
         "--secure-port=0",
         "--kube-api-qps=200",
         "--kube-api-burst=400",
-        "--node-monitor-grace-period=24h",  # fake nodes send no heartbeats; a condition set by a test still counts
+        # Fake nodes send no heartbeats; a condition set by a test still counts.
+        *(() if site.kubelets else ("--node-monitor-grace-period=24h",)),
         f"--cert-dir={layout.folder / 'pki'}",
     ]
 

@@ -6,10 +6,11 @@ import http.client
 import json
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from . import certificates, components, kubeconfig, ports
+from .certificates import IDENTITIES, LOOPBACK, Identity
 from .layout import Layout
 from .supervisor import Supervisor
 
@@ -29,6 +30,11 @@ class PortTakenError(Exception):
 
 class ControlPlane:
     """etcd, API server, controller manager and scheduler, in a folder and a process tree of their own."""
+
+    site = components.LOOPBACK
+    identities: Collection[Identity] = IDENTITIES
+    names: Collection[str] = LOOPBACK
+    """What the API server is called in its certificate."""
 
     def __init__(self, programs: Mapping[str, Path], scratch: Callable[[], Path]) -> None:
         """`programs` are paths by name; `scratch` makes a new private folder, which is gone after `stop`."""
@@ -71,7 +77,8 @@ class ControlPlane:
         """Start one more program beside the components, such as kwok; it ends with them. Returns its process id."""
         if self.supervisor is None or self.layout is None:
             raise StartError("the control plane is not running")
-        return self.supervisor.start(name, [self._programs[name], *arguments], self.layout.logs / f"{name}.log")
+        command = self._command([str(self._programs[name]), *arguments])
+        return self.supervisor.start(name, command, self.layout.logs / f"{name}.log")
 
     def resident_bytes(self) -> dict[str, int]:
         """Return the resident memory of each process, from /proc. Empty where there is no /proc."""
@@ -86,24 +93,32 @@ class ControlPlane:
     def _attempt(self, port: int, *, deadline: float) -> Layout:
         layout = self.layout = Layout(self._scratch())
         self.supervisor = Supervisor(layout.folder)
-        self.server = f"https://127.0.0.1:{port}"
+        self.server = f"https://{self.site.address}:{port}"
         self._write_files(layout)
+        self._prepare(layout, self.supervisor)
         self.run("etcd", components.etcd(layout))
-        self.run("kube-apiserver", components.apiserver(layout, port))
-        client = _Client(layout, port)
+        self.run("kube-apiserver", components.apiserver(layout, port, self.site))
+        client = _Client(layout, self.site.address, port)
         self._wait(client, "/readyz", deadline)
-        self.run("kube-controller-manager", components.controller_manager(layout))
+        self.run("kube-controller-manager", components.controller_manager(layout, self.site))
         self.run("kube-scheduler", components.scheduler(layout))
         for path in ("/openapi/v3", "/openapi/v3/api/v1", "/api/v1/namespaces/default/serviceaccounts/default"):
             self._wait(client, path, deadline)
         return layout
 
+    def _prepare(self, layout: Layout, supervisor: Supervisor) -> None:
+        """Make what the components need beside their files; here nothing."""
+
+    def _command(self, argv: Sequence[str]) -> list[str]:
+        """Return the command that starts a component where it belongs; here as it is."""
+        return list(argv)
+
     def _write_files(self, layout: Layout) -> None:
         layout.logs.mkdir()
-        certificates.write_certificates(layout)
+        certificates.write_certificates(layout, self.identities, self.names)
         layout.audit_policy.write_text(json.dumps(components.AUDIT_POLICY))
         layout.scheduler_configuration.write_text(json.dumps(components.scheduler_configuration(layout)))
-        for identity in certificates.IDENTITIES:
+        for identity in self.identities:
             document = kubeconfig.with_certificate(
                 server=self.server,
                 authority=layout.authority,
@@ -136,15 +151,15 @@ class ControlPlane:
 class _Client:
     """Just enough of a client to ask whether the API serves."""
 
-    def __init__(self, layout: Layout, port: int) -> None:
+    def __init__(self, layout: Layout, address: str, port: int) -> None:
         admin = certificates.ADMIN.name
         self._context = ssl.create_default_context(cafile=layout.authority)
         self._context.load_cert_chain(layout.certificate(admin), layout.key(admin))
-        self._port = port
+        self._address, self._port = address, port
 
     def get(self, path: str) -> tuple[int, str]:
         """Return status and an excerpt of the answer; status 0 when there was none."""
-        connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=10, context=self._context)
+        connection = http.client.HTTPSConnection(self._address, self._port, timeout=10, context=self._context)
         try:
             connection.request("GET", path, headers={"Accept": "application/json"})
             response = connection.getresponse()

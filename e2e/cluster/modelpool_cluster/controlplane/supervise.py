@@ -5,8 +5,11 @@ pipe that is its standard input closes, or it is adopted), and when it is termin
 kernel kills the children. It imports nothing but the standard library and is run without site-packages, to start in
 milliseconds.
 
+Descendants that outlive their parents become its own, so that it knows when all are gone.
+
 Spoken on the pipe, one JSON document per line: `{"start": name, "argv": […], "log": path}` is answered by `{"pid": …}`;
-`{"exits": true}` by `{"exits": {name: code}}`; anything that fails by `{"error": …}`.
+`{"exits": true}` by `{"exits": {name: code}}`; `{"cgroup": name}`, a control group to remove at the end from every
+hierarchy, by `{}`; anything that fails by `{"error": …}`.
 """
 
 from __future__ import annotations
@@ -20,11 +23,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_CGROUPS = Path("/sys/fs/cgroup")
+_LAST_SECONDS = 15.0
+"""Until descendants of killed children must be gone."""
 _LOOK_EVERY = 0.5
 """Seconds between two looks at whether the parent is still there."""
 
@@ -46,11 +54,18 @@ def die_with(parent: int) -> Callable[[], None]:
     return arm
 
 
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose parents die. Linux; elsewhere nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 class Family:
     """The children, by name."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._cgroups: list[str] = []
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -68,6 +83,9 @@ class Family:
                 )
             self._children[request["start"]] = child
             return {"pid": child.pid}
+        if "cgroup" in request:
+            self._cgroups.append(request["cgroup"])
+            return {}
         codes = {name: child.poll() for name, child in self._children.items()}
         return {"exits": {name: code for name, code in codes.items() if code is not None}}
 
@@ -78,7 +96,32 @@ class Family:
                 child.kill()
         for child in self._children.values():
             child.wait()
+        deadline = time.monotonic() + _LAST_SECONDS
+        with contextlib.suppress(ChildProcessError):  # nobody is left
+            while time.monotonic() < deadline:
+                if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                    time.sleep(0.02)
+        for name in self._cgroups:
+            for top in _CGROUPS.glob(f"*/{name}"):
+                remove_cgroup(top, deadline)
+            remove_cgroup(_CGROUPS / name, deadline)
         shutil.rmtree(self._folder)
+
+
+def remove_cgroup(top: Path, deadline: float) -> None:
+    """Remove a control group with all below it; a group whose last process is just ending is tried again."""
+    for folder, _, _ in os.walk(top, topdown=False):
+        while True:
+            try:
+                Path(folder).rmdir()
+            except FileNotFoundError:
+                break
+            except OSError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.02)
+            else:
+                break
 
 
 def serve(family: Family) -> None:
@@ -108,6 +151,7 @@ def main(folder: Path) -> None:
 
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then hangs up
+    adopt_orphans()
     family = Family(folder)
     try:
         serve(family)

@@ -51,6 +51,10 @@ class Supervisor:
         self.pids[name] = int(answer["pid"])
         return self.pids[name]
 
+    def will_remove_cgroup(self, name: str) -> None:
+        """Let a control group be removed at the end, from every hierarchy that has it. Raises SupervisorLostError."""
+        self._ask({"cgroup": name})
+
     def exits(self) -> dict[str, int]:
         """Return the exit codes of those that have ended. Raises SupervisorLostError."""
         return dict(self._ask({"exits": True})["exits"])

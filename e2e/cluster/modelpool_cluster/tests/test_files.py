@@ -57,7 +57,7 @@ def test_nothing_listens_beyond_loopback_and_nobody_is_anonymous(tmp_path: Path)
     assert not [flag for flag in components.etcd(layout) if "http" in flag]
 
 
-def test_a_scratch_folder_is_private_and_new(tmp_path: Path) -> None:
+def test_scratch_is_private_and_new(tmp_path: Path) -> None:
     one, two = choose_scratch(tmp_path), choose_scratch(tmp_path)
 
     assert one != two
@@ -122,7 +122,7 @@ def test_audit_events_are_told_apart(tmp_path: Path) -> None:
 def test_settings_name_the_variable_that_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettingError, match="KUBEBUILDER_ASSETS must name a folder, got '/nonexistent'"):
         Settings.from_environment({"KUBEBUILDER_ASSETS": "/nonexistent"})
-    with pytest.raises(InvalidSettingError, match="one of controlplane, kind, external, got 'minikube'"):
+    with pytest.raises(InvalidSettingError, match="one of controlplane, kind, node, external, got 'minikube'"):
         Settings.from_environment({"MODELPOOL_CLUSTER_PROVIDER": "minikube"})
 
     settings = Settings.from_environment({"XDG_CACHE_HOME": str(tmp_path), "MODELPOOL_CLUSTER_PROVIDER": "kind"})

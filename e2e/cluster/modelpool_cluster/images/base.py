@@ -1,0 +1,81 @@
+"""The base image without a registry: Debian's smallest system with python3, made by debootstrap, one layer.
+
+The builder's image is the same with a second layer: pip, the wheels that the locks name, and the order to look nowhere
+else. So the build needs no network, and the final images hold neither pip nor a compiler.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pip
+
+from ..binaries.cache import Cache, Provenance
+from ..node import archive
+from ..node.prerequisites import PATH
+
+SUITE = "bookworm"
+PYTHON = "3.11"
+"""The suite's python3."""
+PACKAGES = ("python3", "ca-certificates")
+BASE = "localhost/modelpool/base:latest"
+BUILDER = "localhost/modelpool/builder:latest"
+_LEFT_OUT = (
+    "dev/", "proc/", "run/", "sys/", "tmp/", "usr/share/doc/", "usr/share/info/", "usr/share/locale/",
+    "usr/share/man/", "var/cache/apt/", "var/lib/apt/lists/", "var/log/", "usr/lib/python3.11/test/",
+)  # fmt: skip
+_CONFIG = {"Env": [f"PATH={PATH}"], "Cmd": ["python3"]}
+_PIP_CONF = "[global]\nno-index = true\nfind-links = /wheels\n"
+
+
+class BaseUnavailableError(Exception):
+    """debootstrap could not make the system; the message carries its last lines."""
+
+
+def _kept(name: str) -> bool:
+    return not any(name.startswith(folder) and name != folder.rstrip("/") for folder in _LEFT_OUT)
+
+
+def layer(store: Path, log: Callable[[str], None]) -> archive.Layer:
+    """Return the layer of the base, made on first use: about two minutes. Raises BaseUnavailableError."""
+    inputs = repr((SUITE, PACKAGES, _LEFT_OUT))
+    cache = Cache(store / "base" / hashlib.sha256(inputs.encode()).hexdigest()[:12])
+    with cache.locked(log):
+        if (kept := cache.find("layer.tar")) is None:
+            log(f"Making the base image: Debian {SUITE} with {' and '.join(PACKAGES)}")
+            with cache.staging() as staged:
+                _debootstrap(staged / "root")
+                tarball = archive.write_layer(staged / "layer.tar", {"": staged / "root"}, _kept).path
+                kept = cache.adopt(tarball, "layer.tar", Provenance(version=SUITE, origin="debootstrap", seconds=0))
+    return archive.Layer(kept)
+
+
+def _debootstrap(root: Path) -> None:
+    include = f"--include={','.join(PACKAGES)}"
+    command = ["unshare", "--mount", "--", "debootstrap", "--variant=minbase", include, SUITE, str(root)]
+    done = subprocess.run(
+        command, env={"PATH": PATH}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if done.returncode != 0:
+        last = "\n".join(done.stdout.splitlines()[-15:])
+        raise BaseUnavailableError(f"debootstrap ended with {done.returncode}:\n{last}")
+
+
+def write_base(target: Path, system: archive.Layer) -> None:
+    """Write the base image's archive."""
+    archive.write_image(target, BASE, [system], _CONFIG)
+
+
+def write_builder(target: Path, system: archive.Layer, wheels: Path, scratch: Path) -> None:
+    """Write the builder image's archive: the base, this Python's pip, and wheels."""
+    (scratch / "pip.conf").write_text(_PIP_CONF)
+    tools = {
+        "etc/pip.conf": scratch / "pip.conf",
+        "usr/lib/python3/dist-packages/pip": Path(pip.__file__).parent,
+        "wheels": wheels,
+    }
+    second = archive.write_layer(scratch / "tools.tar", tools, lambda name: "__pycache__" not in name)
+    archive.write_image(target, BUILDER, [system, second], _CONFIG)
