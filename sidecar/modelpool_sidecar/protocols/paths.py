@@ -70,7 +70,7 @@ class Call:
 _UNSERVED: Final = Unserved("the engine that serves this model has no such call")
 ANTHROPIC_HEADER: Final = "anthropic-version"
 """Sent by all clients of Anthropic's API: it tells their list of models from OpenAI's, which has the same path."""
-_CATALOG: Final = {
+CATALOG: Final = {
     "/": (Dialect.OLLAMA, Operation.ROOT),
     "/api/version": (Dialect.OLLAMA, Operation.VERSION),
     "/api/tags": (Dialect.OLLAMA, Operation.LIST_MODELS),
@@ -95,7 +95,7 @@ def _translated(call: Translation) -> Mapping[Engine, Upstream]:
     return MappingProxyType({Engine.VLLM: Translated(call), Engine.OLLAMA: Native(call.value)})
 
 
-_INFERENCE: Final[Mapping[str, tuple[Dialect, Operation, Mapping[Engine, Upstream]]]] = {
+INFERENCE: Final[Mapping[str, tuple[Dialect, Operation, Mapping[Engine, Upstream]]]] = {
     "/api/chat": (Dialect.OLLAMA, Operation.CHAT, _translated(Translation.CHAT)),
     "/api/generate": (Dialect.OLLAMA, Operation.GENERATE, _translated(Translation.GENERATE)),
     "/api/embed": (Dialect.OLLAMA, Operation.EMBED, _translated(Translation.EMBED)),
@@ -152,8 +152,8 @@ def local_path(path: str) -> str:
 def dialect_of(path: str) -> Dialect:
     """The dialect in which even an unknown path is answered."""
     local = local_path(path)
-    if local in _INFERENCE:
-        return _INFERENCE[local][0]
+    if local in INFERENCE:
+        return INFERENCE[local][0]
     if local == "/v1/messages" or local.startswith("/v1/messages/"):
         return Dialect.ANTHROPIC
     openai = local == "/v1" or local.startswith(("/v1/", "/v2/")) or local in _OF_VLLM
@@ -174,12 +174,12 @@ def resolve(method: str, path: str) -> Call | Refusal:
 
 
 def _candidates(path: str) -> list[Call]:
-    if path in _INFERENCE:
-        dialect, operation, upstreams = _INFERENCE[path]
+    if path in INFERENCE:
+        dialect, operation, upstreams = INFERENCE[path]
         kind = Kind.INFERENCE
         return [Call(dialect=dialect, operation=operation, kind=kind, method="POST", path=path, upstreams=upstreams)]
-    if path in _CATALOG:
-        dialect, operation = _CATALOG[path]
+    if path in CATALOG:
+        dialect, operation = CATALOG[path]
         return [Call(dialect=dialect, operation=operation, kind=Kind.CATALOG, method="GET", path=path)]
     if path == _SHOW:
         return [

@@ -16,7 +16,7 @@ from ..protocols.dialect import Dialect
 from ..protocols.errors import EngineError
 from ..protocols.translation import Reply
 
-_DEAD_AT_FIRST: Final = (b'data: {"error"', b'data:{"error"')
+_DEAD_AT_FIRST: Final = (b'data: {"error"', b'data:{"error"', b"event: error", b"event:error")
 _ABORTED: Final = b'"finish_reason":"abort"'
 _EOF: Final = "the engine's answer broke off"
 

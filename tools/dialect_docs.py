@@ -1,0 +1,215 @@
+"""Writes docs/reference/dialects.md and errors.md from the gateway's tables: `python tools/dialect_docs.py`.
+
+Knows the tables and Markdown, nothing else. A test compares what the functions return with what is committed. The
+tables of the tests are read too, so every line of the documentation names the test that proves it.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from modelpool_sidecar.protocols import endings, errors, paths
+from modelpool_sidecar.protocols.dialect import Dialect, Engine, Operation
+from modelpool_sidecar.protocols.errors import Reason, Refusal
+from modelpool_sidecar.protocols.paths import Native, Translated, Upstream
+from modelpool_sidecar.tests.conformance.calls import LEFT_OUT, ROWS
+from modelpool_sidecar.tests.conformance.faults import FAULTS, Death
+from modelpool_sidecar.tests.conformance.fields import FIELDS
+
+ROOT: Final = Path(__file__).parents[1]
+DIALECTS: Final = ROOT / "docs" / "reference" / "dialects.md"
+ERRORS: Final = ROOT / "docs" / "reference" / "errors.md"
+_GENERATED: Final = "<!-- Generated from the gateway's tables by tools/dialect_docs.py. -->"
+_CONFORMANCE: Final = "sidecar/modelpool_sidecar/tests/conformance"
+
+_DIALECTS_INTRO: Final = f"""\
+{_GENERATED}
+# Dialects
+
+What the gateway does with every call and every field. Where caller and engine speak the same language, the bytes pass
+untouched; only the model's name is replaced when the caller used another one than the engine, and put back in the
+answer. `python -m pytest -m conformance` proves each line; the tests are in `{_CONFORMANCE}`.
+
+## Calls
+
+Each call is also reached below `/ollama`, and those of `/v1` below `/openai/v1`. A path that is not here answers 404.
+"""
+_ADMIN_INTRO: Final = """\
+Administration, closed (403) unless opened by `--open-admin NAME`, each by its own name. vLLM's calls say by
+`?model=NAME` which engine they mean:
+"""
+_CUT_OFF: Final = """\
+In OpenAI's and Anthropic's dialect the connection is then closed without a proper end, because not every client reads
+error events. An Ollama stream ends properly, as Ollama's own does.
+"""
+_FIELDS_INTRO: Final = """\
+## Fields of Ollama's calls in front of vLLM
+
+mapped: vLLM is asked for the same. checked: compared with how the model is served. answered: the gateway does it.
+dropped: without effect, as told in the answer's header `X-ModelPool-Warning` where the line says so. refused: answered
+with an error. A null is as good as an absent field. The test is `test_fields.py::test_field[NAME]`.
+"""
+_ANSWERS_INTRO: Final = """\
+## Answers, compared with recordings
+
+A recorded call of a real Ollama is put to the gateway, and the engine behind plays the recorded answer of a real vLLM.
+The answer must have every field of Ollama's recorded answer, in its order and with its type, and no other, but for the
+differences in the last column. The test is `test_translated.py::test_answer_is_as_ollamas`.
+"""
+_DIFFERENCES: Final = """\
+## Known differences
+
+- `context` is not in the answer of `/api/generate`, see above.
+- Ollama over `/v1` in front of vLLM is vLLM's own `/v1`, untouched: its answers have more fields, its errors are
+  in vLLM's words.
+- `model` must be spelt in lower case; Go's decoder takes `Model` too.
+- 405 carries `Allow`, as HTTP demands; Ollama leaves it out.
+- What the gateway adds: `X-Request-Id`, `X-ModelPool-*`, `X-Accel-Buffering` on streams, `Retry-After` on 503.
+- `/v1/audio/transcriptions` is not offered: it carries its model in a form.
+- Headers that are too long are refused by the HTTP server, in plain text.
+"""
+
+
+def dialects() -> str:
+    """The page about calls and fields."""
+    parts = [
+        _DIALECTS_INTRO,
+        _table(("call", "dialect", "vLLM", "Ollama"), _calls()),
+        "Answered by the gateway itself:\n",
+        _table(("call", "dialect"), _catalog()),
+        _ADMIN_INTRO,
+        _table(("call", "name", "engine"), _admin()),
+        _FIELDS_INTRO,
+        _table(("NAME", "verdict", "becomes", "note"), _fields()),
+        _ANSWERS_INTRO,
+        _table(("Ollama's recording", "vLLM's recording", "differences"), _answers()),
+        "Not compared:\n",
+        _table(("recording", "reason"), ((f"`{name}`", why) for name, why in LEFT_OUT.items())),
+        _DIFFERENCES,
+    ]
+    return "\n".join(parts)
+
+
+def failures() -> str:
+    """The page about errors."""
+    intro = f"""\
+{_GENERATED}
+# Errors
+
+The status is the same in every dialect unless a table says otherwise; the body is what the caller's dialect wants.
+`python -m pytest -m conformance` proves the second table, `tests/protocols/test_errors.py` the first.
+
+## What the gateway refuses
+
+`detail` stands for a sentence about the case. `Retry-After` is sent with 503: 2 seconds when all places are taken, 5
+when no engine is ready.
+"""
+    engine = """\
+## What an engine does wrong
+
+As long as the caller has seen nothing, another engine that serves the model is tried; the table is about the case that
+there is none. In the dialect of the engine its error passes untouched. A 503 gets a `Retry-After` when it has none. The
+test is `test_faults.py::test_fault`.
+"""
+    streams = (
+        "## The end of a broken stream\n\nAfter the first byte the status is sent, so the error is the last line:\n"
+    )
+    return "\n".join(
+        (
+            intro,
+            _table(("reason", "status", "Ollama", "OpenAI", "Anthropic"), _refusals()),
+            engine,
+            _table(("the engine", "caller has seen", "asked for", "Ollama", "OpenAI", "Anthropic"), _faults()),
+            streams,
+            _table(("dialect", "last line"), _broken()),
+            _CUT_OFF,
+        )
+    )
+
+
+def _calls() -> Iterator[tuple[str, ...]]:
+    for path, (dialect, _, upstreams) in paths.INFERENCE.items():
+        yield (
+            f"`POST {path}`",
+            dialect.value,
+            *(_upstream(upstreams[engine]) for engine in (Engine.VLLM, Engine.OLLAMA)),
+        )
+
+
+def _upstream(way: Upstream) -> str:
+    match way:
+        case Native():
+            return "untouched"
+        case Translated():
+            return "translated"
+        case _:
+            return "refused, 501"
+
+
+def _catalog() -> Iterator[tuple[str, ...]]:
+    for path, (dialect, _) in paths.CATALOG.items():
+        both = f"{dialect.value}, {Dialect.ANTHROPIC.value}" if path == "/v1/models" else dialect.value
+        yield f"`GET {path}`, `HEAD {path}`", both
+    yield "`GET /v1/models/{id}`", f"{Dialect.OPENAI.value}, {Dialect.ANTHROPIC.value}"
+    yield "`POST /api/show`", Dialect.OLLAMA.value
+
+
+def _admin() -> Iterator[tuple[str, ...]]:
+    for (method, path), (name, engine) in paths.ADMIN.items():
+        yield f"`{method} {path}`", f"`{name}`", engine.value
+
+
+def _fields() -> Iterator[tuple[str, ...]]:
+    for row in FIELDS:
+        becomes = ", ".join(f"`{place}`" for place in row.becomes)
+        where = f"`{row.path}`" if row.path else ""
+        note = f"status {row.status}; {row.note}" if row.verdict.value == "refused" else row.note
+        yield f"`{row.id}`", row.verdict.value, " of ".join(filter(None, (becomes, where))), note
+
+
+def _answers() -> Iterator[tuple[str, ...]]:
+    for row in ROWS:
+        told = [f"`{name[1:]}` is missing: {why}" for name, why in row.differs.items()]
+        if row.status:
+            told.append(f"status {row.status}: {row.why}")
+        yield f"`{row.ollama}`", f"`{row.vllm}`" if row.vllm else "no engine asked", "; ".join(told) or "none"
+
+
+def _refusals() -> Iterator[tuple[str, ...]]:
+    for reason in Reason:
+        refusal = Refusal(reason=reason, detail="NAME" if reason is Reason.UNKNOWN_MODEL else "detail")
+        bodies = (errors.render(refusal, dialect).body.decode() for dialect in Dialect)
+        yield reason.name.lower(), str(reason.status), *(f"`{body}`" for body in bodies)
+    for operation in (Operation.EMBED, Operation.SHOW_MODEL):
+        refusal = Refusal(reason=Reason.UNKNOWN_MODEL, detail="NAME", operation=operation)
+        body = errors.render(refusal, Dialect.OLLAMA).body.decode()
+        yield f"unknown_model, {operation.value}", "404", f"`{body}`", "", ""
+
+
+def _faults() -> Iterator[tuple[str, ...]]:
+    for row in FAULTS:
+        what = row.engine.value if isinstance(row.engine, Death) else f"answers {row.engine}"
+        asked = {None: "either", True: "a stream", False: "one answer"}[row.stream]
+        cells = []
+        for dialect, status in zip(Dialect, row.status, strict=True):
+            words = f"`{json.dumps(row.text)}`" if dialect is Dialect.OLLAMA else ""
+            untouched = "untouched" if row.untouched and dialect is not Dialect.OLLAMA else ""
+            cells.append(" ".join(filter(None, (str(status), words, untouched))))
+        yield what, "a part" if row.begun else "nothing", asked, *cells
+
+
+def _broken() -> Iterator[tuple[str, ...]]:
+    for dialect in Dialect:
+        text = endings.broken(dialect, "the engine's answer broke off").decode().rstrip("\n").replace("\n", "` `")
+        yield dialect.value, f"`{text}`"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+if __name__ == "__main__":
+    DIALECTS.write_text(dialects())
+    ERRORS.write_text(failures())
