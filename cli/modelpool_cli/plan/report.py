@@ -71,6 +71,8 @@ def _share(pool: ModelPool, share: Share) -> Report:
         "start": share.start,
         "arithmetic": [{"label": term.label, "bytes": term.bytes} for term in share.lines],
     }
+    if share.longest_context is not None:
+        entry["longestContext"] = share.longest_context
     model = next((one for one in pool.spec.models if one.name == share.model), None)
     if share.engine is Engine.VLLM and model is not None:
         entry["aliases"] = list(model.aliases)

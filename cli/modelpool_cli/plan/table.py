@@ -47,10 +47,18 @@ def _cards(report: Report) -> Table:
                 f"{entry['fraction']:.2f}",
                 f"{_gib(entry['shareBytes'])} + {overhead}",
                 str(entry["start"] + 1),
-                " + ".join(f"{term['label']} {_gib(term['bytes'])}" for term in entry["arithmetic"]) or "unchecked",
+                _inside(entry),
             )
         table.add_row(str(card["index"]), "", "", "", "", _total(card), style="bold", end_section=True)
     return table
+
+
+def _inside(entry: dict[str, Any]) -> str:
+    """Return what is known to go into a share; where the engine chooses its context, how long that can be."""
+    terms = [f"{term['label']} {_gib(term['bytes'])}" for term in entry["arithmetic"]]
+    if "longestContext" in entry:
+        terms.append(f"room for {entry['longestContext']} tokens")
+    return " + ".join(terms) or "unchecked"
 
 
 def _total(card: dict[str, Any]) -> str:

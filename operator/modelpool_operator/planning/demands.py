@@ -31,6 +31,7 @@ class Demand:
     first_card: int | None = None
     lines: tuple[Term, ...] = ()
     notes: tuple[str, ...] = ()
+    longest_context: int | None = None
 
 
 def demands_of(spec: PoolSpec, memory: int) -> tuple[Demand, ...]:
@@ -79,6 +80,7 @@ def _demand(spec: PoolSpec, model: Model, memory: int) -> Demand:
         first_card=model.gpu,
         lines=lines,
         notes=notes,
+        longest_context=vllm_memory.longest_context(model, portion.bytes, tuple(spec.vllm.args)),
     )
 
 

@@ -38,6 +38,8 @@ class Share:
     """What is known to go into the share, per card: weights, runtime, one sequence's KV cache."""
     notes: tuple[str, ...] = ()
     """What could not be checked, in words."""
+    longest_context: int | None = None
+    """Tokens of one sequence that there is room for, where the engine chooses; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +186,7 @@ def _placement(
                 start=max((earlier.start + 1 for earlier in shares if set(earlier.gpus) & set(gpus)), default=0),
                 lines=one.lines,
                 notes=one.notes,
+                longest_context=one.longest_context,
             )
         )
     planned = []

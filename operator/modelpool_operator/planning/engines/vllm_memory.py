@@ -23,6 +23,26 @@ def _element_bytes(model: Model, pool_args: tuple[str, ...]) -> int:
     return width
 
 
+def longest_context(model: Model, share: int, pool_args: tuple[str, ...] = ()) -> int | None:
+    """Return the tokens of one sequence that a share has room for, which is what `auto` comes to; None if unknown.
+
+    Args:
+        model: with known weights and a known cache.
+        share: bytes of each of its cards.
+        pool_args: of every engine of the pool.
+    """
+    known, (terms, _) = catalog.known(parse_source(model.source or "")), needs(model, pool_args)
+    if known is None or model.context_length is not None:
+        return None
+    cards = max(1, model.tensor_parallel_size)
+    room = (share - sum(term.bytes for term in terms)) * cards
+    draft = catalog.known(parse_source((model.speculative.model if model.speculative else None) or ""))
+    if draft is not None:  # Both keep a cache of the same sequence.
+        mine, its = known.shape.kv_bytes(1), draft.shape.kv_bytes(1)
+        room = room * mine // (mine + its)
+    return min(known.context, known.shape.tokens_in(max(0, room), _element_bytes(model, pool_args)))
+
+
 def needs(model: Model, pool_args: tuple[str, ...] = ()) -> tuple[tuple[Term, ...], tuple[str, ...]]:
     """Return what is known to go into the model's share, per card, and what could not be checked.
 

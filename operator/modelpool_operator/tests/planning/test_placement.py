@@ -233,6 +233,24 @@ def test_a_known_model_leaves_nothing_unchecked() -> None:
     assert placed(vllm("a", 0.5, contextLength=4096, **AWQ)).notes == ()
 
 
+CONTEXTS: dict[str, tuple[dict[str, Any], int | None]] = {
+    "what the share leaves": (vllm("qwen3:8b", 0.35, **AWQ), 11059),
+    "twice as much in 8 bit": (vllm("qwen3:8b", 0.35, args=["--kv-cache-dtype", "fp8"], **AWQ), 22118),
+    "no more than the model knows": (vllm("qwen3:8b", 0.9, **AWQ), 40960),
+    "a draft keeps a cache as well": (
+        vllm("qwen3:8b", 0.5, speculative={"method": "draftModel", "model": "hf://Qwen/Qwen3-0.6B"}, **AWQ),
+        16388,
+    ),
+    "what the user says is not looked for": (vllm("qwen3:8b", 0.35, contextLength=4096, **AWQ), None),
+    "of a model that nobody knows": (vllm("a", 0.35), None),
+}
+
+
+@pytest.mark.parametrize(("model", "tokens"), CONTEXTS.values(), ids=CONTEXTS.keys())
+def test_how_long_an_automatic_context_can_be(model: dict[str, Any], tokens: int | None) -> None:
+    assert placed(model).shares[0].longest_context == tokens
+
+
 def test_the_node_says_how_large_a_card_is_when_the_pool_does_not() -> None:
     spec = spec_of(vllm("a", 0.5), gpus={"memory": None})
     assert isinstance(cards_of(spec, None), Refusal)

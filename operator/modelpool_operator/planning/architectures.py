@@ -1,0 +1,230 @@
+"""Transformers by the numbers of their `config.json`: how many parameters, how large in which format, what KV cache.
+
+Nothing here is measured or copied from a table of sizes: counts follow from the layers' dimensions. A test compares
+them with the counts that the models' makers publish.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """The part of a model's architecture that its KV cache depends on (`config.json`)."""
+
+    layers: int
+    """With full attention (`num_hidden_layers`, less the sliding ones)."""
+    kv_heads: int
+    head_size: int
+    sliding_layers: int = 0
+    window: int = 0
+    """Tokens that a sliding layer keeps (`sliding_window`)."""
+
+    def kv_bytes(self, tokens: int, element_bytes: int = 2) -> int:
+        """Return the bytes of one sequence's keys and values."""
+        per_layer_and_token = 2 * self.kv_heads * self.head_size * element_bytes
+        return per_layer_and_token * (self.layers * tokens + self.sliding_layers * min(tokens, self.window))
+
+    def tokens_in(self, amount: int, element_bytes: int = 2) -> int:
+        """Return the length of the longest sequence whose keys and values take at most so many bytes."""
+        per_layer_and_token = 2 * self.kv_heads * self.head_size * element_bytes
+        within = amount // (per_layer_and_token * (self.layers + self.sliding_layers))
+        if within <= self.window or self.sliding_layers == 0:
+            return max(0, within)
+        return max(0, (amount // per_layer_and_token - self.sliding_layers * self.window) // self.layers)
+
+
+class Format(Enum):
+    """How linear layers are stored. Embeddings, heads and vision towers stay at 16 bit in all of them."""
+
+    BF16 = "BF16"
+    FP8 = "FP8"
+    AWQ = "AWQ"
+    W4A16 = "W4A16"
+    MXFP4 = "MXFP4"
+
+    @property
+    def bits(self) -> float:
+        """Bits of a parameter with its share of scales: groups of 128 with 16-bit scales, AWQ's zero points too."""
+        return {"BF16": 16.0, "FP8": 8.0, "AWQ": 4 + 20 / 128, "W4A16": 4 + 16 / 128, "MXFP4": 4 + 8 / 32}[self.value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """A decoder with gated feed-forward layers, as all models here are."""
+
+    shape: Shape
+    hidden: int
+    intermediate: int
+    """Of one expert, where there are several."""
+    heads: int
+    vocabulary: int
+    context: int
+    """Tokens that the model was trained for (`max_position_embeddings`)."""
+    tied: bool = False
+    """Whether the head is the embedding (`tie_word_embeddings`)."""
+    experts: int = 1
+    vision: int = 0
+    """Parameters of a vision tower, at 16 bit."""
+    only_experts: bool = False
+    """Whether formats below 16 bit are used for the experts alone."""
+
+    @property
+    def embedding(self) -> int:
+        """Parameters of embedding and head."""
+        return self.vocabulary * self.hidden * (1 if self.tied else 2)
+
+    @property
+    def attention(self) -> int:
+        """Parameters of all projections of attention."""
+        layers = self.shape.layers + self.shape.sliding_layers
+        return layers * 2 * self.hidden * self.shape.head_size * (self.heads + self.shape.kv_heads)
+
+    @property
+    def feed_forward(self) -> int:
+        """Parameters of all feed-forward layers, routers included."""
+        layers = self.shape.layers + self.shape.sliding_layers
+        router = self.hidden * self.experts if self.experts > 1 else 0
+        return layers * (3 * self.hidden * self.intermediate * self.experts + router)
+
+    @property
+    def parameters(self) -> int:
+        """All of them; norms and biases, less than a thousandth, are left out."""
+        return self.embedding + self.attention + self.feed_forward + self.vision
+
+    def weights(self, stored: Format) -> int:
+        """Return the bytes of the weights in GPU memory."""
+        narrow = self.feed_forward if self.only_experts else self.feed_forward + self.attention
+        return int(narrow * stored.bits / 8 + (self.parameters - narrow) * 2)
+
+
+def _qwen3(hidden: int, intermediate: int, layers: int, heads: int, *, tied: bool) -> Architecture:
+    shape = Shape(layers=layers, kv_heads=8, head_size=128)
+    return Architecture(
+        shape=shape,
+        hidden=hidden,
+        intermediate=intermediate,
+        heads=heads,
+        vocabulary=151936,
+        context=40960,
+        tied=tied,
+    )
+
+
+def _qwen25(hidden: int, intermediate: int, layers: int, heads: int, kv_heads: int) -> Architecture:
+    tied = hidden < 3584
+    return Architecture(
+        shape=Shape(layers=layers, kv_heads=kv_heads, head_size=hidden // heads),
+        hidden=hidden,
+        intermediate=intermediate,
+        heads=heads,
+        vocabulary=151936 if tied else 152064,
+        context=32768,
+        tied=tied,
+    )
+
+
+def _llama(hidden: int, intermediate: int, layers: int, heads: int, *, tied: bool = False) -> Architecture:
+    return Architecture(
+        shape=Shape(layers=layers, kv_heads=8, head_size=hidden // heads),
+        hidden=hidden,
+        intermediate=intermediate,
+        heads=heads,
+        vocabulary=128256,
+        context=131072,
+        tied=tied,
+    )
+
+
+def _mistral(hidden: int, intermediate: int, layers: int, vocabulary: int, context: int) -> Architecture:
+    return Architecture(
+        shape=Shape(layers=layers, kv_heads=8, head_size=128),
+        hidden=hidden,
+        intermediate=intermediate,
+        heads=32,
+        vocabulary=vocabulary,
+        context=context,
+    )
+
+
+def _gemma3(
+    hidden: int, intermediate: int, layers: int, heads: int, kv_heads: int, head_size: int, full: int
+) -> Architecture:
+    small = hidden < 2560
+    shape = Shape(
+        layers=full,
+        kv_heads=kv_heads,
+        head_size=head_size,
+        sliding_layers=layers - full,
+        window=512 if small else 1024,
+    )
+    return Architecture(
+        shape=shape,
+        hidden=hidden,
+        intermediate=intermediate,
+        heads=heads,
+        vocabulary=262144 if small else 262208,
+        context=32768 if small else 131072,
+        tied=True,
+        vision=0 if small else 417_000_000,
+    )
+
+
+def _gpt_oss(layers: int, experts: int) -> Architecture:
+    shape = Shape(layers=layers // 2, kv_heads=8, head_size=64, sliding_layers=layers // 2, window=128)
+    return Architecture(
+        shape=shape,
+        hidden=2880,
+        intermediate=2880,
+        heads=64,
+        vocabulary=201088,
+        context=131072,
+        experts=experts,
+        only_experts=True,
+    )
+
+
+QWEN3_06B: Final = _qwen3(1024, 3072, 28, 16, tied=True)
+QWEN3_17B: Final = _qwen3(2048, 6144, 28, 16, tied=True)
+QWEN3_4B: Final = _qwen3(2560, 9728, 36, 32, tied=True)
+QWEN3_8B: Final = _qwen3(4096, 12288, 36, 32, tied=False)
+QWEN3_14B: Final = _qwen3(5120, 17408, 40, 40, tied=False)
+QWEN3_32B: Final = _qwen3(5120, 25600, 64, 64, tied=False)
+QWEN3_30B_A3B: Final = Architecture(
+    shape=Shape(layers=48, kv_heads=4, head_size=128),
+    hidden=2048,
+    intermediate=768,
+    heads=32,
+    vocabulary=151936,
+    context=40960,
+    experts=128,
+)
+QWEN25_05B: Final = _qwen25(896, 4864, 24, 14, 2)
+QWEN25_15B: Final = _qwen25(1536, 8960, 28, 12, 2)
+QWEN25_3B: Final = _qwen25(2048, 11008, 36, 16, 2)
+QWEN25_7B: Final = _qwen25(3584, 18944, 28, 28, 4)
+QWEN25_14B: Final = _qwen25(5120, 13824, 48, 40, 8)
+QWEN25_32B: Final = _qwen25(5120, 27648, 64, 40, 8)
+QWEN25_72B: Final = _qwen25(8192, 29568, 80, 64, 8)
+LLAMA32_1B: Final = _llama(2048, 8192, 16, 32, tied=True)
+LLAMA32_3B: Final = _llama(3072, 8192, 28, 24, tied=True)
+LLAMA31_8B: Final = _llama(4096, 14336, 32, 32)
+LLAMA31_70B: Final = _llama(8192, 28672, 80, 64)
+MISTRAL_7B: Final = _mistral(4096, 14336, 32, 32768, 32768)
+MISTRAL_NEMO_12B: Final = _mistral(5120, 14336, 40, 131072, 131072)
+MISTRAL_SMALL_24B: Final = _mistral(5120, 32768, 40, 131072, 32768)
+PHI4_14B: Final = Architecture(
+    shape=Shape(layers=40, kv_heads=10, head_size=128),
+    hidden=5120,
+    intermediate=17920,
+    heads=40,
+    vocabulary=100352,
+    context=16384,
+)
+GEMMA3_1B: Final = _gemma3(1152, 6912, 26, 4, 1, 256, 4)
+GEMMA3_4B: Final = _gemma3(2560, 10240, 34, 8, 4, 256, 5)
+GEMMA3_12B: Final = _gemma3(3840, 15360, 48, 16, 8, 256, 8)
+GEMMA3_27B: Final = _gemma3(5376, 21504, 62, 32, 16, 128, 10)
+GPT_OSS_20B: Final = _gpt_oss(24, 32)
+GPT_OSS_120B: Final = _gpt_oss(36, 128)
