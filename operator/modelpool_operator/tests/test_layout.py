@@ -1,4 +1,4 @@
-"""`operator/` shares its name with a module of the standard library: it must stay a folder and never become a package."""
+"""`operator/` shares its name with a module of the standard library: it must stay a folder, never a package."""
 
 import operator
 from pathlib import Path
