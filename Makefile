@@ -46,6 +46,10 @@ images: setup ## Build the container images with docker, podman or buildah, and 
 test-node: setup ## Run the cases on a real Kubernetes node, and say what it takes (root, e2e/node-requirements.sh)
 	@$(BIN)/python -m pytest -m node --durations=15
 
+SECONDS ?= 120
+fuzz: setup ## Feed the codecs and translators hostile input for SECONDS in all; what it finds stays as tests
+	@$(BIN)/python -m modelpool_sidecar.tests.fuzzing $(SECONDS)
+
 lint: setup ## Check style, types and the layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -65,4 +69,4 @@ lock: setup ## Renew requirements/*.lock from pyproject.toml
 clean: ## Remove what the targets made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache dist
 
-.PHONY: help setup demo test test-engines test-node images lint format lock clean
+.PHONY: help setup demo test fuzz test-engines test-node images lint format lock clean

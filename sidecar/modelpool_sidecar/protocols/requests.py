@@ -18,6 +18,8 @@ AFFINITY_BYTES: Final = 2048
 
 _NOTHING: Final = msgspec.Raw(b"")
 _NULL: Final = b"null"
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
+"""A raw value is known to be JSON by its structure alone: its strings may still be none."""
 
 
 class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +129,8 @@ def unreadable(error: Exception, body: bytes, struct: str) -> BadRequestError:
         return BadRequestError("invalid character after top-level value")
     if (place := re.search(r"byte (\d+)", text)) is not None and int(place[1]) < len(body):
         character = chr(body[int(place[1])])
+        if not body[: int(place[1])].strip():
+            return BadRequestError(f"invalid character {character!r} looking for beginning of value")
         return BadRequestError(f"invalid character {character!r} in the request body at byte {place[1]}")
     return BadRequestError(text)
 
@@ -164,7 +168,7 @@ def _messages(raw: msgspec.Raw) -> tuple[int, bool]:
         return 0, False
     try:
         messages = _MESSAGES.decode(raw)
-    except msgspec.ValidationError:
+    except _UNREADABLE:
         return len(_LIST.decode(raw)), False
     return len(messages), any(_filled(message.images) or _has_image(message.content) for message in messages)
 
@@ -174,7 +178,7 @@ def _has_image(content: msgspec.Raw) -> bool:
         return False
     try:
         return any(part.type in _IMAGE_PARTS for part in _PARTS.decode(content))
-    except msgspec.ValidationError:
+    except _UNREADABLE:
         return False
 
 
@@ -192,4 +196,8 @@ def _keep_alive(raw: msgspec.Raw) -> float | None:
     value = bytes(raw)
     if not value or value == _NULL:
         return None
-    return parse_keep_alive(msgspec.json.decode(value))
+    try:
+        told = msgspec.json.decode(value)
+    except _UNREADABLE as error:
+        raise unreadable(error, value, "ChatRequest") from error
+    return parse_keep_alive(told)

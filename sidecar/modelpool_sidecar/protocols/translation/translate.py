@@ -4,6 +4,7 @@ from enum import Enum
 from typing import assert_never
 
 from ..answer import Answer
+from ..errors import BadRequestError
 from . import chat, embed, generate
 from .exchange import Backend, Exchange
 
@@ -22,6 +23,10 @@ def translate(call: Translation, body: bytes, backend: Backend, *, epoch_ns: int
 
     Raises BadRequestError.
     """
+    try:
+        body.decode()  # what goes to the engine as it is, like a tool's schema, is read by nobody here
+    except UnicodeDecodeError as error:
+        raise BadRequestError("the request body is not valid UTF-8") from error
     match call:
         case Translation.CHAT:
             return chat.translate(body, backend, epoch_ns=epoch_ns)

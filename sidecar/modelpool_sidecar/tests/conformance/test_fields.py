@@ -14,7 +14,7 @@ from ..protocols.translation.asking import BACKEND, EPOCH
 from .fields import FIELDS, Field, Verdict, needed
 
 pytestmark = pytest.mark.conformance
-STRUCTS = {
+STRUCTS: dict[Translation, type[msgspec.Struct]] = {
     Translation.CHAT: incoming.ChatRequest,
     Translation.GENERATE: incoming.GenerateRequest,
     Translation.EMBED: incoming.EmbedRequest,

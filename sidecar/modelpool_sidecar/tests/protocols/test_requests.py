@@ -130,7 +130,7 @@ def test_gross_mistakes_are_worded_as_by_ollama(name: str) -> None:
 @pytest.mark.parametrize(
     ("body", "want"),
     [
-        (b"hello", "invalid character 'h' in the request body at byte 0"),
+        (b"hello", "invalid character 'h' looking for beginning of value"),
         (b'{"model":"a"} x', "invalid character after top-level value"),
         (b"[]", "json: cannot unmarshal array into Go value of type api.ChatRequest"),
         (b'{"model":5}', "json: cannot unmarshal number into Go struct field ChatRequest.model of type string"),

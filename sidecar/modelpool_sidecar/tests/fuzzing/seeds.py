@@ -1,0 +1,37 @@
+"""Where the search begins: the recordings, in the form that each target reads."""
+
+from collections.abc import Iterator
+
+from ..protocols import recordings
+
+_PATHS = (b"/api/chat", b"/v1/models/x", b"/ollama/api/blobs/sha256:1", b"https://a.example.org", b"localhost:1")
+_DURATIONS = (b"5m", b"-1h2m3.5s", b"0", "1µs<\u2028>".encode())
+
+
+def seeds(target: str) -> Iterator[bytes]:
+    """Inputs for a target."""
+    if target == "paths_and_headers":
+        yield from _PATHS
+        return
+    if target == "durations_and_escapes":
+        yield from _DURATIONS
+        return
+    chooses = target.startswith(("translated", "untouched", "sse_decoder", "ndjson"))
+    asks = target in ("request_head", "model_name", "translated_request")
+    for folder in ("vllm", "ollama"):
+        for name in recordings.names(folder):
+            recorded = recordings.load(f"{folder}/{name}")
+            data = recorded.request if asks else recorded.body
+            if not data or len(data) > 20_000:
+                continue
+            if not chooses:
+                yield data
+            elif target == "translated_request":
+                yield bytes([_call(recorded.path)]) + data
+            else:
+                yield from (bytes([first]) + data for first in (0, 4, 7))
+
+
+def _call(path: str) -> int:
+    known = ("/api/chat", "/api/generate", "/api/embed", "/api/embeddings")
+    return known.index(path) if path in known else 0
