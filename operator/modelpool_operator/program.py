@@ -64,6 +64,8 @@ async def run(settings: Settings) -> None:
                 registry=watches.REGISTRY,
                 memo=memo,
                 standalone=True,
+                # kopf would ask the system for the user's name, and the user of a container has none.
+                identity=socket.gethostname(),  # type: ignore[arg-type]
                 clusterwide=not settings.namespaces,
                 namespaces=settings.namespaces,
             )
