@@ -55,7 +55,9 @@ def look(mark: Mark) -> Traces:
             if str((process / "ns" / "net").readlink()) == mark.network or folder in (process / "cmdline").read_bytes():
                 processes.append(f"{process.name} {(process / 'comm').read_text().strip()}")
             mounts |= {
-                fields[4] for line in (process / "mountinfo").open() if str(mark.folder) in (fields := line.split())[4]
+                fields[4]
+                for line in (process / "mountinfo").read_text().splitlines()
+                if str(mark.folder) in (fields := line.split())[4]
             }
     return Traces(
         processes=tuple(processes),

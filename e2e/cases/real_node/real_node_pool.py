@@ -1,0 +1,135 @@
+"""A pool of simulated engines on the node's one card: applied, watched, its pods' starts read from their logs."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import yaml
+from real_node_release import ROOT, Object
+
+from modelpool_cluster import images, waiting
+from modelpool_cluster.node.cluster import NodeCluster
+from modelpool_cluster.rest import MERGE
+
+POOL: Final = "simulated"
+VLLM_MODELS: Final = ("gemma3:4b", "qwen3:8b")
+OLLAMA_MODEL: Final = "cogito:8b"
+START_SECONDS: Final = 180
+
+_NAME_ANNOTATION: Final = "modelpool.dev/model-name"
+_ENGINES: Final = "modelpool.dev/pool=" + POOL
+_LINE: Final = re.compile(r"^(\S+) start_engine: (Starting|Ready)", re.MULTILINE)
+
+
+def manifest(**changes: Any) -> Object:
+    """Return the example that `skaffold run` deploys, with the images under test; `changes` go into its spec."""
+    pool: Object = yaml.safe_load((ROOT / "examples" / "simulated.yaml").read_text())
+    engines = images.Images.name("engines")
+    pool["spec"]["vllm"]["image"] = pool["spec"]["ollama"]["image"] = engines
+    pool["spec"] |= changes
+    return pool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """One start of an engine, from taking the card to answering its health check."""
+
+    pod: str
+    began: datetime
+    ended: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """The pool in its namespace."""
+
+    cluster: NodeCluster
+    namespace: str
+
+    @property
+    def path(self) -> str:
+        """Of the ModelPool in the API."""
+        return f"/apis/modelpool.dev/v1alpha1/namespaces/{self.namespace}/modelpools/{POOL}"
+
+    def apply(self, pool: Object) -> None:
+        """Apply it, as a user."""
+        self.cluster.kubectl("apply", f"--namespace={self.namespace}", "-f", "-", stdin=yaml.safe_dump(pool))
+
+    def patch(self, spec: Object) -> None:
+        """Change its spec."""
+        self.cluster.api.patch(self.path, {"spec": spec}, MERGE)
+
+    def status(self) -> Object:
+        """Return its status."""
+        return dict(self.cluster.api.get(self.path).get("status", {}))
+
+    def states(self) -> dict[str, tuple[str, str]]:
+        """Return every model's state and reason."""
+        return {one["name"]: (one["state"], one.get("reason", "")) for one in self.status().get("models", ())}
+
+    def condition(self, kind: str) -> Object:
+        """Return a condition, or nothing where it has not been said yet."""
+        return next((dict(one) for one in self.status().get("conditions", ()) if one["type"] == kind), {})
+
+    def wait_until_ready(self, ready: str = "3/3", *, timeout: float = START_SECONDS) -> None:
+        """Wait until that many models are ready and served by what they should be."""
+
+        def look() -> bool:
+            status = self.status()
+            assert status.get("readyModels") == ready, (status.get("readyModels"), self.states())
+            assert self.condition("Ready").get("status") == "True", status.get("conditions")
+            return True
+
+        waiting.wait_for(f"{ready} models of the pool", look, timeout=timeout, every=0.5)
+
+    def pods(self, model: str | None = None) -> list[Object]:
+        """Return the pods of the engines, or of one vLLM model's; Jobs' pods, which end, are not counted."""
+        found = self.cluster.pods(self.namespace, _ENGINES)
+        kept = [pod for pod in found if pod["status"].get("phase") != "Succeeded"]
+        if model is None:
+            return kept
+        return [pod for pod in kept if pod["metadata"].get("annotations", {}).get(_NAME_ANNOTATION) == model]
+
+    def starts(self) -> list[Start]:
+        """Return the last start of every vLLM engine, in the order in which they began."""
+        found = []
+        for model in VLLM_MODELS:
+            for pod in self.pods(model):
+                name = pod["metadata"]["name"]
+                log = self.cluster.kubectl("logs", f"--namespace={self.namespace}", "--timestamps", name)
+                times = {what: datetime.fromisoformat(_short(time)) for time, what in _LINE.findall(log)}
+                assert times.keys() == {"Starting", "Ready"}, f"{name} did not start:\n{log[-2000:]}"
+                found.append(Start(pod=name, began=times["Starting"], ended=times["Ready"]))
+        return sorted(found, key=lambda start: start.began)
+
+    def assert_started_one_by_one(self) -> None:
+        """Fail when one engine began to start while another was at it."""
+        starts = self.starts()
+        assert len(starts) == len(VLLM_MODELS), starts
+        for one, other in zip(starts, starts[1:], strict=False):
+            assert one.ended <= other.began, f"two starts overlap: {one} and {other}"
+
+    def kill_engine(self, model: str) -> str:
+        """Kill a vLLM server in its container, as a crash would; returns the name of the pod."""
+        (pod,) = self.pods(model)
+        name = str(pod["metadata"]["name"])
+        self.cluster.kubectl("exec", f"--namespace={self.namespace}", name, "--", "python3", "-c", _KILL)
+        return name
+
+
+_KILL: Final = """
+import os, pathlib, signal
+for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+    words = path.read_bytes().split(b"\\0")
+    if b"serve" in words and b"start_engine" not in b" ".join(words) and int(path.parent.name) != os.getpid():
+        os.kill(int(path.parent.name), signal.SIGKILL)
+        break
+else:
+    raise SystemExit("there is no engine")
+"""
+
+
+def _short(time: str) -> str:
+    """Cut nanoseconds, which Python does not read, to microseconds."""
+    return re.sub(r"\.(\d{6})\d*", r".\1", time)
