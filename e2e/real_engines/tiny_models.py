@@ -29,7 +29,10 @@ WIDE = 512
 SHARPNESS = 2.0
 
 END = "<|im_end|>"
-CONTROL = ["<|endoftext|>", "<|im_start|>", END, "<|calls|>", "<|document|>", "<|endless|>"]
+CONTROL = ["<|endoftext|>", "<|im_start|>", END]
+# Ends of the prompt that make the model call, write a document, or go on for ever. White space, so that no engine takes
+# them for a part of the answer.
+TO_CALL, TO_DOCUMENT, TO_ENDLESS = "\n\n\n", "\n\n \n", "\n\n\t\n"
 TAGS = ["<think>", "</think>", "<tool_call>", "</tool_call>"]
 THOUGHT = ["Someone", " asks", " about", " rivers", "."]
 ANSWER = ["Rivers", " carry", " cold", " water", " past", " stony", " villages", " &", " mills", " <down>", " to",
@@ -37,12 +40,12 @@ ANSWER = ["Rivers", " carry", " cold", " water", " past", " stony", " villages",
 CALL = ['\n{"name":', ' "get_weather",', ' "arguments":', ' {"city":', ' "Paris"}}', "\n\t"]
 DOCUMENT = ['{"city"', ': "Oslo",', ' "people"', ": 7", "17000", "}"]
 RING = [" over", " hills", " under", " bridges", " round", " rocks"]
-# The control token, or what ends the prompt of a plain chat, and what follows it.
+# What ends the prompt, and what follows it.
 CHAINS = [
     ["\u010a", "<think>", *THOUGHT, "</think>", "\u010a\u010a", *ANSWER, END],
-    ["<|calls|>", "<tool_call>", *CALL, "</tool_call>", END],
-    ["<|document|>", *DOCUMENT, END],
-    ["<|endless|>", *RING, RING[0]],
+    [TO_CALL, "<tool_call>", *CALL, "</tool_call>", END],
+    [TO_DOCUMENT, *DOCUMENT, END],
+    [TO_ENDLESS, *RING, RING[0]],
 ]
 WORDS = [*THOUGHT, *ANSWER, *CALL, *DOCUMENT, *RING]
 
@@ -77,12 +80,17 @@ TEMPLATE = """\
 {{- '<|im_start|>user\\n<tool_response>\\n' + message.content + '\\n</tool_response><|im_end|>\\n' }}
 {%- endif %}
 {%- endfor %}
-{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}
-{%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}
-{%- if tools and messages[-1].role == 'user' %}{{- '<|calls|>' }}
-{%- elif 'document' in messages[-1].content %}{{- '<|document|>' }}
-{%- elif 'endless' in messages[-1].content %}{{- '<|endless|>' }}
+{%- if add_generation_prompt %}
+{%- set off = enable_thinking is defined and enable_thinking is false %}
+{%- if tools and messages[-1].role == 'user' %}{%- set last = '\\n\\n\\n' %}
+{%- elif 'document' in messages[-1].content %}{%- set last = '\\n\\n \\n' %}
+{%- elif 'endless' in messages[-1].content %}{%- set last = '\\n\\n\\t\\n' %}
+{%- elif off %}{%- set last = '\\n\\n' %}
+{%- else %}{%- set last = '\\n' %}
 {%- endif %}
+{{- '<|im_start|>assistant' }}
+{%- if off %}{{- '\\n<think>\\n\\n</think>' }}{%- endif %}
+{{- last }}
 {%- endif %}"""
 
 
@@ -109,7 +117,12 @@ def complete(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
     from tokenizers import AddedToken
 
     tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in CONTROL])
-    tokenizer.add_tokens([AddedToken(text, special=False, normalized=False) for text in [*TAGS, *WORDS]])
+    tokenizer.add_tokens(
+        [
+            AddedToken(text, special=False, normalized=False)
+            for text in [*TAGS, TO_CALL, TO_DOCUMENT, TO_ENDLESS, *WORDS]
+        ]
+    )
     whole = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=CONTROL[0])
     whole.chat_template = TEMPLATE
     return whole

@@ -51,11 +51,11 @@ def _page() -> Iterator[str]:
     yield "# Where the gateway differs from the engines"
     yield ""
     yield (
-        "`make test-engines` sends the same calls to a real Ollama, to a real vLLM, and through the gateway. It compares\n"
-        "status, headers, framing, order and type of every field, and values: both engines run the same weights\n"
-        "without chance. These differences are known and meant; any other fails the run. The page is made from the\n"
-        "table that the run uses. Not listed: every answer of the gateway also carries `X-Request-Id`, those of\n"
-        "engines `X-ModelPool-*`, and streams `X-Accel-Buffering: no`, so that no proxy on the way holds them back."
+        "`make test-engines` sends the same calls to a real Ollama, to a real vLLM, and through the gateway. It\n"
+        "compares status, headers, framing, order and type of every field, and values: both engines run the same\n"
+        "weights without chance. These differences are known and meant; any other fails the run. The page is made\n"
+        "from the table that the run uses. Not listed: every answer of the gateway also carries `X-Request-Id`, those\n"
+        "of engines `X-ModelPool-*`, and streams `X-Accel-Buffering: no`, so that no proxy on the way holds them back."
     )
     for pair in Pair:
         known = [one for one in KNOWN if pair in one.pairs]

@@ -10,11 +10,12 @@ VLLM: Final = "0.32.0"
 TORCH: Final = "2.13.0"
 OLLAMA: Final = "v0.33.0"
 GGUF: Final = "0.19.0"
-LLAMA_SERVER: Final = "11434.0.0"
-"""The version of the package that builds llama.cpp's server, Ollama's runner."""
+XLLAMACPP: Final = "2026.10.11549"
+"""The package that carries llama.cpp's server, Ollama's runner."""
 
 _HERE: Final = Path(__file__).parent
 MODEL_MAKER: Final = _HERE.parent / "tiny_models.py"
+LLAMA_SERVER: Final = _HERE.parent / "llama_server.py"
 
 
 def root() -> Path:

@@ -152,6 +152,11 @@ def create(ollama_url: str, name: str, weights: Path) -> None:
     _post(f"{ollama_url}/api/create", json.dumps(told).encode())
 
 
+def copy(ollama_url: str, name: str, other: str) -> None:
+    """Give a model of Ollama's a second name. Raises OSError when it refuses."""
+    _post(f"{ollama_url}/api/copy", json.dumps({"source": name, "destination": other}).encode())
+
+
 def _post(url: str, body: bytes) -> None:
     asked = urllib.request.Request(url, data=body, method="POST")  # noqa: S310 -- the loopback only
     try:

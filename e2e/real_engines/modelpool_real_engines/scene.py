@@ -64,7 +64,7 @@ def running_scene(folder: Path) -> Iterator[Scene]:
         started = {"ollama": running.ready(ollama, "/")}
         running.create(ollama.url, calls.CHAT, places.models() / "chat.gguf")
         running.create(ollama.url, calls.EMBED, places.models() / "embed.gguf")
-        running.create(ollama.url, calls.ON_OLLAMA, places.models() / "chat.gguf")
+        running.copy(ollama.url, calls.CHAT, calls.ON_OLLAMA)
         gateway = stack.enter_context(running.gateway(folder, routes(vllm.url, embedder.url, ollama.url)))
         started["gateway"] = running.ready(gateway, "/")
         started["vllm"] = started["ollama"] + running.ready(vllm, "/health")
