@@ -19,34 +19,35 @@ RUN python3 -m venv --without-pip /build \
 COPY . .
 RUN /build/bin/python3 -m hatchling build -t wheel -d /dist
 
+# /opt/venv, not /opt/modelpool: the operator mounts its start script there, over whatever an engine's image has.
 FROM builder AS operator-venv
 COPY requirements/operator.lock requirements/
-RUN python3 -m venv --without-pip /opt/modelpool \
- && python3 -m pip --python /opt/modelpool/bin/python3 install --require-hashes -r requirements/operator.lock
+RUN python3 -m venv --without-pip /opt/venv \
+ && python3 -m pip --python /opt/venv/bin/python3 install --require-hashes -r requirements/operator.lock
 COPY --from=wheel /dist /dist
-RUN python3 -m pip --python /opt/modelpool/bin/python3 install --no-deps --no-index /dist/*.whl
+RUN python3 -m pip --python /opt/venv/bin/python3 install --no-deps --no-index /dist/*.whl
 
 FROM builder AS sidecar-venv
 COPY requirements/sidecar.lock requirements/
-RUN python3 -m venv --without-pip /opt/modelpool \
- && python3 -m pip --python /opt/modelpool/bin/python3 install --require-hashes -r requirements/sidecar.lock
+RUN python3 -m venv --without-pip /opt/venv \
+ && python3 -m pip --python /opt/venv/bin/python3 install --require-hashes -r requirements/sidecar.lock
 COPY --from=wheel /dist /dist
-RUN python3 -m pip --python /opt/modelpool/bin/python3 install --no-deps --no-index /dist/*.whl
+RUN python3 -m pip --python /opt/venv/bin/python3 install --no-deps --no-index /dist/*.whl
 
 FROM builder AS engines-venv
 COPY requirements/engines.lock requirements/
-RUN python3 -m venv --without-pip /opt/modelpool \
- && python3 -m pip --python /opt/modelpool/bin/python3 install --require-hashes -r requirements/engines.lock
+RUN python3 -m venv --without-pip /opt/venv \
+ && python3 -m pip --python /opt/venv/bin/python3 install --require-hashes -r requirements/engines.lock
 COPY --from=wheel /dist /dist
-RUN python3 -m pip --python /opt/modelpool/bin/python3 install --no-deps --no-index /dist/*.whl \
- && ln -s modelpool-fake-vllm /opt/modelpool/bin/vllm \
- && ln -s modelpool-fake-ollama /opt/modelpool/bin/ollama
+RUN python3 -m pip --python /opt/venv/bin/python3 install --no-deps --no-index /dist/*.whl \
+ && ln -s modelpool-fake-vllm /opt/venv/bin/vllm \
+ && ln -s modelpool-fake-ollama /opt/venv/bin/ollama
 
 # No pip, no shell profile, no writable path is needed: the chart runs it with a read-only root filesystem.
 FROM ${BASE} AS runtime
 RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensurepip
 # PYTHONSAFEPATH: a working folder that holds `operator/` must never shadow the standard library's module.
-ENV PATH=/opt/modelpool/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+ENV PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     HOME=/tmp PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 LABEL org.opencontainers.image.licenses=Apache-2.0 org.opencontainers.image.vendor=ModelPool
 WORKDIR /
@@ -55,19 +56,19 @@ USER 65532:65532
 
 FROM runtime AS sidecar
 LABEL org.opencontainers.image.title="ModelPool gateway"
-COPY --from=sidecar-venv /opt/modelpool /opt/modelpool
+COPY --from=sidecar-venv /opt/venv /opt/venv
 EXPOSE 8100 11434
 ENTRYPOINT ["modelpool-sidecar"]
 
 # Answers to `vllm serve` and `ollama serve` as the real images do, without a GPU or weights.
 FROM runtime AS engines
 LABEL org.opencontainers.image.title="ModelPool simulated engines"
-COPY --from=engines-venv /opt/modelpool /opt/modelpool
+COPY --from=engines-venv /opt/venv /opt/venv
 EXPOSE 8000 11434
 # As root, as the real engines' images: their volumes belong to it. The operator drops what root could do beyond that.
 USER 0:0
 
 FROM runtime AS operator
 LABEL org.opencontainers.image.title="ModelPool operator"
-COPY --from=operator-venv /opt/modelpool /opt/modelpool
+COPY --from=operator-venv /opt/venv /opt/venv
 ENTRYPOINT ["modelpool-operator"]
