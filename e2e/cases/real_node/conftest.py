@@ -1,4 +1,4 @@
-"""Fixtures of the cases on a real node: one release and one pool serve them all; a case leaves both as it found them."""
+"""Fixtures of the cases on a real node: one release and one pool serve all; a case leaves both as it found them."""
 
 import re
 from collections.abc import Generator, Iterator

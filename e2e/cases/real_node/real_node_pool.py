@@ -1,5 +1,6 @@
 """A pool of simulated engines on the node's one card: applied, watched, its pods' starts read from their logs."""
 
+import itertools
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -107,7 +108,7 @@ class Pool:
         """Fail when one engine began to start while another was at it."""
         starts = self.starts()
         assert len(starts) == len(VLLM_MODELS), starts
-        for one, other in zip(starts, starts[1:], strict=False):
+        for one, other in itertools.pairwise(starts):
             assert one.ended <= other.began, f"two starts overlap: {one} and {other}"
 
     def kill_engine(self, model: str) -> str:
