@@ -106,7 +106,7 @@ def _merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any
 
 REFUSED = {
     "a key that is not there": ({"gatway": {}}, "gatway"),
-    "an admin call that Ollama does not have": ({"gateway": {"openAdmin": ["sleep"]}}, "openAdmin"),
+    "an admin call that no engine has": ({"gateway": {"openAdmin": ["format"]}}, "openAdmin"),
     "a number as a tag": ({"operator": {"image": {"tag": 1.0}}}, "tag"),
     "a namespace that cannot exist": ({"watchNamespaces": ["Team_A"]}, "watchNamespaces"),
     "no workers": ({"operator": {"workers": 0}}, "workers"),
@@ -146,6 +146,7 @@ def test_the_gateway_takes_its_arguments_and_has_time_to_end(chart: Helm, values
     wanted = (values or VALUES)["gateway"]
     assert [listen.port for listen in told.listen] == [8100, 11434]
     assert told.open_admin == frozenset(wanted["openAdmin"])
+    assert told.origins == tuple(wanted["origins"])
     assert told.max_body_bytes == wanted["maxBodyBytes"]
     assert told.access_log is wanted["accessLog"]
     pod = pick(objects, "Deployment", "gateway")["spec"]["template"]["spec"]

@@ -56,5 +56,7 @@ def card(model: Model) -> ModelCard:
         parameter_size=entry.parameter_size or "",
         quantization=entry.quantization or "",
         family=entry.family or "",
+        size_bytes=entry.size_bytes or 0,
+        memory_bytes=entry.memory_bytes or 0,
         resident=model.ready,
     )

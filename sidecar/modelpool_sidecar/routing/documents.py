@@ -87,6 +87,10 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     parameter_size: str | None = None
     quantization: str | None = None
     family: str | None = None
+    size_bytes: int | None = None
+    """Of the weights."""
+    memory_bytes: int | None = None
+    """Of the card, as planned, while the model is resident."""
     backends: tuple[BackendEntry, ...] = ()
 
 
