@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ async def test_every_call_is_closed_by_default_in_its_dialect(tmp_path: Path, me
         await gate.until_ready(True)
         async with gate.session.request(method, gate.url + path_of(listed) + "?model=qwen3:8b") as response:
             assert response.status == 403
-            error = json.loads(await response.read())["error"] if method != "HEAD" else ""
+            error: Any = json.loads(await response.read())["error"] if method != "HEAD" else ""
         name, kind = ADMIN[method, listed]
         told = error if kind.value == "ollama" else error["message"]
         assert told == (f"{name} is closed at this gateway" if method != "HEAD" else "")
