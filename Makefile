@@ -50,6 +50,14 @@ SECONDS ?= 120
 fuzz: setup ## Feed the codecs and translators hostile input for SECONDS in all; what it finds stays as tests
 	@$(BIN)/python -m modelpool_sidecar.tests.fuzzing $(SECONDS)
 
+ROUNDS ?= 20
+start-order: setup ## Prove ROUNDS times that engines of one card start one after the other, whoever is killed (WITHOUT_LOCK=1: the control)
+	@$(BIN)/python e2e/cases/start_order/start_order_rounds.py --rounds $(ROUNDS) $(if $(WITHOUT_LOCK),--without-lock)
+
+GPU_PYTHON ?= $(PYTHON)
+gpu-facts: ## Measure what the planner assumes of a card; needs an NVIDIA GPU and PyTorch in GPU_PYTHON, and says so without
+	@$(GPU_PYTHON) bench/gpu_facts.py
+
 lint: setup ## Check style, types and the layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -69,4 +77,4 @@ lock: setup ## Renew requirements/*.lock from pyproject.toml
 clean: ## Remove what the targets made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache dist
 
-.PHONY: help setup demo test fuzz test-engines test-node images lint format lock clean
+.PHONY: help setup demo test fuzz start-order gpu-facts test-engines test-node images lint format lock clean
