@@ -32,7 +32,110 @@ class Explanation:
     pairs: tuple[Pair, ...] = (Pair.TRANSLATED,)
 
 
-KNOWN: Final[tuple[Explanation, ...]] = ()
+_ALL_OLLAMA: Final = (Pair.TRANSLATED, Pair.CLIENT)
+
+KNOWN: Final[tuple[Explanation, ...]] = (
+    Explanation(
+        title="`context` is absent from `/api/generate`",
+        reason="It holds the tokens of Ollama's runner; vLLM gives none, and `/api/chat` has replaced it.",
+        calls=r"generate.*",
+        where=r"((lines|last)\[\d+\]\.|last\.)?context",
+        pairs=_ALL_OLLAMA,
+    ),
+    Explanation(
+        title="`/api/generate` with `think` parts the thinking from the response",
+        reason="Ollama does so for models that it renders itself, and leaves the tags in the text of the others.",
+        calls=r"generate: think(, stream)?",
+        where=r"lines.*|texts\..*|response|thinking",
+    ),
+    Explanation(
+        title="Tool calls come in a line of their own, before the last",
+        reason="So does Ollama for the models that it renders itself; for the others they are in the last line.",
+        calls=r"chat: tools, stream",
+        where=r"lines\[\d+\]\.message\.tool_calls|last\[0\]\.message\.tool_calls",
+    ),
+    Explanation(
+        title="No white space before the answer of the test's model",
+        reason="llama.cpp takes some of the white space that ends this model's prompt for a part of the answer.",
+        calls=r"chat(:|,) (tools|endless, cut)(, stream)?",
+        where=r"lines\[\d+\]\.message\.content|texts\.content|message\.content",
+        pairs=_ALL_OLLAMA,
+    ),
+    Explanation(
+        title="An alternative token that is no text is empty in `top_logprobs`",
+        reason="vLLM reports it so; llama.cpp writes U+FFFD.",
+        calls=r"chat: top_logprobs(, stream)?",
+        where=r"(lines\[\d+\]\.)?logprobs.*top_logprobs.*",
+    ),
+    Explanation(
+        title="`/api/tags` and `/api/ps` list the pool's models as the pool describes them",
+        reason="The gateway knows no GGUF file: size, family and quantisation are what the pool says; aliases count.",
+        calls=r"GET /api/tags|GET /api/ps|ps after load",
+        where=r"models\[.*",
+    ),
+    Explanation(
+        title="`HEAD` is answered wherever `GET` is",
+        reason="Ollama refuses it on some paths; nobody is helped by that.",
+        calls=r"HEAD /api/ps",
+        where=r"status|content-type|header allow",
+    ),
+    Explanation(
+        title="`/api/show` has no modelfile, template, parameters and tensors of a GGUF file",
+        reason="The model is not one; `model_info` holds what clients look for: architecture, context length, size.",
+        calls=r"show.*",
+        where=r"modelfile|parameters|template|tensors|(model_info|details)\..*|capabilities.*|.* order of keys",
+    ),
+    Explanation(
+        title="Longer documents have a Content-Length",
+        reason="Go sends what exceeds 2 KiB in chunks; the gateway has the whole document and says its length.",
+        calls=r"show.*|embed: .*",
+        where=r"framing",
+    ),
+    Explanation(
+        title="`dimensions` is refused by models that were not trained for it",
+        reason="vLLM knows which embeddings may be cut; Ollama cuts them all.",
+        calls=r"embed: dimensions",
+        where=r".*",
+    ),
+    Explanation(
+        title="A text that is cut for embedding fills the context to the last token",
+        reason="Ollama leaves room for two tokens that not every tokenizer adds.",
+        calls=r"embed: too long, cut",
+        where=r"prompt_eval_count",
+    ),
+    Explanation(
+        title="A prompt that is too long is refused in vLLM's words",
+        reason="Ollama quotes its runner, in another form with each release; both name the numbers.",
+        calls=r"fault: too long(, stream)?",
+        where=r"error",
+    ),
+    Explanation(
+        title="A refusal instead of a stream is a JSON document like all others",
+        reason="Ollama leaves out the charset there and sends it in chunks.",
+        calls=r"fault: (too long, stream|unknown format)",
+        where=r"content-type|framing",
+    ),
+    Explanation(
+        title="An image for a model without vision is refused with 400, before its bytes are looked at",
+        reason="The pool says what a model can do; Ollama answers 500 when its runner has failed.",
+        calls=r"fault: (broken )?image",
+        where=r"status|error",
+    ),
+    Explanation(
+        title="A body that is no JSON is refused by the gateway",
+        reason="It must read the model's name to know where to send the request; the engine never sees it.",
+        calls=r"broken JSON after the model",
+        where=r"content-type|header vary|error\..*",
+        pairs=(Pair.VLLM, Pair.OLLAMA),
+    ),
+    Explanation(
+        title="An image for a model without vision is refused by the gateway",
+        reason="The pool says what a model can do, and a fallback must not be asked what the model cannot do.",
+        calls=r"image",
+        where=r"status|content-type|header vary|error\..*",
+        pairs=(Pair.VLLM, Pair.OLLAMA),
+    ),
+)
 
 
 def explaining(pair: Pair, call: str, where: str) -> tuple[Explanation, ...]:

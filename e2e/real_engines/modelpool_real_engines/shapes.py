@@ -150,7 +150,7 @@ def _gather(value: Any, key: str, texts: dict[str, str]) -> None:
     elif isinstance(value, list):
         for one in value:
             _gather(one, key, texts)
-    elif isinstance(value, str) and (key in _TEXTS or key in ("finish_reason", "role", "name")) and value:
+    elif isinstance(value, str) and key in _TEXTS and value:
         texts[key] = texts.get(key, "") + value
 
 
@@ -169,6 +169,8 @@ def _logprobs(value: Any) -> Iterator[Any]:
 def _shape(value: Any, key: str = "") -> Any:
     if isinstance(value, dict):
         return {name: _shape(one, name) for name, one in value.items()}
+    if isinstance(value, list) and key == "bytes":
+        return "bytes"
     if isinstance(value, list):
         return [json.loads(one) for one, _ in groupby(json.dumps(_shape(one, key)) for one in value)]
     if isinstance(value, bool) or value is None:
@@ -177,6 +179,8 @@ def _shape(value: Any, key: str = "") -> Any:
         return "text" if value else ""
     if isinstance(value, str) and not _VOLATILE.match(key) and key != "token":
         return value
+    if key in _ROUNDED:
+        return "number"
     return type(value).__name__
 
 
@@ -185,7 +189,8 @@ def _plain(value: Any, key: str = "") -> Any:
     if isinstance(value, dict):
         return {name: _plain(one, name) for name, one in value.items()}
     if isinstance(value, list):
-        return [_plain(one, key) for one in value]
+        plain = [_plain(one, key) for one in value]
+        return sorted(plain, key=lambda one: str(one["name"])) if key == "models" else plain
     if _VOLATILE.match(key) and value is not None:
         return f"<{type(value).__name__}>"
     if isinstance(value, float) or (key in _ROUNDED and isinstance(value, int)):
@@ -216,7 +221,8 @@ def _compared(where: str, left: Any, right: Any) -> Iterator[tuple[str, Any, Any
 
 
 _CHANGING: Final = re.compile(
-    rb'"(created_at|created|[a-z_]*_duration|id|modified_at|expires_at|digest|seed|signature)":( ?)("[^"]*"|-?[0-9.]+)'
+    rb'"(created_at|created|[a-z_]*_duration|id|modified_at|expires_at|digest|seed|signature|logprob)":'
+    rb'( ?)("[^"]*"|-?[0-9.e-]+)'
 )
 _NUMBER: Final = re.compile(rb"-?[0-9]+\.[0-9]+(e[+-]?[0-9]+)?")
 _CUT: Final = re.compile(
