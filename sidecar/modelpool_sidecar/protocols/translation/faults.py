@@ -10,6 +10,7 @@ from ..errors import Reason, Refusal, render
 
 BUSY: Final = "server busy, please try again.  maximum pending requests exceeded"
 """Clients of Ollama know this text."""
+_TOO_LONG: Final = "This model's maximum context length is"
 _MAX_TEXT: Final = 512
 
 
@@ -59,6 +60,8 @@ def refusal(status: int, body: bytes, *, model: str, operation: Operation) -> Re
         return Refusal(reason=Reason.BUSY, detail=BUSY)
     if status >= 500:
         return Refusal(reason=Reason.INTERNAL, detail=running(message or f"status {status}"))
+    if operation is Operation.EMBED and message.startswith(_TOO_LONG):
+        message = "the input length exceeds the context length"
     return Refusal(reason=Reason.BAD_REQUEST, detail=message or f"status {status}", status=status)
 
 

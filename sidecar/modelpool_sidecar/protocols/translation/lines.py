@@ -41,6 +41,7 @@ class Lines:
     """Writes the lines of one answer."""
 
     def __init__(self, *, model: str, shape: Shape, timings: Timings) -> None:
+        self._shape = shape
         before, self._after = shape.value
         self._head = b'{"model":' + _encode(model) + b',"created_at":"'
         self._before = before
@@ -82,7 +83,10 @@ class Lines:
         """The line that ends a stream, or the whole answer when it carries everything."""
         message = self._message(now_ns, content, thinking, calls)
         done = b',"done":true,"done_reason":' + _encode(done_reason)
-        return b"".join((*message, done, metrics(self._timings, first_ns, now_ns, usage), *_logprobs(logprobs), b"}\n"))
+        numbers = (metrics(self._timings, first_ns, now_ns, usage),)
+        chances = _logprobs(logprobs)
+        rest = (*chances, *numbers) if self._shape is Shape.CHAT else (*numbers, *chances)  # Ollama's order in each
+        return b"".join((*message, done, *rest, b"}\n"))
 
     def _message(self, now_ns: int, content: str, thinking: str, calls: Sequence[ToolCall]) -> list[bytes]:
         parts = [self._head, self._created(now_ns), self._before, _encode(content)]

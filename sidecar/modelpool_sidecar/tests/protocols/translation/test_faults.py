@@ -65,3 +65,10 @@ def test_overload_has_the_words_clients_of_ollama_know() -> None:
 def test_other_errors(status: int, body: bytes, want_status: int, want: str) -> None:
     got = translated(status, body)
     assert (got.status, json.loads(got.body)) == (want_status, {"error": want})
+
+
+def test_a_text_too_long_to_embed_is_refused_in_ollamas_words() -> None:
+    said = "This model's maximum context length is 2048 tokens. However, your prompt contains more."
+    body = json.dumps({"error": {"message": said, "type": "BadRequestError", "code": 400}}).encode()
+    got = translated(400, body, Operation.EMBED)
+    assert (got.status, json.loads(got.body)) == (400, {"error": "the input length exceeds the context length"})

@@ -326,7 +326,9 @@ def test_logprobs_without_alternatives_have_no_such_field() -> None:
     }
     reply = opened(stream=False, logprobs=True)
     reply.feed(json.dumps(body).encode(), LAST)
-    assert json.loads(reply.answer(LAST).body)["logprobs"] == [{"token": "a", "logprob": -1.0, "bytes": [97]}]
+    document = json.loads(reply.answer(LAST).body)
+    assert document["logprobs"] == [{"token": "a", "logprob": -1.0, "bytes": [97]}]
+    assert list(document)[4:7] == ["done_reason", "logprobs", "total_duration"]
 
 
 DYING = {
