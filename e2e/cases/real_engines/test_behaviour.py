@@ -175,7 +175,7 @@ async def test_what_the_gateway_costs(scene: Scene, facts: list[str]) -> None:
 async def test_a_killed_vllm_is_replaced_by_ollama_and_back(
     scene: Scene, session: aiohttp.ClientSession, facts: list[str]
 ) -> None:
-    """The last case: it ends the engine that the others use, and starts another in its place."""
+    """The last case of all, this file being the last: it ends the engine that the others use, and starts another."""
     body = _chat(calls.GUARDED, stream=False, tokens=8)
     assert (await _served(session, scene, body))[0] == ("vllm", "primary")
     scene.vllm.kill()
