@@ -21,7 +21,7 @@ _KEPT = 40
 _LONGEST = 2000
 _SLOW_SECONDS = 10
 """One input that takes longer than this counts as a hang."""
-_RUNS = re.compile(r"#(\d+)\s+(?:DONE|pulse|NEW|REDUCE)")
+_RUNS = re.compile(r"(?:executed_units: |Done )(\d+)")
 _EDGES = re.compile(r"cov: (\d+)")
 
 
