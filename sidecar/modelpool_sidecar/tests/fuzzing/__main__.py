@@ -36,7 +36,7 @@ def run(name: str, seconds: int) -> bool:
         for place, seed in enumerate(seeds(name)):
             (begin / f"{place:04}").write_bytes(seed)
         options = (
-            *(f"-max_total_time={seconds}", f"-timeout={_SLOW_SECONDS}", "-rss_limit_mb=2048", "-max_len=20000"),
+            *(f"-max_total_time={seconds}", f"-timeout={_SLOW_SECONDS}", "-rss_limit_mb=2048", "-max_len=4096"),
             *("-print_final_stats=1", f"-artifact_prefix={kept}/failed-"),
         )
         command = [sys.executable, "-m", f"{__package__}.search", name, *options]
