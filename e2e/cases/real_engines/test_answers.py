@@ -1,7 +1,7 @@
 """The same calls to the engines themselves and through the gateway: every difference is known, with its reason."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import ollama
@@ -96,7 +96,7 @@ def _through_client(url: str, ask: Callable[[ollama.Client], Any]) -> Any:
     client = ollama.Client(url)
     try:
         got = ask(client)
-        if isinstance(got, ollama._types.BaseGenerateResponse | ollama._types.SubscriptableBaseModel):
+        if not isinstance(got, Iterator):
             return json.loads(got.model_dump_json())
         parts = [json.loads(part.model_dump_json()) for part in got]
     except ollama.ResponseError as error:

@@ -22,7 +22,7 @@ _VOLATILE: Final = re.compile(
 _TEXTS: Final = ("content", "response", "thinking", "reasoning", "text", "arguments", "partial_json")
 _ROUNDED: Final = ("logprob", "token_logprobs", "embedding", "embeddings")
 _DIGITS: Final = 3
-_SHORT: Final = 400
+_SHORT: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +241,7 @@ def _spelling(body: bytes) -> bytes:
 
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else _written(value)
+    text = text.replace("\n", "\\n")
     return text if len(text) <= _SHORT else text[:_SHORT] + "…"
 
 
