@@ -35,6 +35,8 @@ MODEL_ANNOTATION: Final = f"{GROUP}/model-name"
 APPLIED_ANNOTATION: Final = f"{GROUP}/applied"
 TEMPLATE_ANNOTATION: Final = f"{GROUP}/template-hash"
 CARD_ANNOTATION: Final = f"{GROUP}/gpu"
+MEMORY_ANNOTATION: Final = f"{GROUP}/gpu-memory"
+"""Of pods that use a card: bytes of each of its cards, share and overhead."""
 
 COMMON_LABELS: Final = {PART_OF_LABEL: PART_OF, MANAGED_BY_LABEL: MANAGED_BY}
 """Of every child and every pod."""

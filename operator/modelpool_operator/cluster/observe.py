@@ -38,6 +38,8 @@ async def observe(client: Client, pool: ModelPool, *, claimed: Mapping[str, name
         nodes = ",".join(f"{key}={value}" for key, value in sorted(pool.spec.node_selector.items()))
         reads.append(client.list_all(kinds.NODES, labels=nodes or names.NODE_GPU_MEMORY_LABEL))
     pods, *rest = await _together(reads)
+    if pool.spec.gpus.memory is not None:
+        rest += await _together([_node(client, name) for name in sorted(_nodes_of(pods))])
     children = [child for objects in rest[: len(kinds.CHILDREN)] for child in objects if owned_by(child, pool.uid)]
     return Observed.from_manifests(
         children=children,
@@ -61,6 +63,21 @@ async def _list(client: Client, kind: kinds.Kind, namespace: str, selector: str)
     except errors.AbsentError:
         if kind.kind not in OPTIONAL_KINDS:
             raise
+        return []
+
+
+def _nodes_of(pods: list[Object]) -> set[str]:
+    """Return the nodes on which pods of the pool hold cards."""
+    views = (PodView.from_manifest(pod) for pod in pods)
+    return {pod.node for pod in views if pod.node is not None and pod.held > 0}
+
+
+async def _node(client: Client, name: str) -> list[Object]:
+    """Return a node, or nothing where we may not look: what it says of its cards only contradicts what is declared."""
+    try:
+        return await client.list_all(kinds.NODES, fields=f"metadata.name={name}")
+    except errors.DeniedError as exc:
+        logger.debug("Could not look at a node", extra={"node": name, "error": str(exc)})
         return []
 
 

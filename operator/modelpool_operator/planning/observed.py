@@ -12,6 +12,12 @@ from modelpool_operator.api.quantity import MIB
 from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
 
 
+def cards_in(text: str) -> tuple[int, ...]:
+    """Return the cards that an annotation names, `0,1`; none where it is no such text."""
+    parts = text.split(",")
+    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerView:
     """One container of a pod."""
@@ -70,6 +76,10 @@ class PodView:
     deleting: bool = False
     unschedulable: str | None = None
     """The scheduler's words, or None when a node was found or not yet looked for."""
+    gpus: tuple[int, ...] = ()
+    """Its cards, by the plan that it was made from."""
+    held: int = 0
+    """Bytes that it may hold of each of them, by the same plan."""
     containers: tuple[ContainerView, ...] = ()
     log: tuple[str, ...] = ()
     """Last lines of the engine's log, oldest first. Only read where `wants_log` says so."""
@@ -92,6 +102,8 @@ class PodView:
             node=(pod.get("spec") or {}).get("nodeName"),
             ready=conditions.get("Ready", {}).get("status") == "True",
             deleting=bool(metadata.get("deletionTimestamp")),
+            gpus=cards_in(annotations.get(names.CARD_ANNOTATION, "")),
+            held=int(held) if (held := annotations.get(names.MEMORY_ANNOTATION, "")).isdecimal() else 0,
             unschedulable=(scheduled.get("message") or "no node fits") if unschedulable else None,
             containers=tuple(ContainerView.from_status(one) for one in status.get("containerStatuses") or ()),
             log=tuple(log),
@@ -137,7 +149,7 @@ class Observed:
     pods: tuple[PodView, ...] = ()
     """Pods that carry the pool's label."""
     nodes: tuple[NodeView, ...] = ()
-    """All nodes. Needed only when the pool does not say how much memory its cards have."""
+    """Those of the pool when it does not say how much memory its cards have; else those on which it runs."""
     claimed: Mapping[str, names.ObjectRef] = field(default_factory=dict)
     """Model names and aliases that an older pool serves; the gateway leaves them to that one."""
 

@@ -6,12 +6,12 @@ from typing import Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning import checks, comparison, placement
+from modelpool_operator.planning import checks, comparison, placement, sequence
 from modelpool_operator.planning.cards import cards_of
 from modelpool_operator.planning.children import children_of
 from modelpool_operator.planning.manifests import ChildRef, Manifest, digest, ref_of, sealed
 from modelpool_operator.planning.notes import notes_on
-from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.observed import Observed, cards_in
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.refusals import Refusal
 
@@ -32,6 +32,8 @@ class Plan:
     """Children that the pool no longer wants, in this order, after `apply`; with background propagation."""
     reasons: tuple[str, ...] = ()
     """One sentence per change, for the log."""
+    waits: tuple[str, ...] = ()
+    """One sentence per change that has to wait until others are carried out."""
     notes: tuple[str, ...] = ()
     """What could not be checked, and what the user should know; the condition `Planned` carries them."""
 
@@ -50,17 +52,20 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     if isinstance(placed, Refusal):
         return Plan(placement=placed)
     wanted = {ref_of(child): child for child in children_of(pool, placed, ollama_volume_uid(pool, observed))}
-    changes = {ref: _reason(child, observed) for ref, child in wanted.items()}
+    changing = {ref: reason for ref, child in wanted.items() if (reason := _reason(child, observed)) is not None}
+    waiting = sequence.waits(placed, wanted, frozenset(changing), observed)
+    changes = {ref: reason for ref, reason in changing.items() if ref not in waiting}
     unwanted = tuple(ref for ref in observed.children if ref not in wanted and ref.kind not in KEPT)
     doomed = tuple(ref for ref in unwanted if not _is_going(observed.children[ref]))
     return Plan(
         placement=placed,
-        apply=tuple(sealed(child) for ref, child in wanted.items() if changes[ref] is not None),
+        apply=tuple(sealed(child) for ref, child in wanted.items() if ref in changes),
         delete=tuple(sorted(doomed)),
         reasons=(
-            *(f"{ref}: {reason}" for ref, reason in changes.items() if reason is not None),
+            *(f"{ref}: {reason}" for ref, reason in changes.items()),
             *(f"{ref}: the pool no longer wants it" for ref in sorted(doomed)),
         ),
+        waits=tuple(str(wait) for wait in waiting.values()),
         notes=(*placed.notes, *notes_on(pool)),
     )
 
@@ -85,10 +90,9 @@ def settled_cards(observed: Observed) -> Mapping[str, tuple[int, ...]]:
     settled: dict[str, tuple[int, ...]] = {}
     for live in observed.children.values():
         annotations = live["metadata"].get("annotations") or {}
-        model, cards = annotations.get(names.MODEL_ANNOTATION), annotations.get(names.CARD_ANNOTATION, "")
-        parts = cards.split(",")
-        if live["kind"] == "Deployment" and model and all(part.isdecimal() for part in parts):
-            settled[model] = tuple(int(part) for part in parts)
+        model, cards = annotations.get(names.MODEL_ANNOTATION), cards_in(annotations.get(names.CARD_ANNOTATION, ""))
+        if live["kind"] == "Deployment" and model and cards:
+            settled[model] = cards
     return settled
 
 

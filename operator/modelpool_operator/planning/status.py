@@ -4,35 +4,18 @@
 on its way. `Degraded`: something is not as wanted and does not mend itself by waiting.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import GIB, gib
 from modelpool_operator.api.status import GatewayStatus, GpuStatus, ModelState, PoolStatus
 from modelpool_operator.planning import conditions, states
-from modelpool_operator.planning.conditions import Finding, no, unknown, yes
+from modelpool_operator.planning.conditions import Finding, no, unknown
+from modelpool_operator.planning.findings import CONDITIONS, Check, Sight
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import Plan
-from modelpool_operator.planning.pod_states import State
-from modelpool_operator.planning.states import BROKEN, ModelView
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
-    """Everything that a check may look at."""
-
-    pool: ModelPool
-    observed: Observed
-    plan: Plan
-    models: tuple[ModelView, ...]
-    failures: tuple[str, ...]
-
-
-Check = Callable[[Sight], Finding | None]
 
 
 def assess(
@@ -80,12 +63,12 @@ def assess_invalid(*, generation: int, error: str, previous: PoolStatus | None, 
     What ran keeps running, and nobody looked at it: the other conditions are unknown, the rest is as it was.
     """
     nobody_looked = unknown("InvalidSpec", "The spec cannot be read, so nothing was looked at")
-    findings = dict.fromkeys(CONDITIONS, nobody_looked) | {conditions.PLANNED: no("InvalidSpec", error)}
+    said = dict.fromkeys(CONDITIONS, nobody_looked) | {conditions.PLANNED: no("InvalidSpec", error)}
     return PoolStatus(
         observed_generation=generation,
         conditions=tuple(
             conditions.condition(kind, finding, previous=previous, generation=generation, now=now)
-            for kind, finding in findings.items()
+            for kind, finding in said.items()
         ),
         ready_models=previous.ready_models if previous else "0/0",
         gpus=previous.gpus if previous else (),
@@ -119,128 +102,3 @@ def _gpus(placement: Placement) -> tuple[GpuStatus, ...]:
             )
         )
     return tuple(shown)
-
-
-def refused(sight: Sight) -> Finding | None:
-    """The pool cannot be planned."""
-    refusal = sight.plan.refusal
-    return no(refusal.reason, refusal.message) if refusal else None
-
-
-def planned(sight: Sight) -> Finding:
-    """The pool has a plan; whatever could not be checked is said here."""
-    count, notes = len(sight.pool.spec.models), sight.plan.notes
-    message = f"{count} model{'' if count == 1 else 's'} planned"
-    return yes("PlannedWithNotes" if notes else "Planned", "; ".join((message, *notes)))
-
-
-def some_model_is_not_ready(sight: Sight) -> Finding | None:
-    """A model's own engine does not answer."""
-    missing = [model for model in sight.models if model.status.state is not ModelState.READY]
-    if not missing:
-        return None
-    fallen = all(model.status.state is ModelState.FALLBACK for model in missing)
-    return no("ServedByFallback" if fallen else "ModelsNotReady", "; ".join(_line(model) for model in missing))
-
-
-def every_model_is_ready(sight: Sight) -> Finding:
-    """All engines answer."""
-    return yes("ModelsReady", "Every model is answered by its own engine")
-
-
-def nothing_is_planned(sight: Sight) -> Finding | None:
-    """A refused pool goes nowhere."""
-    return no("NotPlanned", "The spec cannot be carried out; see Planned") if sight.plan.refusal else None
-
-
-def changes_are_under_way(sight: Sight) -> Finding | None:
-    """The plan changes something."""
-    return yes("Applying", "; ".join(sight.plan.reasons)) if sight.plan else None
-
-
-def engines_are_under_way(sight: Sight) -> Finding | None:
-    """An engine, or a fallback, is on its way and has not failed; or a model waits for more of its replicas."""
-    moving = [
-        f"{model.status.name}: {_words(state)}"
-        for model in sight.models
-        for state in (model.own, model.stand_in)
-        if state is not None and state.state not in BROKEN and state.state is not ModelState.READY
-    ]
-    moving += [
-        f"{one.name}: {one.ready_replicas} of {one.replicas} replicas answer"
-        for one in (model.status for model in sight.models)
-        if one.state is ModelState.READY and one.ready_replicas < one.replicas
-    ]
-    return yes("EnginesStarting", "; ".join(dict.fromkeys(moving))) if moving else None
-
-
-def settled(sight: Sight) -> Finding:
-    """Nothing moves."""
-    return no("Settled", "Nothing is left to do")
-
-
-def changes_were_refused(sight: Sight) -> Finding | None:
-    """The API server did not take a change."""
-    return yes("ApplyFailed", "; ".join(sight.failures)) if sight.failures else None
-
-
-def runs_an_older_spec(sight: Sight) -> Finding | None:
-    """What runs is not what the spec says, and cannot be."""
-    if sight.plan.refusal is None or not sight.observed.children:
-        return None
-    return yes("RunsOlderSpec", f"What ran before keeps running: {sight.plan.refusal.message}")
-
-
-def names_are_taken(sight: Sight) -> Finding | None:
-    """An older pool serves a name of this one."""
-    mine = [name for model in sight.pool.spec.models for name in (model.name, *model.aliases)]
-    taken = [f"{name} ({owner.namespace}/{owner.name})" for name in mine if (owner := sight.observed.claimed.get(name))]
-    return yes("NameTaken", f"Served by an older pool: {', '.join(taken)}") if taken else None
-
-
-def engines_are_broken(sight: Sight) -> Finding | None:
-    """A model's own engine fails, or finds no node."""
-    broken = [model for model in sight.models if model.own.state in BROKEN]
-    if not broken:
-        return None
-    reasons = {model.own.reason for model in broken}
-    reason = reasons.pop() if len(reasons) == 1 else "EnginesFailed"
-    return yes(reason, "; ".join(_line(model) for model in broken))
-
-
-def fallbacks_are_broken(sight: Sight) -> Finding | None:
-    """A model that answers has nobody to stand in for it."""
-    broken = [(one.status.name, one.stand_in) for one in sight.models if one.stand_in and one.stand_in.state in BROKEN]
-    if not broken:
-        return None
-    return yes("FallbackMissing", "; ".join(f"fallback of {name}: {_words(state)}" for name, state in broken))
-
-
-def sound(sight: Sight) -> Finding:
-    """Everything is as wanted, or on its way there."""
-    return no("AsWanted", "Nothing is broken")
-
-
-CONDITIONS: Final[dict[str, tuple[Check, ...]]] = {
-    conditions.PLANNED: (refused, planned),
-    conditions.READY: (some_model_is_not_ready, every_model_is_ready),
-    conditions.PROGRESSING: (nothing_is_planned, changes_are_under_way, engines_are_under_way, settled),
-    conditions.DEGRADED: (
-        changes_were_refused,
-        runs_an_older_spec,
-        names_are_taken,
-        engines_are_broken,
-        fallbacks_are_broken,
-        sound,
-    ),
-}
-
-
-def _line(model: ModelView) -> str:
-    """Return one model in words: `qwen3:8b: Loading, the engine starts (served by its fallback)`."""
-    help_ = " (served by its fallback)" if model.status.state is ModelState.FALLBACK else ""
-    return f"{model.status.name}: {_words(model.own)}{help_}"
-
-
-def _words(state: State) -> str:
-    return f"{state.reason}: {state.message}" if state.message else state.reason

@@ -163,7 +163,11 @@ def pod_template(pool: ModelPool, model: Model, share: Share) -> dict[str, Any]:
     return pods.template(
         pool,
         labels={**labels, **names.COMMON_LABELS, names.CARD_LABEL: "true"},
-        annotations={names.MODEL_ANNOTATION: model.name, names.CARD_ANNOTATION: cards_text(share)},
+        annotations={
+            names.MODEL_ANNOTATION: model.name,
+            names.CARD_ANNOTATION: cards_text(share),
+            names.MEMORY_ANNOTATION: str(share.bytes + share.overhead),
+        },
         container=without_nothing(container),
         volumes=volumes,
         grace_seconds=GRACE_SECONDS,

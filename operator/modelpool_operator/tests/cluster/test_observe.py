@@ -103,3 +103,22 @@ async def test_a_kind_that_every_cluster_has_must_be_there(server: ApiServer, cl
     server.refuse("GET", "/apis/apps/v1/namespaces/llm/deployments", 404, "not found")
     with pytest.raises(errors.AbsentError):
         await observe(client, pool(memory="24Gi"))
+
+
+async def test_the_node_of_a_running_engine_is_asked_how_large_its_cards_are(server: ApiServer, client: Client) -> None:
+    annotations = {"modelpool.dev/gpu": "0", "modelpool.dev/gpu-memory": "1000"}
+    server.put(PODS, metadata={"name": "engine", "labels": LABELS, "annotations": annotations}, spec={"nodeName": "n"})
+    server.put(PODS, metadata={"name": "pull", "labels": LABELS}, spec={"nodeName": "other"})
+    for name in ("n", "other"):
+        server.put("/api/v1/nodes", metadata={"name": name, "labels": {"nvidia.com/gpu.memory": "12288"}})
+    observed = await observe(client, pool(memory="24Gi"))
+    assert [(node.name, node.gpu_memory) for node in observed.nodes] == [("n", 12 * 1024**3)]
+
+
+async def test_who_may_not_look_at_nodes_looks_at_the_rest(server: ApiServer, client: Client) -> None:
+    annotations = {"modelpool.dev/gpu": "0", "modelpool.dev/gpu-memory": "1000"}
+    server.put(PODS, metadata={"name": "engine", "labels": LABELS, "annotations": annotations}, spec={"nodeName": "n"})
+    server.refuse("GET", "/api/v1/nodes", 403)
+    observed = await observe(client, pool(memory="24Gi"))
+    assert observed.nodes == ()
+    assert [pod.name for pod in observed.pods] == ["engine"]

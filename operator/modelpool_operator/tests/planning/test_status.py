@@ -11,7 +11,7 @@ from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import Condition, ConditionStatus, GatewayStatus, ModelState, PoolStatus
 from modelpool_operator.planning.manifests import ChildRef
-from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.observed import NodeView, Observed, PodView
 from modelpool_operator.planning.plan import make_plan
 from modelpool_operator.planning.status import assess, assess_invalid
 from modelpool_operator.tests.planning.pools import ollama, pool_of, settled, vllm
@@ -422,3 +422,40 @@ def test_a_pod_that_was_evicted_is_no_mystery() -> None:
 def test_a_long_message_is_cut() -> None:
     status = report(pod("qwen3:8b", ready=True, **RUNNING), failures=("x" * 5000,))
     assert len(condition(status, "Degraded").message) == 2048
+
+
+CARD_SIZES = {
+    "as declared": (24576, None),
+    "as drivers count a card of 24 GB": (24564, None),
+    "less": (23034, "`gpus.memory` says 24.00Gi, but a card of node gpu-1 has 22.49Gi"),
+    "more": (49140, "`gpus.memory` says 24.00Gi, but a card of node gpu-1 has 47.99Gi"),
+}
+
+
+@pytest.mark.parametrize(("mebibytes", "message"), CARD_SIZES.values(), ids=CARD_SIZES.keys())
+def test_cards_that_are_not_as_declared_are_a_condition(mebibytes: int, message: str | None) -> None:
+    engine = replace(pod("qwen3:8b", ready=True, **RUNNING), held=1, gpus=(0,))
+    nodes = tuple(
+        NodeView(name=name, gpu_memory=memory << 20) for name, memory in (("gpu-1", mebibytes), ("elsewhere", 1))
+    )
+    observed = replace(settled(POOL), pods=(engine,), nodes=nodes)
+    status = assess(POOL, observed, make_plan(POOL, observed), previous=None, now=NOW)
+    degraded = next(one for one in status.conditions if one.type == "Degraded")
+    if message is None:
+        assert degraded.reason != "CardMemoryMismatch"
+    else:
+        assert (degraded.reason, degraded.message) == ("CardMemoryMismatch", message)
+
+
+def test_a_change_that_waits_for_room_is_progress() -> None:
+    before = pool_of(vllm("a", 0.6), vllm("b", 0.3))
+    observed = settled(before)
+    deployment = next(live for ref, live in observed.children.items() if str(ref) == "Deployment agentic-a")
+    old = PodView.from_manifest({"metadata": {**deployment["spec"]["template"]["metadata"], "name": "a-x"}})
+    shrunk = pool_of(vllm("a", 0.3), vllm("b", 0.6))
+    observed = replace(observed, pods=(old,))
+    plan = replace(make_plan(shrunk, observed), apply=())
+    status = assess(shrunk, observed, plan, previous=None, now=NOW)
+    progressing = next(one for one in status.conditions if one.type == "Progressing")
+    assert (progressing.status, progressing.reason) == (ConditionStatus.TRUE, "WaitingForRoom")
+    assert progressing.message == "b: waits for room on card 0, of which is still held: 14.90Gi a"
