@@ -1,5 +1,6 @@
 """Where the engines lie, and which versions they are. The environment is read here alone."""
 
+import hashlib
 import os
 import shutil
 import sys
@@ -44,8 +45,6 @@ def ollama_program() -> Path:
 
 def models() -> Path:
     """The tiny models, made anew when their maker changes."""
-    import hashlib
-
     return root() / f"models-{hashlib.sha256(MODEL_MAKER.read_bytes()).hexdigest()[:12]}"
 
 

@@ -1,5 +1,6 @@
 """Starts what is installed: vLLM, Ollama, and the gateway before them, each on a free port of the loopback."""
 
+import hashlib
 import json
 import os
 import signal
@@ -143,8 +144,6 @@ def ollama(folder: Path) -> Iterator[Program]:
 
 def create(ollama_url: str, name: str, weights: Path) -> None:
     """Give Ollama a model from a GGUF file, through its API. Raises OSError when it refuses."""
-    import hashlib
-
     content = weights.read_bytes()
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     _post(f"{ollama_url}/api/blobs/{digest}", content)
