@@ -22,6 +22,7 @@ from .proxy.directory import Directory
 from .proxy.gateway import Gateway
 from .proxy.inference import Inference
 from .proxy.pages import Pages, Phase
+from .proxy.patience import PatientSite
 from .proxy.probes import PROBE_TIMEOUT, Prober
 from .proxy.sources import Source
 from .proxy.sources.file import FileSource
@@ -123,7 +124,7 @@ async def _keep_to_ourselves(_: web.Request, response: web.StreamResponse) -> No
 
 async def _open(runner: web.AppRunner, listen: Listen) -> Listen:
     site_socket = _bound(listen)
-    await web.SockSite(runner, site_socket, backlog=1024).start()
+    await PatientSite(runner, site_socket, backlog=1024).start()
     host, port = site_socket.getsockname()[:2]
     return Listen(host, port)
 
