@@ -76,6 +76,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The card, counted from 0, that the model must run on."""
     weights: Quantity | None = None
     """Size of the weights in GPU memory. Absent: the fit of the weights is unchecked, and the status says so."""
+    kv_cache_memory: Quantity | None = None
+    """--kv-cache-memory-bytes, of each card. Absent: the engine measures what its share has room for."""
     context_length: int | None = None
     """--max-model-len in tokens. Absent: the engine takes the longest that fits."""
     max_concurrency: int = 16

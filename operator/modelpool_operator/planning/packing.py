@@ -74,7 +74,7 @@ class _Search:
         for depth in range(len(self.order) - 1, -1, -1):
             item = items[self.order[depth]]
             self.left[depth] = self.left[depth + 1] + item.size * item.width
-        self.seen: set[tuple[int, tuple[tuple[int, int], ...]]] = set()
+        self.seen: set[tuple[int, tuple[tuple[int, int, int], ...]]] = set()
         self.goal = 0
 
     @property
@@ -108,7 +108,8 @@ class _Search:
             return self.tight or bound <= self.goal
         if self.tight and self._wasteful(depth):
             return False
-        state = (depth, tuple(sorted((load, one.memory) for load, one in zip(self.loads, self.bins, strict=True))))
+        loaded = zip(self.loads, self.bins, strict=True)
+        state = (depth, tuple(sorted((load, one.memory, one.capacity) for load, one in loaded)))
         if state in self.seen:
             return False
         self.seen.add(state)

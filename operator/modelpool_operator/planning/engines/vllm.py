@@ -60,6 +60,8 @@ def arguments(
     ours += ["--host", host, "--port", str(port)]
     told = access.fraction if access is not None and access.fraction is not None else share.fraction
     ours += ["--gpu-memory-utilization", f"{told:g}"]
+    if model.kv_cache_memory is not None:
+        ours += ["--kv-cache-memory-bytes", str(model.kv_cache_memory.bytes)]
     ours += ["--max-model-len", "auto" if model.context_length is None else str(model.context_length)]
     ours += ["--max-num-seqs", str(model.max_concurrency)]
     if model.tensor_parallel_size > 1:

@@ -32,7 +32,7 @@ def longest_context(model: Model, share: int, pool_args: tuple[str, ...] = ()) -
         pool_args: of every engine of the pool.
     """
     known, (terms, _) = catalog.known(parse_source(model.source or "")), needs(model, pool_args)
-    if known is None or model.context_length is not None:
+    if known is None or model.context_length is not None or model.kv_cache_memory is not None:
         return None
     cards = max(1, model.tensor_parallel_size)
     room = (share - sum(term.bytes for term in terms)) * cards
@@ -58,7 +58,9 @@ def needs(model: Model, pool_args: tuple[str, ...] = ()) -> tuple[tuple[Term, ..
     terms.append(Term(label="weights", bytes=-(-weights // cards)))
     terms.append(Term(label="runtime", bytes=RUNTIME))
     length, width = model.context_length, _element_bytes(model, pool_args)
-    if known is None:
+    if model.kv_cache_memory is not None:
+        terms.append(Term(label="KV cache as stated", bytes=model.kv_cache_memory.bytes))
+    elif known is None:
         notes.append(f"{model.name}: the cost of its context is not known, so only its weights are checked")
     elif length is not None:
         cache = -(-known.shape.kv_bytes(length, width) // cards)

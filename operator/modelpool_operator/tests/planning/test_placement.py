@@ -168,6 +168,15 @@ REFUSALS: dict[str, tuple[tuple[dict[str, Any], ...], dict[str, Any], str, str]]
         "ModelTooLarge",
         "qwen3:8b needs 9.20Gi (8.00Gi weights + 1.20Gi runtime), but its share is 8.40Gi (0.35 of 24.00Gi)",
     ),
+    "a stated cache counts, known model or not": (
+        (vllm("a", 0.35, weights="5Gi", kvCacheMemory="3Gi"),),
+        {},
+        "ModelTooLarge",
+        (
+            "a needs 9.20Gi (5.00Gi weights + 1.20Gi runtime + 3.00Gi KV cache as stated),"
+            " but its share is 8.40Gi (0.35 of 24.00Gi)"
+        ),
+    ),
     "a draft model counts within the share": (
         (
             vllm(

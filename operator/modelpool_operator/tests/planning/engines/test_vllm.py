@@ -76,6 +76,11 @@ PARTS: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
         {},
         ["--served-model-name", "qwen3:8b", "qwen3", "gemma3:4b", "--host"],
     ),
+    "a cache": (
+        vllm("a", 0.5, kvCacheMemory="2Gi"),
+        {},
+        ["--gpu-memory-utilization", "0.5", "--kv-cache-memory-bytes", "2147483648"],
+    ),
     "a context": (vllm("a", 0.5, contextLength=8192), {}, ["--max-model-len", "8192"]),
     "an amount of memory": (vllm("a", gpuMemory="8Gi"), {}, ["--gpu-memory-utilization", "0.3333"]),
     "two cards": (vllm("a", 0.5, tensorParallelSize=2), two_cards(), ["--tensor-parallel-size", "2"]),
