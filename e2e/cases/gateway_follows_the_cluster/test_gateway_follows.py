@@ -115,6 +115,24 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, round(share * len(ordered)))]
 
 
+def assert_in_time(what: str, change: Callable[[int], Callable[[], bool]]) -> None:
+    """Make changes and wait for each in the table; the best of a few rounds counts, as the machine may be busy."""
+    rounds: list[float] = []
+    for _ in range(ROUNDS):
+        delays: list[float] = []
+        for number in range(CHANGES):
+            arrived = change(len(rounds) * CHANGES + number)
+            delays.append(seconds_until(arrived, time.perf_counter()))
+        rounds.append(percentile(delays, 0.99))
+        print(
+            f"{what} to table, {CHANGES} changes: p50 {statistics.median(delays) * 1000:.0f} ms,"
+            f" p99 {rounds[-1] * 1000:.0f} ms, max {max(delays) * 1000:.0f} ms"
+        )
+        if rounds[-1] <= PROMISED_SECONDS:
+            break
+    assert min(rounds) <= PROMISED_SECONDS, rounds
+
+
 def test_readiness_arrives_within_the_promised_time(
     cluster: Cluster, gpu_node: GpuNodes, namespace: str, pod: str, gateway: Gateway
 ) -> None:
@@ -122,22 +140,33 @@ def test_readiness_arrives_within_the_promised_time(
     assert not gateway.models()["qwen3:8b"]["ready"]
     assert gateway.status("/readyz") == 200
 
-    rounds: list[float] = []
-    for _ in range(ROUNDS):
-        delays: list[float] = []
-        for number in range(CHANGES):
-            ready = number % 2 == 0
-            cluster.set_pod_ready(namespace, pod, ready)
-            since = time.perf_counter()
-            delays.append(seconds_until(lambda: gateway.models()["qwen3:8b"]["ready"] is ready, since))  # noqa: B023
-        rounds.append(percentile(delays, 0.99))
-        print(
-            f"pod readiness to table, {CHANGES} changes: p50 {statistics.median(delays) * 1000:.0f} ms,"
-            f" p99 {rounds[-1] * 1000:.0f} ms, max {max(delays) * 1000:.0f} ms"
-        )
-        if rounds[-1] <= PROMISED_SECONDS:
-            break
-    assert min(rounds) <= PROMISED_SECONDS, rounds
+    def change(number: int) -> Callable[[], bool]:
+        ready = number % 2 == 0
+        cluster.set_pod_ready(namespace, pod, ready)
+        return lambda: gateway.models()["qwen3:8b"]["ready"] is ready
+
+    assert_in_time("pod readiness", change)
+
+
+def test_routes_arrive_within_the_promised_time(cluster: Cluster, namespace: str, gateway: Gateway) -> None:
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+
+    def routes(alias: str) -> dict[str, str]:
+        backend = {"engine": "vllm", "service": "by-hand", "port": 8000, "model": "qwen3:8b"}
+        model = {"name": "qwen3:8b", "aliases": [alias], "backends": [backend]}
+        pool = {"namespace": namespace, "name": "by-hand"}
+        return {"routes.json": json.dumps({"version": 1, "pool": pool, "models": [model]})}
+
+    metadata = {"name": "by-hand-routes", "labels": {"modelpool.dev/routes": "true"}}
+    cluster.api.create(path, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": routes("first")})
+    waiting.wait_for("the routes", lambda: gateway.models().get("qwen3:8b", {}).get("aliases") == ["first"])
+
+    def change(number: int) -> Callable[[], bool]:
+        alias = f"alias-{number}"
+        cluster.api.patch(f"{path}/by-hand-routes", {"data": routes(alias)}, MERGE)
+        return lambda: gateway.models()["qwen3:8b"]["aliases"] == [alias]
+
+    assert_in_time("routes document", change)
 
 
 def test_the_table_follows_the_pool_from_its_first_model_to_its_end(
