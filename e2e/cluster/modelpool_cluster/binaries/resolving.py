@@ -6,14 +6,12 @@ import dataclasses
 import enum
 import os
 import platform
-import re
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ..settings import Settings
-from . import archives, building, cache, helm, pins, toolchain, wheels
+from . import archives, building, cache, helm, pins, telling, toolchain, wheels
 
 MODULE = Path(__file__).parents[2]
 """The folder of go.mod."""
@@ -149,7 +147,7 @@ class Binaries:
         if not os.access(path, os.X_OK):
             self._log(f"KUBEBUILDER_ASSETS has no {target.name}")
             return None
-        version = _version_told(path)
+        version = telling.version_told(path)
         pinned = pins.version_of(target, self._modules[target.folder].go_mod)
         if version != pinned:
             self._log(f"KUBEBUILDER_ASSETS has {target.name} {version or 'of an unknown version'}, {pinned} is pinned")
@@ -241,17 +239,6 @@ class Binaries:
         except (building.BuildError, toolchain.ToolchainUnavailableError) as exc:
             raise BinaryUnavailableError(f"helm is missing: PATH and cache have none, {refused}, and {exc}") from exc
         return Origin.BUILT, path
-
-
-def _version_told(program: Path) -> str:
-    """Return what a program calls itself, such as v1.36.3; empty when it does not say."""
-    question = ["version", "--client"] if program.name == "kubectl" else ["--version"]
-    try:
-        told = subprocess.run([program, *question], capture_output=True, text=True, timeout=30, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    found = re.search(r"\bv?(\d+\.\d+\.\d+)", told)
-    return f"v{found[1]}" if found else ""
 
 
 def described(binaries: Mapping[str, Binary]) -> Iterator[str]:
