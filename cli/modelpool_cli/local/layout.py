@@ -78,13 +78,13 @@ def programs(pool: ModelPool, placement: Placement, place: Place, commands: Comm
     return (*servers, *engines, _gateway(place))
 
 
-def routes_document(pool: ModelPool, place: Place) -> bytes:
+def routes_document(pool: ModelPool, placement: Placement, place: Place) -> bytes:
     """Return the routes document with this machine's addresses."""
 
     def address_of(engine: Engine, model: str) -> dict[str, str]:
         return {"url": _url(place.ports[model if engine is Engine.VLLM else OLLAMA])}
 
-    return json.dumps(routes.routes_document(pool, address_of), indent=2).encode()
+    return json.dumps(routes.routes_document(pool, placement, address_of), indent=2).encode()
 
 
 def _url(port: int) -> str:

@@ -120,7 +120,7 @@ async def running(
     )
     for name in ("locks", "logs", "cards", "ollama"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    place.routes.write_bytes(layout.routes_document(pool, place))
+    place.routes.write_bytes(layout.routes_document(pool, placement, place))
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
         Supervisor(listener, os.environ) as supervisor,

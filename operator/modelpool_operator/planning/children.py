@@ -34,5 +34,5 @@ def children_of(pool: ModelPool, placement: Placement, ollama_volume_uid: str | 
     ]
     if with_ollama and ollama_volume_uid is not None:
         children += [jobs.pull_job(pool, model, ollama_volume_uid) for model in ollama.models_to_pull(pool.spec)]
-    children.append(config_maps.routes_config_map(pool))
+    children.append(config_maps.routes_config_map(pool, placement))
     return tuple(child for child in children if child is not None)

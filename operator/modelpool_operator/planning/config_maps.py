@@ -7,6 +7,7 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import routes, scripts
 from modelpool_operator.planning.engines import vllm
 from modelpool_operator.planning.manifests import Manifest, metadata
+from modelpool_operator.planning.placement import Placement
 
 
 def scripts_config_map(pool: ModelPool) -> Manifest:
@@ -14,9 +15,10 @@ def scripts_config_map(pool: ModelPool) -> Manifest:
     return _config_map(pool, names.scripts_name(pool.ref.name), {vllm.SCRIPT_NAME: scripts.START_ENGINE}, {})
 
 
-def routes_config_map(pool: ModelPool) -> Manifest:
+def routes_config_map(pool: ModelPool, placement: Placement) -> Manifest:
     """Return the ConfigMap with the pool's routes document."""
-    document = json.dumps(routes.routes_document(pool, routes.in_cluster(pool)), indent=2, ensure_ascii=False)
+    told = routes.routes_document(pool, placement, routes.in_cluster(pool))
+    document = json.dumps(told, indent=2, ensure_ascii=False)
     labels = {names.ROUTES_LABEL: "true"}
     return _config_map(pool, names.routes_name(pool.ref.name), {names.ROUTES_KEY: document + "\n"}, labels)
 

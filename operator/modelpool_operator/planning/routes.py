@@ -10,6 +10,7 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import catalog
 from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.manifests import without_nothing
+from modelpool_operator.planning.placement import Placement, Share
 from modelpool_operator.planning.sources import parse_source
 
 VERSION: Final = 1
@@ -35,11 +36,12 @@ def vllm_names(pool: ModelPool) -> tuple[str, ...]:
     return tuple(model.name for model in pool.spec.models if model.engine is Engine.VLLM)
 
 
-def routes_document(pool: ModelPool, address_of: AddressOf) -> dict[str, Any]:
+def routes_document(pool: ModelPool, placement: Placement, address_of: AddressOf) -> dict[str, Any]:
     """Return the document.
 
     Args:
         pool: the pool; `created` settles a quarrel of two pools over a name, so without it the document has none.
+        placement: where its engines are, which says how much memory a resident model holds.
         address_of: where engines listen.
     """
     created = pool.created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if pool.created else None
@@ -54,12 +56,13 @@ def routes_document(pool: ModelPool, address_of: AddressOf) -> dict[str, Any]:
         "version": VERSION,
         "pool": without_nothing(identity),
         "queue": {"maxPending": routing.max_pending, "timeoutSeconds": routing.queue_timeout_seconds},
-        "models": [_model(pool, model, address_of) for model in pool.spec.models],
+        "models": [_model(pool, model, placement.share_of(model.name), address_of) for model in pool.spec.models],
     }
 
 
-def _model(pool: ModelPool, model: Model, address_of: AddressOf) -> dict[str, Any]:
+def _model(pool: ModelPool, model: Model, share: Share | None, address_of: AddressOf) -> dict[str, Any]:
     found = catalog.known(parse_source(model.source or ""))
+    weights = model.weights.bytes if model.weights else found.weights if found else None
     return without_nothing(
         {
             "name": model.name,
@@ -68,6 +71,8 @@ def _model(pool: ModelPool, model: Model, address_of: AddressOf) -> dict[str, An
             "contextLength": model.context_length or (_ollama_context(pool) if _on_ollama(model) else None),
             "parameterSize": found.parameters if found else None,
             "quantization": found.quantization if found else None,
+            "sizeBytes": weights,
+            "memoryBytes": share.bytes * len(share.gpus) if share else None,
             "backends": _backends(pool, model, address_of),
         }
     )

@@ -4,11 +4,15 @@ import json
 from typing import Any
 
 from modelpool_operator.api.models import Engine
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.api.quantity import GIB
+from modelpool_operator.planning import catalog
 from modelpool_operator.planning.children import children_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import place_pool
 from modelpool_operator.planning.routes import in_cluster, routes_document
+from modelpool_operator.planning.sources import parse_source
 from modelpool_operator.tests.planning.pools import ollama, pool_of, vllm
 
 QWEN = vllm(
@@ -22,9 +26,21 @@ QWEN = vllm(
 OLLAMA = {"engine": "ollama", "service": "agentic-ollama", "port": 11434, "maxConcurrency": 1}
 
 
+def known_weights(source: str) -> int:
+    found = catalog.known(parse_source(source))
+    assert found is not None
+    return found.weights
+
+
+def placed(pool: ModelPool) -> Placement:
+    placement = place_pool(pool, Observed())
+    assert isinstance(placement, Placement)
+    return placement
+
+
 def document(*models: dict[str, Any], **spec: Any) -> dict[str, Any]:
     pool = pool_of(*models, **spec)
-    return routes_document(pool, in_cluster(pool))
+    return routes_document(pool, placed(pool), in_cluster(pool))
 
 
 def test_the_document_of_the_design() -> None:
@@ -40,6 +56,8 @@ def test_the_document_of_the_design() -> None:
                 "contextLength": 8192,
                 "parameterSize": "8.2B",
                 "quantization": "AWQ",
+                "sizeBytes": known_weights("hf://Qwen/Qwen3-8B-AWQ"),
+                "memoryBytes": 0.35 * 24 * GIB // 1,
                 "backends": [
                     {
                         "engine": "vllm",
@@ -57,7 +75,7 @@ def test_the_document_of_the_design() -> None:
 
 def test_what_is_not_known_is_left_out() -> None:
     (model,) = document(vllm("a", 0.5, fallback={"enabled": False}))["models"]
-    assert set(model) == {"name", "capabilities", "backends"}
+    assert set(model) == {"name", "capabilities", "memoryBytes", "backends"}
     assert [backend["engine"] for backend in model["backends"]] == ["vllm"]
 
 
@@ -69,16 +87,16 @@ def test_an_ollama_model_is_asked_for_by_its_own_name_there() -> None:
 
 def test_one_machine_has_addresses_in_place_of_services() -> None:
     pool = pool_of(QWEN)
-    found = routes_document(pool, lambda engine, model: {"url": f"http://127.0.0.1/{engine.value}/{model}"})
+    found = routes_document(
+        pool, placed(pool), lambda engine, model: {"url": f"http://127.0.0.1/{engine.value}/{model}"}
+    )
     urls = [backend["url"] for backend in found["models"][0]["backends"]]
     assert urls == [f"http://127.0.0.1/{engine.value}/qwen3:8b" for engine in (Engine.VLLM, Engine.OLLAMA)]
 
 
 def test_the_services_that_the_document_names_are_made() -> None:
     pool = pool_of(vllm("qwen3:8b", 0.2), vllm("qwen3-8b", 0.2), vllm("ollama", 0.2), ollama("x"), name="p" * 40)
-    placement = place_pool(pool, Observed())
-    assert isinstance(placement, Placement)
-    children = children_of(pool, placement, None)
+    children = children_of(pool, placed(pool), None)
     services = {child["metadata"]["name"] for child in children if child["kind"] == "Service"}
     (routes,) = [
         json.loads(child["data"]["routes.json"]) for child in children if "routes.json" in child.get("data", {})
