@@ -41,7 +41,7 @@ def _kept(name: str) -> bool:
 
 def layer(store: Path, log: Callable[[str], None]) -> archive.Layer:
     """Return the layer of the base, made on first use: about two minutes. Raises BaseUnavailableError."""
-    inputs = repr((SUITE, PACKAGES, _LEFT_OUT))
+    inputs = repr((SUITE, PACKAGES, _LEFT_OUT, "without the folders above"))
     cache = Cache(store / "base" / hashlib.sha256(inputs.encode()).hexdigest()[:12])
     with cache.locked(log):
         if (kept := cache.find("layer.tar")) is None:
