@@ -21,6 +21,7 @@ from modelpool_cli.plan import report as reports
 from modelpool_cli.plan import table as plan_table
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.refusals import Refusal
 
 FAILED = 1
@@ -63,7 +64,7 @@ async def _chapters(wanted: ModelPool, local: LocalPool, console: Console) -> li
     began = time.perf_counter()
     models = wanted.spec.models
     await local.until_serving({model.name: model.engine.value for model in models}, START_SECONDS)
-    victim = next((model for model in models if _may_fail(wanted, model)), None)
+    victim = next((model for model in models if ollama.fallback_name(wanted.spec, model)), None)
     if victim is not None:
         await local.until_serving({victim.name: Engine.OLLAMA.value}, START_SECONDS)
     console.print(f"{len(models)} models answer after {time.perf_counter() - began:.1f} s, gateway at {local.url}")
@@ -81,10 +82,6 @@ async def _chapters(wanted: ModelPool, local: LocalPool, console: Console) -> li
     console.print(f"vLLM is back after {time.perf_counter() - began:.1f} s")
     back = await _ask_all(local, [victim], {})
     return [*chapters, (f"{victim.name}'s engine killed", fallen), ("and back", back)]
-
-
-def _may_fail(wanted: ModelPool, model: Model) -> bool:
-    return model.engine is Engine.VLLM and model.fallback.enabled and wanted.spec.ollama.enabled
 
 
 async def _ask_all(local: LocalPool, models: Iterable[Model], instead: dict[str, Engine]) -> list[Answer]:

@@ -55,15 +55,9 @@ class Place:
         return self.folder / "routes.json"
 
 
-def wants_ollama(pool: ModelPool) -> bool:
-    """Return whether some model of the pool runs on Ollama, always or as a fallback."""
-    return ollama.is_needed(pool.spec)
-
-
 def names_of_engines(pool: ModelPool) -> tuple[str, ...]:
     """Return the names for which a port is needed."""
-    engines = [model.name for model in pool.spec.models if model.engine is Engine.VLLM]
-    return (*engines, OLLAMA) if wants_ollama(pool) else tuple(engines)
+    return (*routes.vllm_names(pool), *((OLLAMA,) if ollama.is_needed(pool.spec) else ()))
 
 
 def programs(pool: ModelPool, placement: Placement, place: Place, commands: Commands) -> tuple[Program, ...]:
@@ -74,7 +68,8 @@ def programs(pool: ModelPool, placement: Placement, place: Place, commands: Comm
         for share in placement.shares
         if share.engine is Engine.VLLM
     ]
-    servers = [_ollama(pool, placement, place, commands), *_pulls(pool, place, commands)] if wants_ollama(pool) else []
+    with_ollama = ollama.is_needed(pool.spec)
+    servers = [_ollama(pool, placement, place, commands), *_pulls(pool, place, commands)] if with_ollama else []
     return (*servers, *engines, _gateway(place))
 
 
@@ -95,7 +90,6 @@ def _engine(pool: ModelPool, model: Model, share: Share, place: Place, commands:
     port = place.ports[model.name]
     script = resources.files("modelpool_operator.planning.scripts") / "start_engine.py"
     locks = [word for gpu in share.gpus for word in ("--lock", str(place.folder / "locks" / f"card-{gpu}.lock"))]
-    cards = ",".join(str(gpu) for gpu in share.gpus)
     return Program(
         name=model.name,
         argv=(
@@ -111,7 +105,7 @@ def _engine(pool: ModelPool, model: Model, share: Share, place: Place, commands:
         log=place.log(model.name),
         env={
             **_plain(vllm.environment(pool.spec, cache_folder=str(place.folder / "cache"))),
-            "CUDA_VISIBLE_DEVICES": cards,
+            "CUDA_VISIBLE_DEVICES": vllm.cards_text(share),
             **commands.env,
             **_literal(pool.spec.vllm.env),
         },
@@ -128,7 +122,7 @@ def _ollama(pool: ModelPool, placement: Placement, place: Place, commands: Comma
         log=place.log(OLLAMA),
         env={
             **ollama.environment(pool.spec, placement, listen=address, models=str(place.folder / "ollama")),
-            "CUDA_VISIBLE_DEVICES": ",".join(str(gpu) for gpu in share.gpus) if share else "-1",
+            "CUDA_VISIBLE_DEVICES": vllm.cards_text(share) if share else "-1",
             **commands.env,
             **_literal(pool.spec.ollama.env),
         },

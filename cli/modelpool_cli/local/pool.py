@@ -14,6 +14,7 @@ import aiohttp
 from modelpool_cli.local import layout, ports
 from modelpool_cli.local.processes import Listener, Program, Supervisor
 from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.placement import Placement
 
 LAST_LINES = 8
@@ -92,7 +93,7 @@ def check(pool: ModelPool, commands: layout.Commands, listen: tuple[tuple[str, i
         CannotRunError: one is not.
     """
     needed = [("vllm", commands.vllm[0], "pip install vllm")] if layout.names_of_engines(pool) else []
-    if layout.wants_ollama(pool):
+    if ollama.is_needed(pool.spec):
         needed.append(("ollama", commands.ollama[0], "see ollama's own page, or set `spec.ollama.enabled: false`"))
     for name, program, how in needed:
         if shutil.which(program) is None:
