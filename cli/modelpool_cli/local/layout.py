@@ -19,8 +19,9 @@ from modelpool_operator.planning.engines import ollama, vllm
 from modelpool_operator.planning.placement import Placement, Share
 from modelpool_operator.planning.sources import Claim, parse_source
 
-GATEWAY = "gateway"
-OLLAMA = "ollama"
+GATEWAY = "gateway server"
+OLLAMA = "ollama server"
+"""Names of programs that are no model: with a space, which no model's name has."""
 DRAIN_SECONDS = 5.0
 """How long an engine may finish what it does when the pool is stopped."""
 
@@ -41,13 +42,13 @@ class Place:
     folder: Path
     """Holds locks, logs, routes and, when simulated, the cards' accounts."""
     ports: Mapping[str, int]
-    """Of every vLLM model, by its name, and of `ollama`."""
+    """Of every vLLM model, by its name, and of `OLLAMA`."""
     listen: tuple[str, ...]
     """HOST:PORT, where the gateway listens."""
 
     def log(self, name: str) -> Path:
         """Return the file that a program's output goes to."""
-        return self.folder / "logs" / f"{name.replace('/', '_').replace(':', '-')}.log"
+        return self.folder / "logs" / f"{name.replace('/', '_').replace(':', '-').replace(' ', '-')}.log"
 
     @property
     def routes(self) -> Path:
@@ -135,7 +136,7 @@ def _pulls(pool: ModelPool, place: Place, commands: Commands) -> list[Program]:
         Program(
             name=f"pull {model}",
             argv=(*commands.ollama, "pull", model),
-            log=place.log(f"pull-{model}"),
+            log=place.log(f"pull {model}"),
             env={"OLLAMA_HOST": f"{LOOPBACK}:{place.ports[OLLAMA]}", **commands.env},
             restart=Restart.ON_FAILURE,
             after=(LOOPBACK, place.ports[OLLAMA]),
