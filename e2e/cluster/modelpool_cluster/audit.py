@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
+
+_ROLE = re.compile(r' of (?:Cluster)?Role "(?P<name>[^"]+)"')
+"""In `RBAC: allowed by ClusterRoleBinding "…" of ClusterRole "…" to …`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,23 +32,35 @@ class AuditEvent:
     namespace: str = ""
     name: str = ""
     user_agent: str = ""
+    message: str = ""
+    """What the API server said of a request that failed."""
+    is_forbidden: bool = False
+    """Whether authorization refused it; admission may refuse with the same status."""
+    role: str = ""
+    """The role by which RBAC let it pass."""
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> AuditEvent:
         """Read an `audit.k8s.io/v1` Event."""
         about = document.get("objectRef", {})
+        answer = document.get("responseStatus", {})
+        notes = document.get("annotations", {})
+        role = _ROLE.search(notes.get("authorization.k8s.io/reason", ""))
         return cls(
             received=datetime.datetime.fromisoformat(document["requestReceivedTimestamp"]),
             user=document.get("impersonatedUser", document["user"]).get("username", ""),
             verb=document["verb"],
             uri=document["requestURI"],
-            status=document.get("responseStatus", {}).get("code", 0),
+            status=answer.get("code", 0),
             group=about.get("apiGroup", ""),
             resource=about.get("resource", ""),
             subresource=about.get("subresource", ""),
             namespace=about.get("namespace", ""),
             name=about.get("name", ""),
             user_agent=document.get("userAgent", ""),
+            message=answer.get("message", ""),
+            is_forbidden=notes.get("authorization.k8s.io/decision") == "forbid",
+            role=role["name"] if role else "",
         )
 
 
