@@ -1,15 +1,28 @@
-"""Fixtures of cases that run the operator beside a cluster.
+"""Fixtures of the whole-system cases: the operator beside a cluster, and the chart and a pool on a real node.
 
-Ask for `gpu_node` before `namespace` and `operator`: a node must outlive the pods on it, or nobody ends them.
+- Beside a cluster: ask for `gpu_node` before `namespace` and `operator`: a node must outlive the pods on it, or nobody
+  ends them.
+- On a real node: `release` and `pool` serve all cases of a session, and a case leaves both as it found them; what a
+  case needs beyond them it makes with `add_pool`.
 """
 
-from collections.abc import Iterator
+import itertools
+import re
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+import real_node_diary
 from installation import Installation, Operator, installed, rendered
+from real_node_pool import Pool, manifest
+from real_node_release import Object, Release
 
 from modelpool_cluster.cluster import Cluster
+from modelpool_cluster.images import Images
+from modelpool_cluster.node.cluster import NodeCluster
+
+_NODE_CLUSTER = pytest.StashKey[NodeCluster]()
+_NAMESPACE = "llm"
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +43,63 @@ def operator(installation: Installation) -> Iterator[Operator]:
     """The operator, running and ready."""
     with installation.operator() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def release(
+    request: pytest.FixtureRequest,
+    node_cluster: NodeCluster,
+    node_images: Images,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Release:
+    """The chart on a real node with one card, installed with the images under test."""
+    request.config.stash[_NODE_CLUSTER] = node_cluster
+    node_cluster.add_gpu_node(gpus=1, replicas=8)
+    found = Release(cluster=node_cluster, home=tmp_path_factory.mktemp("helm"))
+    found.install()
+    return found
+
+
+@pytest.fixture(scope="session")
+def pool(release: Release) -> Pool:
+    """The simulated example, all models ready."""
+    return _applied(release.cluster, _NAMESPACE, manifest())
+
+
+@pytest.fixture
+def add_pool(release: Release) -> Iterator[Callable[..., Pool]]:
+    """Applies a manifest in a namespace of its own, for one test; `volumes` false leaves its volumes to the test."""
+    cluster, added, numbers = release.cluster, list[Pool](), itertools.count(1)
+
+    def add(pool: Object, *, volumes: bool = True) -> Pool:
+        namespace = f"{pool['metadata']['name']}-{next(numbers)}"
+        added.append(found := _applied(cluster, namespace, pool, volumes=volumes))
+        return found
+
+    yield add
+    for one in added:
+        one.delete()
+        cluster.remove_namespace(one.namespace)
+
+
+def _applied(cluster: NodeCluster, namespace: str, pool: Object, *, volumes: bool = True) -> Pool:
+    cluster.add_namespace(namespace)
+    for _ in range(2 if volumes else 0):  # for weights and for Ollama
+        cluster.add_volume()
+    found = Pool.of(cluster, namespace, pool)
+    found.apply(pool)
+    found.wait_until_ready()
+    return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a case on a real node that fails leave a folder, and say where."""
+    report = yield
+    cluster = item.config.stash.get(_NODE_CLUSTER, None)
+    if report.failed and cluster is not None and item.get_closest_marker("node"):
+        slug = re.sub(r"[^a-z0-9]+", "-", item.name.lower()).strip("-")
+        folder = Path(item.config.rootpath) / ".cache" / "real-node" / f"{slug}-{report.when}"
+        files = real_node_diary.write(cluster, folder)
+        report.sections.append(("Diary", f"{folder}: {', '.join(files)}"))
+    return report

@@ -4,7 +4,8 @@ import itertools
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from pathlib import Path
+from typing import Final, Self
 
 import yaml
 from real_node_release import ROOT, Object
@@ -13,22 +14,24 @@ from modelpool_cluster import images, waiting
 from modelpool_cluster.node.cluster import NodeCluster
 from modelpool_cluster.rest import MERGE
 
+EXAMPLE: Final = ROOT / "examples" / "simulated.yaml"
 POOL: Final = "simulated"
 VLLM_MODELS: Final = ("gemma3:4b", "qwen3:8b")
+MODEL: Final = "qwen3:8b"
+"""The one that things happen to."""
 OLLAMA_MODEL: Final = "cogito:8b"
 START_SECONDS: Final = 180
 
 _NAME_ANNOTATION: Final = "modelpool.dev/model-name"
-_ENGINES: Final = "modelpool.dev/pool=" + POOL
 _LINE: Final = re.compile(r"^(\S+) start_engine: (Starting|Ready)", re.MULTILINE)
 
 
-def manifest(**changes: Any) -> Object:
-    """Return the example that `skaffold run` deploys, with the images under test; `changes` go into its spec."""
-    pool: Object = yaml.safe_load((ROOT / "examples" / "simulated.yaml").read_text())
+def manifest(file: Path = EXAMPLE) -> Object:
+    """Return a pool, at first the example that `skaffold run` deploys, with the images under test."""
+    pool: Object = yaml.safe_load(file.read_text())
     engines = images.Images.name("engines")
-    pool["spec"]["vllm"]["image"] = pool["spec"]["ollama"]["image"] = engines
-    pool["spec"] |= changes
+    for engine in ("vllm", "ollama"):
+        pool["spec"].setdefault(engine, {})["image"] = engines
     return pool
 
 
@@ -47,15 +50,37 @@ class Pool:
 
     cluster: NodeCluster
     namespace: str
+    name: str = POOL
+    vllm_models: tuple[str, ...] = VLLM_MODELS
+    size: int = 3
+    """How many models it has."""
+
+    @classmethod
+    def of(cls, cluster: NodeCluster, namespace: str, pool: Object) -> Self:
+        """Return the pool that a manifest describes."""
+        models = pool["spec"]["models"]
+        return cls(
+            cluster=cluster,
+            namespace=namespace,
+            name=pool["metadata"]["name"],
+            vllm_models=tuple(one["name"] for one in models if one["engine"] == "vllm"),
+            size=len(models),
+        )
 
     @property
     def path(self) -> str:
         """Of the ModelPool in the API."""
-        return f"/apis/modelpool.dev/v1alpha1/namespaces/{self.namespace}/modelpools/{POOL}"
+        return f"/apis/modelpool.dev/v1alpha1/namespaces/{self.namespace}/modelpools/{self.name}"
 
     def apply(self, pool: Object) -> None:
         """Apply it, as a user."""
         self.cluster.kubectl("apply", f"--namespace={self.namespace}", "-f", "-", stdin=yaml.safe_dump(pool))
+
+    def delete(self, *, timeout: int = 60) -> None:
+        """Delete it, as a user; its children go in their own time."""
+        self.cluster.kubectl(
+            "delete", f"--namespace={self.namespace}", f"modelpool/{self.name}", f"--timeout={timeout}s"
+        )
 
     def patch(self, spec: Object) -> None:
         """Change its spec."""
@@ -73,8 +98,9 @@ class Pool:
         """Return a condition, or nothing where it has not been said yet."""
         return next((dict(one) for one in self.status().get("conditions", ()) if one["type"] == kind), {})
 
-    def wait_until_ready(self, ready: str = "3/3", *, timeout: float = START_SECONDS) -> None:
-        """Wait until that many models are ready and served by what they should be."""
+    def wait_until_ready(self, *, timeout: float = START_SECONDS) -> None:
+        """Wait until all models are ready and served by what they should be."""
+        ready = f"{self.size}/{self.size}"
 
         def look() -> bool:
             status = self.status()
@@ -86,16 +112,36 @@ class Pool:
 
     def pods(self, model: str | None = None) -> list[Object]:
         """Return the pods of the engines, or of one vLLM model's; Jobs' pods, which end, are not counted."""
-        found = self.cluster.pods(self.namespace, _ENGINES)
+        found = self.cluster.pods(self.namespace, f"modelpool.dev/pool={self.name}")
         kept = [pod for pod in found if pod["status"].get("phase") != "Succeeded"]
         if model is None:
             return kept
         return [pod for pod in kept if pod["metadata"].get("annotations", {}).get(_NAME_ANNOTATION) == model]
 
+    def uids(self) -> set[str]:
+        """Return the identities of all its pods, which a replaced pod does not share."""
+        return {pod["metadata"]["uid"] for pod in self.pods()}
+
+    def delete_pod(self, pod: Object) -> None:
+        """Delete a pod, as anybody may."""
+        self.cluster.api.delete(f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}")
+
+    def wait_for_another(self, old: Object) -> None:
+        """Wait until a vLLM model's pod has been replaced by another, the only one."""
+        model = old["metadata"]["annotations"][_NAME_ANNOTATION]
+
+        def another() -> bool:
+            pods = self.pods(model)
+            assert len(pods) == 1, [pod["metadata"]["name"] for pod in pods]
+            assert pods[0]["metadata"]["uid"] != old["metadata"]["uid"], "the old pod is still there"
+            return True
+
+        waiting.wait_for("another pod", another, timeout=START_SECONDS, every=0.5)
+
     def starts(self) -> list[Start]:
         """Return the last start of every vLLM engine, in the order in which they began."""
         found = []
-        for model in VLLM_MODELS:
+        for model in self.vllm_models:
             for pod in self.pods(model):
                 name = pod["metadata"]["name"]
                 log = self.cluster.kubectl("logs", f"--namespace={self.namespace}", "--timestamps", name)
@@ -107,7 +153,7 @@ class Pool:
     def assert_started_one_by_one(self) -> None:
         """Fail when one engine began to start while another was at it."""
         starts = self.starts()
-        assert len(starts) == len(VLLM_MODELS), starts
+        assert len(starts) == len(self.vllm_models), starts
         for one, other in itertools.pairwise(starts):
             assert one.ended <= other.began, f"two starts overlap: {one} and {other}"
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from modelpool_cluster import images, waiting
 from modelpool_cluster.node.cluster import NodeCluster
 
-ROOT: Final = Path(__file__).parents[3]
+ROOT: Final = Path(__file__).parents[2]
 CHART: Final = ROOT / "charts" / "modelpool"
 NAMESPACE: Final = "modelpool-system"
 NAME: Final = "modelpool"

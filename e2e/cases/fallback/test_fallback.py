@@ -1,0 +1,23 @@
+"""While an engine cannot answer, Ollama answers in its place, and nobody notices."""
+
+from real_node_pool import MODEL, Pool
+from real_node_release import Release
+
+from modelpool_cluster import waiting
+
+
+def test_a_killed_engine_falls_back_and_comes_back(release: Release, pool: Pool) -> None:
+    name = pool.kill_engine(MODEL)
+    routes = []
+
+    def back() -> bool:
+        answer = release.chat(MODEL)
+        assert answer.status == 200, answer  # nobody notices
+        routes.append(answer.route)
+        (pod,) = pool.pods(MODEL)
+        assert pod["metadata"]["name"] == name, "the container is restarted, not the pod replaced"
+        restarts = pod["status"]["containerStatuses"][0]["restartCount"]
+        return "fallback" in routes and answer.route == "primary" and restarts > 0
+
+    waiting.wait_for(f"{MODEL} to fall back and come back", back, timeout=120)
+    pool.wait_until_ready()
