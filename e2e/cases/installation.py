@@ -169,6 +169,8 @@ class Installation:
     folder: Path
     """For logs."""
     objects: tuple[Object, ...]
+    everywhere: bool = False
+    """Whether the operator serves every namespace, as the chart has it by default, and not only the one it stands in."""
 
     def account(self, component: str) -> str:
         """Return the name of a component's ServiceAccount."""
@@ -177,12 +179,12 @@ class Installation:
 
     @contextlib.contextmanager
     def operator(self, *arguments: str) -> Iterator[Operator]:
-        """Run the operator for this namespace until ready; it must end well, and must have met no bug."""
+        """Run the operator until ready; it must end well, and must have met no bug."""
         account = self.account("operator")
         log = self.folder / f"operator-{len(list(self.folder.iterdir()))}.log"
         told = [
             f"--kubeconfig={self.cluster.kubeconfig_for(self.namespace, account)}",
-            f"--namespace={self.namespace}",
+            *(() if self.everywhere else (f"--namespace={self.namespace}",)),
             *("--health-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0", "--log-format=json"),
             *arguments,
         ]
@@ -199,12 +201,16 @@ class Installation:
         assert not refused, f"the chart's role does not suffice: {refused[0]}"
 
 
-def rendered(helm: Path, home: Path) -> str:
-    """Return the chart as helm renders it for pools of the namespace `RENDERED`, the only text to be replaced in it."""
+def rendered(helm: Path, home: Path, *, everywhere: bool = False) -> str:
+    """Return the chart as helm renders it in the namespace `RENDERED`, the only text to be replaced in it.
+
+    It is for the pools of that namespace, or of every one.
+    """
     return subprocess.run(
         [
             *(str(helm), "template", RELEASE, str(CHART)),
-            *(f"--namespace={RENDERED}", f"--set=watchNamespaces={{{RENDERED}}}"),
+            f"--namespace={RENDERED}",
+            *(() if everywhere else (f"--set=watchNamespaces={{{RENDERED}}}",)),
         ],
         env={"HOME": str(home), "PATH": os.defpath},
         capture_output=True,
@@ -215,7 +221,9 @@ def rendered(helm: Path, home: Path) -> str:
 
 
 @contextlib.contextmanager
-def installed(cluster: Cluster, chart: str, namespace: str, folder: Path) -> Iterator[Installation]:
+def installed(
+    cluster: Cluster, chart: str, namespace: str, folder: Path, *, everywhere: bool = False
+) -> Iterator[Installation]:
     """Apply the CRD, accounts and roles of a rendered chart in a namespace; takes away what is not in there again."""
     documents = yaml.safe_load_all(chart.replace(RENDERED, namespace))
     objects = tuple(one for one in documents if one and one["kind"] in _PATHS)
@@ -225,7 +233,7 @@ def installed(cluster: Cluster, chart: str, namespace: str, folder: Path) -> Ite
     for crd in crds:
         waiting.wait_for("the CRD", lambda: _is_established(cluster.api.get(crd)))  # noqa: B023
     try:
-        yield Installation(cluster=cluster, namespace=namespace, folder=folder, objects=objects)
+        yield Installation(cluster=cluster, namespace=namespace, folder=folder, objects=objects, everywhere=everywhere)
     finally:
         for one in objects:
             if one["kind"].startswith("ClusterRole"):
