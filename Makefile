@@ -33,7 +33,7 @@ $(DEMO_STAMP): pyproject.toml requirements/demo.lock
 demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP)) ## Show the main job, simulated: every model, both APIs, an engine killed and back (KEEP=1 stays up)
 	@$(BIN)/modelpool demo $(if $(KEEP),--keep)
 
-test: setup lint ## Run every test, up to the real control plane, and print where the time went
+test: setup lint ## Run every test, up to pods on a real node, and print where the time went
 	@$(BIN)/python -m pytest --durations=15
 
 test-engines: setup ## Hold the gateway against a real vLLM and a real Ollama on this CPU (installs both, 6 GB of disk, once)
@@ -43,8 +43,14 @@ test-engines: setup ## Hold the gateway against a real vLLM and a real Ollama on
 images: setup ## Build the container images with docker, podman or buildah, and print their sizes
 	@$(BIN)/python -m modelpool_cluster images
 
-test-node: setup ## Run the cases on a real Kubernetes node, and say what it takes (root, e2e/node-requirements.sh)
-	@$(BIN)/python -m pytest -m node --durations=15
+CASE ?=
+PROVIDER ?= node
+e2e: setup ## Run the cases on a real node; CASE=name takes a folder of e2e/cases or a word of a test's name (PROVIDER=node|kind|external)
+	@$(BIN)/python -m pytest --durations=15 $(if $(filter-out node,$(PROVIDER)),--cluster-provider=$(PROVIDER)) \
+	  $(if $(CASE),$(if $(wildcard e2e/cases/$(CASE)/.),e2e/cases/$(CASE),-m node -k '$(CASE)'),-m node)
+
+e2e-clean: setup ## Remove what killed runs of the test clusters left behind, and say what
+	@$(BIN)/python -m modelpool_cluster clean
 
 SECONDS ?= 120
 fuzz: setup ## Feed the codecs and translators hostile input for SECONDS in all; what it finds stays as tests
@@ -77,4 +83,4 @@ lock: setup ## Renew requirements/*.lock from pyproject.toml
 clean: ## Remove what the targets made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache dist
 
-.PHONY: help setup demo test fuzz start-order gpu-facts test-engines test-node images lint format lock clean
+.PHONY: help setup demo test fuzz start-order gpu-facts test-engines e2e e2e-clean images lint format lock clean

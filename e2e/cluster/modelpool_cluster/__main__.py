@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+from . import leftovers
 from .binaries import Binaries
 from .binaries.resolving import described
 from .images import build, report
@@ -29,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     up.add_argument("--node", action="store_true", help="with a real node in place of fake ones; Linux, root")
     up.add_argument("--gpu-nodes", type=int, default=1, help="fake GPU nodes to add (1)")
     up.set_defaults(run=_up)
+    clean = commands.add_parser("clean", help="remove what killed runs left behind, and say what")
+    clean.set_defaults(run=_clean)
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))
@@ -54,6 +57,12 @@ def _binaries(options: argparse.Namespace) -> int:
 def _images(options: argparse.Namespace) -> int:
     for line in report.lines(build(current(), _say)):
         _say(line)
+    return 0
+
+
+def _clean(options: argparse.Namespace) -> int:
+    if not leftovers.clean(leftovers.places(current().scratch), _say):
+        _say("Nothing to clean")
     return 0
 
 

@@ -8,7 +8,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-_MEMORY = Path("/dev/shm")  # noqa: S108 - chosen for speed; the folder made in it is private
+PREFIX = "modelpool-cluster-"
+"""Of the names of runs' folders."""
+MEMORY = Path("/dev/shm")  # noqa: S108 - chosen for speed; the folder made in it is private
 _ROOM = 1 << 30
 """Bytes of tmpfs that must be free: etcd sets 128 MiB aside at once and the audit log grows."""
 _LONGEST_SOCKET = 100
@@ -18,9 +20,9 @@ _LONGEST_SOCKET = 100
 def choose_scratch(wish: Path | None) -> Path:
     """Make and return a new private folder for a run: as wished, else in memory, else as usual."""
     where = wish
-    if where is None and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _ROOM:
-        where = _MEMORY
-    folder = Path(tempfile.mkdtemp(prefix="modelpool-cluster-", dir=where))
+    if where is None and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= _ROOM:
+        where = MEMORY
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=where))
     if len(os.fsencode(folder)) + len("/etcd.sock:0") > _LONGEST_SOCKET:
         folder.rmdir()
         raise OSError(f"TMPDIR must be shorter, its path leaves no room for a Unix socket: {folder.parent}")

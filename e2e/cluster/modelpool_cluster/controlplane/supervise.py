@@ -9,7 +9,11 @@ Descendants that outlive their parents become its own, so that it knows when all
 
 Spoken on the pipe, one JSON document per line: `{"start": name, "argv": […], "log": path}` is answered by `{"pid": …}`;
 `{"exits": true}` by `{"exits": {name: code}}`; `{"cgroup": name}`, a control group to remove at the end from every
-hierarchy, by `{}`; anything that fails by `{"error": …}`.
+hierarchy, and `{"network": pid}`, a process in whose network namespace nobody shall be left, by `{}`; anything that
+fails by `{"error": …}`.
+
+It keeps a record of the run, the file `RECORD` in the folder, for `leftovers`: should it be killed itself, somebody
+else must know what was ours. A process is known by its id and its start, for ids are used again.
 """
 
 from __future__ import annotations
@@ -27,6 +31,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+RECORD = "run.json"
+"""`owner` and `supervisor` (id and start), `processes` (the same, by name), `cgroups` (names)."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -60,13 +67,31 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def started(pid: int) -> str:
+    """Return when a process was started, in whatever words the system has for it; empty when it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        if Path("/proc/self/stat").exists():
+            return ""
+        shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        return shown.stdout.strip()
+    return "" if fields[0] in "ZX" else fields[19]
+
+
 class Family:
     """The children, by name."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, owner: int) -> None:
         self._folder = folder
+        self._owner = owner
+        self._known = {"owner": [owner, started(owner)], "supervisor": [os.getpid(), started(os.getpid())]}
         self._cgroups: list[str] = []
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._starts: dict[str, list[object]] = {}
+        self._network = -1
+        """A network namespace; while it is open, no other gets its number."""
+        self._record()
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what one document asks for."""
@@ -82,9 +107,15 @@ class Family:
                     preexec_fn=die_with(os.getpid()),
                 )
             self._children[request["start"]] = child
+            self._starts[request["start"]] = [child.pid, started(child.pid)]
+            self._record()
             return {"pid": child.pid}
         if "cgroup" in request:
             self._cgroups.append(request["cgroup"])
+            self._record()
+            return {}
+        if "network" in request:
+            self._network = os.open(f"/proc/{request['network']}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
             return {}
         codes = {name: child.poll() for name, child in self._children.items()}
         return {"exits": {name: code for name, code in codes.items() if code is not None}}
@@ -96,6 +127,7 @@ class Family:
                 child.kill()
         for child in self._children.values():
             child.wait()
+        self._clear_network()
         deadline = time.monotonic() + _LAST_SECONDS
         with contextlib.suppress(ChildProcessError):  # nobody is left
             while time.monotonic() < deadline:
@@ -106,6 +138,22 @@ class Family:
                 remove_cgroup(top, deadline)
             remove_cgroup(_CGROUPS / name, deadline)
         shutil.rmtree(self._folder)
+
+    def _clear_network(self) -> None:
+        """Kill what a killed owner's programs left in the run's network: nobody else can be in it."""
+        if self._network < 0:
+            return
+        number = os.fstat(self._network).st_ino
+        for process in (path for path in Path("/proc").iterdir() if path.name.isdigit()):
+            with contextlib.suppress(OSError):  # it has just ended
+                if (process / "ns" / "net").stat().st_ino == number and int(process.name) != self._owner:
+                    os.kill(int(process.name), signal.SIGKILL)
+
+    def _record(self) -> None:
+        document = {**self._known, "processes": self._starts, "cgroups": self._cgroups}
+        fresh = self._folder / f".{RECORD}"
+        fresh.write_text(json.dumps(document))
+        fresh.rename(self._folder / RECORD)
 
 
 def remove_cgroup(top: Path, deadline: float) -> None:
@@ -152,7 +200,7 @@ def main(folder: Path) -> None:
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then hangs up
     adopt_orphans()
-    family = Family(folder)
+    family = Family(folder, os.getppid())
     try:
         serve(family)
     finally:

@@ -55,6 +55,10 @@ class Supervisor:
         """Let a control group be removed at the end, from every hierarchy that has it. Raises SupervisorLostError."""
         self._ask({"cgroup": name})
 
+    def will_clear_network_of(self, pid: int) -> None:
+        """Let nobody but us be left, at the end, in the network namespace of a process. Raises SupervisorLostError."""
+        self._ask({"network": pid})
+
     def exits(self) -> dict[str, int]:
         """Return the exit codes of those that have ended. Raises SupervisorLostError."""
         return dict(self._ask({"exits": True})["exits"])

@@ -37,6 +37,7 @@ class Space:
         waiting.wait_for("the network namespace", lambda: self.path.readlink() != before, timeout=10, every=0.01)
         self.identity = str(self.path.readlink())
         """Its name in the kernel, such as `net:[4026532281]`."""
+        supervisor.will_clear_network_of(self.holder)
         with self.inside():
             furnish()
 
