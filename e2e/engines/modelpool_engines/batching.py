@@ -4,8 +4,8 @@ Pure: no clock, no tasks. `engine` calls `step` in a loop and lets the returned 
 up.
 
 The model of time: a step reads all weights once, so decoding one token for a whole batch takes little longer than for
-one sequence (`batch_slowdown` per further sequence); prompts are computed in chunks at their own rate and share the
-steps.
+one sequence (`batch_slowdown` per further sequence, `context_slowdown` per token of cache that is read beside the
+weights); prompts are computed in chunks at their own rate, slower with what stands before them, and share the steps.
 """
 
 from __future__ import annotations
@@ -30,6 +30,14 @@ class Pace:
     """Speculative tokens proposed per sequence and step."""
     draft_acceptance: float = 0.0
     """Share of them that is accepted."""
+    draft_slowdown: float = 0.0
+    """Share by which drafting and checking lengthen a decode step."""
+    context_slowdown: float = 0.0
+    """Share by which each token of context of any sequence lengthens a decode step."""
+    context_at_rate: int = 0
+    """Tokens of context that `decode_tokens_per_second` already includes."""
+    prefill_slowdown: float = 0.0
+    """Share by which each token before it lengthens the computing of a token of a prompt."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -65,6 +73,11 @@ class Step:
     accepted: tuple[int, ...]
     """For each of them, how many drafted tokens were kept."""
 
+    @property
+    def ends_an_answer(self) -> bool:
+        """Whether a sequence got its last token."""
+        return any(one.produced >= one.length for one, _ in self.produced)
+
 
 class Batch:
     """The running sequences, the waiting ones, and the cache blocks they hold."""
@@ -99,7 +112,9 @@ class Batch:
         """Advance every sequence that can advance."""
         preempted = self._make_room()
         decoding = [one for one in self.running if one.pending == 0]
-        prefilled = self._prefill(0)
+        seconds = self._decode_seconds(decoding)
+        prefilled, prefill_seconds = self._prefill(0)
+        seconds += prefill_seconds
         admitted: list[Sequence] = []
         while (
             self.waiting and len(self.running) < self._max_sequences and prefilled < self._step_tokens and not preempted
@@ -107,14 +122,15 @@ class Batch:
             if not self._admit(self.waiting[0]):
                 break
             admitted.append(self.waiting.popleft())
-            prefilled = self._prefill(prefilled)
+            prefilled, prefill_seconds = self._prefill(prefilled)
+            seconds += prefill_seconds
         fresh = [one for one in self.running if one.pending == 0 and one not in decoding]
         drafts = [self._accepted(one) for one in decoding] if self._pace.draft_tokens else []
         produced = [(one, 1 + (drafts[at] if drafts else 0)) for at, one in enumerate(decoding)]
         produced += [(one, 1) for one in fresh]
         kept = tuple((one, self._produce(one, tokens)) for one, tokens in produced)
         return Step(
-            seconds=self._seconds(prefilled, len(decoding)),
+            seconds=seconds,
             produced=kept,
             admitted=tuple(admitted),
             prefilled=prefilled,
@@ -143,12 +159,17 @@ class Batch:
         self.running.append(one)
         return True
 
-    def _prefill(self, prefilled: int) -> int:
+    def _prefill(self, prefilled: int) -> tuple[int, float]:
+        """Compute what still fits into the step; return its tokens so far, and the seconds this took."""
+        seconds = 0.0
         for one in self.running:
             chunk = min(one.pending, self._step_tokens - prefilled)
-            one.pending -= chunk
-            prefilled += chunk
-        return prefilled
+            if chunk:
+                before = one.prompt + one.produced - one.pending + chunk / 2
+                seconds += chunk * (1 + self._pace.prefill_slowdown * before) / self._pace.prefill_tokens_per_second
+                one.pending -= chunk
+                prefilled += chunk
+        return prefilled, seconds
 
     def _accepted(self, one: Sequence) -> int:
         """Spread the accepted share evenly over the steps, so that it is the same in every run."""
@@ -163,11 +184,13 @@ class Batch:
             self.remove(one)
         return tokens
 
-    def _seconds(self, prefilled: int, decoding: int) -> float:
-        seconds = prefilled / self._pace.prefill_tokens_per_second
-        if decoding:
-            seconds += (1 + self._pace.batch_slowdown * (decoding - 1)) / self._pace.decode_tokens_per_second
-        return seconds
+    def _decode_seconds(self, decoding: list[Sequence]) -> float:
+        if not decoding:
+            return 0.0
+        pace = self._pace
+        read = max(0, sum(one.prompt + one.produced for one in decoding) - pace.context_at_rate)
+        slowdown = pace.batch_slowdown * (len(decoding) - 1) + pace.context_slowdown * read + pace.draft_slowdown
+        return (1 + slowdown) / pace.decode_tokens_per_second
 
     def _grow(self, one: Sequence, tokens: int) -> bool:
         more = -(-tokens // BLOCK) - one.blocks

@@ -53,18 +53,19 @@ class Card:
 
     def hold(self, label: str) -> Holding:
         """Begin to hold memory on this card, 0 bytes at first."""
-        self._path.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
         with self._locked():
             return Holding(self, label)
 
     @property
-    def _path(self) -> Path:
+    def path(self) -> Path:
+        """Where the card's account is kept."""
         return self.folder / f"card-{self.index}"
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        self._path.mkdir(parents=True, exist_ok=True)
-        with (self._path / "lock").open("a") as lock:
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -72,7 +73,7 @@ class Card:
         return sum(held for _, held in self._alive())
 
     def _alive(self) -> Iterator[tuple[str, int]]:
-        for path in sorted(self._path.glob("*.json")):
+        for path in sorted(self.path.glob("*.json")):
             with path.open("rb") as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -87,9 +88,9 @@ class Holding:
     """Memory that one owner holds on a card until `release` or until its process dies."""
 
     def __init__(self, card: Card, label: str) -> None:
-        self._card = card
+        self.card = card
         self._label = label
-        self._path = card._path / f"{uuid.uuid4().hex}.json"
+        self._path = card.path / f"{uuid.uuid4().hex}.json"
         self._file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
         fcntl.flock(self._file, fcntl.LOCK_EX)
         self.bytes = 0
@@ -97,15 +98,15 @@ class Holding:
 
     def resize(self, size: int) -> None:
         """Hold this many bytes from now on; raises OutOfMemoryError and changes nothing when they are not free."""
-        with self._card._locked():
-            free = self._card.memory - self._card._held()
+        with self.card._locked():
+            free = self.card.memory - self.card._held()
             if size - self.bytes > free:
-                raise OutOfMemoryError(size - self.bytes, free, self._card.memory)
+                raise OutOfMemoryError(size - self.bytes, free, self.card.memory)
             self._write(size)
 
     def release(self) -> None:
         """Give everything back."""
-        with self._card._locked():
+        with self.card._locked():
             self._path.unlink(missing_ok=True)
             os.close(self._file)
 

@@ -1,18 +1,19 @@
 """The engine loop: runs a `Batch` in time and hands tokens to whoever waits for them.
 
 One task runs `Engine.run`; handlers call `submit` and iterate. Knows neither HTTP nor JSON. Time comes from the event
-loop, so a loop with another clock runs it as well.
+loop, so a loop with another clock runs it as well; only engines that share a card's time need the machine's own.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from . import batching, scripts
+from . import batching, scripts, timeslices
+from .prefixes import PrefixCache
 
 
 class EngineError(Exception):
@@ -87,28 +88,6 @@ class Generation:
                 return
 
 
-class PrefixCache:
-    """Which prompt prefixes were computed before, in blocks, least recently used ones forgotten first."""
-
-    def __init__(self, blocks: int) -> None:
-        self._blocks = blocks
-        self._known: OrderedDict[int, None] = OrderedDict()
-
-    def match(self, tokens: list[str]) -> int:
-        """Return how many leading tokens are known, and learn the rest."""
-        hits, link = 0, 0
-        for start in range(0, len(tokens) - batching.BLOCK, batching.BLOCK):
-            link = hash((link, *tokens[start : start + batching.BLOCK]))
-            if link in self._known:
-                self._known.move_to_end(link)
-                hits += batching.BLOCK * (hits == start)
-            else:
-                self._known[link] = None
-        while len(self._known) > self._blocks:
-            self._known.popitem(last=False)
-        return hits
-
-
 class Engine:
     """Admission, the loop, and the end of it."""
 
@@ -120,9 +99,13 @@ class Engine:
         prefix_cache: PrefixCache | None = None,
         max_queued: int | None = None,
         die_after_tokens: int | None = None,
+        timeslice: timeslices.Timeslice | None = None,
+        turn_seconds: float = 0.0,
     ) -> None:
         self.batch = batch
         self._observer = observer
+        self._timeslice = timeslice
+        self._turn_seconds = turn_seconds
         self._prefix_cache = prefix_cache
         self._max_queued = max_queued
         self._tokens_left = die_after_tokens
@@ -192,24 +175,42 @@ class Engine:
         while not self.dead.is_set():
             if not self._generations:
                 self._wake.clear()
+                if self._timeslice:
+                    self._timeslice.rest()
                 await self._wake.wait()
                 due = clock()
                 continue
-            step = self.batch.step()
-            due = max(due, clock() - _CATCH_UP) + step.seconds
+            steps = self._turn()
+            seconds = sum(step.seconds for step in steps)
+            if self._timeslice:
+                seconds = self._timeslice.take(seconds, now=time.monotonic())
+            due = max(due, clock() - _CATCH_UP) + seconds
             await asyncio.sleep(max(0.0, due - clock()))
-            self._deliver(step, clock())
+            self._deliver(steps, seconds, clock())
 
-    def _deliver(self, step: batching.Step, now: float) -> None:
-        for sequence in step.admitted:
-            if (generation := self._generations.get(sequence)) and generation.timing.scheduled is None:
-                generation.timing.scheduled = now - step.seconds
-        self._observer.stepped(step)
-        for sequence, tokens in step.produced:
+    def _turn(self) -> list[batching.Step]:
+        """Compute one step, or several at once while they are short and no answer ends."""
+        steps = [self.batch.step()]
+        seconds = steps[0].seconds
+        while seconds < self._turn_seconds and not steps[-1].ends_an_answer and self.batch.running:
+            steps.append(self.batch.step())
+            seconds += steps[-1].seconds
+        return steps
+
+    def _deliver(self, steps: list[batching.Step], seconds: float, now: float) -> None:
+        produced: dict[batching.Sequence, int] = {}
+        for step in steps:
+            for sequence in step.admitted:
+                if (generation := self._generations.get(sequence)) and generation.timing.scheduled is None:
+                    generation.timing.scheduled = now - seconds
+            self._observer.stepped(step)
+            for sequence, tokens in step.produced:
+                produced[sequence] = produced.get(sequence, 0) + tokens
+        for sequence, tokens in produced.items():
             if generation := self._generations.get(sequence):
                 self._hand_out(generation, tokens, now)
         if self._tokens_left is not None:
-            self._tokens_left -= sum(tokens for _, tokens in step.produced)
+            self._tokens_left -= sum(produced.values())
             if self._tokens_left <= 0:
                 self.die()
 

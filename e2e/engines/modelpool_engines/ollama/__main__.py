@@ -72,7 +72,7 @@ def _serve(settings: settings_.Settings) -> None:
 async def _run(settings: settings_.Settings) -> None:
     from aiohttp import web
 
-    from .. import cards, text
+    from .. import cards, speeds, text
     from . import runners as runners_
     from . import server, store
     from .api import state
@@ -89,7 +89,7 @@ async def _run(settings: settings_.Settings) -> None:
     visible = os.environ.get("NVIDIA_VISIBLE_DEVICES", "void") not in _NO_CARDS
     devices = cards.from_environment(dict(os.environ), 1) if visible and not hidden else ()
     async with asyncio.TaskGroup() as tasks:
-        runners = runners_.Runners(settings, tasks, devices)
+        runners = runners_.Runners(settings, tasks, devices, speeds.from_environment(os.environ))
         loop.add_signal_handler(signal.SIGUSR1, runners.kill)
         expiry = tasks.create_task(runners.expire(), name="expire")
         built = state.State(settings=settings, store=kept, runners=runners, vocabulary=text.Vocabulary())

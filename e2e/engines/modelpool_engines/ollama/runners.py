@@ -13,7 +13,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from .. import batching, cards, engine
+from .. import batching, cards, engine, speeds, timeslices
 from .settings import Settings
 from .store import Model
 
@@ -48,14 +48,23 @@ class Runner:
     used: int = 0
     """Requests under way."""
     holding: cards.Holding | None = None
+    timeslice: timeslices.Timeslice | None = None
+    """Of the card that holds the model; None on the CPU."""
     task: asyncio.Task[None] | None = field(default=None)
 
 
 class Runners:
     """All runners."""
 
-    def __init__(self, settings: Settings, tasks: asyncio.TaskGroup, devices: Sequence[cards.Card]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tasks: asyncio.TaskGroup,
+        devices: Sequence[cards.Card],
+        told: speeds.Speeds | None = None,
+    ) -> None:
         self._settings = settings
+        self._speeds = told or speeds.Speeds()
         self._tasks = tasks
         self._devices = devices
         self._loaded: dict[str, Runner] = {}
@@ -167,8 +176,17 @@ class Runners:
             batch_slowdown=settings.batch_slowdown,
         )
         slots = settings.num_parallel
-        batch = batching.Batch(pace, max_sequences=slots, cache_tokens=(context + batching.BLOCK) * slots)
-        core = engine.Engine(batch, observer=Silent(), die_after_tokens=settings.die_after_tokens)
+        batch = batching.Batch(
+            self._speeds.pace([model.name], pace), max_sequences=slots, cache_tokens=(context + batching.BLOCK) * slots
+        )
+        timeslice = timeslices.Timeslice(holding.card.path) if holding else None
+        core = engine.Engine(
+            batch,
+            observer=Silent(),
+            die_after_tokens=settings.die_after_tokens,
+            timeslice=timeslice,
+            turn_seconds=self._speeds.turn_seconds,
+        )
         runner = Runner(
             model=model,
             engine=core,
@@ -176,6 +194,7 @@ class Runners:
             keep_alive=settings.keep_alive,
             expires=asyncio.get_running_loop().time() + settings.keep_alive,
             holding=holding,
+            timeslice=timeslice,
         )
         runner.task = self._tasks.create_task(core.run(), name=f"runner {model.name}")
         return runner
@@ -199,6 +218,8 @@ class Runners:
         log.info("unloaded %s", runner.model.name)
         if runner.task is not None:
             runner.task.cancel()
+        if runner.timeslice is not None:
+            runner.timeslice.close()
         if runner.holding is not None:
             runner.holding.release()
 

@@ -107,3 +107,36 @@ def test_removed_sequences_give_their_blocks_back() -> None:
     batch.remove(running)
     batch.remove(waiting)
     assert (batch.running, list(batch.waiting), batch.usage) == ([], [], 0.0)
+
+
+def _pace(**changes: float) -> Pace:
+    return Pace(prefill_tokens_per_second=10_000, decode_tokens_per_second=100, batch_slowdown=0.03, **changes)  # type: ignore[arg-type]
+
+
+def test_the_cache_is_read_beside_the_weights() -> None:
+    plain = _finish(_batch(), Sequence(prompt=1000, length=101))
+    reading = _finish(_batch(_pace(context_slowdown=1e-3)), Sequence(prompt=1000, length=101))
+    assert abs(reading - plain - 1e-3 * sum(range(1001, 1101)) / 100) < 1e-9
+
+
+def test_context_within_the_rate_costs_nothing_more() -> None:
+    pace = _pace(context_slowdown=1e-3, context_at_rate=2000)
+    alone = _finish(_batch(pace), Sequence(prompt=1000, length=100))
+    assert abs(alone - _finish(_batch(), Sequence(prompt=1000, length=100))) < 1e-9
+    together = _finish(_batch(pace), *(Sequence(prompt=1900, length=100) for _ in range(2)))
+    assert together > 2.5 * alone
+
+
+def test_a_long_prompt_is_slower_towards_its_end() -> None:
+    batch = _batch(_pace(prefill_slowdown=1e-4))
+    batch.add(Sequence(prompt=4096, length=1))
+    first, second = batch.step(), batch.step()
+    assert first.seconds == 2048 * (1 + 1e-4 * 1024) / 10_000
+    assert second.seconds == 2048 * (1 + 1e-4 * 3072) / 10_000
+
+
+def test_drafting_takes_time() -> None:
+    drafting = _pace(draft_tokens=4, draft_acceptance=0.5, draft_slowdown=0.5)
+    plain = _finish(_batch(), Sequence(prompt=10, length=300))
+    faster = _finish(_batch(drafting), Sequence(prompt=10, length=300))
+    assert 1.8 < plain / faster < 2.1

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from .. import cards, engine
+from .. import cards, engine, speeds, timeslices
 from . import VERSION, memory, server, startup
 from . import flags as flags_
 from . import settings as settings_
@@ -42,10 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         settings = settings_.from_environment(os.environ)
         devices = cards.from_environment(dict(os.environ), flags.tensor_parallel_size)
+        told = speeds.from_environment(os.environ)
     except ValueError as error:
         sys.exit(f"modelpool-fake-vllm: {error}")
     try:
-        sys.exit(asyncio.run(_run(flags, settings, devices)))
+        sys.exit(asyncio.run(_run(flags, settings, devices, told)))
     except memory.StartupError as error:
         _explain(error, prefix)
         sys.exit(1)
@@ -67,7 +68,9 @@ def _explain(error: memory.StartupError, prefix: str) -> None:
     )
 
 
-async def _run(flags: flags_.Flags, settings: settings_.Settings, devices: Sequence[cards.Card]) -> int:
+async def _run(
+    flags: flags_.Flags, settings: settings_.Settings, devices: Sequence[cards.Card], told: speeds.Speeds
+) -> int:
     """Load, serve, stop; return the exit status."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -77,7 +80,9 @@ async def _run(flags: flags_.Flags, settings: settings_.Settings, devices: Seque
     loaded = await _load(stop, flags, settings, devices)
     if loaded is None:
         return 0
-    built = server.build_state(flags, settings, loaded)
+    # Engines that span several cards step on all of them together: the first card's time stands for all.
+    timeslice = timeslices.Timeslice(devices[0].path) if devices else None
+    built = server.build_state(flags, settings, loaded, timeslice=timeslice, told=told)
     loop.add_signal_handler(signal.SIGUSR1, built.engine.die)
     runner = web.AppRunner(
         server.build_app(built),

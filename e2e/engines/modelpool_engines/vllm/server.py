@@ -8,7 +8,7 @@ import time
 
 from aiohttp import web
 
-from .. import batching, engine, text
+from .. import batching, engine, prefixes, speeds, text, timeslices
 from .api import chat, completions, embeddings, errors, messages, responses, service, state, tokens
 from .flags import Flags
 from .metrics import Metrics
@@ -20,8 +20,16 @@ _GUARDED = ("/v1", "/v2", "/inference")
 _GENERATING = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages", "/v1/embeddings")
 
 
-def build_state(flags: Flags, settings: Settings, loaded: Loaded) -> state.State:
+def build_state(
+    flags: Flags,
+    settings: Settings,
+    loaded: Loaded,
+    *,
+    timeslice: timeslices.Timeslice | None = None,
+    told: speeds.Speeds | None = None,
+) -> state.State:
     """Put a loaded server together; needs a running event loop."""
+    told = told or speeds.Speeds()
     draft_tokens = int((flags.speculative or {}).get("num_speculative_tokens", 1)) if flags.speculative else 0
     metrics = Metrics(flags.name, loaded.max_model_len, draft_tokens=draft_tokens, created=time.time())
     pace = batching.Pace(
@@ -32,7 +40,7 @@ def build_state(flags: Flags, settings: Settings, loaded: Loaded) -> state.State
         draft_acceptance=settings.draft_acceptance,
     )
     batch = batching.Batch(
-        pace,
+        told.pace(flags.served_names, pace),
         max_sequences=flags.max_num_seqs,
         cache_tokens=loaded.cache_tokens,
         step_tokens=flags.max_num_batched_tokens,
@@ -40,9 +48,11 @@ def build_state(flags: Flags, settings: Settings, loaded: Loaded) -> state.State
     core = engine.Engine(
         batch,
         observer=metrics,
-        prefix_cache=engine.PrefixCache(loaded.cache_tokens // batching.BLOCK) if flags.prefix_caching else None,
+        prefix_cache=prefixes.PrefixCache(loaded.cache_tokens // batching.BLOCK) if flags.prefix_caching else None,
         max_queued=flags.max_num_queued_reqs,
         die_after_tokens=settings.die_after_tokens,
+        timeslice=timeslice,
+        turn_seconds=told.turn_seconds,
     )
     metrics.gauges = {
         "num_requests_running": lambda: len(batch.running),
