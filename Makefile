@@ -52,6 +52,10 @@ e2e: setup ## Run the cases on a real node; CASE=name takes a folder of e2e/case
 e2e-clean: setup ## Remove what killed runs of the test clusters left behind, and say what
 	@$(BIN)/python -m modelpool_cluster clean
 
+rbac-audit: setup ## Hold the chart's roles against all that was asked in a run (LOGS=... replays kept audit logs): granted, used, unused, missing
+	@$(if $(LOGS),,$(BIN)/python -m pytest -q -m cluster --cluster-logs=.cache/rbac-audit e2e/cases)
+	@$(BIN)/python -m modelpool_cluster.rbac_audit charts/modelpool $(or $(LOGS),.cache/rbac-audit/audit.jsonl)
+
 SECONDS ?= 120
 fuzz: setup ## Feed the codecs and translators hostile input for SECONDS in all; what it finds stays as tests
 	@$(BIN)/python -m modelpool_sidecar.tests.fuzzing $(SECONDS)

@@ -121,3 +121,29 @@ def test_a_pool_can_be_deleted_when_no_operator_runs(
     assert "annotations" not in metadata, "kopf persists nothing"
     cluster.api.delete(pool.path)
     waiting.wait_for("the end of all children", lambda: not pool.names(), timeout=90)
+
+
+def test_a_pool_that_leaves_one_kind_of_engine_loses_what_only_that_one_needed(
+    cluster: Cluster, gpu_node: GpuNodes, namespace: str, operator: Operator
+) -> None:
+    gpu_node(replicas=4)
+    body = small(models=1, ollama={"enabled": True})
+    body["spec"]["models"].append({"name": "cogito:8b", "engine": "ollama"})
+    pool = Pool.create(cluster, namespace, body)
+    pool.wait_ready("2/2")
+    before = pool.names(["ConfigMap", "Job"])
+    pool.settle(operator)
+
+    def without_vllm(spec: Object) -> None:
+        spec["models"] = [{"name": "tinyllama:1b", "engine": "ollama"}]
+
+    pool.edit(without_vllm)
+    pool.wait_ready("1/1")
+
+    def pruned() -> bool:
+        gone = {name.partition(" ")[0] for name in before - pool.names(["ConfigMap", "Job"])}
+        assert gone == {"ConfigMap", "Job"}, gone
+        return True
+
+    waiting.wait_for("the end of the start script and of the old pull", pruned)
+    assert not pool.pods("vllm")

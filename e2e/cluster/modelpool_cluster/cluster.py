@@ -117,6 +117,14 @@ class Cluster(FakeNodes):
 
     # -- what happened -----------------------------------------------------------------------------------------------
 
+    @property
+    def audit_log(self) -> Path:
+        """The API server's record of all requests, JSON lines. Raises AuditUnavailableError."""
+        log = self.manager.layout.audit_log if self.manager.layout is not None else None
+        if log is None or not log.exists():
+            raise AuditUnavailableError("only the providers 'controlplane' and 'node' keep an audit log")
+        return log
+
     def audit_events(
         self,
         *,
@@ -132,10 +140,11 @@ class Cluster(FakeNodes):
         `system:serviceaccount:llm:operator`; `verbs` such as `{"patch", "create"}`. What has been answered has been
         written.
         """
-        log = self.manager.layout.audit_log if self.manager.layout is not None else None
-        if log is None or not log.exists():
-            raise AuditUnavailableError("only the provider 'controlplane' keeps an audit log")
-        return list(audit.read_events(log, since=since, user=user, verbs=verbs, namespace=namespace, resource=resource))
+        return list(
+            audit.read_events(
+                self.audit_log, since=since, user=user, verbs=verbs, namespace=namespace, resource=resource
+            )
+        )
 
     def log_tails(self, lines: int = 15) -> list[str]:
         """Return the last lines of every component's log, each under a heading that names the file."""

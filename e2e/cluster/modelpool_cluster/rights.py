@@ -22,6 +22,9 @@ _NOT_AT_CREATION = frozenset({"create", "deletecollection"})
 """Verbs that are authorized before there is a name."""
 _REFUSED = re.compile(r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"')
 _CREATED = 201
+_FAILED = 400
+_RBAC = "rbac.authorization.k8s.io"
+_COMES_AND_GOES = frozenset({"create", "patch", "update", "delete"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -95,7 +98,9 @@ class Audit:
 def replay(manifests: Iterable[Mapping[str, Any]], events: Iterable[AuditEvent]) -> Audit:
     """Hold the roles that manifests bind to their ServiceAccounts against what those accounts asked for.
 
-    An account is known by its name, in whatever namespace it was installed.
+    An account is known by its name, in whatever namespace it was installed. What was refused to it after one of its
+    roles or bindings had been deleted, and before that came back, tells nothing: an uninstallation takes rights away
+    from programs that still run. Those objects are told by their names: the account's, or `namespace:account`.
     """
     documents = [one for one in manifests if one]
     accounts = {one["metadata"]["name"] for one in documents if one["kind"] == "ServiceAccount"}
@@ -103,13 +108,17 @@ def replay(manifests: Iterable[Mapping[str, Any]], events: Iterable[AuditEvent])
     used: set[Right] = set()
     missing: set[Right] = set()
     requests = 0
+    withdrawn: set[str] = set()
     for event in events:
-        account = _account(event.user)
+        if event.group == _RBAC and event.verb in _COMES_AND_GOES and event.status < _FAILED:
+            (withdrawn.add if event.verb == "delete" else withdrawn.discard)(f"{event.resource}/{event.name}")
+        account, home = _account(event.user)
         if account not in accounts:
             continue
         requests += 1
         if (refused := _refused(account, event)) is not None:
-            missing.add(refused)
+            if not any(name.partition("/")[2] in (account, f"{home}:{account}") for name in withdrawn):
+                missing.add(refused)
             continue
         for asked in _asked(account, event):
             found = {right for right in granted if not right.is_open and right.covers(asked)}
@@ -142,9 +151,11 @@ def _granted(documents: Collection[Mapping[str, Any]], accounts: Collection[str]
                 yield Right(account=account, group=group, resource=resource, verb=verb, name=name, namespace=namespace)
 
 
-def _account(user: str) -> str:
+def _account(user: str) -> tuple[str, str]:
+    """Return the name of a ServiceAccount and its namespace; of others, nothing."""
     kind, _, rest = user.rpartition("serviceaccount:")
-    return rest.partition(":")[2] if kind == "system:" else ""
+    namespace, _, name = rest.partition(":")
+    return (name, namespace) if kind == "system:" else ("", "")
 
 
 def _asked(account: str, event: AuditEvent) -> Iterator[Right]:

@@ -122,6 +122,22 @@ def test_a_refusal_without_words_is_missing_too() -> None:
     assert [str(right) for right in audit.missing] == ["cook: watch core/pods"]
 
 
+def test_what_is_refused_after_the_role_went_tells_nothing() -> None:
+    """An uninstallation takes rights away from programs that still run."""
+    refused = asked("list", "pods", status=403, is_forbidden=True)
+
+    def binding(verb: str, name: str = "house:cook") -> AuditEvent:
+        group = "rbac.authorization.k8s.io"
+        return asked(verb, "clusterrolebindings", user="ann", group=group, name=name)
+
+    role = manifests(rule("", "pods", "list"))
+    used = asked("list", "pods")
+    assert replay(role, [used, binding("delete"), refused]).holds
+    assert not replay(role, [used, binding("delete"), binding("create"), refused]).holds
+    assert not replay(role, [used, binding("delete", "flat:cook"), refused]).holds
+    assert not replay(role, [used, refused, binding("delete")]).holds
+
+
 def test_a_refusal_by_admission_is_a_use_of_the_right() -> None:
     message = 'pods "x" is forbidden: unable to create new content in namespace a because it is being terminated'
     assert replay(manifests(rule("", "pods", "create")), [asked("create", "pods", status=403, message=message)]).holds
