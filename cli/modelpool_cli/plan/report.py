@@ -6,6 +6,7 @@ from msgspec import structs
 
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning import arithmetic, choices, ledger, sharing
 from modelpool_operator.planning.engines import ollama, vllm
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement, Share
@@ -30,7 +31,8 @@ def report(pool: ModelPool, verdict: Placement | Refusal) -> Report:
     """Return the placement, or why there is none; sizes in bytes."""
     head = {"pool": {"namespace": pool.ref.namespace, "name": pool.ref.name}, "sharing": pool.spec.gpus.sharing.value}
     if isinstance(verdict, Refusal):
-        return {**head, "verdict": "refused", "reason": verdict.reason, "message": verdict.message}
+        return {**head, "verdict": "refused", "reason": verdict.reason, "message": verdict.message, **_sum(verdict)}
+    note = sharing.mode_of(pool.spec).overhead_note
     return {
         **head,
         "verdict": "fits",
@@ -41,7 +43,8 @@ def report(pool: ModelPool, verdict: Placement | Refusal) -> Report:
                 "reserveBytes": card.reserve,
                 "plannedBytes": card.planned,
                 "freeBytes": card.free,
-                "models": [_share(pool, share) for share in card.shares],
+                "models": [_share(pool, share, verdict) for share in card.shares],
+                "arithmetic": [_line(line) for line in ledger.lines_of(card, note)],
             }
             for card in verdict.cards
         ],
@@ -60,7 +63,23 @@ def report(pool: ModelPool, verdict: Placement | Refusal) -> Report:
     }
 
 
-def _share(pool: ModelPool, share: Share) -> Report:
+def _sum(refusal: Refusal) -> Report:
+    """Return the numbers that led to a refusal, where a sum did."""
+    if refusal.have is None:
+        return {}
+    return {
+        "haveBytes": refusal.have,
+        "needBytes": arithmetic.total(refusal.need),
+        "arithmetic": [{"label": term.label, "bytes": term.bytes} for term in refusal.need],
+    }
+
+
+def _line(line: ledger.Line) -> Report:
+    found: Report = {"label": line.label, "bytes": line.bytes, "shown": line.shown}
+    return {**found, "of": [_line(part) for part in line.parts]} if line.parts else found
+
+
+def _share(pool: ModelPool, share: Share, placed: Placement) -> Report:
     entry: Report = {
         "model": share.model,
         "engine": share.engine.value,
@@ -71,6 +90,8 @@ def _share(pool: ModelPool, share: Share) -> Report:
         "start": share.start,
         "arithmetic": [{"label": term.label, "bytes": term.bytes} for term in share.lines],
     }
+    if (why := choices.why(share, placed)) is not None:
+        entry["placement"] = why
     if share.longest_context is not None:
         entry["longestContext"] = share.longest_context
     model = next((one for one in pool.spec.models if one.name == share.model), None)

@@ -1,5 +1,6 @@
 """The report as a person reads it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -18,6 +19,8 @@ def show(report: Report, console: Console, *, flags: bool = True) -> None:
         return
     console.print(Text(f"{name} fits", style="bold green"))
     console.print(_cards(report))
+    for line in (*_arithmetic(report), *_choices(report)):
+        console.print(line, soft_wrap=True)
     for line in (*_beside(report), *(Text(f"Note: {note}", style="yellow") for note in report["notes"])):
         console.print(line)
     if flags:
@@ -65,6 +68,29 @@ def _total(card: dict[str, Any]) -> str:
     planned = f"{_gib(card['plannedBytes'])} of {_gib(card['memoryBytes'])} GiB planned"
     reserve = f", {_gib(card['reserveBytes'])} kept free" if card["reserveBytes"] else ""
     return f"{planned}{reserve}, {_gib(card['freeBytes'])} free"
+
+
+def _arithmetic(report: Report) -> Iterator[Text]:
+    """Yield how each card is spent, line by line; the status of the pool says the same."""
+    for card in report["cards"]:
+        title = f"Card {card['index']}: {card['memoryBytes'] / GIB:.2f}Gi"
+        yield Text(title, style="bold")
+        for line in card["arithmetic"]:
+            yield Text.assemble(f"{line['shown']:>10}  {line['label']}")
+            if "of" in line:
+                parts = " + ".join(f"{part['shown']} {part['label']}" for part in line["of"])
+                yield Text(f"{'':10}  = {parts}", style="dim")
+
+
+def _choices(report: Report) -> list[Text]:
+    """Return why each model stands where it does, where there is more than one card."""
+    said = {
+        entry["model"]: entry["placement"]
+        for card in report["cards"]
+        for entry in card["models"]
+        if "placement" in entry
+    }
+    return [Text(f"{model} {why}") for model, why in said.items()]
 
 
 def _beside(report: Report) -> list[Text]:

@@ -44,12 +44,27 @@ def test_the_numbers_add_up(capsys: pytest.CaptureFixture[str]) -> None:
             assert sum(term["bytes"] for term in entry["arithmetic"]) <= entry["shareBytes"]
 
 
+def test_every_card_is_spelled_out_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
+    path = EXAMPLES / "two-gpu-12gb.yaml"
+    plan = json.loads(run(capsys, "plan", path, "-o", "json")[1])
+    table = run(capsys, "plan", path)[1]
+    for card in plan["cards"]:
+        assert sum(line["bytes"] for line in card["arithmetic"]) == card["memoryBytes"]
+        for line in card["arithmetic"]:
+            assert f"{line['shown']:>10}  {line['label']}\n" in table
+            if "of" in line:
+                assert sum(part["bytes"] for part in line["of"]) == line["bytes"]
+                assert " + ".join(f"{part['shown']} {part['label']}" for part in line["of"]) in table
+    assert "ollama on card 0: card 1 has 1.30Gi free, needs 6.00Gi\n" in table
+
+
 def test_a_pool_that_does_not_fit_is_refused_with_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "plan", EXAMPLES / "does-not-fit.yaml", "-o", "json")
     plan = json.loads(out)
     assert (status, plan["verdict"], plan["reason"]) == (1, "refused", "CardOverfull")
     assert "card 0 has 12.00Gi" in plan["message"]
     assert "16.40Gi" in plan["message"]
+    assert sum(term["bytes"] for term in plan["arithmetic"]) == plan["needBytes"] > plan["haveBytes"] == 12 * GIB
     status, out, _ = run(capsys, "plan", EXAMPLES / "does-not-fit.yaml")
     assert status == 1
     assert out.startswith("default/does-not-fit does not fit: CardOverfull\n")

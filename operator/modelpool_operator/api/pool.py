@@ -22,6 +22,13 @@ class Sharing(Enum):
     EXCLUSIVE = "exclusive"
 
 
+class Filling(Enum):
+    """Which of several cards that have room is taken first."""
+
+    SPREAD = "spread"
+    PACK = "pack"
+
+
 class Gpus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """The cards a pool may use on its node."""
 
@@ -32,6 +39,8 @@ class Gpus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     reserve: Quantity = Quantity("0")
     """Kept free on each card, for programs the pool does not know."""
     sharing: Sharing = Sharing.TIME_SLICING
+    placement: Filling = Filling.SPREAD
+    """`spread`: the fullest card is as little full as possible. `pack`: as few cards as possible are used."""
     resource_name: str = "nvidia.com/gpu"
     runtime_class_name: str | None = None
 

@@ -25,6 +25,15 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     last_transition_time: datetime
 
 
+class ArithmeticLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One summand of a card."""
+
+    what: str
+    memory: str
+    of: str | None = None
+    """What is known to go into it, as a sum."""
+
+
 class GpuStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One card as planned."""
 
@@ -33,6 +42,8 @@ class GpuStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     planned: str
     free: str
     models: tuple[str, ...] = ()
+    arithmetic: tuple[ArithmeticLine, ...] = ()
+    """Adds up to the card's memory."""
 
 
 class ModelState(Enum):
@@ -59,6 +70,8 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     message: str = ""
     gpu: int | None = None
     memory: str | None = None
+    placement: str | None = None
+    """Why it stands on its card and on no other of several."""
     served_by: str | None = None
     """`vllm`, `ollama`, or absent when nobody can answer."""
     replicas: int = 0

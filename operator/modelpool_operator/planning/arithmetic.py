@@ -19,12 +19,16 @@ def exact_gib(amount: int) -> str:
     return f"{amount / GIB:.2f}Gi"
 
 
-def shown(amounts: Sequence[int]) -> tuple[str, ...]:
+def shown(amounts: Sequence[int], before_them: int = 0) -> tuple[str, ...]:
     """Return amounts in GiB with two decimals, rounded such that they add up to their sum, rounded.
 
     Each one is the difference of two rounded running totals, so none is off by more than 0.01.
+
+    Args:
+        amounts: in bytes.
+        before_them: what was counted before, where these are parts of a longer sum.
     """
-    total, before, parts = 0, 0, []
+    total, before, parts = before_them, round(before_them * 100 / GIB), []
     for amount in amounts:
         total += amount
         rounded = round(total * 100 / GIB)

@@ -103,7 +103,7 @@ def objection_to(one: Demand, count: int, memory: int) -> Refusal | None:
     if needed_bytes > one.bytes:
         share = f"its share is {exact_gib(one.bytes)} ({one.fraction:g} of {exact_gib(memory)})"
         need = f"{one.name} needs {exact_gib(needed_bytes)} ({arithmetic.spelled(one.lines)})"
-        return Refusal(reason="ModelTooLarge", message=f"{need}, but {share}")
+        return Refusal(reason="ModelTooLarge", message=f"{need}, but {share}", need=one.lines, have=one.bytes)
     return None
 
 

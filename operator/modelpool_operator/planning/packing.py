@@ -1,8 +1,9 @@
-"""Items onto cards such that the fullest card is as little full as possible. An exact search with a bound on its steps.
+"""Items onto cards. `spread`: the fullest card is as little full as possible. `pack`: as few cards as possible are used.
 
-Fullness counts in whole hundredths of a card, upwards: two packings that differ by less are equally good, and the
-search may stop at the first one that reaches the lower bound. Capacities count in bytes. Cards that are alike
-(same memory, same load) are tried once; a state (loads, items left) is visited once.
+Fullness counts in whole hundredths of a card, upwards: two packings that differ by less are equally good. Capacities
+count in bytes. A first answer comes from placing item after item; whether there is a better one is a question of
+whether everything fits below a certain fullness, which `completion` answers, with proof or with the word that it gave
+up. Steps are counted, not timed, so that equal input has an equal answer.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,8 +11,15 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
-MAX_STEPS: Final = 6_000
-"""States visited before the search settles for what it has: under 100 ms. Counted, not timed, to be deterministic."""
+from modelpool_operator.planning import completion
+from modelpool_operator.planning.completion import Budget
+
+MAX_STEPS: Final = 16_000
+"""Steps before a search settles for what it has: under 100 ms."""
+FIRST_STEPS: Final = 300
+"""Of these, for the first answer."""
+WIDE_STEPS: Final = 4
+"""What the placing of a wide item counts for: it looks at every choice of cards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,29 +49,124 @@ class Packing:
     """Whether the search was exhaustive: the packing is the best there is, or there is none."""
 
 
+Cards = tuple[tuple[int, ...], ...]
+
+
+def spread(items: Sequence[Item], bins: Sequence[Bin], max_steps: int = MAX_STEPS) -> Packing:
+    """Return the packing whose fullest card is least full."""
+    first = _Search(items, bins, min(FIRST_STEPS, max_steps))
+    first.run()
+    if first.exhausted or (first.best is not None and first.best_fullness <= first.goal):
+        return Packing(cards=first.best, proven=True)
+    budget, best = Budget(max_steps - first.steps), first.best
+    if best is None:
+        question = budget.share(2)
+        best = _fit(items, [one.capacity for one in bins], question)
+        budget.spend(question)
+        if best is None:
+            return Packing(cards=None, proven=not question.spent)
+    proven, worst = True, _fullest(items, best, bins)
+    for fullness in range(first.goal, worst):
+        question = budget.share(worst - fullness)
+        answer = _fit(items, [min(one.capacity, fullness * one.memory // 100) for one in bins], question)
+        budget.spend(question)
+        if answer is not None:
+            return Packing(cards=answer, proven=proven)
+        proven = proven and not question.spent
+    return Packing(cards=best, proven=proven)
+
+
 def pack(items: Sequence[Item], bins: Sequence[Bin], max_steps: int = MAX_STEPS) -> Packing:
-    """Return the best packing, deterministic for equal input."""
-    even = _Search(items, bins, max_steps // 2, tight=False)
-    even.run()
-    if even.best is not None or even.exhausted:
-        return Packing(cards=even.best, proven=even.exhausted)
-    tight = _Search(items, bins, max_steps // 2, tight=True)
-    tight.run()
-    return Packing(cards=tight.best, proven=tight.exhausted and tight.best is None)
+    """Return a packing that uses as few cards as possible: those with pins, then the first of the others."""
+    pinned = {card for item in items for card in item.pinned or ()}
+    others = [card for card in range(len(bins)) if card not in pinned]
+    first = _Search(items, bins, min(FIRST_STEPS, max_steps))
+    first.run()
+    budget, proven = Budget(max_steps - first.steps), True
+    for count in range(len(others) + 1):
+        used = pinned.union(others[:count])
+        rooms = [one.capacity if card in used else 0 for card, one in enumerate(bins)]
+        question = budget.share(len(others) + 1 - count)
+        answer = _fit(items, rooms, question)
+        budget.spend(question)
+        if answer is not None:
+            return Packing(cards=answer, proven=proven)
+        proven = proven and not question.spent
+    return Packing(cards=first.best, proven=proven)
+
+
+def _fit(items: Sequence[Item], rooms: Sequence[int], budget: Budget) -> Cards | None:
+    """Return a packing that leaves every card within its room, or None; a spent budget tells a lack of proof."""
+    left, chosen = list(rooms), [item.pinned or () for item in items]
+    for item in items:
+        for card in item.pinned or ():
+            left[card] -= item.size
+    if min(left, default=0) < 0:
+        return None
+    free = [place for place, item in enumerate(items) if item.pinned is None]
+    wide = sorted((p for p in free if items[p].width > 1), key=lambda p: (-items[p].size * items[p].width, p))
+    narrow = sorted((p for p in free if items[p].width == 1), key=lambda p: (-items[p].size, p))
+    sizes = [items[place].size for place in narrow]
+    return _fit_wide(items, wide, left, chosen, narrow, sizes, budget, set())
+
+
+def _fit_wide(
+    items: Sequence[Item],
+    wide: Sequence[int],
+    left: list[int],
+    chosen: list[tuple[int, ...]],
+    narrow: Sequence[int],
+    sizes: Sequence[int],
+    budget: Budget,
+    failed: set[tuple[int, tuple[int, ...]]],
+) -> Cards | None:
+    """Place the wide items one after the other in every way that differs, then all narrow ones at once."""
+    if not budget.step(WIDE_STEPS):
+        return None
+    if not wide:
+        rooms = completion.complete(sizes, left, budget)
+        if rooms is None:
+            return None
+        for place, card in zip(narrow, rooms, strict=True):
+            chosen[place] = (card,)
+        return tuple(chosen)
+    state = (len(wide), tuple(sorted(left)))
+    place, *rest = wide
+    need = sum(sizes) + sum(items[one].size * items[one].width for one in wide)
+    if state in failed or need > sum(left):
+        return None
+    failed.add(state)
+    for cards in _choices(left, items[place]):
+        for card in cards:
+            left[card] -= items[place].size
+        chosen[place] = cards
+        found = _fit_wide(items, rest, left, chosen, narrow, sizes, budget, failed)
+        for card in cards:
+            left[card] += items[place].size
+        if found is not None or budget.spent:
+            return found
+    return None
+
+
+def _choices(left: Sequence[int], item: Item) -> Iterator[tuple[int, ...]]:
+    """Yield the cards that an item may take, roomiest first, one of those that are alike."""
+    roomy = sorted((card for card, room in enumerate(left) if room >= item.size), key=lambda card: (-left[card], card))
+    tried = set()
+    for cards in combinations(roomy, item.width):
+        alike = tuple(left[card] for card in cards)
+        if alike not in tried:
+            tried.add(alike)
+            yield tuple(sorted(cards))
 
 
 class _Search:
-    """Depth first, largest item first; onto the emptiest card first, or, when tight, onto the fullest.
+    """Depth first, largest item first, onto the emptiest card first. Cards that are alike are tried once."""
 
-    A tight search looks for any packing at all, for cards that are nearly filled: it gives a branch up as soon as the
-    gaps that no item left can fill amount to more than what the cards have to spare.
-    """
-
-    def __init__(self, items: Sequence[Item], bins: Sequence[Bin], max_steps: int, *, tight: bool) -> None:
-        self.items, self.bins, self.max_steps, self.steps, self.tight = items, bins, max_steps, 0, tight
+    def __init__(self, items: Sequence[Item], bins: Sequence[Bin], max_steps: int) -> None:
+        self.items, self.bins, self.max_steps, self.steps = items, bins, max_steps, 0
         self.loads = [0] * len(bins)
         self.chosen: list[tuple[int, ...]] = [item.pinned or () for item in items]
-        self.best: tuple[tuple[int, ...], ...] | None = None
+        self.best: Cards | None = None
         self.best_fullness = 0
         for item in items:
             for card in item.pinned or ():
@@ -105,44 +208,35 @@ class _Search:
             return False
         if depth == len(self.order):
             self.best, self.best_fullness = tuple(self.chosen), bound
-            return self.tight or bound <= self.goal
-        if self.tight and self._wasteful(depth):
-            return False
+            return bound <= self.goal
         loaded = zip(self.loads, self.bins, strict=True)
         state = (depth, tuple(sorted((load, one.memory, one.capacity) for load, one in loaded)))
         if state in self.seen:
             return False
         self.seen.add(state)
         place = self.order[depth]
-        for cards in self._choices(self.items[place]):
-            self._put(place, cards, self.items[place].size)
+        item = self.items[place]
+        for cards in _choices([one.capacity - load for load, one in zip(self.loads, self.bins, strict=True)], item):
+            self._put(place, cards, item.size)
             over = self._descend(depth + 1)
-            self._put(place, cards, -self.items[place].size)
+            self._put(place, cards, -item.size)
             if over:
                 return True
         return False
-
-    def _wasteful(self, depth: int) -> bool:
-        """Return whether what is left cannot fit, as too many gaps are smaller than the smallest item left."""
-        smallest = self.items[self.order[-1]].size
-        gaps = (one.capacity - load for load, one in zip(self.loads, self.bins, strict=True))
-        return sum(gap for gap in gaps if gap >= smallest) < self.left[depth]
 
     def _put(self, place: int, cards: tuple[int, ...], size: int) -> None:
         self.chosen[place] = cards
         for card in cards:
             self.loads[card] += size
 
-    def _choices(self, item: Item) -> Iterator[tuple[int, ...]]:
-        """Yield the cards the item may take, emptiest first, one of those that are alike."""
-        roomy = [card for card, one in enumerate(self.bins) if self.loads[card] + item.size <= one.capacity]
-        roomy.sort(key=lambda card: (-self.loads[card] if self.tight else self.loads[card], card))
-        tried = set()
-        for cards in combinations(roomy, item.width):
-            alike = tuple((self.loads[card], self.bins[card].memory, self.bins[card].capacity) for card in cards)
-            if alike not in tried:
-                tried.add(alike)
-                yield tuple(sorted(cards))
+
+def _fullest(items: Sequence[Item], cards: Cards, bins: Sequence[Bin]) -> int:
+    """Return the fullness of the fullest card."""
+    loads = [0] * len(bins)
+    for item, on in zip(items, cards, strict=True):
+        for card in on:
+            loads[card] += item.size
+    return max(_fullness(load, one) for load, one in zip(loads, bins, strict=True))
 
 
 def _fullness(load: int, one: Bin) -> int:

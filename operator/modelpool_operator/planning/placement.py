@@ -6,15 +6,27 @@ sharing says: the CUDA context, and under some modes more.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from modelpool_operator.api.models import Engine
-from modelpool_operator.api.pool import PoolSpec
+from modelpool_operator.api.pool import Filling, PoolSpec
 from modelpool_operator.planning import arithmetic, packing, sharing
 from modelpool_operator.planning.arithmetic import Term, exact_gib
 from modelpool_operator.planning.cards import Card
 from modelpool_operator.planning.demands import Demand, demands_of, objection_to, terms_of
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sharing.mode import Mode
+
+
+class Choice(Enum):
+    """Who chose the cards of an engine."""
+
+    PINNED = "pinned"
+    """The user."""
+    SETTLED = "settled"
+    """The plan before this one: it runs there."""
+    FREE = "free"
+    """This plan."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +52,7 @@ class Share:
     """What could not be checked, in words."""
     longest_context: int | None = None
     """Tokens of one sequence that there is room for, where the engine chooses; None where that is not known."""
+    choice: Choice = Choice.FREE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +75,7 @@ class Placement:
     cards: tuple[PlannedCard, ...]
     shares: tuple[Share, ...]
     """In start order: largest first, as the one that finds no room should be the smallest."""
+    filling: Filling = Filling.SPREAD
 
     def share_of(self, model: str) -> Share | None:
         """Return the share of a vLLM model, or None when it holds none."""
@@ -99,12 +113,17 @@ def place(
         return overfull
     kept = [pins or _kept(one, len(cards), settled or {}) for one, pins in zip(demands, pinned, strict=True)]
     least = bins[0].capacity if mode.whole_cards else 0
-    packed = packing.pack(_items(demands, kept, least), bins)
+    search = packing.pack if spec.gpus.placement is Filling.PACK else packing.spread
+    packed, held = search(_items(demands, kept, least), bins), kept
     if packed.cards is None and kept != pinned:
-        packed = packing.pack(_items(demands, pinned, least), bins)
+        packed, held = search(_items(demands, pinned, least), bins), pinned
     if packed.cards is None:
         return _nowhere(demands, cards, reserve, mode, proven=packed.proven)
-    return _placement(demands, packed.cards, cards, reserve)
+    choices = [
+        Choice.PINNED if mine is not None else Choice.SETTLED if stays is not None else Choice.FREE
+        for mine, stays in zip(pinned, held, strict=True)
+    ]
+    return _placement(demands, packed.cards, choices, cards, spec)
 
 
 def _items(demands: Sequence[Demand], pins: Sequence[tuple[int, ...] | None], least: int) -> list[packing.Item]:
@@ -137,7 +156,7 @@ def _overfull(
         if arithmetic.total(terms) > card.memory:
             sums = f"{exact_gib(arithmetic.total(terms))} ({arithmetic.spelled(terms)})"
             message = f"card {card.index} has {exact_gib(card.memory)}, but what is pinned to it takes {sums}"
-            return Refusal(reason="CardOverfull", message=message)
+            return Refusal(reason="CardOverfull", message=message, need=terms, have=card.memory)
     return None
 
 
@@ -148,20 +167,25 @@ def _nowhere(demands: Sequence[Demand], cards: Sequence[Card], reserve: int, mod
     have, need = sum(card.memory for card in cards), arithmetic.total(terms)
     sums = f"{exact_gib(need)} ({arithmetic.spelled(terms)})"
     if len(cards) == 1:
-        return Refusal(reason="CardOverfull", message=f"the card has {exact_gib(have)}, but the pool takes {sums}")
+        message = f"the card has {exact_gib(have)}, but the pool takes {sums}"
+        return Refusal(reason="CardOverfull", message=message, need=terms, have=have)
     if need > have:
         message = f"the {len(cards)} cards have {exact_gib(have)} together, but the pool takes {sums}"
-        return Refusal(reason="CardsOverfull", message=message)
+        return Refusal(reason="CardsOverfull", message=message, need=terms, have=have)
     each = exact_gib(cards[0].memory)
     if proven:
         message = f"no way to spread {sums} over {len(cards)} cards of {each} leaves every card within its memory"
-        return Refusal(reason="NoPlacement", message=message)
+        return Refusal(reason="NoPlacement", message=message, need=terms, have=have)
     message = f"found no way to spread {sums} over {len(cards)} cards of {each}; free some memory, or pin with `gpu`"
-    return Refusal(reason="NoPlacementFound", message=message)
+    return Refusal(reason="NoPlacementFound", message=message, need=terms, have=have)
 
 
 def _placement(
-    demands: Sequence[Demand], where: Sequence[tuple[int, ...]], cards: Sequence[Card], reserve: int
+    demands: Sequence[Demand],
+    where: Sequence[tuple[int, ...]],
+    choices: Sequence[Choice],
+    cards: Sequence[Card],
+    spec: PoolSpec,
 ) -> Placement:
     """Return the answer: shares in start order, then the cards they stand on.
 
@@ -187,9 +211,10 @@ def _placement(
                 lines=one.lines,
                 notes=one.notes,
                 longest_context=one.longest_context,
+                choice=choices[place],
             )
         )
-    planned = []
+    planned, reserve = [], spec.gpus.reserve.bytes
     for card in cards:
         here = tuple(share for share in shares if card.index in share.gpus)
         taken = sum(share.bytes + share.overhead for share in here)
@@ -203,4 +228,4 @@ def _placement(
                 shares=here,
             )
         )
-    return Placement(cards=tuple(planned), shares=tuple(shares))
+    return Placement(cards=tuple(planned), shares=tuple(shares), filling=spec.gpus.placement)

@@ -1,6 +1,8 @@
 """Why a pool cannot be planned. A refusal is a value, not an exception: it is shown, and touches nothing that runs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from modelpool_operator.planning.arithmetic import Term
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,3 +13,7 @@ class Refusal:
     """PascalCase, stable: the reason of the condition `Planned`."""
     message: str
     """A sentence for the user, with the numbers that led here."""
+    need: tuple[Term, ...] = field(default=(), compare=False)
+    """The summands of what is wanted, where a sum led here."""
+    have: int | None = field(default=None, compare=False)
+    """Bytes that there are for them."""

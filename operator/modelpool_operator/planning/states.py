@@ -9,7 +9,7 @@ from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import gib
 from modelpool_operator.api.status import ModelState, ModelStatus
-from modelpool_operator.planning import pod_states, routes
+from modelpool_operator.planning import choices, pod_states, routes
 from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.observed import Observed, PodView
 from modelpool_operator.planning.placement import Placement
@@ -62,6 +62,7 @@ def _model(pool: ModelPool, model: Model, observed: Observed, plan: Plan) -> Mod
         message=own.message,
         gpu=cards[0] if cards else None,
         memory=gib(share.bytes) if share else None,
+        placement=choices.why(share, plan.placement) if share and isinstance(plan.placement, Placement) else None,
         served_by=served_by,
         replicas=model.replicas if model.engine is Engine.VLLM else 1,
         ready_replicas=int(ready),

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import GIB, gib
-from modelpool_operator.api.status import GatewayStatus, GpuStatus, ModelState, PoolStatus
-from modelpool_operator.planning import conditions, states
+from modelpool_operator.api.status import ArithmeticLine, GatewayStatus, GpuStatus, ModelState, PoolStatus
+from modelpool_operator.planning import conditions, ledger, sharing, states
 from modelpool_operator.planning.conditions import Finding, no, unknown
 from modelpool_operator.planning.findings import CONDITIONS, Check, Sight
 from modelpool_operator.planning.observed import Observed
@@ -42,7 +42,7 @@ def assess(
     models = states.models_of(pool, observed, plan)
     sight = Sight(pool=pool, observed=observed, plan=plan, models=models, failures=tuple(failures))
     ready = sum(1 for model in models if model.status.state is ModelState.READY)
-    cards = _gpus(plan.placement) if isinstance(plan.placement, Placement) else previous.gpus if previous else ()
+    cards = _gpus(pool, plan.placement) if isinstance(plan.placement, Placement) else previous.gpus if previous else ()
     return PoolStatus(
         observed_generation=pool.generation,
         conditions=tuple(
@@ -86,9 +86,9 @@ def _first(checks: Sequence[Check], sight: Sight) -> Finding:
     return found
 
 
-def _gpus(placement: Placement) -> tuple[GpuStatus, ...]:
+def _gpus(pool: ModelPool, placement: Placement) -> tuple[GpuStatus, ...]:
     """Return the cards as shown: `planned` is rounded, and `free` is what is left of the rounded numbers."""
-    shown = []
+    shown, note = [], sharing.mode_of(pool.spec).overhead_note
     for card in placement.cards:
         tenth = GIB / 10
         memory, planned, reserve = (round(amount / tenth) for amount in (card.memory, card.planned, card.reserve))
@@ -99,6 +99,10 @@ def _gpus(placement: Placement) -> tuple[GpuStatus, ...]:
                 planned=f"{planned / 10:.1f}Gi",
                 free=f"{max(0, memory - planned - reserve) / 10:.1f}Gi",
                 models=tuple(share.model for share in card.shares),
+                arithmetic=tuple(
+                    ArithmeticLine(what=line.label, memory=line.shown, of=line.spelled)
+                    for line in ledger.lines_of(card, note)
+                ),
             )
         )
     return tuple(shown)

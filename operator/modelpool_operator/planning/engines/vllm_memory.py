@@ -10,6 +10,8 @@ from modelpool_operator.planning.sources import parse_source
 
 RUNTIME: Final = 1229 * MIB
 """Activations, CUDA graphs and workspaces of one process, per card: 0.8 to 1.2 GiB; the upper end is counted."""
+CACHE: Final = "KV cache"
+STATED_CACHE: Final = f"{CACHE} as stated"
 
 
 def _element_bytes(model: Model, pool_args: tuple[str, ...]) -> int:
@@ -59,12 +61,12 @@ def needs(model: Model, pool_args: tuple[str, ...] = ()) -> tuple[tuple[Term, ..
     terms.append(Term(label="runtime", bytes=RUNTIME))
     length, width = model.context_length, _element_bytes(model, pool_args)
     if model.kv_cache_memory is not None:
-        terms.append(Term(label="KV cache as stated", bytes=model.kv_cache_memory.bytes))
+        terms.append(Term(label=STATED_CACHE, bytes=model.kv_cache_memory.bytes))
     elif known is None:
         notes.append(f"{model.name}: the cost of its context is not known, so only its weights are checked")
     elif length is not None:
         cache = -(-known.shape.kv_bytes(length, width) // cards)
-        terms.append(Term(label=f"KV cache for one sequence of {length} tokens", bytes=cache))
+        terms.append(Term(label=f"{CACHE} for one sequence of {length} tokens", bytes=cache))
     draft = model.speculative.model if model.speculative else None
     if draft is not None:
         found = catalog.known(parse_source(draft))

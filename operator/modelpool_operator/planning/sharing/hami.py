@@ -7,12 +7,13 @@ of the slice that is left: about nine tenths.
 from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
-from modelpool_operator.api.pool import ModelPool, PoolSpec
+from modelpool_operator.api.pool import Filling, ModelPool, PoolSpec
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sharing.mode import Access, CardUse, Mode, Portion, objection_to_pins
 
 PERCENT_RESOURCE: Final = "nvidia.com/gpumem-percentage"
 POLICY_ANNOTATION: Final = "hami.io/gpu-scheduler-policy"
+POLICIES: Final = {Filling.SPREAD: "spread", Filling.PACK: "binpack"}
 
 
 class Hami(Mode):
@@ -31,7 +32,9 @@ class Hami(Mode):
         return Portion(bytes=wanted, overhead=percent * memory // 100 - wanted)
 
     def access(self, pool: ModelPool, use: CardUse) -> Access:
-        """Ask for the slice on as many cards as the engine is wide, filling one card before the next.
+        """Ask for the slice on as many cards as the engine is wide, and for the order in which the plan takes cards.
+
+        A pool of one card stays on one: filling it before the next is what says so.
 
         Under HAMi's hooks CUDA's inter-process handles fail, so a wide engine must not reduce through them.
         """
@@ -43,7 +46,7 @@ class Hami(Mode):
                 gpus.resource_name: str(len(use.gpus)),
                 PERCENT_RESOURCE: str(-(-100 * taken // use.memory)),
             },
-            annotations={POLICY_ANNOTATION: "binpack"},
+            annotations={POLICY_ANNOTATION: POLICIES[Filling.PACK if gpus.count == 1 else gpus.placement]},
             runtime_class_name=gpus.runtime_class_name,
             fraction=float(fraction),
             arguments=("--disable-custom-all-reduce",) if len(use.gpus) > 1 else (),

@@ -11,6 +11,7 @@ import pytest
 
 from modelpool_operator.api.quantity import gib
 from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.tests.planning.pools import attempted
 
 RTX_4090, RTX_3090, L4, RTX_3060, T4, RTX_4080 = "24564Mi", "24576Mi", "23034Mi", "12288Mi", "15360Mi", "16376Mi"
@@ -143,10 +144,14 @@ LAYOUTS = {
 }
 
 
+def verdict(layout: Layout) -> Placement | Refusal:
+    gpus = {"sharing": "dra", "memory": layout.card, **layout.gpus}
+    return attempted(*layout.models, gpus=gpus, ollama={"gpuMemory": layout.ollama})
+
+
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
 def test_the_verdict_on_a_layout(layout: Layout) -> None:
-    gpus = {"sharing": "dra", "memory": layout.card, **layout.gpus}
-    found = attempted(*layout.models, gpus=gpus, ollama={"gpuMemory": layout.ollama})
+    found = verdict(layout)
     if isinstance(found, Placement):
         assert ", ".join(gib(card.free) for card in found.cards) == layout.says
         assert found.notes == ()

@@ -51,6 +51,13 @@ def test_the_fullest_card_is_as_little_full_as_possible() -> None:
     assert layout(placed(*models, **two_cards())) == {"a": (0,), "d": (0,), "b": (1,), "c": (1,)}
 
 
+def test_pack_uses_as_few_cards_as_possible() -> None:
+    models = (vllm("a", 0.4), vllm("b", 0.3), vllm("c", 0.2), vllm("d", 0.5))
+    spec = two_cards()
+    gpus = {**spec["gpus"], "count": 4, "placement": "pack"}
+    assert layout(placed(*models, **{**spec, "gpus": gpus})) == {"d": (0,), "a": (0,), "b": (1,), "c": (1,)}
+
+
 def test_a_pin_comes_before_balance() -> None:
     models = (vllm("a", 0.4, gpu=1), vllm("b", 0.3, gpu=1), vllm("c", 0.1))
     assert layout(placed(*models, **two_cards())) == {"a": (1,), "b": (1,), "c": (0,)}
@@ -275,7 +282,7 @@ def test_a_pool_without_cards_is_refused() -> None:
 
 
 def test_a_search_that_gives_up_claims_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packing, "pack", lambda items, bins: packing.Packing(cards=None, proven=False))
+    monkeypatch.setattr(packing, "spread", lambda items, bins: packing.Packing(cards=None, proven=False))
     found = refused(vllm("a", 0.5), **two_cards())
     assert found.reason == "NoPlacementFound"
     assert found.message.startswith("found no way to spread 6.50Gi")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,11 +11,13 @@ from modelpool_operator.api import names, parsing
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import Condition, ConditionStatus, GatewayStatus, ModelState, PoolStatus
+from modelpool_operator.planning.ledger import lines_of
 from modelpool_operator.planning.manifests import ChildRef
 from modelpool_operator.planning.observed import NodeView, Observed, PodView
+from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import make_plan
 from modelpool_operator.planning.status import assess, assess_invalid
-from modelpool_operator.tests.planning.pools import ollama, pool_of, settled, vllm
+from modelpool_operator.tests.planning.pools import ollama, pool_of, settled, two_cards, vllm
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 QWEN = vllm("qwen3:8b", 0.35, source="hf://Qwen/Qwen3-8B-AWQ", contextLength=4096)
@@ -459,3 +462,24 @@ def test_a_change_that_waits_for_room_is_progress() -> None:
     progressing = next(one for one in status.conditions if one.type == "Progressing")
     assert (progressing.status, progressing.reason) == (ConditionStatus.TRUE, "WaitingForRoom")
     assert progressing.message == "b: waits for room on card 0, of which is still held: 14.90Gi a"
+
+
+def test_the_status_spells_a_card_out_as_the_plan_does() -> None:
+    (card,) = report().gpus
+    placed = make_plan(POOL, settled(POOL)).placement
+    assert isinstance(placed, Placement)
+    assert [(line.what, line.memory, line.of) for line in card.arithmetic] == [
+        (line.label, line.shown, line.spelled) for line in lines_of(placed.cards[0])
+    ]
+    assert sum(Decimal(line.memory.removesuffix("Gi")) for line in card.arithmetic) == 24
+    assert card.arithmetic[0].of == (
+        "5.68Gi weights + 1.20Gi runtime + 0.56Gi KV cache for one sequence of 4096 tokens + 0.96Gi more KV cache"
+    )
+
+
+def test_the_status_says_why_a_model_is_on_its_card() -> None:
+    pool = pool_of(vllm("a", 0.8, gpu=0), vllm("b", 0.7), **two_cards())
+    assert {model.name: model.placement for model in report(pool=pool, observed=settled(pool)).models} == {
+        "a": "on card 0: pinned by `gpu`",
+        "b": "on card 1: runs there already",
+    }
