@@ -25,6 +25,9 @@ from .proxy.pages import Pages, Phase
 from .proxy.patience import PatientSite
 from .proxy.probes import PROBE_TIMEOUT, Prober
 from .proxy.sources import Source
+from .proxy.sources import access as access_to
+from .proxy.sources.access import Access
+from .proxy.sources.cluster import ClusterSource
 from .proxy.sources.file import FileSource
 from .settings import Listen, Settings
 from .telemetry.logs import AccessLog
@@ -111,10 +114,15 @@ async def serve(
 def _source(settings: Settings, directory: Directory) -> Source:
     if settings.routes_file is not None:
         return FileSource(settings.routes_file, directory)
-    # The Kubernetes client takes a second and 60 MiB to import, which local mode need not pay.
-    from .proxy.sources.cluster import ClusterSource
+    return ClusterSource(directory, access=lambda: _access(settings), namespaces=settings.namespaces)
 
-    return ClusterSource(directory, namespaces=settings.namespaces, kubeconfig=settings.kubeconfig)
+
+def _access(settings: Settings) -> Access:
+    """A kubeconfig that was named, else the pod's service account, else what kubectl would use."""
+    if settings.kubeconfig is None and settings.api_server is not None:
+        return access_to.in_cluster(*settings.api_server)
+    named = (settings.kubeconfig,) if settings.kubeconfig is not None else settings.default_kubeconfigs
+    return access_to.from_kubeconfig(named)
 
 
 async def _keep_to_ourselves(_: web.Request, response: web.StreamResponse) -> None:

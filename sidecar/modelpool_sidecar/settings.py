@@ -5,6 +5,7 @@ it has and what was expected.
 """
 
 import argparse
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -44,7 +45,11 @@ class Settings:
     namespaces: tuple[str, ...] = ()
     """Cluster mode: where to look for routes; empty means all namespaces."""
     kubeconfig: Path | None = None
-    """Cluster mode from outside; None means the pod's service account, else the user's default kubeconfig."""
+    """Cluster mode from outside; None means the pod's service account, else what kubectl would use."""
+    api_server: tuple[str, str] | None = None
+    """Host and port of the API server, as every container of a cluster is told; None outside."""
+    default_kubeconfigs: tuple[Path, ...] = ()
+    """What kubectl would use: the files of $KUBECONFIG, else ~/.kube/config."""
     listen: tuple[Listen, ...] = (Listen("0.0.0.0", 8100), Listen("0.0.0.0", 11434))  # noqa: S104 -- a pod's only job
     """8100 is the gateway's own port, 11434 the one that Ollama's clients try first."""
     open_admin: frozenset[str] = frozenset()
@@ -166,10 +171,22 @@ def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
         elif (text := environ.get(option.variable, "")) != "":
             parts = [part.strip() for part in text.split(",")] if option.many else [text]
             values[option.field] = _parsed(option, parts, option.variable)
-    settings = Settings(**values)
+    settings = Settings(**values, api_server=_api_server(environ), default_kubeconfigs=_kubeconfigs(environ))
     if settings.routes_file is not None and (settings.namespaces or settings.kubeconfig is not None):
         raise InvalidSettingError("--routes-file must not be combined with --namespace or --kubeconfig")
     return settings
+
+
+def _api_server(environ: Mapping[str, str]) -> tuple[str, str] | None:
+    host, port = (environ.get(f"KUBERNETES_SERVICE_{word}", "") for word in ("HOST", "PORT"))
+    return (host, port) if host and port else None
+
+
+def _kubeconfigs(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    if named := environ.get("KUBECONFIG", ""):
+        return tuple(Path(part) for part in named.split(os.pathsep) if part)
+    home = environ.get("HOME", "")
+    return (Path(home, ".kube", "config"),) if home else ()
 
 
 def _parsed(option: Option, texts: Sequence[str], where: str) -> Any:

@@ -51,4 +51,21 @@ def test_a_wrong_value_is_refused_by_name(argv: list[str], environ: dict[str, st
 
 
 def test_every_field_can_be_set() -> None:
-    assert {option.field for option in settings.OPTIONS} == set(Settings.__dataclass_fields__)
+    found_around_us = {"api_server", "default_kubeconfigs"}
+    assert {option.field for option in settings.OPTIONS} == set(Settings.__dataclass_fields__) - found_around_us
+
+
+@pytest.mark.parametrize(
+    ("environ", "api_server", "kubeconfigs"),
+    [
+        ({"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}, ("10.96.0.1", "443"), ()),
+        ({"KUBERNETES_SERVICE_HOST": "10.96.0.1"}, None, ()),
+        ({"HOME": "/home/ada"}, None, (Path("/home/ada/.kube/config"),)),
+        ({"HOME": "/home/ada", "KUBECONFIG": "/a::/b"}, None, (Path("/a"), Path("/b"))),
+    ],
+)
+def test_the_cluster_around_us_is_found(
+    environ: dict[str, str], api_server: tuple[str, str] | None, kubeconfigs: tuple[Path, ...]
+) -> None:
+    got = settings.read([], environ)
+    assert (got.api_server, got.default_kubeconfigs) == (api_server, kubeconfigs)

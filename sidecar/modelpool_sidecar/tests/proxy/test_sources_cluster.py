@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from modelpool_sidecar.proxy.directory import Directory
+from modelpool_sidecar.proxy.sources.access import from_kubeconfig
 from modelpool_sidecar.proxy.sources.cluster import ClusterSource
 
 from .scenes import until
@@ -74,7 +75,7 @@ async def followed(folder: Path, api: Api, *namespaces: str) -> AsyncIterator[Di
     kubeconfig.write_text(json.dumps(content))
     directory = Directory()
     async with asyncio.TaskGroup() as group:
-        source = ClusterSource(directory, namespaces=namespaces, kubeconfig=kubeconfig)
+        source = ClusterSource(directory, access=lambda: from_kubeconfig((kubeconfig,)), namespaces=namespaces)
         task = group.create_task(source.run(), name="source")
         try:
             yield directory
