@@ -1,4 +1,4 @@
-"""Items onto cards. `spread`: the fullest card is as little full as possible. `pack`: as few cards as possible are used.
+"""Items onto cards. `spread`: the fullest card is as little full as possible. `pack`: as few cards as there can be.
 
 Fullness counts in whole hundredths of a card, upwards: two packings that differ by less are equally good. Capacities
 count in bytes. A first answer comes from placing item after item; whether there is a better one is a question of
