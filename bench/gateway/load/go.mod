@@ -1,0 +1,3 @@
+module modelpool.dev/bench/load
+
+go 1.26

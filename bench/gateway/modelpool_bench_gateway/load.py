@@ -1,0 +1,157 @@
+"""The program at both ends of a measurement: built once from `bench/gateway/load`, then asked scenario by scenario.
+
+It is written in Go so that it costs less than what it measures; the compiler is found or installed as for the test
+cluster. One thread of it plays the upstream and its callers, so both ends share one clock.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from modelpool_cluster.binaries import building, cache, pins, toolchain
+from modelpool_cluster.settings import Settings
+
+SOURCE: Final = Path(__file__).parents[1] / "load"
+MODEL: Final = "bench"
+_NAME: Final = "load"
+
+
+class LoadError(RuntimeError):
+    """The program could not be built or did not answer as it should."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """What the callers do; the fields are those of the program."""
+
+    path: str = "/v1/chat/completions"
+    body: str
+    connections: int = 0
+    """Callers that each wait for their answer before they ask again."""
+    rate: float = 0.0
+    """Requests a second, whatever becomes of them, in place of `connections`."""
+    stream: bool = False
+    tokens: int = 0
+    """Of one stream."""
+    pace_ms: float = 0.0
+    """Between two tokens; 0: as fast as they are taken."""
+    lockstep: bool = False
+    """A token only when its caller has got the one before."""
+    stagger_ms: float = 0.0
+    """Over which the callers' first requests are spread."""
+    warmup: float = 0.3
+    """Seconds before anything is measured."""
+    seconds: float = 1.0
+    """That are measured."""
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """Many durations, in microseconds."""
+
+    count: int
+    mean: float
+    p50: float
+    p90: float
+    p99: float
+    max: float
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a scenario."""
+
+    requests: int
+    tokens: int
+    errors: int
+    error: str = ""
+    seconds: float
+    cpu_seconds: float
+    """Of the processes under test."""
+    own_seconds: float
+    """Of the program itself: near `seconds`, it was the bottleneck."""
+    rss_bytes: int
+    active: int
+    latency: Summary
+    first: Summary
+    transit: Summary
+    jitter: Summary
+
+
+def build(log: Callable[[str], None]) -> Path:
+    """The program, built when it is not there or its source changed. Raises LoadError."""
+    settings = Settings.from_environment(os.environ)
+    sources = {path.name: path.read_bytes() for path in SOURCE.iterdir() if path.suffix in (".go", ".mod")}
+    key = pins.module_key(sources, (), system=platform.system(), machine=platform.machine())
+    store = cache.Cache(settings.cache / "bench" / f"{_NAME}-{key}")
+    if (found := store.find(_NAME)) is not None:
+        return found
+    with store.locked(log), store.staging() as staged:
+        if (found := store.find(_NAME)) is not None:
+            return found
+        try:
+            go = toolchain.find_go(settings, log)
+            building.build(
+                go=go,
+                module=SOURCE,
+                package=".",
+                linker_flags="-s -w",
+                target=staged / _NAME,
+                settings=settings,
+                log=log,
+            )
+        except (toolchain.ToolchainUnavailableError, building.BuildError) as error:
+            raise LoadError(f"the load program could not be built: {error}") from error
+        return store.adopt(staged / _NAME, _NAME, cache.Provenance(version="", origin="built", seconds=0.0))
+
+
+class Load:
+    """The running program."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+        self.port: int = self._answer()["port"]
+
+    @property
+    def url(self) -> str:
+        """Where its upstream answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def run(self, scenario: Scenario, target: str, pids: Sequence[int] = ()) -> Result:
+        """Ask `target` (host:port), and read the time and memory of the processes. Raises LoadError."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({**asdict(scenario), "target": target, "pids": list(pids)}) + "\n")
+        self._process.stdin.flush()
+        return msgspec.convert(self._answer(), Result)
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise LoadError(f"the load program ended with {self._process.wait()}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+@contextlib.contextmanager
+def running(program: Path, cpu: int | None) -> Iterator[Load]:
+    """Run the program on one CPU, or on any."""
+    process = subprocess.Popen(
+        [*on_cpu(cpu), program, "-model", MODEL], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        try:
+            yield Load(process)
+        finally:
+            process.kill()
+
+
+def on_cpu(cpu: int | None) -> tuple[str, ...]:
+    """The words before a command that keep it on one CPU."""
+    return () if cpu is None else ("taskset", "--cpu-list", str(cpu))

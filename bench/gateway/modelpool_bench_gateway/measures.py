@@ -1,0 +1,168 @@
+"""Figures and ratios from results. Pure: knows names and numbers, runs nothing.
+
+A figure is one number per gateway and round. The ratio of two gateways is that of the medians over the rounds, and
+beside it stands that of their best rounds, because on a busy machine only the best is free of the neighbours.
+"""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from .load import Result
+
+Round = Mapping[str, Result]
+"""The results of one gateway in one round, by task."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """One column of figures."""
+
+    name: str
+    unit: str
+    task: str
+    read: Callable[[Result], float]
+    more_is_better: bool = False
+    added: bool = False
+    """What a gateway adds to the figure of asking the upstream directly."""
+
+    def best(self, values: Sequence[float]) -> float:
+        """The round that the neighbours disturbed least."""
+        return max(values) if self.more_is_better else min(values)
+
+
+def _per_second(task: str, name: str) -> Measure:
+    return Measure(
+        name=name, unit="1/s", task=task, more_is_better=True, read=lambda result: result.requests / result.seconds
+    )
+
+
+def _tokens_per_second(task: str, name: str) -> Measure:
+    return Measure(
+        name=name, unit="1/s", task=task, more_is_better=True, read=lambda result: result.tokens / result.seconds
+    )
+
+
+def _cpu(task: str, name: str, count: Callable[[Result], int]) -> Measure:
+    return Measure(
+        name=name, unit="us", task=task, read=lambda result: result.cpu_seconds / max(count(result), 1) * 1e6
+    )
+
+
+def _requests(result: Result) -> int:
+    return result.requests
+
+
+def _tokens(result: Result) -> int:
+    return result.tokens
+
+
+def _added(task: str, name: str, read: Callable[[Result], float]) -> Measure:
+    return Measure(name=name, unit="us", task=task, read=read, added=True)
+
+
+ALL: Final = (
+    _cpu("small-1", "cpu per request, 1 connection", _requests),
+    _cpu("small-32", "cpu per request, 32 connections", _requests),
+    _cpu("small-256", "cpu per request, 256 connections", _requests),
+    _cpu("large-32", "cpu per request of 160 KB", _requests),
+    _cpu("fast", "cpu per chunk, fast", _tokens),
+    _cpu("fast-translated", "cpu per chunk, fast, translated", _tokens),
+    _cpu("paced", "cpu per chunk, paced", _tokens),
+    _cpu("paced-translated", "cpu per chunk, paced, translated", _tokens),
+    *(_per_second(f"small-{count}", f"requests/s, {count} connections") for count in (1, 32, 256)),
+    *(_per_second(f"large-{count}", f"requests/s of 160 KB, {count} connections") for count in (1, 32, 256)),
+    _tokens_per_second("fast", "chunks/s, fast"),
+    _tokens_per_second("fast-translated", "chunks/s, fast, translated"),
+    _added("small-1", "added p50, 1 connection", lambda result: result.latency.p50),
+    _added("small-1", "added p99, 1 connection", lambda result: result.latency.p99),
+    _added("steady", "added p50, 200 requests/s", lambda result: result.latency.p50),
+    _added("steady", "added p99, 200 requests/s", lambda result: result.latency.p99),
+    _added("paced", "added time to first token, p50", lambda result: result.first.p50),
+    _added("paced", "added time to first token, p99", lambda result: result.first.p99),
+    Measure(name="jitter, p99", unit="us", task="paced", read=lambda result: result.jitter.p99),
+    Measure(name="memory at rest", unit="MiB", task="rest", read=lambda result: result.rss_bytes / 2**20),
+    Measure(name="memory with 1,000 streams", unit="MiB", task="streams-1000",
+            read=lambda result: result.rss_bytes / 2**20),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """What one gateway came to over the rounds."""
+
+    median: float
+    best: float
+    rounds: tuple[float, ...]
+
+
+def figure(measure: Measure, rounds: Sequence[Round], direct: Sequence[Round]) -> Figure | None:
+    """The figure of one gateway; None when it was not asked, or answered wrongly in every round."""
+    values = []
+    for one, straight in zip(rounds, direct, strict=True):
+        result = one.get(measure.task)
+        if result is None or _spoilt(result):
+            continue
+        value = measure.read(result)
+        if measure.added:
+            if measure.task not in straight:
+                continue
+            value -= measure.read(straight[measure.task])
+        values.append(value)
+    if not values:
+        return None
+    return Figure(median=statistics.median(values), best=measure.best(values), rounds=tuple(values))
+
+
+def _spoilt(result: Result) -> bool:
+    """Errors are no throughput: one in a thousand is let pass, so that a reset connection spoils no run."""
+    return result.errors * 1000 > max(result.requests, result.tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratio:
+    """We against another."""
+
+    measure: str
+    unit: str
+    peer: str
+    ours: Figure
+    theirs: Figure
+
+    @property
+    def median(self) -> float:
+        """Ours by theirs."""
+        return self.ours.median / self.theirs.median if self.theirs.median else float("inf")
+
+    @property
+    def best(self) -> float:
+        """The same of the best rounds."""
+        return self.ours.best / self.theirs.best if self.theirs.best else float("inf")
+
+
+def ratios(ours: str, rounds: Mapping[str, Sequence[Round]], direct: Sequence[Round]) -> list[Ratio]:
+    """We against everybody, measure by measure."""
+    found = []
+    for measure in ALL:
+        mine = figure(measure, rounds[ours], direct)
+        if mine is None:
+            continue
+        for peer, theirs in rounds.items():
+            other = None if peer == ours else figure(measure, theirs, direct)
+            if other is not None:
+                found.append(Ratio(measure=measure.name, unit=measure.unit, peer=peer, ours=mine, theirs=other))
+    return found + _translation(rounds[ours], direct)
+
+
+def _translation(ours: Sequence[Round], direct: Sequence[Round]) -> list[Ratio]:
+    """What a chunk costs translated against one that is passed on, both by us."""
+    by_name = {measure.name: measure for measure in ALL}
+    found = []
+    for way in ("fast", "paced"):
+        plain = figure(by_name[f"cpu per chunk, {way}"], ours, direct)
+        translated = figure(by_name[f"cpu per chunk, {way}, translated"], ours, direct)
+        if plain is not None and translated is not None:
+            name = f"cpu per chunk, {way}, translated"
+            found.append(Ratio(measure=name, unit="us", peer="untranslated", ours=translated, theirs=plain))
+    return found

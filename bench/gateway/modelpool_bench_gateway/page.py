@@ -1,0 +1,66 @@
+"""The tables for people, and the lines of JSON for programs. Pure but for nothing: takes values, returns text."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+from . import goals
+from .measures import ALL, Figure, Ratio, Round, figure
+
+
+def number(value: float) -> str:
+    """Three digits that matter, no more."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def figures(rounds: Mapping[str, Sequence[Round]], direct: Sequence[Round]) -> Iterator[str]:
+    """Every gateway's medians, a measure a line."""
+    names = list(rounds)
+    yield f"{'':38}{'unit':>5}" + "".join(f"{name:>14}" for name in ["direct", *names])
+    for measure in ALL:
+        found: list[Figure | None] = [None if measure.added else figure(measure, direct, direct)]
+        found += [figure(measure, rounds[name], direct) for name in names]
+        if not any(found[1:]):
+            continue
+        if measure.unit != "1/s":
+            found[0] = None
+        cells = "".join(f"{'-' if one is None else number(one.median):>14}" for one in found)
+        yield f"{measure.name:38}{measure.unit:>5}{cells}"
+
+
+def ratios(found: Sequence[Ratio]) -> Iterator[str]:
+    """Ours by theirs, a measure and peer a line, with the goal where there is one."""
+    yield f"{'ours / theirs':38}{'peer':>18}{'median':>9}{'best':>9}  goal"
+    for ratio in found:
+        goal = goals.of(ratio)
+        verdict = ""
+        if goal is not None:
+            verdict = (
+                f"{goal} {'met' if goal.met(ratio.median) else 'met by the best' if goal.met(ratio.best) else 'MISSED'}"
+            )
+        yield f"{ratio.measure:38}{ratio.peer:>18}{ratio.median:9.2f}{ratio.best:9.2f}  {verdict}".rstrip()
+
+
+def lines(found: Sequence[Ratio]) -> Iterator[str]:
+    """One line of JSON for each ratio, with both raw figures."""
+    for ratio in found:
+        yield json.dumps(record(ratio))
+
+
+def record(ratio: Ratio) -> dict[str, object]:
+    """A ratio as a document."""
+    goal = goals.of(ratio)
+    return {
+        "bench": "gateway",
+        "measure": ratio.measure,
+        "unit": ratio.unit,
+        "peer": ratio.peer,
+        "ratio": round(ratio.median, 4),
+        "gateway": round(ratio.ours.median, 3),
+        "theirs": round(ratio.theirs.median, 3),
+        "best": {
+            "ratio": round(ratio.best, 4),
+            "gateway": round(ratio.ours.best, 3),
+            "theirs": round(ratio.theirs.best, 3),
+        },
+        **({} if goal is None else {"goal": str(goal), "met": goal.met(ratio.median)}),
+    }
