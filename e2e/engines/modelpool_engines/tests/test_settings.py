@@ -8,13 +8,14 @@ from modelpool_engines.ollama import settings as ollama
 from modelpool_engines.vllm import settings as vllm
 
 _README = Path(__file__).parents[2] / "README.md"
+_READ_BY_VLLM = {"api_key", "home"}
 _READ_BY_OLLAMA = {"host", "port", "models", "num_parallel", "max_loaded_models"}
 _READ_BY_OLLAMA |= {"keep_alive", "context_length", "max_queue", "origins"}
 
 
 def test_the_readme_names_every_setting() -> None:
     text = _README.read_text()
-    names = {f"FAKE_VLLM_{field.upper()}" for field in vllm.Settings.__dataclass_fields__ if field != "api_key"}
+    names = {f"FAKE_VLLM_{field.upper()}" for field in vllm.Settings.__dataclass_fields__ if field not in _READ_BY_VLLM}
     own = {field for field in ollama.Settings.__dataclass_fields__ if field not in _READ_BY_OLLAMA}
     names |= {f"FAKE_OLLAMA_{field.upper()}" for field in own}
     assert {name for name in names if f"`{name}`" not in text} == set()

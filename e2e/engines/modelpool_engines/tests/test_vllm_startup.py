@@ -4,6 +4,8 @@ One after the other is fine, at the same time is not. The layouts are those the 
 """
 
 import asyncio
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -139,3 +141,25 @@ async def test_a_context_beyond_the_model_is_refused_before_anything_is_loaded()
         memory.StartupError, match=r"User-specified max_model_len \(100000\) is greater than the derived"
     ):
         await _start((), "Qwen/Qwen3-8B-AWQ", "--max-model-len", "100000")
+
+
+async def test_weights_are_fetched_once(card: cards.Card, tmp_path: Path) -> None:
+    environment = {"FAKE_VLLM_DOWNLOAD": "1Mi", "HF_HOME": str(tmp_path / "hub")}
+    arguments = (*_QWEN, "0.35")
+    await _start(card, *arguments, **environment)
+    (weights,) = (path for path in (tmp_path / "hub").rglob("*") if path.is_file())
+    assert weights.stat().st_size == 1 << 20
+    weights.write_bytes(b"")
+    await _start(card, *arguments, **environment)
+    assert weights.stat().st_size == 0
+
+
+async def test_a_full_volume_is_told_in_the_systems_words(
+    card: cards.Card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, source: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(memory.StartupError, match=r"^OSError: \[Errno 28\] No space left on device$"):
+        await _start(card, *_QWEN, "0.35", FAKE_VLLM_DOWNLOAD="1Ki", HF_HOME=str(tmp_path / "hub"))

@@ -16,6 +16,8 @@ from .. import quantities
 class Settings:
     """Each field is the variable `FAKE_VLLM_<FIELD>`."""
 
+    download: int | None = None
+    """Bytes of weights ('8Mi') to fetch into HF_HOME before they are read; absent: they are there already."""
     load_seconds: float = 2.0
     """Time to read the weights, before memory is profiled."""
     profile_seconds: float = 0.5
@@ -54,6 +56,8 @@ class Settings:
     """Length of embedding vectors."""
     api_key: str | None = None
     """From `VLLM_API_KEY`, as the real server reads it; joins the keys of --api-key."""
+    home: str | None = None
+    """From `HF_HOME`, as the real server reads it: the folder for what is downloaded."""
 
 
 _PREFIX = "FAKE_VLLM_"
@@ -68,6 +72,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             "check the warning in: https://docs.vllm.ai/en/stable/serving/env_vars.html"
         )
     readers: dict[str, Callable[[str], object]] = {
+        "download": quantities.parse,
         "weights": quantities.parse,
         "activations": quantities.parse,
         "graphs": quantities.parse,
@@ -81,7 +86,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         "die_after_tokens": int,
         "embedding_dimensions": int,
     }
-    values: dict[str, object] = {"api_key": environment.get("VLLM_API_KEY")}
+    values: dict[str, object] = {"api_key": environment.get("VLLM_API_KEY"), "home": environment.get("HF_HOME")}
     for variable, text in environment.items():
         field = variable.removeprefix(_PREFIX).lower()
         if not variable.startswith(_PREFIX) or text == "":

@@ -11,9 +11,10 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from .. import cards, catalog, quantities
-from . import memory
+from . import downloads, memory
 from .flags import Flags
 from .settings import Settings
 
@@ -43,6 +44,8 @@ async def load(flags: Flags, settings: Settings, devices: Sequence[cards.Card]) 
     if settings.start_error is not None:
         await asyncio.sleep(settings.load_seconds)
         raise memory.StartupError("RuntimeError", settings.start_error)
+    if settings.download is not None and settings.home is not None:
+        await downloads.fetch(Path(settings.home), flags.model, settings.download, settings.load_seconds)
     if not devices:
         await asyncio.sleep(settings.load_seconds)
         length = trained if flags.max_model_len in (None, -1) else flags.max_model_len
