@@ -15,6 +15,7 @@ signal N ended it, 75 when a lock file cannot be used, 127 when there is no such
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import fcntl
 import http.client
@@ -58,7 +59,7 @@ def card_of(path: str) -> str:
 
 
 class CardLock:
-    """The lock of one card. The file holds the name of who has it, for whoever waits."""
+    """The lock of one card. The file holds the name of who has it, for whoever waits, while the volume has room."""
 
     def __init__(self, path: str, name: str) -> None:
         self.path, self.name = Path(path), name
@@ -93,7 +94,8 @@ class CardLock:
             if os.fstat(descriptor).st_ino != self.path.stat().st_ino:
                 raise BlockingIOError
             os.ftruncate(descriptor, 0)
-            os.write(descriptor, self.name.encode())
+            with contextlib.suppress(OSError):  # on a full volume there is a lock and no name, which is enough to start
+                os.write(descriptor, self.name.encode())
         except (BlockingIOError, FileNotFoundError):
             os.close(descriptor)
             return False

@@ -4,6 +4,7 @@ Nothing here sleeps for a guess: every wait is for a line of a log or for a proc
 """
 
 import ast
+import errno
 import fcntl
 import os
 import select
@@ -235,6 +236,21 @@ def test_a_lock_that_cannot_be_made_is_named(stage: Stage) -> None:
     keeper = stage.start_command("qwen3:8b", ["true"])
     keeper.wait_for(f"Could not lock {stage.lock(0)}")
     assert keeper.end() == 75
+
+
+def test_on_a_full_volume_there_is_a_lock_without_a_name(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine whose weights are there must be able to start where nothing more can be written."""
+
+    def full(descriptor: int, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    lock = start_engine.CardLock(str(stage.lock(0)), "qwen3:8b")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        lock.take(0.02)
+    assert is_held(stage.lock(0))
+    lock.release()
+    assert not is_held(stage.lock(0))
 
 
 def test_a_command_is_required(stage: Stage) -> None:
