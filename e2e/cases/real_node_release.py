@@ -63,8 +63,13 @@ class Release:
         return done.stdout
 
     def install(self, **changes: Any) -> None:
-        """Install or upgrade with the images under test, and wait as a user would: `--wait`."""
-        flags = ["--create-namespace", "--wait", "--timeout=180s"]
+        """Install or upgrade with the images under test, and wait as a user would: `--wait`.
+
+        In a namespace that admits only pods of the Pod Security Standard `restricted`.
+        """
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        self.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
+        flags = ["--wait", "--timeout=180s"]
         self.helm("upgrade", "--install", NAME, str(CHART), *flags, values={**values(), **changes})
 
     @property
