@@ -17,10 +17,10 @@ from .protocols import origins
 from .protocols.origins import Doorman
 from .proxy.administration import Administration
 from .proxy.admission import Admission
-from .proxy.aiohttp_upstream import AiohttpUpstream
 from .proxy.directory import Directory
 from .proxy.gateway import Gateway
 from .proxy.inference import Inference
+from .proxy.lean_upstream import LeanUpstream
 from .proxy.pages import Pages, Phase
 from .proxy.patience import PatientSite
 from .proxy.probes import PROBE_TIMEOUT, Prober
@@ -53,9 +53,9 @@ async def gateway(settings: Settings, access: AccessLog) -> AsyncIterator[Runnin
     admission = Admission(directory)
     phase = Phase()
     pages = Pages(directory, admission, phase)
-    upstream = AiohttpUpstream(connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout)
+    upstream = LeanUpstream(connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout)
     # Probes have connections of their own: theirs say nothing about those that answers travel on.
-    probing = AiohttpUpstream(connect_timeout=PROBE_TIMEOUT, read_timeout=PROBE_TIMEOUT)
+    probing = LeanUpstream(connect_timeout=PROBE_TIMEOUT, read_timeout=PROBE_TIMEOUT)
     door = Gateway(
         directory=directory,
         inference=Inference(directory, admission, upstream, pages.metrics),

@@ -8,7 +8,7 @@
 Knows no routing, no dialect, and no HTTP library.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,6 +57,21 @@ class UpstreamResponse(Protocol):
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives, undecoded, never empty pieces. Raises BrokenMidStream."""
+        ...
+
+    async def pour(self, take: Callable[[bytes], None]) -> None:
+        """Give the body to `take`, piece by piece, in the moment it arrives, and return at its end.
+
+        Raises BrokenMidStream, and what `take` raises. Instead of `chunks`, not beside it.
+        """
+        ...
+
+    def pause(self) -> None:
+        """Take no more from the engine until `resume`: it is made to wait."""
+        ...
+
+    def resume(self) -> None:
+        """Take from the engine again."""
         ...
 
     def release(self) -> None:

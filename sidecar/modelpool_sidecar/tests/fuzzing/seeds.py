@@ -5,6 +5,11 @@ from collections.abc import Iterator
 from ..protocols import recordings
 
 _PATHS = (b"/api/chat", b"/v1/models/x", b"/ollama/api/blobs/sha256:1", b"https://a.example.org", b"localhost:1")
+_ANSWERS = (
+    b"\x02HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+    b"\x05HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\nX: 1\r\n\r\n",
+    b"\x09HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 404 No\r\nConnection: close\r\n\r\nhello",
+)
 _DURATIONS = (b"5m", b"-1h2m3.5s", b"0", "1µs<\u2028>".encode())
 
 
@@ -12,6 +17,9 @@ def seeds(target: str) -> Iterator[bytes]:
     """Inputs for a target."""
     if target == "paths_and_headers":
         yield from _PATHS
+        return
+    if target == "engine_answer":
+        yield from _ANSWERS
         return
     if target == "durations_and_escapes":
         yield from _DURATIONS

@@ -19,6 +19,8 @@ from modelpool_sidecar.protocols.rewriting import replace_model
 from modelpool_sidecar.protocols.translation import Backend, Exchange, Timings, Translation, translate
 from modelpool_sidecar.proxy.carriers import Naming, Untouched, whole
 
+from .framing import engine_answer
+
 _LIMIT: Final = 1 << 16
 _BACKEND: Final = Backend(model="served", context_length=4096)
 _TIMINGS: Final = Timings(epoch_ns=1795357231_123456789, started_ns=1000, dispatched_ns=2000)
@@ -196,5 +198,6 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
         whole_answer,
         paths_and_headers,
         durations_and_escapes,
+        engine_answer,
     )
 }

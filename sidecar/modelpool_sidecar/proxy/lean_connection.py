@@ -1,0 +1,249 @@
+"""One connection to an engine, and the answer that is coming over it.
+
+The body goes to its reader's function as soon as it is here (`pour`), without a task in between, or is held, within
+bounds, until somebody reads (`chunks`). Knows no pool and no second try; `lean_upstream` owns both.
+"""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from typing import Final, Protocol, cast
+
+from . import lean_request
+from .lean_request import Place
+from .lean_response import AnswerReader, MalformedAnswer, told
+from .upstream import BrokenMidStream, ClosedBeforeFirstByte, Headers
+
+_HELD_BYTES: Final = 256 * 1024
+"""A body that nobody reads is held up to about this size; then the engine is made to wait."""
+_JOINED_BYTES: Final = 64 * 1024
+"""A body up to this size is sent in one piece with its head."""
+_BREAKS: Final = (OSError, EOFError, MalformedAnswer)
+"""What ends an answer early, as opposed to what its reader raises."""
+
+
+class Owner(Protocol):
+    """Who keeps connections between answers: told when one can be used again, and when one is closed."""
+
+    def returned(self, connection: "Connection") -> None: ...  # noqa: D102
+
+    def gone(self, connection: "Connection") -> None: ...  # noqa: D102
+
+
+class Connection(asyncio.Protocol):
+    """Implements `upstream.UpstreamResponse` for one answer after another."""
+
+    def __init__(self, owner: Owner, place: Place, read_timeout: float) -> None:
+        """`read_timeout` bounds the silence of a busy engine, in seconds."""
+        self.place = place
+        self.idle_since = 0.0
+        self.lost = False
+        self._silent = False
+        self.status = 0
+        self.headers: Headers = ()
+        self._loop = asyncio.get_running_loop()
+        self._owner = owner
+        self._read_timeout = read_timeout
+        self._answer = AnswerReader()
+        self._watch: asyncio.TimerHandle | None = None
+        self._heard = 0.0
+        self._busy = False
+        self._paused = False
+        self._full = False
+        self._cut_short = False
+        self._take: Callable[[bytes], None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: BaseException | None = None
+
+    # What its owner does.
+
+    async def ask(self, head: bytes, body: bytes | AsyncIterable[bytes] | None, *, only_head: bool) -> None:
+        """Send a request and wait for the head of its answer. Raises ClosedBeforeFirstByte."""
+        self._busy = True
+        self._heard = self._loop.time()
+        self._answer.expect(only_head=only_head)
+        if self.lost:
+            self._error = EOFError("the engine closed the connection")
+        elif self._watch is None:
+            self._watch = self._loop.call_later(self._read_timeout, self._listen)
+        if isinstance(body, bytes | None):
+            if body and len(body) > _JOINED_BYTES:
+                self._transport.writelines((head, body))
+            else:
+                self._transport.write(head + body if body else head)
+        else:
+            self._transport.write(head)
+            await self._send(body)
+        while not self._settled:
+            await self._wait()
+        if self._error is not None:
+            raise ClosedBeforeFirstByte(told(self._error)) from self._error
+        self.status, self.headers = self._answer.status, self._answer.headers
+
+    async def _send(self, body: AsyncIterable[bytes]) -> None:
+        """Send a body piece by piece, until it ends or the engine has said all without waiting for it."""
+        async for piece in body:
+            if piece:
+                self._transport.write(lean_request.chunk(piece))
+            while self._full and not self._settled:
+                await self._wait()
+            if self._settled:
+                self._cut_short = True
+                return
+        self._transport.write(lean_request.LAST_CHUNK)
+
+    @property
+    def stale(self) -> bool:
+        """Whether it ended without having said anything: its engine had closed it before the request came."""
+        return self._error is not None and self._answer.untouched and not self._silent
+
+    @property
+    def _settled(self) -> bool:
+        """Whether the answer's head is here, or will never be."""
+        return self._answer.here or self._error is not None
+
+    # What the reader of an answer does: `upstream.UpstreamResponse`.
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """See `upstream.UpstreamResponse`."""
+        while True:
+            if self._answer.parts:
+                data = self._answer.taken()
+                self.resume()
+                yield data
+            elif self._answer.ended:
+                return
+            elif self._error is not None:
+                raise BrokenMidStream(told(self._error)) from self._error
+            else:
+                await self._wait()
+
+    async def pour(self, take: Callable[[bytes], None]) -> None:
+        """See `upstream.UpstreamResponse`."""
+        if self._answer.parts:
+            take(self._answer.taken())
+        self.resume()
+        self._take = take
+        try:
+            while not self._answer.ended and self._error is None:
+                await self._wait()
+        finally:
+            self._take = None
+        if isinstance(self._error, _BREAKS):
+            raise BrokenMidStream(told(self._error)) from self._error
+        if self._error is not None:
+            raise self._error
+
+    def pause(self) -> None:
+        """See `upstream.UpstreamResponse`."""
+        if not self._paused and not self.lost and not self._answer.ended:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """See `upstream.UpstreamResponse`."""
+        if self._paused and not self.lost:
+            self._paused = False
+            self._heard = self._loop.time()
+            self._transport.resume_reading()
+
+    def release(self) -> None:
+        """See `upstream.UpstreamResponse`."""
+        if not self._busy:
+            return
+        whole = self._answer.ended and self._error is None and not self._cut_short
+        if whole and self._answer.lasting and not self.lost and not self._transport.get_write_buffer_size():
+            self._busy = False
+            self.resume()
+            self._owner.returned(self)
+        else:
+            self.abort()
+
+    def abort(self) -> None:
+        """See `upstream.UpstreamResponse`."""
+        self._busy = False
+        if not self.lost:
+            self._transport.abort()
+
+    # What the event loop says: asyncio.Protocol.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        if not self._busy:  # an engine that speaks unasked
+            self._transport.abort()
+            return
+        answer = self._answer
+        self._heard = self._loop.time()
+        malformed: MalformedAnswer | None = None
+        try:
+            answer.feed(data)
+        except MalformedAnswer as error:
+            malformed = error
+        if answer.parts:
+            if self._take is not None:
+                try:
+                    self._take(answer.taken())
+                except Exception as error:
+                    self._fail(error)
+                    return
+            elif sum(map(len, answer.parts)) > _HELD_BYTES:
+                self.pause()
+        if malformed is not None:
+            self._fail(malformed)
+        elif self._take is None or answer.ended:
+            self._wake()
+
+    def eof_received(self) -> None:
+        """See asyncio.Protocol. The transport closes itself."""
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._full = False
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self.lost = True
+        if self._watch is not None:
+            self._watch.cancel()
+        try:
+            if exc is not None and not self._answer.ended:
+                raise exc
+            self._answer.end()
+        except (OSError, EOFError) as error:
+            self._error = self._error or error
+        self._answer.forget()
+        self._owner.gone(self)
+        self._wake()
+
+    def _fail(self, error: Exception) -> None:
+        self._error = self._error or error
+        self._wake()
+        self._transport.abort()
+
+    async def _wait(self) -> None:
+        self._waiter = self._loop.create_future()
+        await self._waiter
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _listen(self) -> None:
+        """End the silence of a busy engine. Armed anew only when it fires, because answers are many."""
+        self._watch = None
+        if not self._busy:
+            return
+        left = self._read_timeout if self._paused else self._heard + self._read_timeout - self._loop.time()
+        if left > 0:
+            self._watch = self._loop.call_later(left, self._listen)
+        elif not self._answer.ended:
+            self._silent = True
+            self._fail(TimeoutError(f"silent for {self._read_timeout:g} s"))

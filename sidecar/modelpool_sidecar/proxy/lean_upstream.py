@@ -1,0 +1,145 @@
+"""The seam to engines, over plain asyncio: connections that are kept, and one second try when a kept one was stale.
+
+The last connection to become idle is the first to be used, so that few stay open. An engine may close an idle
+connection in the moment it is taken: that says nothing about the engine, and the request goes out again on a new one.
+"""
+
+import asyncio
+import ssl
+from functools import cached_property
+from typing import Final
+
+from . import lean_request
+from .lean_connection import Connection
+from .lean_request import Base, Place
+from .lean_response import told
+from .upstream import ClosedBeforeFirstByte, ConnectFailed, UpstreamRequest, UpstreamResponse
+
+_IDLE_SECONDS: Final = 3.0
+"""How long an unused connection is kept: less than the five seconds after which vLLM's server closes it."""
+_KNOWN_BASES: Final = 10_000
+"""Base URLs whose parts are remembered; addresses of engines come and go."""
+_CLOSING_SECONDS: Final = 5.0
+"""What closing all connections may take; the event loop needs a few of its rounds."""
+
+
+class LeanUpstream:
+    """Implements `upstream.Upstream`. Concurrency is bounded by admission, not here."""
+
+    def __init__(self, *, connect_timeout: float, read_timeout: float) -> None:
+        """Both in seconds; `read_timeout` bounds the silence between two pieces, never the whole answer."""
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._bases: dict[str, Base] = {}
+        self._idle: dict[Place, list[Connection]] = {}
+        self._open: set[Connection] = set()
+        self._sweep: asyncio.TimerHandle | None = None
+        self._closed = False
+        self._emptied: asyncio.Future[None] | None = None
+
+    async def open(self, base_url: str, request: UpstreamRequest) -> UpstreamResponse:
+        """See `upstream.Upstream`."""
+        try:
+            base = self._base(base_url)
+        except ValueError as error:
+            raise ConnectFailed(told(error)) from error
+        # A stream cannot be sent twice, so it must not meet a stale connection.
+        kept = self._taken(base.place) if isinstance(request.body, bytes | None) else None
+        connection = kept or await self._connected(base.place, base_url)
+        try:
+            try:
+                return await self._ask(connection, base, request)
+            except ClosedBeforeFirstByte:
+                if kept is None or not kept.stale:
+                    raise
+            return await self._ask(await self._connected(base.place, base_url), base, request)
+        except ClosedBeforeFirstByte as error:
+            raise ClosedBeforeFirstByte(f"{base_url}: {error}") from error
+
+    async def close(self) -> None:
+        """Close all connections, also those in use."""
+        self._closed = True
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for connection in list(self._open):
+            connection.abort()
+        async with asyncio.timeout(_CLOSING_SECONDS):
+            while self._open:
+                self._emptied = asyncio.get_running_loop().create_future()
+                await self._emptied
+        await asyncio.sleep(0)  # the loop lets go of a socket after it has told the protocol
+
+    def _base(self, url: str) -> Base:
+        base = self._bases.get(url)
+        if base is None:
+            if len(self._bases) >= _KNOWN_BASES:
+                self._bases.clear()
+            base = self._bases[url] = lean_request.base_of(url)
+        return base
+
+    async def _ask(self, connection: Connection, base: Base, request: UpstreamRequest) -> UpstreamResponse:
+        try:
+            head = lean_request.head(base, request)
+            await connection.ask(head, request.body, only_head=request.method == "HEAD")
+        except BaseException:
+            connection.abort()
+            raise
+        return connection
+
+    async def _connected(self, place: Place, base_url: str) -> Connection:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(self, place, self._read_timeout),
+                    place.host,
+                    place.port,
+                    ssl=self._tls if place.tls else None,
+                )
+        except (OSError, TimeoutError) as error:
+            raise ConnectFailed(f"{base_url}: {told(error)}") from error
+        self._open.add(connection)
+        return connection
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
+
+    def _taken(self, place: Place) -> Connection | None:
+        """The connection that became idle last, if its engine can be expected to still keep it."""
+        idle = self._idle.get(place)
+        while idle:
+            connection = idle.pop()
+            if not connection.lost and asyncio.get_running_loop().time() - connection.idle_since < _IDLE_SECONDS:
+                return connection
+            connection.abort()
+        return None
+
+    def returned(self, connection: Connection) -> None:
+        """See `lean_connection.Owner`."""
+        if self._closed:
+            connection.abort()
+            return
+        loop = asyncio.get_running_loop()
+        connection.idle_since = loop.time()
+        self._idle.setdefault(connection.place, []).append(connection)
+        if self._sweep is None:
+            self._sweep = loop.call_later(_IDLE_SECONDS, self._clean)
+
+    def gone(self, connection: Connection) -> None:
+        """See `lean_connection.Owner`."""
+        self._open.discard(connection)
+        if self._emptied is not None and not self._open:
+            self._emptied.set_result(None)
+            self._emptied = None
+
+    def _clean(self) -> None:
+        """Close what was idle for too long: the first ones of each list."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for place, idle in list(self._idle.items()):
+            while idle and (idle[0].lost or now - idle[0].idle_since >= _IDLE_SECONDS):
+                idle.pop(0).abort()
+            if not idle:
+                del self._idle[place]
+        self._sweep = loop.call_later(_IDLE_SECONDS, self._clean) if self._idle else None

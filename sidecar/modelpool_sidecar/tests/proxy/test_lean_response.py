@@ -1,0 +1,116 @@
+"""Answers of engines, cut at every byte: what is read does not depend on how it came, and what is wrong is refused."""
+
+import pytest
+
+from modelpool_sidecar.proxy.lean_response import HEAD_BYTES, AnswerReader, MalformedAnswer
+
+OK = b"HTTP/1.1 200 OK\r\n"
+COUNTED = OK + b"Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n"
+WHOLE = {
+    "counted": (COUNTED, True),
+    "chunked": (CHUNKED, True),
+    "trailers": (CHUNKED[:-2] + b"X-Trailer: 1\r\n\r\n", True),
+    "informational": (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + COUNTED, True),
+    "to be closed": (COUNTED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), False),
+    "old": (COUNTED.replace(b"1.1", b"1.0"), False),
+    "upper case": (CHUNKED.replace(b"chunked", b"Chunked").replace(b"Transfer", b"TRANSFER"), True),
+}
+MALFORMED = {
+    "no HTTP": b"hello there\r\n\r\n",
+    "another version": b"HTTP/3.0 200 OK\r\n\r\n",
+    "length and chunked": OK + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunked and length": OK + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+    "two lengths": OK + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+    "length with a sign": OK + b"Content-Length: +5\r\n\r\nhello",
+    "length beyond numbers": OK + b"Content-Length: 99999999999999999999999\r\n\r\nhello",
+    "coding": OK + b"Transfer-Encoding: gzip\r\n\r\nhello",
+    "two codings": OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "folded": OK + b"X-Folded: a\r\n b\r\nContent-Length: 5\r\n\r\nhello",
+    "space before colon": OK + b"Content-Length : 5\r\n\r\nhello",
+    "bare LF": OK + b"X: a\nContent-Length: 5\r\n\r\nhello",
+    "NUL": OK + b"X: a\0\r\nContent-Length: 5\r\n\r\nhello",
+    "chunk size": OK + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    "chunk size with a sign": OK + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n",
+    "chunk longer than said": OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n0\r\n\r\n",
+    "switching": b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+    "head without end": OK + b"".join(b"X-%d: %b\r\n" % (number, b"x" * 1000) for number in range(HEAD_BYTES // 990)),
+}
+PIECES = pytest.mark.parametrize("size", [1, 2, 7, 1_000_000])
+
+
+def read(reader: AnswerReader, data: bytes, size: int) -> bytes:
+    body = b""
+    for begin in range(0, len(data), size):
+        reader.feed(data[begin : begin + size])
+        body += reader.taken() if reader.parts else b""
+    return body
+
+
+@PIECES
+@pytest.mark.parametrize("case", WHOLE.values(), ids=WHOLE.keys())
+def test_an_answer_is_read_in_whatever_pieces(case: tuple[bytes, bool], size: int) -> None:
+    data, lasting = case
+    reader = AnswerReader()
+    for _ in range(2 if lasting else 1):
+        reader.expect(only_head=False)
+        assert reader.untouched
+        assert read(reader, data, size) == b"hello"
+        assert (reader.status, reader.here, reader.ended, reader.lasting) == (200, True, True, lasting)
+        assert "Link" not in dict(reader.headers)
+        assert "X-Trailer" not in dict(reader.headers)
+
+
+@PIECES
+@pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED.keys())
+def test_what_is_no_answer_is_refused(data: bytes, size: int) -> None:
+    reader = AnswerReader()
+    with pytest.raises(MalformedAnswer):
+        read(reader, data, size)
+    assert not reader.ended
+    assert not reader.lasting
+
+
+@PIECES
+def test_headers_keep_their_order_case_and_bytes(size: int) -> None:
+    reader = AnswerReader()
+    read(reader, b"HTTP/1.1 404 \r\nX-b:  1 \r\nx-A: \xc3\xa4\xff\r\nX-b: 2\r\nContent-Length: 0\r\n\r\n", size)
+    assert reader.status == 404
+    assert reader.headers == [("X-b", "1"), ("x-A", "ä\udcff"), ("X-b", "2"), ("Content-Length", "0")]
+
+
+@pytest.mark.parametrize(("data", "whole"), [(OK + b"\r\nhello", True), (COUNTED[:-1], False), (CHUNKED[:-1], False)])
+def test_only_a_body_without_a_length_ends_with_its_connection(data: bytes, whole: bool) -> None:
+    reader = AnswerReader()
+    assert b"hello".startswith(read(reader, data, 3))
+    assert not reader.ended
+    if whole:
+        reader.end()
+    else:
+        with pytest.raises(EOFError):
+            reader.end()
+    assert reader.ended is whole
+
+
+@pytest.mark.parametrize("more", [b"rubbish", COUNTED])
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_follows_a_whole_answer_spoils_the_connection_alone(more: bytes, apart: bool) -> None:
+    reader = AnswerReader()
+    for piece in (COUNTED, more) if apart else (COUNTED + more,):
+        reader.feed(piece)
+    assert reader.taken() == b"hello"
+    assert (reader.status, reader.ended, reader.lasting) == (200, True, False)
+
+
+def test_an_answer_to_head_has_no_body() -> None:
+    reader = AnswerReader()
+    reader.expect(only_head=True)
+    reader.feed(OK + b"Content-Length: 5\r\n\r\n")
+    assert (reader.ended, reader.lasting, reader.parts) == (True, False, [])
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_some_answers_never_have_a_body(status: int) -> None:
+    reader = AnswerReader()
+    reader.feed(b"HTTP/1.1 %d X\r\n\r\n" % status)
+    assert (reader.status, reader.ended, reader.lasting) == (status, True, True)
