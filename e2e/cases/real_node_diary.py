@@ -3,10 +3,14 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from real_node_release import GATEWAY, NAMESPACE
 
 from modelpool_cluster.node.cluster import NodeCluster
+
+MISSING: Final = "This could not be had: "
+"""Begins what stands in the place of something that could not be had."""
 
 
 def write(cluster: NodeCluster, folder: Path) -> list[str]:
@@ -27,6 +31,7 @@ def write(cluster: NodeCluster, folder: Path) -> list[str]:
         _note(folder / name, lambda page=page: kubectl("get", "--raw", f"{proxied}/{page}"))  # type: ignore[misc]
     _note(folder / "node.txt", lambda: "\n".join(cluster.log_tails(200)))
     _note(folder / "containers.txt", lambda: _container_logs(cluster, folder / "logs"))
+    _note(folder / "gateway-access.jsonl", lambda: _access_log(folder / "logs"))
     return sorted(path.name for path in folder.iterdir())
 
 
@@ -48,8 +53,14 @@ def _container_logs(cluster: NodeCluster, folder: Path) -> str:
     return "\n".join(states)
 
 
+def _access_log(logs: Path) -> str:
+    """Return the gateways' records of requests, of all their lives, oldest first."""
+    lines = [line for log in logs.glob(f"{NAMESPACE}.{GATEWAY}-*.log") for line in log.read_text().splitlines()]
+    return "".join(f"{line}\n" for line in sorted(line for line in lines if '"request_id"' in line))
+
+
 def _note(target: Path, look: Callable[[], str]) -> None:
     try:
         target.write_text(look())
     except Exception as exc:  # what could not be had is said in its place
-        target.write_text(f"{type(exc).__name__}: {exc}\n")
+        target.write_text(f"{MISSING}{type(exc).__name__}: {exc}\n")

@@ -1,7 +1,10 @@
 """A pool of simulated engines on the node's one card: applied, watched, its pods' starts read from their logs."""
 
+import contextlib
+import fcntl
 import itertools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,8 +14,10 @@ import yaml
 from real_node_release import ROOT, Object
 
 from modelpool_cluster import images, waiting
+from modelpool_cluster.node import addresses
 from modelpool_cluster.node.cluster import NodeCluster
 from modelpool_cluster.rest import MERGE
+from modelpool_engines import cards
 
 EXAMPLE: Final = ROOT / "examples" / "simulated.yaml"
 POOL: Final = "simulated"
@@ -39,7 +44,7 @@ def manifest(file: Path = EXAMPLE) -> Object:
 class Start:
     """One start of an engine, from taking the card to answering its health check."""
 
-    pod: str
+    model: str
     began: datetime
     ended: datetime
 
@@ -52,8 +57,8 @@ class Pool:
     namespace: str
     name: str = POOL
     vllm_models: tuple[str, ...] = VLLM_MODELS
-    size: int = 3
-    """How many models it has."""
+    names: tuple[str, ...] = (*VLLM_MODELS, OLLAMA_MODEL)
+    """All its models."""
 
     @classmethod
     def of(cls, cluster: NodeCluster, namespace: str, pool: Object) -> Self:
@@ -64,7 +69,7 @@ class Pool:
             namespace=namespace,
             name=pool["metadata"]["name"],
             vllm_models=tuple(one["name"] for one in models if one["engine"] == "vllm"),
-            size=len(models),
+            names=tuple(one["name"] for one in models),
         )
 
     @property
@@ -100,7 +105,7 @@ class Pool:
 
     def wait_until_ready(self, *, timeout: float = START_SECONDS) -> None:
         """Wait until all models are ready and served by what they should be."""
-        ready = f"{self.size}/{self.size}"
+        ready = f"{len(self.names)}/{len(self.names)}"
 
         def look() -> bool:
             status = self.status()
@@ -142,12 +147,10 @@ class Pool:
         """Return the last start of every vLLM engine, in the order in which they began."""
         found = []
         for model in self.vllm_models:
-            for pod in self.pods(model):
-                name = pod["metadata"]["name"]
-                log = self.cluster.kubectl("logs", f"--namespace={self.namespace}", "--timestamps", name)
-                times = {what: datetime.fromisoformat(_short(time)) for time, what in _LINE.findall(log)}
-                assert times.keys() == {"Starting", "Ready"}, f"{name} did not start:\n{log[-2000:]}"
-                found.append(Start(pod=name, began=times["Starting"], ended=times["Ready"]))
+            log = self.log(model)
+            times = {what: datetime.fromisoformat(_short(time)) for time, what in _LINE.findall(log)}
+            assert times.keys() == {"Starting", "Ready"}, f"{model} did not start:\n{log[-2000:]}"
+            found.append(Start(model=model, began=times["Starting"], ended=times["Ready"]))
         return sorted(found, key=lambda start: start.began)
 
     def assert_started_one_by_one(self) -> None:
@@ -156,6 +159,39 @@ class Pool:
         assert len(starts) == len(self.vllm_models), starts
         for one, other in itertools.pairwise(starts):
             assert one.ended <= other.began, f"two starts overlap: {one} and {other}"
+
+    def log(self, model: str) -> str:
+        """Return what a vLLM model's one container has written since it was started, each line with its time."""
+        (pod,) = self.pods(model)
+        return self.cluster.kubectl("logs", f"--namespace={self.namespace}", "--timestamps", pod["metadata"]["name"])
+
+    def cache_folder(self) -> Path:
+        """Return the folder that is the pool's cache volume."""
+        pod = next(pod for pod in self.pods() if pod["metadata"].get("annotations", {}).get(_NAME_ANNOTATION))
+        claims = {one["name"]: one.get("persistentVolumeClaim") for one in pod["spec"]["volumes"]}
+        claim = f"/api/v1/namespaces/{self.namespace}/persistentvolumeclaims/{claims['cache']['claimName']}"
+        volume = self.cluster.api.get(claim)["spec"]["volumeName"]
+        return Path(self.cluster.api.get(f"/api/v1/persistentvolumes/{volume}")["spec"]["hostPath"]["path"])
+
+    def card(self, index: int, memory: int) -> cards.Card:
+        """Return the account of a simulated card of so many bytes, which the engines' pods share."""
+        return cards.Card(folder=self.cache_folder() / "simulated-cards", index=index, memory=memory)
+
+    @contextlib.contextmanager
+    def holding_card(self, index: int, name: str) -> Iterator[None]:
+        """Hold a card's lock under a name, as an engine that takes long to start does."""
+        path = self.cache_folder() / "locks" / f"{addresses.NODE}-card-{index}.lock"
+        with path.open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock.truncate()
+            lock.write(name)
+            lock.flush()
+            yield
+
+    def restarts(self, model: str) -> int:
+        """Return how often a vLLM model's one container was started again."""
+        (pod,) = self.pods(model)
+        return sum(status["restartCount"] for status in pod["status"].get("containerStatuses", ()))
 
     def kill_engine(self, model: str) -> str:
         """Kill a vLLM server in its container, as a crash would; returns the name of the pod."""

@@ -1,0 +1,42 @@
+"""What a case that fails leaves: a folder with all that somebody would ask for."""
+
+import json
+from pathlib import Path
+
+import real_node_diary
+from real_node_pool import MODEL, Pool
+from real_node_release import Release
+
+from modelpool_cluster import waiting
+
+
+def test_a_failed_case_leaves_what_one_asks_for(release: Release, pool: Pool, tmp_path: Path) -> None:
+    before = pool.restarts(MODEL)
+    pod = pool.kill_engine(MODEL)
+    waiting.wait_for(f"a restart of {MODEL}", lambda: pool.restarts(MODEL) > before)
+    pool.wait_until_ready()
+    answer = release.chat(MODEL)
+
+    files = real_node_diary.write(release.cluster, tmp_path)
+
+    assert {name: (tmp_path / name).read_text() for name in files if name.endswith(".txt")}.keys() == {
+        "containers.txt", "describe.txt", "events.txt", "gateway-metrics.txt", "gateway-modelpool-routes.txt",
+        "node.txt", "pods.txt",
+    }  # fmt: skip
+    text = {name: (tmp_path / name).read_text() for name in files if name != "logs"}
+    broken = {name: said for name, said in text.items() if real_node_diary.MISSING in said}
+    assert not broken
+    assert pod in text["pods.txt"]
+    assert pod in text["describe.txt"]
+    assert "Started" in text["events.txt"]
+    assert "modelpool_gateway_requests_total" in text["gateway-metrics.txt"]
+    assert MODEL in text["gateway-modelpool-routes.txt"]
+    assert MODEL in text["routes.yaml"]
+    assert "kubelet" in text["node.txt"]
+    assert "readyModels: 3/3" in text["pools.yaml"]
+    requests = [json.loads(line)["request_id"] for line in text["gateway-access.jsonl"].splitlines()]
+    assert answer.headers["X-Request-Id"] in requests
+    log = tmp_path / "logs" / f"{pool.namespace}.{pod}.vllm.log"
+    assert "start_engine: Ready" in log.read_text()
+    assert "start_engine: Starting" in log.with_suffix(".previous.log").read_text()
+    release.wait_for_route(MODEL, "primary")
