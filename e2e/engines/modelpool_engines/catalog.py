@@ -51,6 +51,7 @@ _MODELS = {
     "qwen/qwen3-4b-instruct-2507": _known(8.05, 144, 262144, "4.0B"),
     "qwen/qwen3-4b-instruct-2507-fp8": _known(4.4, 144, 262144, "4.0B"),
     "qwen/qwen3-0.6b": _known(1.2, 112, 40960, "0.6B", thinking=True),
+    "redhatai/qwen3-8b-speculator.eagle3": _known(0.8, 4, 40960, "0.4B"),
     "google/gemma-3-4b-it": _known(8.6, 20, 131072, "4.3B", vision=True),
     "redhatai/gemma-3-4b-it-quantized.w4a16": _known(3.9, 20, 131072, "4.3B", vision=True),
     "gaunernst/gemma-3-4b-it-int4-awq": _known(3.5, 20, 131072, "4.3B", vision=True),

@@ -37,7 +37,7 @@ def split(text: str) -> list[str]:
 
 def count(text: str) -> int:
     """Count the tokens of a text."""
-    return sum(1 for _ in _TOKEN.finditer(text))
+    return len(_TOKEN.findall(text))
 
 
 def sentences(topic: str, seed: int) -> Iterator[str]:

@@ -82,7 +82,8 @@ class Runners:
         self, model: Model, *, keep_alive: float | None = None, context: int | None = None
     ) -> AsyncIterator[Runner]:
         """Have the model in memory for as long as the block runs; raises BusyError."""
-        wanted = min(context or self._settings.context_length, model.known.context)
+        trained = self._settings.trained_context or model.known.context
+        wanted = min(context or self._settings.context_length, trained)
         runner = self._ready(model, context, wanted)
         if runner is None:
             if self.pending > self._settings.max_queue:

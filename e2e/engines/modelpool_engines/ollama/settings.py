@@ -60,6 +60,8 @@ class Settings:
     """Each runner dies after so many generated tokens. SIGUSR1 kills all runners at once."""
     embedding_dimensions: int = 128
     """Length of embedding vectors."""
+    trained_context: int | None = None
+    """Longest sequence that models were trained for; absent: known or guessed from the model's name."""
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -81,6 +83,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         "sentences": int,
         "die_after_tokens": int,
         "embedding_dimensions": int,
+        "trained_context": int,
         "load_seconds": float,
         "prefill_tokens_per_second": float,
         "decode_tokens_per_second": float,

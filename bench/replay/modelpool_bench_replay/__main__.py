@@ -1,0 +1,48 @@
+"""`python -m modelpool_bench_replay`: fit, run every scenario with both sets of speeds, print tables and JSON lines."""
+
+import argparse
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+from modelpool_bench_replay import fitting, pipeline, report, runs, scenarios, timeline
+from modelpool_bench_replay.speeds import SpeedSet
+
+
+def main() -> None:
+    """Run; leaves with status 1 when a figure that must hold does not."""
+    parser = argparse.ArgumentParser(prog="modelpool_bench_replay", description=__doc__)
+    parser.add_argument("--speeds", choices=[one.value for one in SpeedSet], help="only this set; default: both")
+    parser.add_argument("--scenario", action="append", choices=[one.name for one in scenarios.ALL], help="default: all")
+    parser.add_argument("--at-once", type=int, action="append", help=f"default: {runs.AT_ONCE}")
+    parser.add_argument("--compression", type=float, default=40.0, help="simulated seconds per second; default: 40")
+    parser.add_argument("--pictures", type=Path, help="folder for a timeline of each scenario")
+    options = parser.parse_args()
+    sys.exit(asyncio.run(_run(options)))
+
+
+async def _run(options: argparse.Namespace) -> int:
+    recorded = pipeline.read()
+    rates = fitting.fit(recorded)
+    print(report.of_fit(recorded, rates))
+    chosen = [one for one in scenarios.ALL if not options.scenario or one.name in options.scenario]
+    at_once = tuple(options.at_once or runs.AT_ONCE)
+    sets = [SpeedSet(options.speeds)] if options.speeds else list(SpeedSet)
+    done: list[runs.Run] = []
+    for scenario in chosen:
+        for speeds in sets if scenario.pool else [None]:
+            began = time.monotonic()
+            fresh = await runs.run(scenario, speeds, recorded, compression=options.compression, at_once=at_once)
+            done += fresh
+            name = f"{scenario.name} ({speeds.value})" if speeds else scenario.name
+            print(f"{name}: {time.monotonic() - began:.1f} s", file=sys.stderr)
+            if options.pictures:
+                timeline.write(options.pictures, fresh)
+    print(report.of_runs(recorded, done, compression=options.compression))
+    print(report.json_lines(recorded, done))
+    return 0
+
+
+if __name__ == "__main__":
+    main()

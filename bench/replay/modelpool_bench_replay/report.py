@@ -1,0 +1,106 @@
+"""What a reader sees: the fit with its residuals, the table, what must hold, and the JSON lines. Pure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from modelpool_bench_replay import fitting
+from modelpool_bench_replay.fitting import Rates
+from modelpool_bench_replay.pipeline import Kind, Pipeline, critical_path, in_recorded_order
+from modelpool_bench_replay.runs import Run
+from modelpool_bench_replay.speeds import SpeedSet
+
+
+def of_fit(pipeline: Pipeline, rates: Mapping[str, Rates]) -> str:
+    """Return what the recording says of speeds, and by how much it contradicts itself."""
+    lines = ["The recorded Ollama, fitted: tokens per second read and written by each model", ""]
+    for model, one in rates.items():
+        reading = f"{1 / one.reading:,.0f}" if one.reading else "too fast to tell"
+        note = f"  (one sort of call: {one.scaled_from}'s rates, scaled)" if one.scaled_from else ""
+        lines.append(f"  {model:<30}{reading:>10} {1 / one.writing:>8.1f}{note}")
+    lines += ["", "Residuals, seconds by which the fit is longer than the recording", ""]
+    errors = fitting.residuals(dict(rates), pipeline)
+    lines += [f"  {step.name:<30}{step.seconds:>10.1f} {errors[step.name]:>+8.2f}" for step in pipeline.calls()]
+    recorded = pipeline.recorded
+    path = critical_path(pipeline.steps, in_recorded_order(pipeline.steps))
+    text = sum(errors[step.name] for step in pipeline.calls() if step.kind is Kind.LLM)
+    lines += [
+        f"  {'all text calls':<30}{pipeline.seconds(Kind.LLM):>10.1f} {text:>+8.2f}",
+        "",
+        f"As recorded, the steps take {path:.1f} s: {recorded.query_seconds:.1f} with all switches but one hidden.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def of_runs(pipeline: Pipeline, done: Sequence[Run], *, compression: float) -> str:
+    """Return the table of all runs, one section for each set of speeds."""
+    head = (
+        f"  {'scenario':<30}{'at once':>8}{'LLM s':>8}{'+vision':>8}{'query s':>9}{'per min':>9}{'switches':>9}"
+        f"{'busy':>6}{'GiB':>7}"
+    )
+    sections: list[str] = []
+    for chosen in (None, *SpeedSet):
+        part = [run for run in done if run.speeds is chosen]
+        if part:
+            sections += [_title(chosen), "", head, *map(_row, part), ""]
+    predicted = pipeline.predicted
+    expected = f"LLM {_range(predicted.llm_seconds)} s, query {_range(predicted.query_seconds)} s"
+    sections += [
+        f"Predicted for the pool: {expected}, {predicted.queries_per_minute:g} queries/min.",
+        f"LLM: seconds with a text call under way; +vision: with any call. Time was compressed {compression:g} times.",
+        "",
+    ]
+    for run in done:
+        if run.ideal_seconds is not None:
+            more = run.calls_seconds / run.ideal_seconds - 1
+            sections.append(
+                f"Distortion, {run.scenario.title}: all calls took {run.calls_seconds:.1f} s, {run.ideal_seconds:.1f} "
+                f"by the engines' model of time ({more:+.1%}): processes, sockets and the gateway, compressed as well."
+            )
+    return "\n".join([*sections, ""])
+
+
+def json_lines(pipeline: Pipeline, done: Sequence[Run]) -> str:
+    """Return a line for each measure: the ratio to the recorded Ollama in the same run, and both raw figures."""
+    reference = {run.figures.queries: run.figures for run in done if run.scenario.pool is None}
+    lines = []
+    for run in done:
+        ollama = reference.get(run.figures.queries)
+        if run.speeds is None or ollama is None:
+            continue
+        mine, theirs = asdict(run.figures), asdict(ollama)
+        for name, larger_is_better in (
+            ("llm_seconds", False),
+            ("model_seconds", False),
+            ("query_seconds", False),
+            ("per_minute", True),
+        ):
+            ratio = mine[name] / theirs[name] if larger_is_better else theirs[name] / mine[name]
+            measure = f"replay/{run.speeds.value}/{run.scenario.name}/{run.figures.queries}/{name}"
+            line = {"measure": measure, "ratio": round(ratio, 3), "modelpool": round(mine[name], 3)}
+            lines.append(json.dumps({**line, "ollama": round(theirs[name], 3)}))
+    return "\n".join(lines)
+
+
+def _range(ends: tuple[float, float]) -> str:
+    return f"{ends[0]:g} to {ends[1]:g}"
+
+
+def _title(chosen: SpeedSet | None) -> str:
+    match chosen:
+        case None:
+            return "The recorded Ollama"
+        case SpeedSet.SAME:
+            return "Same speed: vLLM as fast per token as the recorded Ollama"
+        case SpeedSet.PUBLISHED:
+            return "Published speed: vLLM with 4 bit weights on a 24 GB card (RTX 4090)"
+
+
+def _row(run: Run) -> str:
+    one = run.figures
+    name = run.scenario.title if one.queries == 1 else ""
+    return (
+        f"  {name:<30}{one.queries:>8}{one.llm_seconds:>8.1f}{one.model_seconds:>8.1f}{one.query_seconds:>9.1f}"
+        f"{one.per_minute:>9.2f}{one.switches:>9}{one.busy:>6.0%}{one.resident_gib:>7.1f}"
+    )

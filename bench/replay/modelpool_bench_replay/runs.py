@@ -1,0 +1,114 @@
+"""Run a scenario: start its processes, ask with 1, 4 and 16 queries at once, and see what the cards did."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from modelpool_bench_replay import fitting, ideal, measures, roofline, speeds, stage
+from modelpool_bench_replay.client import Client, Span
+from modelpool_bench_replay.measures import Figures
+from modelpool_bench_replay.pipeline import Pipeline
+from modelpool_bench_replay.scenarios import Scenario
+from modelpool_bench_replay.speeds import Pace, SpeedSet
+
+AT_ONCE: Final = (1, 4, 16)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """So many queries at once in one scenario."""
+
+    scenario: Scenario
+    speeds: SpeedSet | None
+    """None: the recorded Ollama's own."""
+    figures: Figures
+    spans: tuple[Span, ...]
+    ideal_seconds: float | None
+    """What all calls of one sequential query would take together by the engines' model of time; else None."""
+
+    @property
+    def calls_seconds(self) -> float:
+        """What all its calls took together."""
+        return sum(span.seconds for span in self.spans if span.model)
+
+
+def paces(scenario: Scenario, chosen: SpeedSet | None, pipeline: Pipeline) -> dict[str, Pace]:
+    """Return the speeds of a scenario's engines by the names that they are given."""
+    rates = fitting.fit(pipeline)
+    if chosen is None:
+        return speeds.of_ollama(rates)
+    plain = speeds.of_vllm(chosen, rates, pipeline)
+    return {model: speeds.drafting(pace) if model in scenario.drafting else pace for model, pace in plain.items()}
+
+
+async def run(
+    scenario: Scenario, chosen: SpeedSet | None, pipeline: Pipeline, *, compression: float, at_once: tuple[int, ...]
+) -> list[Run]:
+    """Return a run for each number of queries at once, one after the other on the same processes."""
+    told = paces(scenario, chosen, pipeline)
+    order = scenario.order(pipeline.steps)
+    done = []
+    async with (
+        _folder() as folder,
+        _stage(scenario, folder, told, pipeline, compression) as place,
+        aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=300), connector=aiohttp.TCPConnector(limit=0)
+        ) as session,
+    ):
+        client = Client(session=session, url=place.url, compression=compression, expected_backend=place.backend)
+        if scenario.pool is None:
+            # The first query finds in memory what another left there; a pool's models are there anyway.
+            await client.run(pipeline.steps, order, queries=1)
+        for queries in at_once:
+            worked, loads = place.worked(), place.loads()
+            spans = await client.run(pipeline.steps, order, queries=queries)
+            measured = measures.figures(
+                spans,
+                switches=place.loads() - loads,
+                worked=(place.worked() - worked) * compression,
+                cards=place.cards,
+                resident=place.resident(),
+            )
+            alone = _ideal(told, pipeline, scenario) if queries == 1 and not scenario.together else None
+            done.append(Run(scenario=scenario, speeds=chosen, figures=measured, spans=spans, ideal_seconds=alone))
+    return done
+
+
+def _ideal(told: Mapping[str, Pace], pipeline: Pipeline, scenario: Scenario) -> float:
+    """Return what the calls take on engines that do nothing else, with the switches of a sequential query."""
+    serving = {model: model if scenario.pool is None else SERVED_BY.get(model, model) for model in pipeline.models()}
+    seconds = sum(
+        ideal.alone(
+            told[serving[step.model]],
+            step,
+            draft_tokens=roofline.DRAFT_TOKENS if serving[step.model] in scenario.drafting else 0,
+        )
+        for step in pipeline.calls()
+    )
+    recorded = pipeline.recorded
+    return seconds + (recorded.switches * recorded.switch_seconds if scenario.pool is None else 0.0)
+
+
+SERVED_BY: Final = {"cogito:8b": "qwen3:8b", "gemma3:4b": "qwen2.5-vl:7b"}
+"""In the pool that the recorded client is asked with, one-card.yaml."""
+
+
+def _stage(
+    scenario: Scenario, folder: Path, told: Mapping[str, Pace], pipeline: Pipeline, compression: float
+) -> AbstractAsyncContextManager[stage.Stage]:
+    if scenario.pool is None:
+        return stage.ollama(folder, pipeline, told, compression=compression)
+    return stage.pool(scenario.pool, folder, told, cards=scenario.cards, compression=compression)
+
+
+@asynccontextmanager
+async def _folder() -> AsyncIterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="modelpool-replay-", ignore_cleanup_errors=False) as folder:
+        yield Path(folder)
+        await asyncio.sleep(0)
