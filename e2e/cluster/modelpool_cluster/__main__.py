@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     binaries = commands.add_parser("binaries", help="find, fetch or build all programs, and say where they are")
     binaries.set_defaults(run=_binaries)
-    images = commands.add_parser("images", help="build the container images, and say how large and how quick they are")
+    images = commands.add_parser("images", help="build the container images, and hold them to size and start time")
     images.set_defaults(run=_images)
     up = commands.add_parser("up", help="start a control plane and keep it until Ctrl-C")
     up.add_argument("--node", action="store_true", help="with a real node in place of fake ones; Linux, root")
@@ -55,9 +55,11 @@ def _binaries(options: argparse.Namespace) -> int:
 
 
 def _images(options: argparse.Namespace) -> int:
-    for line in report.lines(build(current(), _say)):
+    settings = current()
+    found = report.examine(build(settings, _say), settings.scratch)
+    for line in found.lines():
         _say(line)
-    return 0
+    return 1 if found.problems else 0
 
 
 def _clean(options: argparse.Namespace) -> int:

@@ -1,34 +1,61 @@
-"""How large the images are. Reads archives and nothing else."""
+"""How large the images are, how quick the gateway's is, and whether that is what was promised."""
 
 from __future__ import annotations
 
-import json
-import tarfile
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from . import context
+from . import held, starting
 from .building import Images
+from .contents import Contents, read
 
 
-def lines(images: Images) -> Iterator[str]:
-    """Yield a line per image, for people: its size, and what of it stands above the base."""
-    yield f"Built by {images.builder} in {images.seconds:.1f} s: {images.folder}"
-    sizes = {target: layer_bytes(images.archive(target)) for target in context.TARGETS}
-    base = {digest for digest, _ in next(iter(sizes.values()))}
-    for layers in sizes.values():
-        base &= {digest for digest, _ in layers}
-    for target, layers in sizes.items():
-        whole = sum(size for _, size in layers)
-        above = sum(size for digest, size in layers if digest not in base)
-        yield f"{Images.name(target):28} {whole / 1e6:6.1f} MB, {above / 1e6:6.1f} MB above its base"
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What was found."""
+
+    images: Images
+    contents: Mapping[str, Contents]
+    ready_seconds: float | None
+    """None where containers cannot be run."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What does not hold."""
+        return tuple(held.problems(self.contents, self.ready_seconds))
+
+    def lines(self) -> Iterator[str]:
+        """Yield it for people."""
+        yield f"Built by {self.images.builder} in {self.images.seconds:.1f} s: {self.images.folder}"
+        above = held.above_base(self.contents)
+        for target, one in self.contents.items():
+            whole = sum(size for _, size in one.layers)
+            limit = held.BYTES_ABOVE_BASE[target]
+            yield (
+                f"{Images.name(target):28} {whole / 1e6:6.1f} MB, {above[target] / 1e6:6.1f} MB above its base"
+                f" (at most {limit / 1e6:g})"
+            )
+        if self.ready_seconds is None:
+            yield "The gateway's start is not measured: that takes Linux, root and runc"
+        else:
+            yield (
+                f"The gateway is ready {self.ready_seconds:.2f} s after its container's start"
+                f" (at most {held.READY_SECONDS:g}), as user {starting.USER} on a read-only root"
+            )
+        yield from (f"NOT HELD: {problem}" for problem in self.problems)
 
 
-def layer_bytes(archive: Path) -> list[tuple[str, int]]:
-    """Return the layers of the one image in an archive that docker loads, with their uncompressed sizes."""
-    with tarfile.open(archive) as tarball:
-        manifest = tarball.extractfile("manifest.json")
-        if manifest is None:
-            raise ValueError(f"{archive} is no archive that docker loads")
-        names = json.load(manifest)[0]["Layers"]
-        return [(name, tarball.getmember(name).size) for name in names]
+def examine(images: Images, scratch: Path | None) -> Report:
+    """Look into the images and start the gateway's.
+
+    Args:
+        images: the built ones.
+        scratch: where it may be unpacked; None means the usual place.
+
+    Raises:
+        starting.NotReadyError: the gateway did not start.
+    """
+    contents = {target: read(images.archive(target)) for target in held.BYTES_ABOVE_BASE}
+    seconds = starting.seconds_to_ready(images.archive("sidecar"), scratch) if starting.possible() else None
+    return Report(images=images, contents=contents, ready_seconds=seconds)
