@@ -14,6 +14,7 @@ import pytest
 
 from modelpool_cluster import leftovers
 from modelpool_cluster.controlplane import layout, supervise
+from modelpool_cluster.node import cgroups
 
 SLEEP = [sys.executable, "-S", "-c", "import signal; signal.pause()"]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is tested reads /proc")
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is tested 
 
 @pytest.fixture(autouse=True)
 def _no_groups_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leftovers.cgroups, "sweep", list)
+    monkeypatch.setattr(cgroups, "sweep", list)
 
 
 @pytest.fixture
