@@ -56,7 +56,7 @@ def arguments(
         ours += [source.repository, *(("--revision", source.revision) if source.revision else ())]
     elif isinstance(source, Claim):
         ours += [f"{weights_folder}/{source.path}".rstrip("/")]
-    ours += ["--served-model-name", model.name, *model.aliases]
+    ours += ["--served-model-name", model.name]  # no alias: the gateway translates, so that one moves without a restart
     ours += ["--host", host, "--port", str(port)]
     told = access.fraction if access is not None and access.fraction is not None else share.fraction
     ours += ["--gpu-memory-utilization", f"{told:g}"]

@@ -74,7 +74,7 @@ PARTS: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
     "aliases": (
         vllm("qwen3:8b", 0.5, aliases=["qwen3", "gemma3:4b"]),
         {},
-        ["--served-model-name", "qwen3:8b", "qwen3", "gemma3:4b", "--host"],
+        ["--served-model-name", "qwen3:8b", "--host"],
     ),
     "a cache": (
         vllm("a", 0.5, kvCacheMemory="2Gi"),
