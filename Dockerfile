@@ -1,4 +1,5 @@
-# Three images out of one file: `--target operator`, `--target sidecar` and `--target engines` (simulated engines).
+# Out of one file: `--target operator`, `--target sidecar`, `--target engines` (simulated engines) and, for a test that
+# asks from within the cluster, `--target clients`.
 # Nothing is installed that the locks in requirements/ do not name with its hash.
 
 # What the programs run on: any image with python3 and CA certificates.
@@ -43,6 +44,11 @@ RUN python3 -m pip --python /opt/venv/bin/python3 install --no-deps --no-index /
  && ln -s modelpool-fake-vllm /opt/venv/bin/vllm \
  && ln -s modelpool-fake-ollama /opt/venv/bin/ollama
 
+FROM builder AS clients-venv
+COPY requirements/clients.lock requirements/
+RUN python3 -m venv --without-pip /opt/venv \
+ && python3 -m pip --python /opt/venv/bin/python3 install --require-hashes -r requirements/clients.lock
+
 # No pip, no shell profile, no writable path is needed: the chart runs it with a read-only root filesystem.
 FROM ${BASE} AS runtime
 RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensurepip
@@ -67,6 +73,10 @@ COPY --from=engines-venv /opt/venv /opt/venv
 EXPOSE 8000 11434
 # As root, as the real engines' images: their volumes belong to it. The operator drops what root could do beyond that.
 USER 0:0
+
+FROM runtime AS clients
+LABEL org.opencontainers.image.title="Clients of ModelPool"
+COPY --from=clients-venv /opt/venv /opt/venv
 
 FROM runtime AS operator
 LABEL org.opencontainers.image.title="ModelPool operator"

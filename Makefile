@@ -82,9 +82,10 @@ lock: setup ## Renew requirements/*.lock from pyproject.toml
 	@$(COMPILE) --all-extras --group dev requirements/build.in pyproject.toml -o requirements/dev.lock
 	@for name in $(filter-out demo,$(LOCKS)); do \
 	  $(COMPILE) --constraints requirements/dev.lock --extra $$name pyproject.toml -o requirements/$$name.lock; done
+	@$(COMPILE) --constraints requirements/dev.lock requirements/clients.in -o requirements/clients.lock
 	@$(COMPILE) --constraints requirements/dev.lock --extra demo requirements/build.in pyproject.toml -o requirements/demo.lock
 
 clean: ## Remove what the targets made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache dist
 
-.PHONY: help setup demo test fuzz start-order gpu-facts test-engines e2e e2e-clean images lint format lock clean
+.PHONY: help setup demo test fuzz start-order gpu-facts test-engines e2e e2e-clean rbac-audit images lint format lock clean

@@ -43,8 +43,8 @@ class Images:
 
     @property
     def archives(self) -> list[Path]:
-        """All archives."""
-        return [self.archive(target) for target in context.TARGETS]
+        """The archives of the project's programs; the clients are what one test brings."""
+        return [self.archive(target) for target in context.PROGRAMS]
 
     @staticmethod
     def name(target: str) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[4]
 """The repository."""
-TARGETS = ("operator", "sidecar", "engines")
+PROGRAMS = ("operator", "sidecar", "engines")
+TARGETS = (*PROGRAMS, "clients")
 """Of the Dockerfile; each is an image `modelpool/<target>`."""
 _PARTS = ("Dockerfile", "LICENSE", "README.md", "pyproject.toml", "requirements", "operator", "sidecar", "cli")
 _PARTS_BELOW = ("e2e/engines",)

@@ -1,0 +1,76 @@
+"""A program in a pod of another namespace asks through the packages `openai` and `ollama`, by the cluster's DNS."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from real_node_pool import OLLAMA_MODEL, VLLM_MODELS, Pool
+from real_node_release import GATEWAY, NAMESPACE, Release
+
+from modelpool_cluster import waiting
+from modelpool_cluster.images import Images
+
+SCRIPT: Final = Path(__file__).with_name("asking.py")
+_CLIENTS: Final = "clients"
+
+
+@pytest.fixture(scope="module")
+def told(release: Release, pool: Pool, node_images: Images) -> Iterator[dict[str, Any]]:
+    """What the program in the pod printed."""
+    cluster = release.cluster
+    cluster.import_images(node_images.archive("clients"))
+    cluster.add_namespace(_CLIENTS)
+    restricted = {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
+    cluster.api.patch(f"/api/v1/namespaces/{_CLIENTS}", {"metadata": restricted})
+    files = {"metadata": {"name": "program"}, "data": {SCRIPT.name: SCRIPT.read_text()}}
+    cluster.api.create(f"/api/v1/namespaces/{_CLIENTS}/configmaps", files)
+    cluster.api.create(f"/api/v1/namespaces/{_CLIENTS}/pods", _pod())
+
+    def ended() -> bool:
+        (found,) = cluster.pods(_CLIENTS)
+        assert found["status"]["phase"] in ("Succeeded", "Failed"), found["status"]
+        return True
+
+    waiting.wait_for("the program's end", ended, timeout=90)
+    printed = cluster.kubectl("logs", f"--namespace={_CLIENTS}", "asking")
+    assert printed.startswith("{"), printed
+    yield json.loads(printed)
+    cluster.remove_namespace(_CLIENTS)
+
+
+@pytest.mark.parametrize("package", ["openai", "ollama"])
+def test_a_pod_asks_through_the_packages_that_people_use(told: dict[str, Any], package: str) -> None:
+    said = told[package]
+    print(json.dumps({**said, "embedding": said["embedding"][:3]}))
+    assert said["chat"]
+    assert said["model"] == "qwen3:8b"
+    assert said["pieces"] > 3, "a stream comes in pieces"
+    assert said["ended"] == "length"
+    assert len(said["embedding"]) > 8
+    assert any(said["embedding"])
+    assert set(said["models"]) >= {*VLLM_MODELS, OLLAMA_MODEL}
+    assert said["error"]["status"] == 404
+    assert "absent:1b" in said["error"]["text"]
+
+
+def _pod() -> dict[str, Any]:
+    container = {
+        "name": "asking",
+        "image": Images.name("clients"),
+        "imagePullPolicy": "Never",
+        "command": ["python3", f"/program/{SCRIPT.name}", f"{GATEWAY}.{NAMESPACE}.svc"],
+        "securityContext": {
+            "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True,
+        },
+        "volumeMounts": [{"name": "program", "mountPath": "/program"}],
+    }  # fmt: skip
+    spec = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+        "volumes": [{"name": "program", "configMap": {"name": "program"}}],
+    }
+    return {"metadata": {"name": "asking"}, "spec": spec}
