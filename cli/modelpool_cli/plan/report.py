@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import structs
 
 from modelpool_operator.api.models import Engine
-from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.planning import arithmetic, choices, ledger, sharing
 from modelpool_operator.planning.engines import ollama, vllm
 from modelpool_operator.planning.observed import Observed
@@ -17,7 +17,13 @@ Report = dict[str, Any]
 
 
 def decide(pool: ModelPool) -> Placement | Refusal:
-    """Return what the operator would decide of a new pool, with the card size that the pool declares."""
+    """Return what the operator would decide of a new pool, with the card size that the pool declares.
+
+    A pool that leaves the way of sharing open is counted as under `dra`, as most ways count.
+    """
+    if pool.spec.gpus.sharing is Sharing.AUTO:
+        gpus = structs.replace(pool.spec.gpus, sharing=Sharing.DRA)
+        pool = structs.replace(pool, spec=structs.replace(pool.spec, gpus=gpus))
     return place_pool(pool, Observed())
 
 
@@ -32,7 +38,7 @@ def report(pool: ModelPool, verdict: Placement | Refusal) -> Report:
     head = {"pool": {"namespace": pool.ref.namespace, "name": pool.ref.name}, "sharing": pool.spec.gpus.sharing.value}
     if isinstance(verdict, Refusal):
         return {**head, "verdict": "refused", "reason": verdict.reason, "message": verdict.message, **_sum(verdict)}
-    note = sharing.mode_of(pool.spec).overhead_note
+    note = sharing.MODES[verdict.sharing].overhead_note
     return {
         **head,
         "verdict": "fits",
@@ -59,8 +65,15 @@ def report(pool: ModelPool, verdict: Placement | Refusal) -> Report:
             if (stand_in := ollama.fallback_name(pool.spec, model)) is not None
         ],
         "startOrder": [share.model for share in verdict.shares],
-        "notes": list(verdict.notes),
+        "notes": [*verdict.notes, *_open_sharing(pool, verdict)],
     }
+
+
+def _open_sharing(pool: ModelPool, verdict: Placement) -> tuple[str, ...]:
+    if pool.spec.gpus.sharing is not Sharing.AUTO:
+        return ()
+    counted = f"the plan counts as under '{verdict.sharing.value}'"
+    return (f"sharing is 'auto': {counted}; in a cluster, what its nodes offer decides",)
 
 
 def _sum(refusal: Refusal) -> Report:

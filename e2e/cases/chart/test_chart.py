@@ -191,7 +191,12 @@ OPERATOR: Rights = {
         for kind in kinds.CHILDREN
     },
 }
-NODES: Rights = {("", "nodes"): {"list"}}
+NODES: Rights = {
+    ("", "nodes"): {"list"},
+    ("resource.k8s.io", "resourceslices"): {"list"},
+    ("resource.k8s.io", "deviceclasses"): {"list"},
+    ("node.k8s.io", "runtimeclasses"): {"list"},
+}
 GATEWAY: Rights = {("", "configmaps"): {"list", "watch"}, ("discovery.k8s.io", "endpointslices"): {"list", "watch"}}
 
 

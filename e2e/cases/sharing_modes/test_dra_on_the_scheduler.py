@@ -1,51 +1,17 @@
 """One ResourceClaim per card, decided by the real scheduler: a node with two devices, and no driver but their slice."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from installation import Operator
+from sharing_modes_devices import DRA
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
-from modelpool_cluster.plugin import GpuNodes
 
 pytestmark = pytest.mark.cluster
 
-DRA = "/apis/resource.k8s.io/v1"
-DRIVER = "gpu.nvidia.com"
 Object = dict[str, Any]
-
-
-@pytest.fixture
-def two_cards(cluster: Cluster, gpu_node: GpuNodes) -> Iterator[str]:
-    """A node whose two cards of 12 GiB are devices, as NVIDIA's driver would publish them."""
-    node = gpu_node(gpus=2, memory_mib=12288)
-    device_class = {
-        "apiVersion": "resource.k8s.io/v1",
-        "kind": "DeviceClass",
-        "metadata": {"name": DRIVER},
-        "spec": {"selectors": [{"cel": {"expression": f"device.driver == '{DRIVER}'"}}]},
-    }
-    devices = [{"name": f"gpu-{index}", "capacity": {"memory": {"value": "12Gi"}}} for index in range(2)]
-    inventory = {
-        "apiVersion": "resource.k8s.io/v1",
-        "kind": "ResourceSlice",
-        "metadata": {"name": f"{node}-gpus"},
-        "spec": {
-            "driver": DRIVER,
-            "nodeName": node,
-            "pool": {"name": node, "generation": 1, "resourceSliceCount": 1},
-            "devices": devices,
-        },
-    }
-    cluster.api.create(f"{DRA}/deviceclasses", device_class)
-    try:
-        cluster.api.create(f"{DRA}/resourceslices", inventory)
-        yield node
-    finally:
-        cluster.api.delete(f"{DRA}/resourceslices/{node}-gpus")
-        cluster.api.delete(f"{DRA}/deviceclasses/{DRIVER}")
 
 
 def pool(node: str, *models: Object, count: int) -> Object:

@@ -20,6 +20,8 @@ class Sharing(Enum):
     HAMI = "hami"
     DRA = "dra"
     EXCLUSIVE = "exclusive"
+    AUTO = "auto"
+    """One of the others, by what the cluster offers. Planning knows it only until it has chosen."""
 
 
 class Filling(Enum):

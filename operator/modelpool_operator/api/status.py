@@ -78,6 +78,16 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     ready_replicas: int = 0
 
 
+class SharingStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The way of sharing that was chosen for a pool that leaves it to the operator."""
+
+    mode: str
+    evidence: str
+    """What was found in the cluster that this way needs."""
+    resource_name: str | None = None
+    """The extended resource, where it is another than the spec's."""
+
+
 class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Where clients point to."""
 
@@ -93,6 +103,8 @@ class PoolStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
     ready_models: str = "0/0"
     free_gpu_memory: str | None = None
     """What the plan leaves free on each card in order: `0.9Gi, 3.2Gi`. A printer column can show only one value."""
+    sharing: SharingStatus | None = None
+    """With `spec.gpus.sharing: auto`."""
     gpus: tuple[GpuStatus, ...] = ()
     models: tuple[ModelStatus, ...] = ()
     gateway: GatewayStatus | None = None

@@ -29,6 +29,9 @@ POOLS: Final = Kind(names.API_VERSION, names.KIND, names.PLURAL)
 PODS: Final = Kind("v1", "Pod", "pods")
 NODES: Final = Kind("v1", "Node", "nodes")
 EVENTS: Final = Kind("v1", "Event", "events")
+RESOURCE_SLICES: Final = Kind("resource.k8s.io/v1", "ResourceSlice", "resourceslices")
+DEVICE_CLASSES: Final = Kind("resource.k8s.io/v1", "DeviceClass", "deviceclasses")
+RUNTIME_CLASSES: Final = Kind("node.k8s.io/v1", "RuntimeClass", "runtimeclasses")
 
 _PLURALS: Final = {
     "ConfigMap": "configmaps",

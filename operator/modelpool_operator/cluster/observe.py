@@ -1,50 +1,52 @@
 """Looking: everything one pass needs, in one list per kind, side by side. Nothing is kept between passes."""
 
-import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Mapping
+from typing import Any, Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.cluster import errors, kinds
+from modelpool_operator.api.status import SharingStatus
+from modelpool_operator.cluster import errors, inventories, kinds
 from modelpool_operator.cluster.client import Client, Object
+from modelpool_operator.cluster.together import together
 from modelpool_operator.planning.manifests import OPTIONAL_KINDS
 from modelpool_operator.planning.observed import Observed, PodView
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 LOG_LINES: Final = 40
 """Lines read of the log of an engine that starts: enough to find the last progress bar or error in."""
 
 
-async def observe(client: Client, pool: ModelPool, *, claimed: Mapping[str, names.ObjectRef] | None = None) -> Observed:
+async def observe(
+    client: Client,
+    pool: ModelPool,
+    *,
+    claimed: Mapping[str, names.ObjectRef] | None = None,
+    chosen: SharingStatus | None = None,
+) -> Observed:
     """Return what exists for a pool.
 
     Args:
         client: the API server.
         pool: whose children, by our label; of them, only those whose controlling owner is this very pool count.
         claimed: names that older pools serve.
+        chosen: the way of sharing that the pool's status holds.
 
     Raises:
         errors.ClusterError: something could not be read; a decision without it would be a wrong one.
     """
     namespace = pool.ref.namespace
     selector = f"{names.POOL_LABEL}={names.label_value(pool.ref.name)}"
-    reads = [_list(client, kind, namespace, selector) for kind in (kinds.PODS, *kinds.CHILDREN)]
-    if pool.spec.gpus.memory is None:
-        nodes = ",".join(f"{key}={value}" for key, value in sorted(pool.spec.node_selector.items()))
-        reads.append(client.list_all(kinds.NODES, labels=nodes or names.NODE_GPU_MEMORY_LABEL))
-    pods, *rest = await _together(reads)
-    if pool.spec.gpus.memory is not None:
-        rest += await _together([_node(client, name) for name in sorted(_nodes_of(pods))])
-    children = [child for objects in rest[: len(kinds.CHILDREN)] for child in objects if owned_by(child, pool.uid)]
+    pods, *children = await together(
+        [_list(client, kind, namespace, selector) for kind in (kinds.PODS, *kinds.CHILDREN)]
+    )
     return Observed.from_manifests(
-        children=children,
+        children=[child for objects in children for child in objects if owned_by(child, pool.uid)],
         pods=pods,
-        nodes=(node for objects in rest[len(kinds.CHILDREN) :] for node in objects),
+        inventory=await inventories.look(client, pool, _nodes_of(pods), chosen),
+        chosen=chosen,
         logs=await _logs(client, pods),
         claimed=claimed,
     )
@@ -72,18 +74,9 @@ def _nodes_of(pods: list[Object]) -> set[str]:
     return {pod.node for pod in views if pod.node is not None and pod.held > 0}
 
 
-async def _node(client: Client, name: str) -> list[Object]:
-    """Return a node, or nothing where we may not look: what it says of its cards only contradicts what is declared."""
-    try:
-        return await client.list_all(kinds.NODES, fields=f"metadata.name={name}")
-    except errors.DeniedError as exc:
-        logger.debug("Could not look at a node", extra={"node": name, "error": str(exc)})
-        return []
-
-
 async def _logs(client: Client, pods: list[Object]) -> dict[str, list[str]]:
     wanted = [pod for pod in pods if PodView.from_manifest(pod).wants_log]
-    found = await _together([_log(client, pod) for pod in wanted])
+    found = await together([_log(client, pod) for pod in wanted])
     return {pod["metadata"]["name"]: lines for pod, lines in zip(wanted, found, strict=True)}
 
 
@@ -95,13 +88,3 @@ async def _log(client: Client, pod: Object) -> list[str]:
     except errors.ClusterError as exc:
         logger.debug("Could not read a log", extra={"pod": ref.name, "error": str(exc)})
         return []
-
-
-async def _together(reads: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Return what all reads return, done side by side; the first failure ends the others and is raised itself."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(read) for read in reads]
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None
-    return [task.result() for task in tasks]

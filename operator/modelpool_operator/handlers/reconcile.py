@@ -24,7 +24,8 @@ from modelpool_operator.planning.observed import Observed
 LOOK_AGAIN: Final = 5.0
 """Seconds until the next look at a pool with an engine that starts: how far a download is, no event tells."""
 TRY_AGAIN: Final = 60.0
-"""Seconds until a change that the API server refused is tried again: a quota was raised, a webhook came back."""
+"""Seconds until what the API server refused, or the cluster did not have, is tried again: a quota was raised, a webhook
+came back, a driver was installed."""
 
 
 class Outcome(Enum):
@@ -91,10 +92,11 @@ class Reconciler:
         return Result(outcome=result.outcome, again=result.again, concerned=concerned)
 
     async def _carry_out(self, pool: ModelPool, body: Object) -> Result:
-        observed = await observe(self._client, pool, claimed=self._claims.lost_by(pool.ref))
+        previous = parsing.status_of(body)
+        chosen = previous.sharing if previous else None
+        observed = await observe(self._client, pool, claimed=self._claims.lost_by(pool.ref), chosen=chosen)
         plan = plans.make_plan(pool, observed)
         done = await execute(self._client, pool.ref, plan, observed)
-        previous = parsing.status_of(body)
         status = statuses.assess(
             pool,
             observed,
@@ -107,7 +109,9 @@ class Reconciler:
         await self._report(body, previous, status)
         if done.failures:
             return Result(outcome=Outcome.INCOMPLETE, again=TRY_AGAIN)
-        return Result(outcome=Outcome.REFUSED if plan.refusal else Outcome.PLANNED, again=_next_look(observed))
+        if plan.refusal is not None:
+            return Result(outcome=Outcome.REFUSED, again=TRY_AGAIN if plan.refusal.passing else _next_look(observed))
+        return Result(outcome=Outcome.PLANNED, again=_next_look(observed))
 
     async def _refuse(self, body: Object, ref: ObjectRef, error: parsing.InvalidPoolError) -> Result:
         previous = parsing.status_of(body)

@@ -1,9 +1,10 @@
 """The cards of a pool as numbers: how many, and how much memory each is counted with."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from modelpool_operator.api import names
 from modelpool_operator.api.pool import PoolSpec
 from modelpool_operator.planning.arithmetic import exact_gib
 from modelpool_operator.planning.refusals import Refusal
@@ -18,23 +19,23 @@ class Card:
 
     index: int
     memory: int
-    """Bytes, as declared in the pool or labelled on the node. Programs see a little less: a "24 GiB" card has 23.65."""
+    """Bytes, as the pool, the node's label or driver says. Programs see a little less: a "24 GiB" card has 23.65."""
 
 
-def found_otherwise(spec: PoolSpec, nodes: Iterable[tuple[str, int | None]]) -> tuple[str, ...]:
+def found_otherwise(spec: PoolSpec, nodes: Mapping[str, int]) -> tuple[str, ...]:
     """Return a sentence for each node whose cards are not as large as the pool says, beyond what rounding explains.
 
     Args:
         spec: what the user wants; a pool that declares nothing cannot be contradicted.
-        nodes: names of nodes on which the pool runs, with the bytes of one of their cards, or None where nobody knows.
+        nodes: those on which the pool runs, with the bytes of one of their cards, where these are known.
     """
     said = spec.gpus.memory
     if said is None:
         return ()
     return tuple(
         f"`gpus.memory` says {exact_gib(said.bytes)}, but a card of node {name} has {exact_gib(found)}"
-        for name, found in nodes
-        if found is not None and abs(found - said.bytes) > said.bytes * TOLERANCE
+        for name, found in sorted(nodes.items())
+        if abs(found - said.bytes) > said.bytes * TOLERANCE
     )
 
 
@@ -43,13 +44,17 @@ def cards_of(spec: PoolSpec, node_memory: int | None) -> tuple[Card, ...] | Refu
 
     Args:
         spec: what the user wants; `gpus.memory` wins over what the node says.
-        node_memory: bytes of one card as the node's labels tell, or None.
+        node_memory: bytes of one card as the node's labels or its driver tell, or None.
     """
     memory = spec.gpus.memory.bytes if spec.gpus.memory is not None else node_memory
     if memory is None:
         return Refusal(
             reason="CardMemoryUnknown",
-            message="`gpus.memory` is required: no node of the pool carries the label nvidia.com/gpu.memory",
+            message=(
+                f"`gpus.memory` is required: no node of the pool carries the label {names.NODE_GPU_MEMORY_LABEL},"
+                f" or has a ResourceSlice of {names.DRA_DRIVER} with its cards' memory"
+            ),
+            passing=True,
         )
     if spec.gpus.count < 1 or memory <= 0:
         return Refusal(

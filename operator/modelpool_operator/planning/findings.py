@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.api.status import ModelState
 from modelpool_operator.planning import cards, conditions
 from modelpool_operator.planning.conditions import Finding, no, yes
 from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import Plan
 from modelpool_operator.planning.pod_states import State
 from modelpool_operator.planning.states import BROKEN, ModelView
@@ -41,6 +42,8 @@ def planned(sight: Sight) -> Finding:
     """The pool has a plan; whatever could not be checked is said here."""
     count, notes = len(sight.pool.spec.models), sight.plan.notes
     message = f"{count} model{'' if count == 1 else 's'} planned"
+    if (chosen := sight.plan.sharing) is not None:
+        message = f"{message}; sharing is '{chosen.mode}': {chosen.evidence}"
     return yes("PlannedWithNotes" if notes else "Planned", "; ".join((message, *notes)))
 
 
@@ -116,8 +119,10 @@ def names_are_taken(sight: Sight) -> Finding | None:
 def cards_are_not_as_declared(sight: Sight) -> Finding | None:
     """The cards of a node on which the pool runs have another size than the plan counts with."""
     used = {pod.node for pod in sight.observed.pods if pod.node is not None and pod.held > 0}
-    nodes = ((node.name, node.gpu_memory) for node in sight.observed.nodes if node.name in used)
-    found = cards.found_otherwise(sight.pool.spec, nodes)
+    placed = sight.plan.placement
+    by_devices = isinstance(placed, Placement) and placed.sharing is Sharing.DRA
+    known = sight.observed.inventory.memories(by_devices=by_devices)
+    found = cards.found_otherwise(sight.pool.spec, {node: size for node, size in known.items() if node in used})
     return yes("CardMemoryMismatch", "; ".join(found)) if found else None
 
 

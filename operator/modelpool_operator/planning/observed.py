@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from modelpool_operator.api import names
-from modelpool_operator.api.quantity import MIB
+from modelpool_operator.api.status import SharingStatus
+from modelpool_operator.planning.inventory import Inventory
 from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
 
 
@@ -117,30 +118,6 @@ class PodView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NodeView:
-    """One node, as far as cards go."""
-
-    name: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-    gpu_memory: int | None = None
-    """Bytes of one card: the label nvidia.com/gpu.memory, which counts MiB."""
-    gpu_count: int | None = None
-
-    @classmethod
-    def from_manifest(cls, node: Mapping[str, Any]) -> Self:
-        """Return the view of a Node."""
-        metadata = node.get("metadata") or {}
-        labels = metadata.get("labels") or {}
-        memory, count = labels.get(names.NODE_GPU_MEMORY_LABEL, ""), labels.get(names.NODE_GPU_COUNT_LABEL, "")
-        return cls(
-            name=metadata.get("name", ""),
-            labels=dict(labels),
-            gpu_memory=int(memory) * MIB if memory.isdecimal() else None,
-            gpu_count=int(count) if count.isdecimal() else None,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """Everything one reconciliation looks at."""
 
@@ -148,8 +125,10 @@ class Observed:
     """Live objects of `manifests.CHILD_KINDS` whose controlling owner is the pool, as the API server holds them."""
     pods: tuple[PodView, ...] = ()
     """Pods that carry the pool's label."""
-    nodes: tuple[NodeView, ...] = ()
-    """Those of the pool when it does not say how much memory its cards have; else those on which it runs."""
+    inventory: Inventory = field(default_factory=Inventory)
+    """What nodes offer: those of the pool where their cards have to be found out; else those on which it runs."""
+    chosen: SharingStatus | None = None
+    """The way of sharing that was chosen for the pool before."""
     claimed: Mapping[str, names.ObjectRef] = field(default_factory=dict)
     """Model names and aliases that an older pool serves; the gateway leaves them to that one."""
 
@@ -159,7 +138,8 @@ class Observed:
         *,
         children: Iterable[Manifest] = (),
         pods: Iterable[Mapping[str, Any]] = (),
-        nodes: Iterable[Mapping[str, Any]] = (),
+        inventory: Inventory | None = None,
+        chosen: SharingStatus | None = None,
         logs: Mapping[str, Iterable[str]] | None = None,
         claimed: Mapping[str, names.ObjectRef] | None = None,
     ) -> Self:
@@ -168,7 +148,8 @@ class Observed:
         Args:
             children: must carry apiVersion and kind, which a list's items from the API server lack.
             pods: of the pool, by its label.
-            nodes: of the cluster.
+            inventory: what nodes offer.
+            chosen: the way of sharing, from the pool's status.
             logs: last lines by pod name.
             claimed: names that older pools serve.
         """
@@ -178,7 +159,8 @@ class Observed:
             pods=tuple(
                 PodView.from_manifest(pod, logs.get((pod.get("metadata") or {}).get("name", ""), ())) for pod in pods
             ),
-            nodes=tuple(NodeView.from_manifest(node) for node in nodes),
+            inventory=inventory or Inventory(),
+            chosen=chosen,
             claimed=dict(claimed or {}),
         )
 

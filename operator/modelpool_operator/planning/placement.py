@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from modelpool_operator.api.models import Engine
-from modelpool_operator.api.pool import Filling, PoolSpec
+from modelpool_operator.api.pool import Filling, PoolSpec, Sharing
 from modelpool_operator.planning import arithmetic, packing, sharing
 from modelpool_operator.planning.arithmetic import Term, exact_gib
 from modelpool_operator.planning.cards import Card
@@ -76,6 +76,8 @@ class Placement:
     shares: tuple[Share, ...]
     """In start order: largest first, as the one that finds no room should be the smallest."""
     filling: Filling = Filling.SPREAD
+    sharing: Sharing = Sharing.TIME_SLICING
+    """The way of sharing it was made for: the pool's, or the one that was chosen for it."""
 
     def share_of(self, model: str) -> Share | None:
         """Return the share of a vLLM model, or None when it holds none."""
@@ -228,4 +230,4 @@ def _placement(
                 shares=here,
             )
         )
-    return Placement(cards=tuple(planned), shares=tuple(shares), filling=spec.gpus.placement)
+    return Placement(cards=tuple(planned), shares=tuple(shares), filling=spec.gpus.placement, sharing=spec.gpus.sharing)

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import structs
+
 from modelpool_operator.api import names
-from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning import checks, comparison, placement, sequence
+from modelpool_operator.api.pool import ModelPool, Sharing
+from modelpool_operator.api.status import SharingStatus
+from modelpool_operator.planning import checks, comparison, placement, sequence, sharing
 from modelpool_operator.planning.cards import cards_of
 from modelpool_operator.planning.children import children_of
 from modelpool_operator.planning.manifests import ChildRef, Manifest, digest, ref_of, sealed
@@ -14,6 +17,7 @@ from modelpool_operator.planning.notes import notes_on
 from modelpool_operator.planning.observed import Observed, cards_in
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.sharing import auto
 
 UNCHANGEABLE: Final = frozenset({"PersistentVolumeClaim", "Job", "ResourceClaim"})
 """Kinds that are made and never changed."""
@@ -36,6 +40,8 @@ class Plan:
     """One sentence per change that has to wait until others are carried out."""
     notes: tuple[str, ...] = ()
     """What could not be checked, and what the user should know; the condition `Planned` carries them."""
+    sharing: SharingStatus | None = None
+    """The way of sharing that was chosen, where the pool leaves it open."""
 
     def __bool__(self) -> bool:
         return bool(self.apply or self.delete)
@@ -48,9 +54,13 @@ class Plan:
 
 def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     """Return what to change so that the cluster holds what the pool wants. A refusal changes and deletes nothing."""
+    chosen = choose_sharing(pool, observed)
+    if isinstance(chosen, Refusal):
+        return Plan(placement=chosen)
+    pool = with_sharing(pool, chosen)
     placed = place_pool(pool, observed)
     if isinstance(placed, Refusal):
-        return Plan(placement=placed)
+        return Plan(placement=placed, sharing=chosen if chosen == observed.chosen else None)
     wanted = {ref_of(child): child for child in children_of(pool, placed, ollama_volume_uid(pool, observed))}
     changing = {ref: reason for ref, child in wanted.items() if (reason := _reason(child, observed)) is not None}
     waiting = sequence.waits(placed, wanted, frozenset(changing), observed)
@@ -67,11 +77,34 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
         ),
         waits=tuple(str(wait) for wait in waiting.values()),
         notes=(*placed.notes, *notes_on(pool)),
+        sharing=chosen,
     )
 
 
+def choose_sharing(pool: ModelPool, observed: Observed) -> SharingStatus | Refusal | None:
+    """Return the way of sharing of a pool that leaves it open: the one it runs with, else one that its nodes offer.
+
+    None of a pool that says how it shares its cards.
+    """
+    if pool.spec.gpus.sharing is not Sharing.AUTO:
+        return None
+    runs = any(ref.kind == "Deployment" for ref in observed.children)
+    before = observed.chosen
+    if before is not None and runs and before.mode in {mode.value for mode in sharing.MODES}:
+        return before
+    return sharing.chosen_for(pool.spec, observed.inventory.of(pool.spec.node_selector))
+
+
+def with_sharing(pool: ModelPool, chosen: SharingStatus | None) -> ModelPool:
+    """Return the pool as if it said what was chosen for it."""
+    return pool if chosen is None else structs.replace(pool, spec=auto.settled(pool.spec, chosen))
+
+
 def place_pool(pool: ModelPool, observed: Observed) -> Placement | Refusal:
-    """Return where the pool's engines go, keeping those that run where they are, or why the pool cannot be."""
+    """Return where the pool's engines go, keeping those that run where they are, or why the pool cannot be.
+
+    The pool says how it shares its cards; where it leaves that open, `with_sharing` comes first.
+    """
     if (objection := checks.objection_to(pool)) is not None:
         return objection
     cards = cards_of(pool.spec, node_memory(pool, observed))
@@ -80,9 +113,8 @@ def place_pool(pool: ModelPool, observed: Observed) -> Placement | Refusal:
 
 def node_memory(pool: ModelPool, observed: Observed) -> int | None:
     """Return the memory of one card on the pool's nodes, in bytes: the least, where nodes differ."""
-    selector = pool.spec.node_selector.items()
-    fitting = [node for node in observed.nodes if selector <= dict(node.labels).items()]
-    return min((node.gpu_memory for node in fitting if node.gpu_memory is not None), default=None)
+    found = observed.inventory.of(pool.spec.node_selector)
+    return min(found.memories(by_devices=pool.spec.gpus.sharing is Sharing.DRA).values(), default=None)
 
 
 def settled_cards(observed: Observed) -> Mapping[str, tuple[int, ...]]:

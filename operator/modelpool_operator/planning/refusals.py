@@ -13,6 +13,8 @@ class Refusal:
     """PascalCase, stable: the reason of the condition `Planned`."""
     message: str
     """A sentence for the user, with the numbers that led here."""
+    passing: bool = field(default=False, compare=False)
+    """Whether it may pass without a change of the pool, as the cluster has not shown what it has."""
     need: tuple[Term, ...] = field(default=(), compare=False)
     """The summands of what is wanted, where a sum led here."""
     have: int | None = field(default=None, compare=False)

@@ -42,7 +42,7 @@ def assess(
     models = states.models_of(pool, observed, plan)
     sight = Sight(pool=pool, observed=observed, plan=plan, models=models, failures=tuple(failures))
     ready = sum(1 for model in models if model.status.state is ModelState.READY)
-    cards = _gpus(pool, plan.placement) if isinstance(plan.placement, Placement) else previous.gpus if previous else ()
+    cards = _gpus(plan.placement) if isinstance(plan.placement, Placement) else previous.gpus if previous else ()
     return PoolStatus(
         observed_generation=pool.generation,
         conditions=tuple(
@@ -50,6 +50,7 @@ def assess(
             for kind, checks in CONDITIONS.items()
         ),
         ready_models=f"{ready}/{len(models)}",
+        sharing=plan.sharing,
         gpus=cards,
         free_gpu_memory=", ".join(card.free for card in cards) or None,
         models=tuple(model.status for model in models),
@@ -71,6 +72,7 @@ def assess_invalid(*, generation: int, error: str, previous: PoolStatus | None, 
             for kind, finding in said.items()
         ),
         ready_models=previous.ready_models if previous else "0/0",
+        sharing=previous.sharing if previous else None,
         gpus=previous.gpus if previous else (),
         free_gpu_memory=previous.free_gpu_memory if previous else None,
         models=previous.models if previous else (),
@@ -86,9 +88,9 @@ def _first(checks: Sequence[Check], sight: Sight) -> Finding:
     return found
 
 
-def _gpus(pool: ModelPool, placement: Placement) -> tuple[GpuStatus, ...]:
+def _gpus(placement: Placement) -> tuple[GpuStatus, ...]:
     """Return the cards as shown: `planned` is rounded, and `free` is what is left of the rounded numbers."""
-    shown, note = [], sharing.mode_of(pool.spec).overhead_note
+    shown, note = [], sharing.MODES[placement.sharing].overhead_note
     for card in placement.cards:
         tenth = GIB / 10
         memory, planned, reserve = (round(amount / tenth) for amount in (card.memory, card.planned, card.reserve))

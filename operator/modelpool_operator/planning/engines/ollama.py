@@ -62,7 +62,7 @@ def environment(
         "OLLAMA_NUM_PARALLEL": str(spec.ollama.num_parallel),
     }
     share = placement.ollama
-    if share is not None and not sharing.mode_of(spec).shows_slice:
+    if share is not None and not sharing.MODES[placement.sharing].shows_slice:
         card = placement.cards[share.gpus[0]]
         own["OLLAMA_GPU_OVERHEAD"] = str(card.reserve + card.free)
     return own

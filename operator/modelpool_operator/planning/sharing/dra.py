@@ -12,7 +12,7 @@ from modelpool_operator.planning.manifests import Manifest, metadata
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sharing.mode import Access, CardUse, Mode
 
-DEVICE_CLASS: Final = "gpu.nvidia.com"
+DEVICE_CLASS: Final = names.DRA_DRIVER
 """NVIDIA's driver brings it: every whole card."""
 REQUEST: Final = "gpu"
 

@@ -18,7 +18,8 @@ from modelpool_operator.cluster import client as clients
 from modelpool_operator.cluster import kinds
 from modelpool_operator.telemetry.metrics import Metrics
 
-COLLECTIONS: Final = {kind.plural for kind in (kinds.POOLS, kinds.PODS, kinds.NODES, *kinds.CHILDREN)}
+_KINDS: Final = (kinds.POOLS, kinds.PODS, kinds.NODES, kinds.RESOURCE_SLICES, kinds.DEVICE_CLASSES)
+COLLECTIONS: Final = {kind.plural for kind in (*_KINDS, kinds.RUNTIME_CLASSES, *kinds.CHILDREN)}
 
 
 @dataclass
@@ -80,8 +81,8 @@ class ApiServer:
         items = [thing for path, thing in self.objects.items() if path.rpartition("/")[0] == request.path]
         wanted = dict(term.split("=") for term in request.query.get("labelSelector", "").split(",") if "=" in term)
         items = [thing for thing in items if wanted.items() <= (thing["metadata"].get("labels") or {}).items()]
-        name = request.query.get("fieldSelector", "").removeprefix("metadata.name=")
-        items = [thing for thing in items if name in ("", thing["metadata"]["name"])]
+        fields = [term.split("=") for term in request.query.get("fieldSelector", "").split(",") if term]
+        items = [thing for thing in items if all(_field(thing, path) == value for path, value in fields)]
         start = int(request.query.get("continue", 0))
         limit = int(request.query["limit"])
         more = {"continue": str(start + limit)} if start + limit < len(items) else {}
@@ -110,6 +111,12 @@ class ApiServer:
     @staticmethod
     def _absent() -> web.Response:
         return web.json_response({"kind": "Status", "message": "not found", "reason": "NotFound"}, status=404)
+
+
+def _field(thing: Any, path: str) -> Any:
+    for step in path.split("."):
+        thing = thing.get(step, {})
+    return thing
 
 
 @contextlib.asynccontextmanager

@@ -59,7 +59,50 @@ async def test_nodes_of_the_pool_tell_what_the_pool_does_not(server: ApiServer, 
     server.put("/api/v1/nodes", metadata={"name": "n", "labels": labels})
     server.put("/api/v1/nodes", metadata={"name": "other", "labels": {"pool": "b"}})
     observed = await observe(client, pool())
-    assert [(node.name, node.gpu_memory) for node in observed.nodes] == [("n", 24564 * 1024**2)]
+    assert [(node.name, node.gpu_memory) for node in observed.inventory.nodes] == [("n", 24564 * 1024**2)]
+
+
+def put_slice(server: ApiServer, node: str, memory: str, driver: str = "gpu.nvidia.com") -> None:
+    devices = [{"name": "gpu-0", "capacity": {"memory": {"value": memory}}}]
+    spec = {"driver": driver, "nodeName": node, "devices": devices}
+    server.put("/apis/resource.k8s.io/v1/resourceslices", metadata={"name": f"{node}-{driver}"}, spec=spec)
+
+
+async def test_the_driver_tells_what_no_label_does(server: ApiServer, client: Client) -> None:
+    server.put("/api/v1/nodes", metadata={"name": "n", "labels": {"pool": "a"}})
+    put_slice(server, "n", "24Gi")
+    put_slice(server, "n", "1Gi", driver="other.example.com")
+    found = (await observe(client, pool(sharing="dra"))).inventory
+    assert found.memories(by_devices=True) == {"n": 24 * 1024**3}
+    assert found.device_classes == frozenset()
+
+
+async def test_a_cluster_without_devices_has_labels_only(server: ApiServer, client: Client) -> None:
+    server.refuse("GET", "/apis/resource.k8s.io/v1/resourceslices", 404)
+    server.put("/api/v1/nodes", metadata={"name": "n", "labels": {"pool": "a", "nvidia.com/gpu.memory": "12288"}})
+    found = (await observe(client, pool())).inventory
+    assert found.memories(by_devices=True) == {"n": 12 * 1024**3}
+
+
+async def test_a_way_of_sharing_that_is_open_is_looked_for(server: ApiServer, client: Client) -> None:
+    resources = {"status": {"allocatable": {"nvidia.com/gpu": "4", "cpu": "64"}}}
+    server.put("/api/v1/nodes", metadata={"name": "n", "labels": {"pool": "a"}}, **resources)
+    server.put("/apis/resource.k8s.io/v1/deviceclasses", metadata={"name": "gpu.nvidia.com"})
+    server.put("/apis/resource.k8s.io/v1/deviceclasses", metadata={"name": "nic.example.com"})
+    server.put("/apis/node.k8s.io/v1/runtimeclasses", metadata={"name": "nvidia"})
+    found = (await observe(client, pool(memory="24Gi", sharing="auto"))).inventory
+    assert found.nodes[0].resources == {"nvidia.com/gpu": 4}
+    assert found.device_classes == frozenset({"gpu.nvidia.com"})
+    assert found.runtime_classes == frozenset({"nvidia"})
+
+
+async def test_the_driver_may_contradict_a_pool_that_shares_by_claims(server: ApiServer, client: Client) -> None:
+    annotations = {"modelpool.dev/gpu": "0", "modelpool.dev/gpu-memory": "1000"}
+    server.put(PODS, metadata={"name": "engine", "labels": LABELS, "annotations": annotations}, spec={"nodeName": "n"})
+    put_slice(server, "n", "12Gi")
+    put_slice(server, "other", "8Gi")
+    found = (await observe(client, pool(memory="24Gi", sharing="dra"))).inventory
+    assert found.memories(by_devices=True) == {"n": 12 * 1024**3}
 
 
 def put_pod(server: ApiServer, name: str, *, ready: bool) -> None:
@@ -112,7 +155,7 @@ async def test_the_node_of_a_running_engine_is_asked_how_large_its_cards_are(ser
     for name in ("n", "other"):
         server.put("/api/v1/nodes", metadata={"name": name, "labels": {"nvidia.com/gpu.memory": "12288"}})
     observed = await observe(client, pool(memory="24Gi"))
-    assert [(node.name, node.gpu_memory) for node in observed.nodes] == [("n", 12 * 1024**3)]
+    assert [(node.name, node.gpu_memory) for node in observed.inventory.nodes] == [("n", 12 * 1024**3)]
 
 
 async def test_who_may_not_look_at_nodes_looks_at_the_rest(server: ApiServer, client: Client) -> None:
@@ -120,5 +163,5 @@ async def test_who_may_not_look_at_nodes_looks_at_the_rest(server: ApiServer, cl
     server.put(PODS, metadata={"name": "engine", "labels": LABELS, "annotations": annotations}, spec={"nodeName": "n"})
     server.refuse("GET", "/api/v1/nodes", 403)
     observed = await observe(client, pool(memory="24Gi"))
-    assert observed.nodes == ()
+    assert observed.inventory.nodes == ()
     assert [pod.name for pod in observed.pods] == ["engine"]

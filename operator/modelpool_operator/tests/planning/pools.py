@@ -110,7 +110,7 @@ def after(observed: Observed, plan: Plan, *, available: bool = True, **changes: 
         if live["kind"] == "Deployment" and available:
             live["status"] = {"availableReplicas": 1, "readyReplicas": 1}
         children[ref_of(manifest)] = live
-    return Observed(children=children, pods=changes.get("pods", observed.pods), nodes=observed.nodes)
+    return Observed(children=children, pods=changes.get("pods", observed.pods), inventory=observed.inventory)
 
 
 def settled(pool: ModelPool) -> Observed:

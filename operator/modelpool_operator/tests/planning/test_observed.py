@@ -1,8 +1,9 @@
 """Objects as an API server lists them, reduced. Nothing that is absent is an error."""
 
 from modelpool_operator.api import names
+from modelpool_operator.planning.inventory import NodeView
 from modelpool_operator.planning.manifests import ChildRef
-from modelpool_operator.planning.observed import ContainerView, NodeView, Observed, PodView
+from modelpool_operator.planning.observed import ContainerView, Observed, PodView
 
 
 def test_empty_objects_are_read() -> None:

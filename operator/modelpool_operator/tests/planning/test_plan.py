@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning.inventory import Inventory, NodeView
 from modelpool_operator.planning.manifests import ChildRef, ref_of
-from modelpool_operator.planning.observed import NodeView, Observed
+from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import make_plan, settled_cards
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, refused, settled, two_cards, vllm
@@ -192,7 +193,7 @@ def test_the_smallest_card_of_the_nodes_that_fit_is_counted_with() -> None:
         NodeView(name="c", labels={"zone": "2"}, gpu_memory=8 << 30),
     )
     pool = pool_of(vllm("a", 0.5), gpus={"memory": None}, nodeSelector={"zone": "1"})
-    found = make_plan(pool, Observed(nodes=nodes)).placement
+    found = make_plan(pool, Observed(inventory=Inventory(nodes=nodes))).placement
     assert isinstance(found, Placement)
     assert found.cards[0].memory == 12 << 30
 

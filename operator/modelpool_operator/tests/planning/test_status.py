@@ -11,9 +11,10 @@ from modelpool_operator.api import names, parsing
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import Condition, ConditionStatus, GatewayStatus, ModelState, PoolStatus
+from modelpool_operator.planning.inventory import Inventory, NodeView
 from modelpool_operator.planning.ledger import lines_of
 from modelpool_operator.planning.manifests import ChildRef
-from modelpool_operator.planning.observed import NodeView, Observed, PodView
+from modelpool_operator.planning.observed import Observed, PodView
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import make_plan
 from modelpool_operator.planning.status import assess, assess_invalid
@@ -441,7 +442,7 @@ def test_cards_that_are_not_as_declared_are_a_condition(mebibytes: int, message:
     nodes = tuple(
         NodeView(name=name, gpu_memory=memory << 20) for name, memory in (("gpu-1", mebibytes), ("elsewhere", 1))
     )
-    observed = replace(settled(POOL), pods=(engine,), nodes=nodes)
+    observed = replace(settled(POOL), pods=(engine,), inventory=Inventory(nodes=nodes))
     status = assess(POOL, observed, make_plan(POOL, observed), previous=None, now=NOW)
     degraded = next(one for one in status.conditions if one.type == "Degraded")
     if message is None:

@@ -1,0 +1,145 @@
+"""What a cluster offers in cards, reduced from its nodes, its DRA devices and a few classes. Pure, and tolerant.
+
+The `cluster` layer lists the objects; `sharing.auto` and `cards` draw conclusions from them.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+from modelpool_operator.api import names
+from modelpool_operator.api.quantity import MIB, Quantity
+
+WHOLE_CARD: Final = "gpu"
+"""The attribute `type` of a device that is a card; parts of one have another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeView:
+    """One node, as far as cards go."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    gpu_memory: int | None = None
+    """Bytes of one card: the label nvidia.com/gpu.memory, which counts MiB."""
+    gpu_count: int | None = None
+    resources: Mapping[str, int] = field(default_factory=dict)
+    """What pods can be given of NVIDIA's extended resources, by name."""
+    has_hami: bool = False
+    """Whether HAMi's device plugin has registered its cards."""
+
+    @classmethod
+    def from_manifest(cls, node: Mapping[str, Any]) -> Self:
+        """Return the view of a Node."""
+        metadata = node.get("metadata") or {}
+        labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+        memory, count = labels.get(names.NODE_GPU_MEMORY_LABEL, ""), labels.get(names.NODE_GPU_COUNT_LABEL, "")
+        allocatable = (node.get("status") or {}).get("allocatable") or {}
+        return cls(
+            name=metadata.get("name", ""),
+            labels=dict(labels),
+            gpu_memory=int(memory) * MIB if memory.isdecimal() else None,
+            gpu_count=int(count) if count.isdecimal() else None,
+            resources={
+                name: int(amount)
+                for name, amount in allocatable.items()
+                if name.startswith(names.NODE_GPU_RESOURCES) and str(amount).isdecimal()
+            },
+            has_hami=names.HAMI_NODE_ANNOTATION in annotations,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceView:
+    """One card as NVIDIA's DRA driver publishes it."""
+
+    node: str
+    name: str
+    memory: int | None = None
+    """Bytes: the capacity `memory`."""
+
+
+def devices_in(resource_slice: Mapping[str, Any]) -> tuple[DeviceView, ...]:
+    """Return the whole cards of a ResourceSlice of NVIDIA's driver; one of another, or of no single node, has none."""
+    spec = resource_slice.get("spec") or {}
+    node = spec.get("nodeName")
+    if spec.get("driver") != names.DRA_DRIVER or not node:
+        return ()
+    return tuple(
+        DeviceView(node=node, name=device.get("name", ""), memory=_memory(device))
+        for device in spec.get("devices") or ()
+        if _attribute(device, "type") in (None, WHOLE_CARD)
+    )
+
+
+def _attribute(device: Mapping[str, Any], name: str) -> str | None:
+    found: str | None = ((device.get("attributes") or {}).get(name) or {}).get("string")
+    return found
+
+
+def _memory(device: Mapping[str, Any]) -> int | None:
+    """Return the capacity `memory`; one that nobody can read is none."""
+    text = ((device.get("capacity") or {}).get("memory") or {}).get("value")
+    try:
+        return Quantity(text).bytes if text is not None else None
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """Everything that was looked at."""
+
+    nodes: tuple[NodeView, ...] = ()
+    devices: tuple[DeviceView, ...] = ()
+    device_classes: frozenset[str] = frozenset()
+    """Names; only looked at where the way of sharing has to be found."""
+    runtime_classes: frozenset[str] = frozenset()
+    """Names; likewise."""
+
+    @classmethod
+    def from_manifests(
+        cls,
+        *,
+        nodes: Iterable[Mapping[str, Any]] = (),
+        resource_slices: Iterable[Mapping[str, Any]] = (),
+        device_classes: Iterable[Mapping[str, Any]] = (),
+        runtime_classes: Iterable[Mapping[str, Any]] = (),
+    ) -> Self:
+        """Return the view of listed objects."""
+        return cls(
+            nodes=tuple(NodeView.from_manifest(node) for node in nodes),
+            devices=tuple(device for one in resource_slices for device in devices_in(one)),
+            device_classes=_named(device_classes),
+            runtime_classes=_named(runtime_classes),
+        )
+
+    def of(self, selector: Mapping[str, str]) -> "Inventory":
+        """Return what nodes with these labels offer; without any label, what there is, also on nodes not listed."""
+        if not selector:
+            return self
+        fitting = tuple(node for node in self.nodes if selector.items() <= dict(node.labels).items())
+        there = {node.name for node in fitting}
+        return Inventory(
+            nodes=fitting,
+            devices=tuple(device for device in self.devices if device.node in there),
+            device_classes=self.device_classes,
+            runtime_classes=self.runtime_classes,
+        )
+
+    def memories(self, *, by_devices: bool) -> Mapping[str, int]:
+        """Return the bytes of one card of each node of which they are known: the least, where its cards differ.
+
+        Args:
+            by_devices: whether the driver's word counts before the label's.
+        """
+        labelled = {node.name: node.gpu_memory for node in self.nodes if node.gpu_memory is not None}
+        published: dict[str, int] = {}
+        for device in self.devices:
+            if device.memory is not None:
+                published[device.node] = min(device.memory, published.get(device.node, device.memory))
+        return {**labelled, **published} if by_devices else {**published, **labelled}
+
+
+def _named(objects: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    return frozenset((one.get("metadata") or {}).get("name", "") for one in objects)
