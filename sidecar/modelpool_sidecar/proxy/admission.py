@@ -7,13 +7,15 @@ gives it back.
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from ..routing import choose
 from ..routing.choose import Refusal, Target, Wait, Wanted
+from ..routing.demand import Demand, ModelKey
 from ..routing.documents import Engine
 from ..routing.leases import Account
 from ..routing.queue import FairQueue, Ticket
@@ -45,19 +47,42 @@ class Admission:
 
     def __init__(self, directory: Directory) -> None:
         self.account = Account()
+        self.demand = Demand(started=time.monotonic())
         self._directory = directory
         self._wanted: dict[Ticket, tuple[Wanted, asyncio.Future[Target | None]]] = {}
         self._loaded: dict[BackendKey, str] = {}
-        directory.on_change(self._serve_all)
+        directory.on_change(self._table_changed)
 
     @asynccontextmanager
     async def lease(self, wanted: Wanted, asker: Asker) -> AsyncIterator[Target]:
         """Hold a slot at an endpoint for the length of the block. Raises Refused."""
-        target = await self._acquire(wanted, asker)
+        with self._counted(wanted.model) as began:
+            target = await self._acquire(wanted, asker)
+            began()
+            try:
+                yield target
+            finally:
+                self._give_back(target)
+
+    @contextmanager
+    def _counted(self, name: str) -> Iterator[Callable[[], None]]:
+        """Count a request as demand for the length of the block; call what is yielded once it is at an engine."""
+        model = self._directory.table.find(name)
+        if model is None:  # it will be refused, and nobody could start an engine for it
+            yield lambda: None
+            return
+        key, begun = ModelKey(model.pool.ref, model.name), False
+
+        def began() -> None:
+            nonlocal begun
+            begun = True
+            self.demand.began(key)
+
+        self.demand.came(key, time.monotonic())
         try:
-            yield target
+            yield began
         finally:
-            self._give_back(target)
+            self.demand.left(key, time.monotonic(), began=begun)
 
     async def _acquire(self, wanted: Wanted, asker: Asker) -> Target:
         loop = asyncio.get_running_loop()
@@ -109,7 +134,9 @@ class Admission:
         self.account.give_back(target.endpoint.url, target.backend.key, target.backend.model)
         self._serve(target.backend.key)
 
-    def _serve_all(self) -> None:
+    def _table_changed(self) -> None:
+        known = (ModelKey(model.pool.ref, model.name) for model in self._directory.table.models)
+        self.demand.forget_all_but(frozenset(known))
         for key in list(self.account.queues):
             self._serve(key)
 

@@ -1,11 +1,13 @@
 """The gateway's own pages: is it alive, is it ready, what does it count, where does it send what."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from ..protocols.answer import PLAIN_JSON, Answer
+from ..routing.demand import Demand, ModelKey
 from ..routing.leases import Account
 from ..routing.table import Model, RoutingTable
 from ..telemetry.metrics import Level, Levels, Metrics
@@ -30,6 +32,7 @@ class Pages:
     def __init__(self, directory: Directory, admission: Admission, phase: Phase) -> None:
         self._directory = directory
         self._account = admission.account
+        self._demand = admission.demand
         self._phase = phase
         self.metrics = Metrics(self._levels)
 
@@ -42,6 +45,9 @@ class Pages:
                 return self._ready()
             case "/metrics":
                 return Answer(body=self.metrics.text(), content_type=_PROMETHEUS)
+            case "/modelpool/demand":
+                told = demand_view(self._directory.table, self._demand, time.monotonic())
+                return Answer(body=msgspec.json.encode(told) + b"\n", content_type=PLAIN_JSON)
             case "/modelpool/routes":
                 view = live_view(self._directory.table, self._account, draining=self._phase.draining)
                 return Answer(body=msgspec.json.format(msgspec.json.encode(view)) + b"\n", content_type=PLAIN_JSON)
@@ -78,6 +84,25 @@ class Pages:
             in_flight=[Level(labels, value) for labels, value in running.items()],
             endpoints=[Level(labels, value) for labels, value in ready.items()],
         )
+
+
+def demand_view(table: RoutingTable, demand: Demand, now: float) -> dict[str, Any]:
+    """The demand document, version 1: what an operator decides replicas by. Times are seconds."""
+    return {
+        "version": 1,
+        "upSeconds": round(now - demand.started, 3),
+        "models": [
+            {
+                "pool": {"namespace": model.pool.namespace, "name": model.pool.name},
+                "model": model.name,
+                "inFlight": asked.in_flight,
+                "pending": asked.pending,
+                "secondsSinceLastRequest": None if asked.quiet_since is None else round(now - asked.quiet_since, 3),
+            }
+            for model in table.models
+            for asked in (demand.of(ModelKey(model.pool.ref, model.name)),)
+        ],
+    }
 
 
 def live_view(table: RoutingTable, account: Account, *, draining: bool) -> dict[str, Any]:

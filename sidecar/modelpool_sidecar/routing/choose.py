@@ -6,7 +6,9 @@ The rules, for the backends of a model in order of preference:
 2. a ready endpoint with room takes the request: the least loaded, and among equals the one that waited longest for
    work;
 3. when all are busy, the request waits in that backend's queue, if the queue has room and the request may still wait;
-4. else the next backend; when none is left, the refusal says why.
+4. else the next backend;
+5. when none is left, a backend that starts on demand and has no ready endpoint is waited for, as a busy one is;
+6. else the refusal says why.
 """
 
 from collections.abc import Iterable
@@ -33,6 +35,7 @@ class Why(StrEnum):
     FAILED = "failed"
     QUEUE_FULL = "queue_full"
     QUEUE_TIMEOUT = "queue_timeout"
+    STARTING = "starting"
     CAPABILITY = "capability"
     UNSERVED = "unserved"
 
@@ -151,7 +154,21 @@ def choose(
             passed.append(Why.QUEUE_FULL)
         else:
             return Wait(model=model, backend=backend)
+    starting = _starting(model, passed)
+    if starting is not None:
+        if starting.key in wanted.gave_up:
+            passed.append(Why.STARTING)
+        elif line == starting.key or (line is None and loads.queued(starting.key) < model.queue.max_pending):
+            return Wait(model=model, backend=starting)
+        else:
+            passed.append(Why.QUEUE_FULL)
     return _refusal(model, wanted, passed)
+
+
+def _starting(model: Model, passed: list[Why]) -> Backend | None:
+    """The backend that comes when it is asked for, if that is why it was passed over."""
+    reasons = zip(model.backends, passed, strict=True)
+    return next((one for one, why in reasons if one.starts_on_demand and why is Why.UNREADY), None)
 
 
 def least_loaded(backend: Backend, usable: Iterable[Endpoint], loads: Loads) -> Endpoint | None:
@@ -175,6 +192,9 @@ def _refusal(model: Model, wanted: Wanted, passed: list[Why]) -> Refusal:
         lacks = tuple(sorted(wanted.needs - has or wanted.needs))
         message = f"model '{wanted.model}' does not support {', '.join(lacks)}"
         return Refusal(kind=RefusalKind.LACKS_CAPABILITY, message=message, model=model, lacks=lacks)
+    if Why.STARTING in passed:
+        message = f"model '{wanted.model}' is starting: waited {model.queue.timeout_seconds:g} s for its engine"
+        return Refusal(kind=RefusalKind.QUEUE_TIMEOUT, message=message, model=model)
     if Why.QUEUE_TIMEOUT in passed:
         message = f"model '{wanted.model}' is busy: waited {model.queue.timeout_seconds:g} s for a free slot"
         return Refusal(kind=RefusalKind.QUEUE_TIMEOUT, message=message, model=model)

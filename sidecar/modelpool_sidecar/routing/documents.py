@@ -66,6 +66,8 @@ class BackendEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     url: str | None = None
     capabilities: tuple[str, ...] | None = None
     """What this backend can do when it differs from the model, as a fallback may."""
+    starts_on_demand: bool = False
+    """Without requests it has no endpoint, and with some it gets one: who asks then waits for it."""
 
     def __post_init__(self) -> None:
         if (self.url is None) == (self.service is None):

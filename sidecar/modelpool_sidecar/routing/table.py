@@ -71,6 +71,7 @@ class Backend:
     capabilities: frozenset[str] | None
     endpoints: tuple[Endpoint, ...]
     service: ServiceRef
+    starts_on_demand: bool = False
 
     @property
     def ready(self) -> bool:
@@ -190,6 +191,7 @@ def _model(
                     for address in addresses.get(service, ())
                 ),
                 service=service,
+                starts_on_demand=item.starts_on_demand,
             )
         )
     return Model(name=entry.name, pool=document.pool, queue=document.queue, entry=entry, backends=tuple(backends))

@@ -9,6 +9,7 @@ from modelpool_sidecar.proxy.admission import Admission, Asker, Refused
 from modelpool_sidecar.proxy.directory import Directory
 from modelpool_sidecar.routing import table
 from modelpool_sidecar.routing.choose import RefusalKind, Wanted
+from modelpool_sidecar.routing.demand import ModelKey
 from modelpool_sidecar.routing.documents import Engine
 from modelpool_sidecar.tests.routing.worlds import OLLAMA, VLLM, document, entry, model
 
@@ -23,8 +24,10 @@ def open_house(*, room: int = 1, pending: int = 9, timeout: float = 30) -> tuple
     return directory, admission
 
 
-def serve(directory: Directory, *, room: int = 1, pending: int = 9, timeout: float = 30, up: bool = True) -> None:
-    routes = document(model("qwen3:8b", entry(Engine.VLLM, VLLM, room=room)), pending=pending, timeout=timeout)
+def serve(
+    directory: Directory, *, room: int = 1, pending: int = 9, timeout: float = 30, up: bool = True, **more: bool
+) -> None:
+    routes = document(model("qwen3:8b", entry(Engine.VLLM, VLLM, room=room, **more)), pending=pending, timeout=timeout)
     service = table.service_of(routes.pool, routes.models[0].backends[0])
     directory.load([routes], {service: (table.Address(url=VLLM, ready=up),)}, trusted=True)
 
@@ -111,3 +114,31 @@ async def test_an_ollama_that_lacks_one_model_still_serves_the_others() -> None:
     assert [one.ready for one in directory.table.models] == [False, True]
     directory.learn(OLLAMA, table.Probed(alive=True, models=frozenset(names)))
     assert [one.ready for one in directory.table.models] == [True, True]
+
+
+async def test_a_request_waits_for_an_engine_that_starts_on_demand() -> None:
+    directory, admission = open_house()
+    serve(directory, up=False, starts_on_demand=True)
+    (model_key,) = [ModelKey(one.pool.ref, one.name) for one in directory.table.models]
+    end = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(hold(admission, end), name="waiting")
+        await settled()
+        asked = admission.demand.of(model_key)
+        assert (asked.in_flight, asked.pending) == (0, 1)
+        serve(directory, up=True, starts_on_demand=True)
+        await settled()
+        asked = admission.demand.of(model_key)
+        assert (asked.in_flight, asked.pending) == (1, 0)
+        end.set()
+        assert await waiting == VLLM
+    asked = admission.demand.of(model_key)
+    assert (asked.in_flight, asked.pending, asked.quiet_since is None) == (0, 0, False)
+
+
+async def test_an_engine_that_does_not_start_in_time_is_named() -> None:
+    directory, admission = open_house()
+    serve(directory, up=False, starts_on_demand=True, timeout=0.01)
+    with pytest.raises(Refused, match=r"model 'qwen3:8b' is starting: waited 0.01 s for its engine"):
+        await hold(admission, asyncio.Event())
+    assert await refused(admission) is RefusalKind.QUEUE_TIMEOUT

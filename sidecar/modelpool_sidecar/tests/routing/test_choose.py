@@ -17,6 +17,10 @@ TEXT_ONLY = model(
     entry(Engine.OLLAMA, OLLAMA, can=("completion", "vision")),
     capabilities=("completion",),
 )
+SLEEPER = model("qwen3:8b", entry(Engine.VLLM, VLLM, starts_on_demand=True))
+SLEEPER_WITH_HELP = model(
+    "qwen3:8b", entry(Engine.VLLM, VLLM, starts_on_demand=True), entry(Engine.OLLAMA, OLLAMA, room=1)
+)
 
 
 def told(decision: Target | Wait | choose.Refusal) -> str:
@@ -106,6 +110,32 @@ CASES = {
     ),
     "a call that no engine of the model has is refused": Case(
         wanted=asking(engines=frozenset()), want=RefusalKind.UNSERVED
+    ),
+    "an engine that starts on demand is waited for": Case(
+        live=built(document(SLEEPER), dead=(VLLM,)), want="wait vllm"
+    ),
+    "while it starts, one keeps the place although the queue is full": Case(
+        live=built(document(SLEEPER), dead=(VLLM,)), line=KEY[Engine.VLLM], loads=Loads(queued=2), want="wait vllm"
+    ),
+    "too many that wait for its start are refused": Case(
+        live=built(document(SLEEPER), dead=(VLLM,)), loads=Loads(queued=2), want=RefusalKind.QUEUE_FULL
+    ),
+    "its start is not waited for twice": Case(
+        live=built(document(SLEEPER), dead=(VLLM,)),
+        wanted=asking(gave_up=frozenset({KEY[Engine.VLLM]})),
+        want=RefusalKind.QUEUE_TIMEOUT,
+    ),
+    "an engine that started on demand and failed is not waited for": Case(
+        live=built(document(SLEEPER)), wanted=asking(tried=frozenset({VLLM})), want=RefusalKind.UNAVAILABLE
+    ),
+    "the fallback answers while it starts": Case(
+        live=built(document(SLEEPER_WITH_HELP), dead=(VLLM,)), want=f"{OLLAMA} fallback unready"
+    ),
+    "a busy fallback is waited for while it starts": Case(
+        live=built(document(SLEEPER_WITH_HELP), dead=(VLLM,)), loads=Loads({OLLAMA: 1}), want="wait ollama"
+    ),
+    "without its fallback it is waited for": Case(
+        live=built(document(SLEEPER_WITH_HELP), dead=(VLLM, OLLAMA)), want="wait vllm"
     ),
     "unknown capabilities refuse nothing": Case(wanted=asking(needs=frozenset({"vision"})), want=f"{VLLM} primary"),
 }

@@ -2,6 +2,7 @@
 
 import datetime
 from collections import Counter
+from typing import Any
 
 from modelpool_sidecar.routing import documents, table
 from modelpool_sidecar.routing.documents import Engine
@@ -10,9 +11,15 @@ VLLM, OLLAMA = "http://vllm:1", "http://ollama:1"
 
 
 def entry(
-    engine: Engine, url: str, *, model: str = "qwen3:8b", room: int = 2, can: tuple[str, ...] | None = None
+    engine: Engine,
+    url: str,
+    *,
+    model: str = "qwen3:8b",
+    room: int = 2,
+    can: tuple[str, ...] | None = None,
+    **more: Any,
 ) -> documents.BackendEntry:
-    return documents.BackendEntry(engine=engine, url=url, model=model, max_concurrency=room, capabilities=can)
+    return documents.BackendEntry(engine=engine, url=url, model=model, max_concurrency=room, capabilities=can, **more)
 
 
 def model(name: str = "qwen3:8b", *backends: documents.BackendEntry, **fields: object) -> documents.ModelEntry:
