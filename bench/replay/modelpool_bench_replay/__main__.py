@@ -15,8 +15,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="modelpool_bench_replay", description=__doc__)
     parser.add_argument("--speeds", choices=[one.value for one in SpeedSet], help="only this set; default: both")
     parser.add_argument("--scenario", action="append", choices=[one.name for one in scenarios.ALL], help="default: all")
-    parser.add_argument("--at-once", type=int, action="append", help=f"default: {runs.AT_ONCE}")
-    parser.add_argument("--compression", type=float, default=40.0, help="simulated seconds per second; default: 40")
+    parser.add_argument("--at-once", type=int, action="append", choices=list(runs.COMPRESSION), help="default: all")
+    parser.add_argument("--slower", type=float, default=1.0, help="compress time by so much less; default: 1")
     parser.add_argument("--pictures", type=Path, help="folder for a timeline of each scenario")
     options = parser.parse_args()
     sys.exit(asyncio.run(_run(options)))
@@ -27,19 +27,21 @@ async def _run(options: argparse.Namespace) -> int:
     rates = fitting.fit(recorded)
     print(report.of_fit(recorded, rates))
     chosen = [one for one in scenarios.ALL if not options.scenario or one.name in options.scenario]
-    at_once = tuple(options.at_once or runs.AT_ONCE)
     sets = [SpeedSet(options.speeds)] if options.speeds else list(SpeedSet)
     done: list[runs.Run] = []
     for scenario in chosen:
         for speeds in sets if scenario.pool else [None]:
-            began = time.monotonic()
-            fresh = await runs.run(scenario, speeds, recorded, compression=options.compression, at_once=at_once)
+            fresh = []
+            for queries in options.at_once or runs.COMPRESSION:
+                began = time.monotonic()
+                compression = runs.COMPRESSION[queries] / options.slower
+                fresh.append(await runs.run(scenario, speeds, recorded, compression=compression, queries=queries))
+                name = f"{scenario.name} ({speeds.value})" if speeds else scenario.name
+                print(f"{name}, {queries} at once: {time.monotonic() - began:.1f} s", file=sys.stderr)
             done += fresh
-            name = f"{scenario.name} ({speeds.value})" if speeds else scenario.name
-            print(f"{name}: {time.monotonic() - began:.1f} s", file=sys.stderr)
             if options.pictures:
                 timeline.write(options.pictures, fresh)
-    print(report.of_runs(recorded, done, compression=options.compression))
+    print(report.of_runs(recorded, done))
     print(report.json_lines(recorded, done))
     return 0
 

@@ -33,7 +33,7 @@ def of_fit(pipeline: Pipeline, rates: Mapping[str, Rates]) -> str:
     return "\n".join(lines)
 
 
-def of_runs(pipeline: Pipeline, done: Sequence[Run], *, compression: float) -> str:
+def of_runs(pipeline: Pipeline, done: Sequence[Run]) -> str:
     """Return the table of all runs, one section for each set of speeds."""
     head = (
         f"  {'scenario':<30}{'at once':>8}{'LLM s':>8}{'+vision':>8}{'query s':>9}{'per min':>9}{'switches':>9}"
@@ -45,10 +45,12 @@ def of_runs(pipeline: Pipeline, done: Sequence[Run], *, compression: float) -> s
         if part:
             sections += [_title(chosen), "", head, *map(_row, part), ""]
     predicted = pipeline.predicted
+    compressed = {run.figures.queries: run.compression for run in done}
     expected = f"LLM {_range(predicted.llm_seconds)} s, query {_range(predicted.query_seconds)} s"
     sections += [
         f"Predicted for the pool: {expected}, {predicted.queries_per_minute:g} queries/min.",
-        f"LLM: seconds with a text call under way; +vision: with any call. Time was compressed {compression:g} times.",
+        "LLM: seconds with a text call under way; +vision: with any call; of a query, the mean.",
+        "Time was compressed " + ", ".join(f"{by:g} times with {queries}" for queries, by in compressed.items()) + ".",
         "",
     ]
     for run in done:

@@ -115,5 +115,13 @@ WEIGHTS: Final = {
         operations=2 * 3.2e9,
         attention_operations=attention(5, 8, 256),
     ),
+    # 5.36 GiB made with llm-compressor, of them 128,256 x 4096 embeddings at 16 bit; 6.98e9 parameters in 32 layers.
+    "cogito:8b": Weights(
+        source="cogito-v1-preview-llama-8B, W4A16",
+        read_bytes=5.36 * 2**30 - 128_256 * 4096 * 2,
+        cache_bytes=cache(32, 8, 128),
+        operations=2 * 6.98e9,
+        attention_operations=attention(32, 32, 128),
+    ),
 }
 """By the name that the pools give them."""

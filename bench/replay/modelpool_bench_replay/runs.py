@@ -1,4 +1,4 @@
-"""Run a scenario: start its processes, ask with 1, 4 and 16 queries at once, and see what the cards did."""
+"""Run a scenario: start its processes, ask with so many queries at once, and see what the cards did."""
 
 import asyncio
 import tempfile
@@ -11,13 +11,15 @@ from typing import Final
 import aiohttp
 
 from modelpool_bench_replay import fitting, ideal, measures, roofline, speeds, stage
-from modelpool_bench_replay.client import Client, Span
+from modelpool_bench_replay.client import PATIENCE_SECONDS, Client, Span
 from modelpool_bench_replay.measures import Figures
 from modelpool_bench_replay.pipeline import Pipeline
 from modelpool_bench_replay.scenarios import Scenario
 from modelpool_bench_replay.speeds import Pace, SpeedSet
 
-AT_ONCE: Final = (1, 4, 16)
+COMPRESSION: Final = {1: 30.0, 4: 45.0, 16: 60.0}
+"""Simulated seconds per second, by the number of queries at once: the more queue for the cards, the less a few
+milliseconds matter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,7 @@ class Run:
     scenario: Scenario
     speeds: SpeedSet | None
     """None: the recorded Ollama's own."""
+    compression: float
     figures: Figures
     spans: tuple[Span, ...]
     ideal_seconds: float | None
@@ -48,36 +51,40 @@ def paces(scenario: Scenario, chosen: SpeedSet | None, pipeline: Pipeline) -> di
 
 
 async def run(
-    scenario: Scenario, chosen: SpeedSet | None, pipeline: Pipeline, *, compression: float, at_once: tuple[int, ...]
-) -> list[Run]:
-    """Return a run for each number of queries at once, one after the other on the same processes."""
+    scenario: Scenario, chosen: SpeedSet | None, pipeline: Pipeline, *, compression: float, queries: int
+) -> Run:
+    """Start the scenario's processes, run so many queries at once, and end the processes."""
     told = paces(scenario, chosen, pipeline)
     order = scenario.order(pipeline.steps)
-    done = []
     async with (
         _folder() as folder,
         _stage(scenario, folder, told, pipeline, compression) as place,
         aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=300), connector=aiohttp.TCPConnector(limit=0)
+            timeout=aiohttp.ClientTimeout(total=PATIENCE_SECONDS), connector=aiohttp.TCPConnector(limit=0)
         ) as session,
     ):
         client = Client(session=session, url=place.url, compression=compression, expected_backend=place.backend)
         if scenario.pool is None:
             # The first query finds in memory what another left there; a pool's models are there anyway.
             await client.run(pipeline.steps, order, queries=1)
-        for queries in at_once:
-            worked, loads = place.worked(), place.loads()
-            spans = await client.run(pipeline.steps, order, queries=queries)
-            measured = measures.figures(
-                spans,
-                switches=place.loads() - loads,
-                worked=(place.worked() - worked) * compression,
-                cards=place.cards,
-                resident=place.resident(),
-            )
-            alone = _ideal(told, pipeline, scenario) if queries == 1 and not scenario.together else None
-            done.append(Run(scenario=scenario, speeds=chosen, figures=measured, spans=spans, ideal_seconds=alone))
-    return done
+        worked, loads = place.worked(), place.loads()
+        spans = await client.run(pipeline.steps, order, queries=queries)
+        measured = measures.figures(
+            spans,
+            switches=place.loads() - loads,
+            worked=(place.worked() - worked) * compression,
+            cards=place.cards,
+            resident=place.resident(),
+        )
+    alone = _ideal(told, pipeline, scenario) if queries == 1 and not scenario.together else None
+    return Run(
+        scenario=scenario,
+        speeds=chosen,
+        compression=compression,
+        figures=measured,
+        spans=spans,
+        ideal_seconds=alone,
+    )
 
 
 def _ideal(told: Mapping[str, Pace], pipeline: Pipeline, scenario: Scenario) -> float:

@@ -118,7 +118,7 @@ class Engine:
         self.idle.set()
 
     def submit(self, script: scripts.Script, prompt: list[str], *, now: float) -> Generation:
-        """Queue an answer; raises an EngineError when it cannot be admitted."""
+        """Queue an answer that was asked for at `now`; raises an EngineError when it cannot be admitted."""
         self.check()
         if self._max_queued is not None and len(self.batch.waiting) >= self._max_queued:
             raise EngineBusyError("The queue is full")
@@ -178,7 +178,8 @@ class Engine:
                 if self._timeslice:
                     self._timeslice.rest()
                 await self._wake.wait()
-                due = clock()
+                # What it takes to invent an answer is no part of the simulated time.
+                due = min((one.timing.arrived for one in self._generations.values()), default=clock())
                 continue
             steps = self._turn()
             seconds = sum(step.seconds for step in steps)

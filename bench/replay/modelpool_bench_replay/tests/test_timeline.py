@@ -25,6 +25,7 @@ def test_the_picture_shows_every_step() -> None:
         Run(
             scenario=scenarios.OLLAMA,
             speeds=None,
+            compression=1.0,
             figures=figures(one, switches=0, worked=0, cards=1, resident=0),
             spans=one,
             ideal_seconds=None,

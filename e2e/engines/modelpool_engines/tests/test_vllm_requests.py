@@ -188,3 +188,17 @@ async def test_quiet_streams_are_kept_alive() -> None:
         said = (await response.text()).split("\n\n")
     assert ": keep-alive" in said
     assert said[-2] == "data: [DONE]"
+
+
+_ADAPTED = (*_FLAGS, "--enable-lora", "--lora-modules", "sql=example/sql", "law:8b=/adapters/law", "--max-loras", "2")
+
+
+async def test_adapters_answer_to_their_names() -> None:
+    async with serving.vllm(*_ADAPTED) as (session, _):
+        async with session.get("/v1/models") as response:
+            listed = {one["id"]: (one["root"], one["parent"]) for one in (await response.json())["data"]}
+        assert listed["sql"] == ("example/sql", "m")
+        assert listed["law:8b"] == ("/adapters/law", "m")
+        assert (await _chat(session, model="law:8b", max_tokens=2))["model"] == "law:8b"
+        assert (await _chat(session, model="m", max_tokens=2))["model"] == "m"
+        assert (await _chat(session, model="tax", max_tokens=2))["error"]["code"] == 404

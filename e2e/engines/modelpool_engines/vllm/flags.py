@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -53,6 +53,8 @@ class Flags:
     force_usage: bool
     pooling: bool
     """Serves embeddings instead of text."""
+    adapters: Mapping[str, str]
+    """Paths of LoRA adapters by the names that requests use."""
     sse_keep_alive: float | None
     """Seconds between comment lines in quiet streams; None for none."""
 
@@ -104,6 +106,7 @@ def parse(arguments: Sequence[str]) -> Flags:
         prefix_caching=given.enable_prefix_caching,
         force_usage=given.enable_force_include_usage,
         pooling=given.runner == "pooling" or given.convert == "embed" or given.task in ("embed", "embedding"),
+        adapters=_adapters(given, parser),
         sse_keep_alive=given.sse_keep_alive_interval,
     )
 
@@ -155,6 +158,7 @@ def add_serve_flags(parser: argparse.ArgumentParser) -> None:
         add(name, nargs="+")
 
 
+_RANKS = ("1", "8", "16", "32", "64", "128", "256", "320", "512")
 _SWITCHES = (
     "--enable-auto-tool-choice",
     "--enable-request-id-headers",
@@ -195,6 +199,23 @@ def _size(value: str) -> int:
 
 def _length(value: str) -> int:
     return -1 if value in ("auto", "-1") else _size(value)
+
+
+def _adapters(given: argparse.Namespace, parser: argparse.ArgumentParser) -> dict[str, str]:
+    """Read `name=path` or JSON; adapters need --enable-lora, room for one at least, and a rank that vLLM knows."""
+    if given.max_lora_rank is not None and given.max_lora_rank not in _RANKS:
+        parser.error(f"argument --max-lora-rank: invalid choice: '{given.max_lora_rank}' (choose from {_RANKS})")
+    found: dict[str, str] = {}
+    for word in given.lora_modules or ():
+        if "=" in word and "," not in word:
+            name, _, path = word.partition("=")
+        else:
+            module = _json(word)
+            name, path = module["name"], module["path"]
+        found[name] = path
+    if found and not given.enable_lora:
+        parser.error("argument --lora-modules: LoRA is not enabled, use --enable-lora")
+    return found
 
 
 def _speculative_shorthand(given: argparse.Namespace) -> dict[str, Any] | None:

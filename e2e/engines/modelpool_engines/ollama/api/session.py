@@ -89,10 +89,11 @@ async def answer(state: State, ask: Ask) -> AsyncIterator[Piece | End]:
     check(ask)
     async with state.runners.using(ask.model, keep_alive=ask.keep_alive, context=ask.context) as runner:
         loaded = time.monotonic_ns()
+        arrived = state.now()
         prompt = text.split(ask.prompt)
         _fits(ask, len(prompt), runner)
         script = scripts.write(_brief(state, ask), _limits(ask, runner, len(prompt)))
-        generation = runner.engine.submit(script, prompt, now=state.now())
+        generation = runner.engine.submit(script, prompt, now=arrived)
         try:
             async for piece in _pieces(generation):
                 yield piece

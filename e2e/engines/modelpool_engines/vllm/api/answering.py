@@ -27,6 +27,8 @@ class Asked:
     """Its tokens."""
     brief: scripts.Brief
     sampling: requests.Sampling
+    arrived: float
+    """On the loop's clock."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +47,7 @@ class Tally:
 
 def conversation(state: State, body: requests.Body, messages: Conversation, **changes: Any) -> Asked:
     """Understand a chat; raises RequestError."""
+    arrived = state.now()
     if requests.shows_images(messages) and (not state.loaded.model.vision or state.flags.language_model_only):
         raise RequestError(f"{body.get('model') or state.flags.name} is not a multimodal model")
     calls = tool_calls(state, body, messages)
@@ -61,7 +64,7 @@ def conversation(state: State, body: requests.Body, messages: Conversation, **ch
         thought=state.settings.thought,
         sentences=state.settings.sentences,
     )
-    return Asked(prompt=prompt, brief=brief, sampling=sampling)
+    return Asked(prompt=prompt, brief=brief, sampling=sampling, arrived=arrived)
 
 
 def render(messages: Conversation, tools: Any, *, thinking: bool, state: State) -> str:
@@ -153,7 +156,7 @@ def generating(state: State, asked: Asked) -> Iterator[list[engine.Generation]]:
     try:
         for choice in range(asked.sampling.choices):
             written = script(asked, choice)
-            generations.append(state.engine.submit(written, asked.prompt, now=state.now()))
+            generations.append(state.engine.submit(written, asked.prompt, now=asked.arrived))
         yield generations
     except engine.EngineBusyError:
         state.metrics.add("admission_rejections", 1, "max_num_queued_reqs")

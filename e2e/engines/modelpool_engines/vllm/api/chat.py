@@ -40,7 +40,7 @@ class _Answer:
         self._logprobs = requests.integer(body, "top_logprobs") or 0 if body.get("logprobs") is True else None
         self._named = isinstance(body.get("tool_choice"), dict)
         self._tally = answering.Tally(prompt=len(asked.prompt))
-        self._head = {"id": identifier, "created": state.created(), "model": server.flags.name}
+        self._head = {"id": identifier, "created": state.created(), "model": server.answered_as(body.get("model"))}
 
     async def whole(self) -> dict[str, Any]:
         """Return the answer in one piece."""

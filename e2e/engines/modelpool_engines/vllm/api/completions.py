@@ -43,6 +43,7 @@ def _prompts(server: state.State, prompt: Any) -> list[str]:
 
 
 def _understand(server: state.State, body: requests.Body, prompt: str) -> answering.Asked:
+    arrived = server.now()
     tokens = text.split(prompt) or [""]
     sampling = requests.sampling(
         body,
@@ -57,7 +58,7 @@ def _understand(server: state.State, body: requests.Body, prompt: str) -> answer
         reply=server.settings.reply,
         sentences=server.settings.sentences,
     )
-    return answering.Asked(prompt=tokens, brief=brief, sampling=sampling)
+    return answering.Asked(prompt=tokens, brief=brief, sampling=sampling, arrived=arrived)
 
 
 class _Answer:
@@ -73,7 +74,7 @@ class _Answer:
             "id": identifier,
             "object": "text_completion",
             "created": state.created(),
-            "model": server.flags.name,
+            "model": server.answered_as(body.get("model")),
         }
 
     async def whole(self, generations: list[engine.Generation]) -> dict[str, Any]:

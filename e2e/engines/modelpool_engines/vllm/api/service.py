@@ -28,9 +28,12 @@ async def version(_: web.Request) -> web.Response:
 
 
 async def models(request: web.Request) -> web.Response:
-    """List the served names."""
+    """List the served names, then the adapters, which name the folder they are of and the model they belong to."""
     server = request.app[state.KEY]
-    return errors.reply({"object": "list", "data": [_model(server, name) for name in server.flags.served_names]})
+    listed = [_model(server, name) for name in server.flags.served_names]
+    for name, path in server.flags.adapters.items():
+        listed.append({**_model(server, name), "root": path, "parent": server.flags.name, "max_model_len": None})
+    return errors.reply({"object": "list", "data": listed})
 
 
 async def metrics(request: web.Request) -> web.Response:

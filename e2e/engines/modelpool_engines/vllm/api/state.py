@@ -41,11 +41,15 @@ class State:
 
     def check_model(self, name: object) -> None:
         """Refuse a model that is not served; a request without a name means the one there is."""
-        if name is None or name == "" or name in self.flags.served_names:
+        if name is None or name == "" or name in self.flags.served_names or name in self.flags.adapters:
             return
         aliases = ", ".join(self.flags.served_names)
         message = f"The model `{name}` does not exist. Valid aliases: {aliases}."
         raise RequestError(message, status=404, kind="NotFoundError", param="model")
+
+    def answered_as(self, name: object) -> str:
+        """Return the name that stands in an answer: an adapter's own, else the first that is served."""
+        return name if isinstance(name, str) and name in self.flags.adapters else self.flags.name
 
     def now(self) -> float:
         """The engine's clock."""
