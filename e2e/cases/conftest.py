@@ -49,21 +49,27 @@ def operator(installation: Installation) -> Iterator[Operator]:
 def release(
     request: pytest.FixtureRequest,
     node_cluster: NodeCluster,
-    node_images: Images,
+    node_images: Images | None,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Release:
+) -> Iterator[Release]:
     """The chart on a real node with one card, installed with the images under test."""
     request.config.stash[_NODE_CLUSTER] = node_cluster
     node_cluster.add_gpu_node(gpus=1, replicas=8)
     found = Release(cluster=node_cluster, home=tmp_path_factory.mktemp("helm"))
     found.install()
-    return found
+    yield found
+    if not node_cluster.ours:
+        found.remove()
 
 
 @pytest.fixture(scope="session")
-def pool(release: Release) -> Pool:
+def pool(release: Release) -> Iterator[Pool]:
     """The simulated example, all models ready."""
-    return _applied(release.cluster, _NAMESPACE, manifest())
+    found = _applied(release.cluster, _NAMESPACE, manifest())
+    yield found
+    if not release.cluster.ours:
+        found.delete()
+        release.cluster.remove_namespace(_NAMESPACE)
 
 
 @pytest.fixture

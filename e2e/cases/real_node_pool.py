@@ -14,7 +14,6 @@ import yaml
 from real_node_release import ROOT, Object
 
 from modelpool_cluster import images, waiting
-from modelpool_cluster.node import addresses
 from modelpool_cluster.node.cluster import NodeCluster
 from modelpool_cluster.rest import MERGE
 from modelpool_engines import cards
@@ -170,8 +169,7 @@ class Pool:
         pod = next(pod for pod in self.pods() if pod["metadata"].get("annotations", {}).get(_NAME_ANNOTATION))
         claims = {one["name"]: one.get("persistentVolumeClaim") for one in pod["spec"]["volumes"]}
         claim = f"/api/v1/namespaces/{self.namespace}/persistentvolumeclaims/{claims['cache']['claimName']}"
-        volume = self.cluster.api.get(claim)["spec"]["volumeName"]
-        return Path(self.cluster.api.get(f"/api/v1/persistentvolumes/{volume}")["spec"]["hostPath"]["path"])
+        return self.cluster.folder_of(self.cluster.api.get(claim)["spec"]["volumeName"])
 
     def card(self, index: int, memory: int) -> cards.Card:
         """Return the account of a simulated card of so many bytes, which the engines' pods share."""
@@ -180,7 +178,7 @@ class Pool:
     @contextlib.contextmanager
     def holding_card(self, index: int, name: str) -> Iterator[None]:
         """Hold a card's lock under a name, as an engine that takes long to start does."""
-        path = self.cache_folder() / "locks" / f"{addresses.NODE}-card-{index}.lock"
+        path = self.cache_folder() / "locks" / f"{self.cluster.node}-card-{index}.lock"
         with path.open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             lock.truncate()

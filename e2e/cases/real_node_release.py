@@ -72,6 +72,12 @@ class Release:
         flags = ["--wait", "--timeout=180s"]
         self.helm("upgrade", "--install", NAME, str(CHART), *flags, values={**values(), **changes})
 
+    def remove(self) -> None:
+        """Uninstall it, and take away what it keeps and its namespace."""
+        self.helm("uninstall", NAME, "--wait", "--timeout=120s")
+        self.cluster.kubectl("delete", "customresourcedefinition", "modelpools.modelpool.dev")
+        self.cluster.remove_namespace(NAMESPACE)
+
     @property
     def address(self) -> str:
         """The gateway's ClusterIP."""

@@ -148,13 +148,19 @@ def helm(request: pytest.FixtureRequest) -> Path:
     return _usable(request.config).binaries.helm()
 
 
+def settings_of(config: pytest.Config) -> Settings:
+    """Return the settings of a run: the environment's, and over them the command line's. Raises InvalidSettingError."""
+    settings = Settings.from_environment(os.environ)
+    if name := config.getoption("--cluster-provider", None):
+        settings = dataclasses.replace(settings, provider=provider_named(name))
+    if kubeconfig := config.getoption("--cluster-kubeconfig", None):
+        settings = dataclasses.replace(settings, kubeconfig=kubeconfig)
+    return settings
+
+
 def _state(config: pytest.Config) -> _State:
     if _STATE not in config.stash:
-        settings = Settings.from_environment(os.environ)
-        if name := config.getoption("--cluster-provider"):
-            settings = dataclasses.replace(settings, provider=provider_named(name))
-        if kubeconfig := config.getoption("--cluster-kubeconfig"):
-            settings = dataclasses.replace(settings, kubeconfig=kubeconfig)
+        settings = settings_of(config)
         config.stash[_STATE] = _State(settings, Binaries(settings, lambda line: _say(config, line)))
     return config.stash[_STATE]
 

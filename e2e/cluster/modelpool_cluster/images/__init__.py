@@ -6,6 +6,6 @@ of that is cached by its inputs. `contents` looks into the result, `starting` ru
 it, `report` tells. Nothing here starts a cluster.
 """
 
-from .building import Images, ImagesUnavailableError, build
+from .building import Images, ImagesUnavailableError, NoBuilderError, build
 
-__all__ = ["Images", "ImagesUnavailableError", "build"]
+__all__ = ["Images", "ImagesUnavailableError", "NoBuilderError", "build"]

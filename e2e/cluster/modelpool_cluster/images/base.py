@@ -7,6 +7,7 @@ else. So the build needs no network, and the final images hold neither pip nor a
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,10 @@ from pathlib import Path
 import pip
 
 from ..binaries.cache import Cache, Provenance
+from ..controlplane.supervise import die_with
 from ..node import archive
 from ..node.prerequisites import PATH
+from . import isolation
 
 SUITE = "bookworm"
 PYTHON = "3.11"
@@ -55,10 +58,11 @@ def layer(store: Path, log: Callable[[str], None]) -> archive.Layer:
 
 def _debootstrap(root: Path) -> None:
     include = f"--include={','.join(PACKAGES)}"
-    command = ["unshare", "--mount", "--", "debootstrap", "--variant=minbase", include, SUITE, str(root)]
+    command = [*isolation.ALONE, "debootstrap", "--variant=minbase", include, SUITE, str(root)]
     done = subprocess.run(
-        command, env={"PATH": PATH}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
+        command, env={"PATH": PATH}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        preexec_fn=die_with(os.getpid()),
+    )  # fmt: skip
     if done.returncode != 0:
         last = "\n".join(done.stdout.splitlines()[-15:])
         raise BaseUnavailableError(f"debootstrap ended with {done.returncode}:\n{last}")

@@ -8,6 +8,7 @@ are in a namespace that ends with it.
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
 import shutil
 import subprocess
@@ -16,15 +17,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..binaries.cache import Cache
+from ..controlplane.supervise import die_with
 from ..node.prerequisites import PATH
 from ..settings import Settings
-from . import base, context, wheels
+from . import base, context, isolation, wheels
 
 TAG = "test"
 
 
 class ImagesUnavailableError(Exception):
     """The images could not be built; the message says by what and why."""
+
+
+class NoBuilderError(ImagesUnavailableError):
+    """There is nothing to build with."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +91,7 @@ def _builder() -> str:
         works = [program, "version"]  # a client without its daemon does not
         if subprocess.run(works, env={"PATH": PATH}, capture_output=True, timeout=30, check=False).returncode == 0:
             return program
-    raise ImagesUnavailableError("docker, podman or buildah is needed (Debian: e2e/node-requirements.sh)")
+    raise NoBuilderError("docker, podman or buildah is needed (Debian: e2e/node-requirements.sh)")
 
 
 def _with_docker(builder: str, staged: Path, settings: Settings) -> None:
@@ -112,13 +118,13 @@ def _with_buildah(store: Path, staged: Path, settings: Settings, log: Callable[[
             [*buildah, "push", "--quiet", name, f"docker-archive:{staged / 'built' / target}.tar:{Images.name(target)}"]
         )
     script = "\n".join(["set -e", *(shlex.join(command) for command in commands)])
-    _run(["unshare", "--mount", "--", "sh", "-c", script], settings)
+    _run([*isolation.ALONE, "sh", "-c", script], settings)
 
 
 def _run(command: list[str], settings: Settings) -> None:
     done = subprocess.run(
         command, env={**settings.environment, "PATH": PATH}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, check=False,
+        text=True, check=False, preexec_fn=die_with(os.getpid()),
     )  # fmt: skip
     if done.returncode != 0:
         last = "\n".join(done.stdout.splitlines()[-30:])

@@ -23,7 +23,6 @@ from . import addresses, objects
 from .machine import Machine
 from .manager import NodeManager
 
-_NODE = f"/api/v1/nodes/{addresses.NODE}"
 _OURS = "kubernetes.io/"
 """Prefix of labels that are the kubelet's own."""
 
@@ -35,6 +34,8 @@ class NodeCluster(Cluster):
     """
 
     manager: NodeManager
+    ours = True
+    """Whether the node goes with the run. What tests put on a node of others they must take away."""
 
     def __init__(self, settings: Settings, binaries: Binaries, log: Callable[[str], None] = lambda line: None) -> None:
         """`log` gets a line for people about the start and the end."""
@@ -59,6 +60,15 @@ class NodeCluster(Cluster):
     def outside(self) -> AbstractContextManager[None]:
         """Be where the tests came from, for a test that wants nothing of the node."""
         return self.machine.space.outside()
+
+    @property
+    def node(self) -> str:
+        """The name of the node."""
+        return addresses.NODE
+
+    @property
+    def _path(self) -> str:
+        return f"/api/v1/nodes/{self.node}"
 
     # -- the node ----------------------------------------------------------------------------------------------------
 
@@ -119,27 +129,27 @@ class NodeCluster(Cluster):
             labels=labels or {}, address=addresses.ADDRESS, now=datetime.datetime.now(datetime.UTC),
         )  # fmt: skip
         wanted = {key: value for key, value in played["metadata"]["labels"].items() if not key.startswith(_OURS)}
-        self.api.patch(_NODE, {"metadata": {"labels": wanted}}, rest.MERGE)
+        self.api.patch(self._path, {"metadata": {"labels": wanted}}, rest.MERGE)
         self._set_capacity(resource_name, played["status"]["capacity"].get(resource_name))
-        self._nodes.add(addresses.NODE)
-        return addresses.NODE
+        self._nodes.add(self.node)
+        return self.node
 
     def remove_node(self, name: str) -> None:
         """Take the cards away. The node stays, for there is but one."""
-        labels = self.api.get(_NODE)["metadata"]["labels"]
+        labels = self.api.get(self._path)["metadata"]["labels"]
         gone = {key: None for key in labels if key.startswith("nvidia.com/")}
-        self.api.patch(_NODE, {"metadata": {"labels": gone}}, rest.MERGE)
+        self.api.patch(self._path, {"metadata": {"labels": gone}}, rest.MERGE)
         for resource in list(self._extended):
             self._set_capacity(resource, None)
-        self._nodes.discard(addresses.NODE)
+        self._nodes.discard(self.node)
 
     def _set_capacity(self, resource: str, count: str | None) -> None:
         """Set an extended resource through the status, as a device plugin's would be; the kubelet keeps it."""
         status = {"capacity": {resource: count or "0"}}
-        self.api.patch(f"{_NODE}/status", {"status": status}, rest.MERGE)
+        self.api.patch(f"{self._path}/status", {"status": status}, rest.MERGE)
         waiting.wait_for(
             f"{count or 0} {resource} to be allocatable",
-            lambda: self.api.get(_NODE)["status"]["allocatable"].get(resource, "0") == (count or "0"),
+            lambda: self.api.get(self._path)["status"]["allocatable"].get(resource, "0") == (count or "0"),
             timeout=60,
         )
         if count is None:
@@ -163,6 +173,10 @@ class NodeCluster(Cluster):
         """Withdraw a volume. Its files go with the run."""
         self.api.delete(f"/api/v1/persistentvolumes/{name}")
 
+    def folder_of(self, volume: str) -> Path:
+        """Return the folder that a volume is; the tests see the same files as the pods."""
+        return Path(self.api.get(f"/api/v1/persistentvolumes/{volume}")["spec"]["hostPath"]["path"])
+
     # -- start and end -----------------------------------------------------------------------------------------------
 
     def _new_manager(self, settings: Settings, binaries: Binaries) -> Manager:
@@ -178,14 +192,14 @@ class NodeCluster(Cluster):
         self._log(f"Node ready in {sum(self.manager.seconds.values()):.1f} s ({each})")
 
     def _last_heartbeat(self) -> str:
-        return str(_ready_condition(self.api.get(_NODE))["lastHeartbeatTime"])
+        return str(_ready_condition(self.api.get(self._path))["lastHeartbeatTime"])
 
     def _wait_until_ready(self, *, since: str = "") -> None:
         """Wait until the kubelet says Ready, later than `since`, and kube-proxy and CoreDNS are at work."""
 
         def ready() -> bool:
             self.machine.check_alive()
-            node = self.api.find(_NODE)
+            node = self.api.find(self._path)
             assert node is not None, "the node has not registered"
             condition = _ready_condition(node)
             assert condition["status"] == "True", condition["message"]

@@ -4,20 +4,26 @@ Whoever uses them is marked `node` and gets a time limit that lets a node start.
 when the first test asks for it; programs and images are made before the first test runs, outside of every limit.
 Where a node cannot be had, its tests are skipped by name of what is missing, on a build server they fail. Tests are
 inside the node's network while they run, and only those that are marked.
+
+With the provider `kind` or `external` the same tests run on that cluster's nodes; what takes a node of our own is
+skipped by name.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ..binaries import Binaries
+from ..plugin import settings_of
 from ..settings import Provider, Settings
 from . import prerequisites
+from .objects import NotOnThisClusterError
 
 if TYPE_CHECKING:
     from ..images import Images
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
 
 MARK = "node"
 _FIXTURES = frozenset({"node_cluster", "node_images"})
+_BORROWED = frozenset({Provider.KIND, Provider.EXTERNAL})
 _TEST_SECONDS = 600
 """Of a test with the node's start in it, on a busy machine."""
 _STATE = pytest.StashKey["_State"]()
@@ -58,12 +65,15 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     state = session.config.stash[_STATE] = _State(lambda line: _say(session.config, line))
     try:
-        prerequisites.check()
-        settings = Settings.from_environment(os.environ)
+        settings = settings_of(session.config)
         binaries = Binaries(settings, state.log)
+        if settings.provider not in _BORROWED:
+            prerequisites.check()
+            binaries.node()
         binaries.control_plane()
-        binaries.node()
-        if any("node_images" in getattr(item, "fixturenames", ()) for item in wanted):
+        if settings.provider is not Provider.EXTERNAL and any(
+            "node_images" in getattr(item, "fixturenames", ()) for item in wanted
+        ):
             from ..images import build
 
             state.images = build(settings, state.log)
@@ -82,14 +92,37 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup() -> Generator[None, object, object]:
+    """Skip a test whose fixture asks for what this cluster does not have."""
+    return (yield from _skipping())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, object, object]:
+    """Skip a test that asks for what this cluster does not have."""
+    return (yield from _skipping())
+
+
+def _skipping() -> Generator[None, object, object]:
+    try:
+        return (yield)
+    except NotOnThisClusterError as exc:
+        pytest.skip(str(exc))
+
+
 @pytest.fixture(scope="session")
 def node_cluster(request: pytest.FixtureRequest) -> Iterator[NodeCluster]:
     """A cluster with a real node, shared by all tests of the session."""
+    from .borrowed import BorrowedCluster
     from .cluster import NodeCluster
 
     state = _usable(request.config)
-    settings = dataclasses.replace(Settings.from_environment(os.environ), provider=Provider.NODE)
-    with NodeCluster(settings, Binaries(settings, state.log), state.log) as running:
+    settings = settings_of(request.config)
+    kind = BorrowedCluster if settings.provider in _BORROWED else NodeCluster
+    if kind is NodeCluster:
+        settings = dataclasses.replace(settings, provider=Provider.NODE)
+    with kind(settings, Binaries(settings, state.log), state.log) as running:
         state.cluster = running
         try:
             yield running
@@ -98,12 +131,24 @@ def node_cluster(request: pytest.FixtureRequest) -> Iterator[NodeCluster]:
 
 
 @pytest.fixture(scope="session")
-def node_images(request: pytest.FixtureRequest, node_cluster: NodeCluster) -> Images:
-    """The project's images, built and on the node."""
-    images = _usable(request.config).images
-    if images is None:
-        raise RuntimeError("the images were not built before the first test")
-    node_cluster.import_images(*images.archives)
+def node_images(request: pytest.FixtureRequest, node_cluster: NodeCluster) -> Images | None:
+    """The project's images, built and on the node. None for an external cluster, which must have them."""
+    state = _usable(request.config)
+    if state.images is not None:
+        began = time.monotonic()
+        node_cluster.import_images(*state.images.archives)
+        state.log(f"Images on the node in {time.monotonic() - began:.1f} s")
+    return state.images
+
+
+def _built(settings: Settings, log: Callable[[str], None]) -> Images:
+    from ..images import NoBuilderError, build
+
+    try:
+        images = build(settings, log)
+    except NoBuilderError as exc:
+        raise prerequisites.MissingPrerequisitesError(str(exc)) from exc
+    log(f"Images by {images.builder} in {images.seconds:.1f} s: {images.folder}")
     return images
 
 
