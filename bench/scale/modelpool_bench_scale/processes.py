@@ -1,0 +1,106 @@
+"""The processes that are measured, and what the kernel says of them."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+START_SECONDS: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """A gateway that runs."""
+
+    pid: int
+    port: int
+    routes: Path
+    """It follows this file."""
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time it has used, to the nanosecond."""
+        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0]) / 1e9
+
+    def resident(self) -> int:
+        """Return the bytes it has in memory."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@asynccontextmanager
+async def engines(ports: int) -> AsyncIterator[list[str]]:
+    """Run engines on so many ports; yield their addresses."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "modelpool_bench_scale.upstream", str(ports), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        # A thousand ports are more than a line of asyncio's own limit.
+        async with asyncio.timeout(START_SECONDS):
+            text = b""
+            while not text.endswith(b"]\n"):
+                text += await process.stdout.read(65536)
+        yield [f"http://127.0.0.1:{port}" for port in json.loads(text)]
+    finally:
+        await _end(process)
+
+
+@asynccontextmanager
+async def gateway(folder: Path, routes: bytes, *, ready: str) -> AsyncIterator[Gateway]:
+    """Run a gateway with these routes; yield it once it serves the model `ready`. Raises TimeoutError."""
+    path = folder / "routes.json"
+    _lay_out(path, routes)
+    port = _free_port()
+    with (folder / "gateway.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "modelpool_sidecar", "--routes-file", str(path)),
+            *("--listen", f"127.0.0.1:{port}", "--drain-delay", "0", "--log-level", "warning"),
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        await until_serving(port, ready)
+        yield Gateway(pid=process.pid, port=port, routes=path)
+    finally:
+        await _end(process)
+
+
+async def until_serving(port: int, model: str) -> None:
+    """Wait until the gateway answers for a model; raises TimeoutError."""
+    body = {"model": model, "messages": [{"role": "user", "content": "hi"}]}
+    async with asyncio.timeout(START_SECONDS), aiohttp.ClientSession() as session:
+        while True:
+            try:
+                async with session.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=body) as response:
+                    if response.status == 200:
+                        return
+            except aiohttp.ClientConnectionError:
+                pass
+            await asyncio.sleep(0.02)
+
+
+def _lay_out(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.send_signal(signal.SIGKILL)
+    await process.wait()
