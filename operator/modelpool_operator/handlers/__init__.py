@@ -6,6 +6,7 @@
 - `reconcile` is one pass: parse, observe, plan, execute, report.
 - `claims` knows which pool serves a name that two pools claim.
 - `lifecycle` holds kopf's settings, each with its reason, and begins and ends the program's parts.
+- `forgetting` keeps kopf from computing what no handler asks for.
 
 Level, not edge: whatever happened, the same pass looks at everything anew.
 """

@@ -7,6 +7,7 @@ from typing import Any, Final
 import kopf
 
 from modelpool_operator.api import names
+from modelpool_operator.handlers import forgetting
 from modelpool_operator.handlers.memo import Memo
 from modelpool_operator.handlers.watches import CHILDREN, REGISTRY
 
@@ -70,10 +71,11 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.networking.error_backoffs = Patience()
     settings.networking.trust_env = False
 
-    # No handler of ours persists anything. Should one ever, its marks would bear our name and not the framework's.
+    # No handler of ours persists anything, and kopf shall not compute what it would persist. Should one ever, its mark
+    # would bear our name and not the framework's.
     settings.persistence.finalizer = f"{names.GROUP}/operator"
-    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=names.GROUP)
-    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=names.GROUP)
+    settings.persistence.progress_storage = forgetting.NoProgress()
+    settings.persistence.diffbase_storage = forgetting.NoDiffBase()
 
     # Below a Pod's usual grace period of 30 seconds: better to end oneself with a log line than to be killed without.
     settings.process.ultimate_exiting_timeout = 25
