@@ -5,12 +5,12 @@ what changes the cluster is counted. One `Client` is opened per program and shar
 """
 
 import contextlib
-import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
+import msgspec
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.dynamic import DynamicClient
@@ -161,7 +161,7 @@ class Client:
                     verb, path, serialize=False, _request_timeout=_DEADLINE, **{"header_params": {}, **params}
                 )
                 async with answer:
-                    return await answer.text(errors="replace") if text else json.loads(await answer.read())
+                    return await answer.text(errors="replace") if text else msgspec.json.decode(await answer.read())
         except errors.ClusterError as exc:
             self._metrics.api_errors.labels(type(exc).__name__.removesuffix("Error").lower()).inc()
             raise

@@ -3,7 +3,8 @@
 ::
 
     ClusterError
-    ├── UnreachableError    the world's: no answer, or one that asks to come again (network, 429, 5xx, 410) — back off
+    ├── UnreachableError    the world's: no answer, none that can be read, or one that asks to come again
+    │                       (network, 429, 5xx, 410) — back off
     ├── DeniedError         the installation's: credentials or RBAC say no (401, 403) — a human grants the right
     ├── RejectedError       ours or the user's: the object is wrong (400, 405, 413, 415, 422) — its text names the field
     ├── TakenError          the user's: an object of that name is there and is not ours — a human renames it
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import aiohttp
+import msgspec
 from kubernetes.aio.client.exceptions import ApiException
 
 _LONGEST: Final = 300
@@ -79,6 +81,8 @@ def translated(what: str) -> Iterator[None]:
         raise from_answer(what, exc.status or 0, exc.body) from None
     except TimeoutError:
         raise UnreachableError(f"Could not {what}: no answer in time") from None
+    except msgspec.DecodeError as exc:
+        raise UnreachableError(f"Could not {what}: the answer is no JSON: {exc}") from None
     except (aiohttp.ClientError, OSError) as exc:
         raise UnreachableError(f"Could not {what}: {exc}") from exc
 
