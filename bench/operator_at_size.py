@@ -64,6 +64,8 @@ def main() -> None:
                 say(f"{options.pools} pools are made")
                 fleet.wait_until_steady(operator, timeout=1800)
                 steady = fleet.last_write(operator, began)
+                spent = {name: round(Cost.of(pid).cpu_seconds) for name, pid in cluster.processes().items()}
+                say(f"Seconds of CPU so far: operator {Cost.of(operator.program.process.pid).cpu_seconds:.0f}, {spent}")
                 result = measured(operator, seconds=options.rest)
                 result = {"pools": options.pools, "models": options.pools * MODELS, "steady_seconds": steady, **result}
             if options.logs is not None:

@@ -162,6 +162,11 @@ class Cluster(FakeNodes):
         plane = self.manager.plane if isinstance(self.manager, ControlPlaneManager) else None
         return plane.start_seconds if plane is not None else 0.0
 
+    def processes(self) -> dict[str, int]:
+        """Return the process ids of the control plane's programs, and of kwok, by name."""
+        plane = self.manager.plane if isinstance(self.manager, ControlPlaneManager) else None
+        return dict(plane.supervisor.pids) if plane is not None and plane.supervisor is not None else {}
+
     def resident_bytes(self) -> dict[str, int]:
         """Return the resident memory of each process of the control plane."""
         plane = self.manager.plane if isinstance(self.manager, ControlPlaneManager) else None
