@@ -48,6 +48,8 @@ class Client:
     compression: float
     expected_backend: str
     """What the gateway must say answered, always as the first choice; empty: it is no gateway."""
+    exact: bool = True
+    """Whether prompts and answers must have the tokens that were asked for: real models end where they like."""
 
     async def run(
         self, steps: tuple[Step, ...], order: Mapping[str, tuple[str, ...]], *, queries: int
@@ -106,6 +108,8 @@ class Client:
             route = response.headers.get("X-ModelPool-Route", "")
         if backend != self.expected_backend or (backend and route != "primary"):
             raise WrongAnswerError(f"{step.name}: must be answered by {self.expected_backend}, got {backend} ({route})")
+        if not self.exact:
+            return
         counted = answer["prompt_eval_count"], answer["eval_count"]
         if abs(counted[0] - step.tokens_in) > TOLERANCE or counted[1] != step.tokens_out:
             raise WrongAnswerError(f"{step.name}: wants {step.tokens_in} and {step.tokens_out} tokens, got {counted}")

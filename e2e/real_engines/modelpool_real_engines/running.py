@@ -126,8 +126,8 @@ def vllm(folder: Path, model: str, *flags: str, port: int | None = None) -> Iter
 
 
 @contextmanager
-def ollama(folder: Path) -> Iterator[Program]:
-    """An Ollama with an empty store in this folder; it may not be ready yet."""
+def ollama(folder: Path, **settings: str) -> Iterator[Program]:
+    """An Ollama with an empty store in this folder; it may not be ready yet. `settings` are its own variables."""
     port = free_port()
     environ = {
         "OLLAMA_HOST": f"127.0.0.1:{port}",
@@ -137,6 +137,7 @@ def ollama(folder: Path) -> Iterator[Program]:
         "OLLAMA_CONTEXT_LENGTH": "2048",
         "OLLAMA_NOPRUNE": "1",
         "OLLAMA_NO_CLOUD": "1",
+        **settings,
     }
     with _running([places.ollama_program(), "serve"], folder / f"ollama-{port}.log", port, **environ) as program:
         yield program
