@@ -22,6 +22,7 @@ type scenario struct {
 	StaggerMs   float64 `json:"stagger_ms"`
 	Warmup      float64 `json:"warmup"`  // seconds before anything is measured
 	Seconds     float64 `json:"seconds"` // measured
+	Units       int64   `json:"units"`   // requests or tokens after which the measurement ends earlier; 0: never
 	Pids        []int   `json:"pids"`    // the processes whose time and memory are read
 }
 
@@ -121,6 +122,9 @@ func (r *run) begin() {
 }
 
 func (r *run) end() {
+	if !r.measuring {
+		return
+	}
 	r.measuring = false
 	r.result.Seconds = float64(r.loop.now()-r.begun) / 1e9
 	r.result.CPUSeconds += processorSeconds(r.Pids)
@@ -136,6 +140,13 @@ func (r *run) end() {
 	}
 	r.loop.after(drainLimit, r.finish)
 	r.settle()
+}
+
+// enough ends the measurement when all units that were asked for are there.
+func (r *run) enough(units int64) {
+	if r.Units > 0 && units >= r.Units {
+		r.end()
+	}
 }
 
 // settle ends the run when nothing is in flight any more.
@@ -301,6 +312,7 @@ func (c *caller) content(data []byte) {
 	}
 	if r.measuring {
 		r.result.Tokens += int64(n)
+		r.enough(r.result.Tokens)
 	}
 	if r.PaceMs > 0 || r.Lockstep {
 		c.stamps(data)
@@ -345,6 +357,9 @@ func (c *caller) closed() bool {
 	if r.measuring && c.good {
 		r.result.Requests++
 		r.latency.add(c.now - c.sent)
+		if !r.Stream {
+			r.enough(r.result.Requests)
+		}
 	}
 	if c.closing {
 		c.close()

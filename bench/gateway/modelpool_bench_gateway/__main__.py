@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from . import goals, load, measures, measuring, page, peers, picture, scenarios
+from . import goals, load, measures, measuring, page, peers, picture, scenarios, starting
 from .measuring import Cpus
-from .peers import Target
+from .starting import Target
 
 ROOT: Final = Path(__file__).parents[3]
 RESULTS: Final = ROOT / ".cache" / "bench"
@@ -83,7 +83,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 def _running(name: str, value: str) -> Target:
     address, _, pid = value.partition(",")
-    return Target(name=name, address=address, pids=tuple(peers.family(int(pid))) if pid else ())
+    return Target(name=name, address=address, pids=tuple(starting.family(int(pid))) if pid else ())
 
 
 def _factor(tasks: Sequence[scenarios.Task], seconds: float, repeated: int) -> float:

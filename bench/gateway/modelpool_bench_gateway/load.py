@@ -50,7 +50,9 @@ class Scenario:
     warmup: float = 0.3
     """Seconds before anything is measured."""
     seconds: float = 1.0
-    """That are measured."""
+    """That are measured, at most."""
+    units: int = 0
+    """Requests, or chunks of a stream, after which the measurement ends earlier; 0: never."""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):

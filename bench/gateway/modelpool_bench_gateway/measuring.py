@@ -6,10 +6,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import installing, load, peers
+from . import installing, load, peers, starting
 from .load import Load, Result, Summary
-from .peers import Peer, PeerFailedError, Target
+from .peers import Peer
 from .scenarios import Task
+from .starting import PeerFailedError, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ def measure(
             try:
                 found.versions[peer.name] = peer.version()
                 say(f"Starting {peer.name} {found.versions[peer.name]}")
-                started = peers.running(peer, folder, ours.url, cpus.peers, os.environ)
+                started = starting.running(peer, folder, ours.url, cpus.peers, os.environ)
                 targets.append(stack.enter_context(started))
             except (installing.UnavailableError, PeerFailedError) as error:
                 found.versions.pop(peer.name, None)

@@ -1,36 +1,24 @@
-"""Every gateway that is measured: how its program is had, started, and asked.
+"""Every gateway that is measured: how its program is had, configured and called. Starts none: `starting` does.
 
 A peer gets one upstream, one model and one process, with the settings its own manual gives for production, an access
 log where it has one, and limits out of the way. Its log goes to a file.
 """
 
 import json
-import resource
 import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from . import installing
-from .load import MODEL, on_cpu
+from .load import MODEL
 
 OURS: Final = "gateway"
 DIRECT: Final = "direct"
-_STARTS_WITHIN: Final = 120.0
-_ENDS_WITHIN: Final = 20.0
 _STREAMS: Final = 100_000
 """Requests that may be in flight: a limit that is looked at and never reached."""
-
-
-class PeerFailedError(RuntimeError):
-    """A peer did not start; the message ends with its log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,18 +56,6 @@ class Peer:
     """Tasks that are beyond it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """A peer that answers."""
-
-    name: str
-    address: str
-    """host:port."""
-    pids: tuple[int, ...] = ()
-    translates: bool = False
-    leaves_out: frozenset[str] = frozenset()
-
-
 def routes(upstream: str) -> dict[str, object]:
     """The routes document of the gateway under test: a vLLM, and an Ollama behind it to fall back to."""
     backend = {"url": upstream, "model": MODEL, "maxConcurrency": _STREAMS}
@@ -93,12 +69,12 @@ def routes(upstream: str) -> dict[str, object]:
     return {"version": 1, "pool": pool, "queue": {"maxPending": 4096, "timeoutSeconds": 60}, "models": [model]}
 
 
-def _ours(place: Place) -> Command:
+def _ours(place: Place, program: Sequence[str] = ("modelpool_sidecar",)) -> Command:
     path = place.folder / "routes.json"
     path.write_text(json.dumps(routes(place.upstream)))
     listen = f"127.0.0.1:{place.port}"
     return Command(
-        words=(sys.executable, "-m", "modelpool_sidecar", "--routes-file", str(path), "--listen", listen,
+        words=(sys.executable, "-m", *program, "--routes-file", str(path), "--listen", listen,
                "--drain-delay", "0", "--shutdown-timeout", "2")
     )  # fmt: skip
 
@@ -187,85 +163,15 @@ ALL: Final = (
 )
 
 
+def slowed(percent: float) -> Peer:
+    """The gateway under test, costing so much more than it does."""
+    program = (f"{__package__}.slowed", f"{percent:g}")
+    return Peer(name=OURS, version=installing.our_version, command=lambda place: _ours(place, program), translates=True)
+
+
 def free_port() -> int:
     """A port of the loopback that nobody has."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-@contextmanager
-def running(peer: Peer, folder: Path, upstream: str, cpu: int | None, environ: Mapping[str, str]) -> Iterator[Target]:
-    """Run a peer until it answers a request, and to the end of the block. Raises PeerFailedError."""
-    place = Place(folder=folder / peer.name, port=free_port(), upstream=upstream)
-    place.folder.mkdir(parents=True)
-    command = peer.command(place)
-    log = place.folder / "log"
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            [*on_cpu(cpu), *command.words],
-            env={**environ, **command.environ},
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-            cwd=place.folder,
-            preexec_fn=_more_files,
-        )
-    try:
-        _wait(peer.name, place.port, process, log)
-        yield Target(
-            name=peer.name,
-            address=f"127.0.0.1:{place.port}",
-            pids=tuple(family(process.pid)),
-            translates=peer.translates,
-            leaves_out=peer.leaves_out,
-        )
-    finally:
-        process.terminate()
-        try:
-            process.wait(_ENDS_WITHIN)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _more_files() -> None:
-    """A stream is two descriptors to a gateway; service managers and containers give them more than a shell does."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _wait(name: str, port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    body = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "Are you there?"}]}).encode()
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/v1/chat/completions", body, {"Content-Type": "application/json"}
-    )
-    ends = time.monotonic() + _STARTS_WITHIN
-    while True:
-        try:
-            with urllib.request.urlopen(request, timeout=5):
-                return
-        except urllib.error.HTTPError as error:
-            with error:
-                seen = f"{error.code} {error.read(300)!r}"
-        except OSError as error:
-            seen = str(error)
-        if process.poll() is not None or time.monotonic() > ends:
-            raise PeerFailedError(f"{name} does not answer: {seen}\n{log.read_text(errors='replace')[-2000:]}")
-        time.sleep(0.1)
-
-
-def family(root: int) -> list[int]:
-    """A process and all that came of it."""
-    parents: dict[int, list[int]] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        parents.setdefault(int(fields[1]), []).append(int(path.parent.name))
-    found = [root]
-    for pid in found:
-        found.extend(parents.get(pid, ()))
-    return found

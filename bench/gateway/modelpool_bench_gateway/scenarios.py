@@ -41,8 +41,9 @@ def body(*, stream: bool = False, size: int = 0) -> str:
     asked: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": told}], "stream": stream}
     missing = size - len(json.dumps(asked))
     if missing > 0:
-        turn = "The sky over the harbour was \\u201cgrey\\u201d, and nobody spoke.\n"
-        asked["messages"][0]["content"] = (turn * (missing // len(turn) + 1))[:missing] + told
+        turn = "The sky over the harbour was \N{LEFT DOUBLE QUOTATION MARK}grey\N{RIGHT DOUBLE QUOTATION MARK}.\n"
+        times, rest = divmod(missing, len(json.dumps(turn)) - 2)
+        asked["messages"][0]["content"] = turn * times + "." * rest + told
     return json.dumps(asked)
 
 

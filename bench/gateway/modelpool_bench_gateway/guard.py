@@ -1,0 +1,200 @@
+"""Holds the gateway's processor time per request and per chunk against a bare relay's, measured in the same run.
+
+The ratio of the two says how much the gateway does beyond the least. Both are Python on the same event loop, on the
+same CPU, asked in turn for a fixed number of requests or chunks, each chunk sent when its caller has got the one
+before: how a busy machine bunches work together then matters little. What is judged is the median of the rounds'
+ratios. When it is too high the rounds are doubled once, and all are judged together.
+
+`python -m modelpool_bench_gateway.guard`: 0 when all ratios are within their limits, 1 when one is not, 3 when nothing
+could be measured. `--slow 30` makes the gateway cost 30 % more than it does, which must not pass.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from . import load, peers, scenarios, starting
+from .load import Load, Scenario
+from .measuring import Cpus
+from .starting import PeerFailedError, Target
+
+SLACK: Final = 1.15
+"""What a ratio may rise above its reference: three times what runs on a busy machine differ by, half of 30 %."""
+ROUNDS: Final = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """One cost that is held."""
+
+    name: str
+    scenario: Scenario
+    reference: float
+    """The gateway's processor time by the relay's, as it was when this was last fitted (`--rounds 40`)."""
+
+    @property
+    def limit(self) -> float:
+        """The highest ratio that passes."""
+        return self.reference * SLACK
+
+
+def _requests(units: int) -> Scenario:
+    return Scenario(body=scenarios.body(), connections=8, warmup=0.05, seconds=10.0, units=units)
+
+
+def _chunks(path: str, units: int) -> Scenario:
+    return Scenario(
+        path=path, body=scenarios.body(stream=True), connections=8, stream=True, tokens=1_000_000, lockstep=True,
+        warmup=0.05, seconds=10.0, units=units,
+    )  # fmt: skip
+
+
+ALL: Final = (
+    Held(name="request", scenario=_requests(800), reference=9.0),
+    Held(name="chunk", scenario=_chunks(scenarios.OPENAI, 3000), reference=1.42),
+    Held(name="translated chunk", scenario=_chunks(scenarios.OLLAMA, 3000), reference=2.4),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """What both cost in one round, in microseconds of processor time."""
+
+    gateway: float
+    relay: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the rounds came to."""
+
+    held: Held
+    pairs: tuple[Pair, ...]
+
+    @property
+    def ratio(self) -> float:
+        """The median of the rounds' ratios."""
+        return statistics.median(pair.gateway / pair.relay for pair in self.pairs)
+
+    @property
+    def passes(self) -> bool:
+        """Whether the gateway costs no more than it may."""
+        return self.ratio <= self.held.limit
+
+    def record(self) -> dict[str, object]:
+        """The verdict as a document."""
+        return {
+            "bench": "guard",
+            "measure": f"cpu per {self.held.name}",
+            "unit": "us",
+            "ratio": round(self.ratio, 3),
+            "gateway": round(statistics.median(pair.gateway for pair in self.pairs), 2),
+            "relay": round(statistics.median(pair.relay for pair in self.pairs), 2),
+            "limit": round(self.held.limit, 3),
+            "passes": self.passes,
+        }
+
+    def __str__(self) -> str:
+        told = self.record()
+        return (
+            f"{self.held.name:18}{told['gateway']:>10} us{told['relay']:>10} us{self.ratio:10.2f}"
+            f"{self.held.limit:10.2f}  {'ok' if self.passes else 'TOO MUCH'}"
+        )
+
+
+HEADING: Final = f"{'processor time per':18}{'gateway':>13}{'bare relay':>13}{'ratio':>10}{'limit':>10}"
+
+
+def judge(more: Callable[[], Sequence[Sequence[Pair]]]) -> list[Verdict]:
+    """Verdicts in the order of ALL. `more` measures some rounds of each; it is asked again when one does not pass."""
+    pairs: list[tuple[Pair, ...]] = [() for _ in ALL]
+    verdicts: list[Verdict] = []
+    for _ in range(2):
+        pairs = [(*before, *new) for before, new in zip(pairs, more(), strict=True)]
+        verdicts = [Verdict(held=held, pairs=mine) for held, mine in zip(ALL, pairs, strict=True)]
+        if all(verdict.passes for verdict in verdicts):
+            break
+    return verdicts
+
+
+@contextlib.contextmanager
+def stage(slow: float, say: Callable[[str], None]) -> Iterator[Callable[[int], list[list[Pair]]]]:
+    """A gateway and a relay that run; what is lent measures so many rounds. Raises LoadError, PeerFailedError."""
+    program = load.build(say)
+    cpus = Cpus.available()
+    ours = peers.ALL[0] if not slow else peers.slowed(slow)
+    with (
+        tempfile.TemporaryDirectory(prefix="modelpool-guard-") as folder,
+        load.running(program, cpus.load) as callers,
+        relaying(callers.port, cpus.peers) as relay,
+        starting.running(ours, Path(folder), callers.url, cpus.peers, os.environ) as gateway,
+    ):
+        yield lambda rounds: _rounds(callers, gateway, relay, rounds)
+
+
+@contextlib.contextmanager
+def relaying(upstream: int, cpu: int | None) -> Iterator[Target]:
+    """A bare relay before an upstream on the loopback. Raises PeerFailedError."""
+    module = f"{__package__}.relay"
+    words = (*load.on_cpu(cpu), sys.executable, "-m", module, f"{load.MODEL}=127.0.0.1:{upstream}")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            port = process.stdout.readline().strip()
+            if not port:
+                raise PeerFailedError("the relay did not start")
+            yield Target(name="relay", address=f"127.0.0.1:{port}", pids=(process.pid,))
+        finally:
+            process.terminate()
+
+
+def _rounds(callers: Load, gateway: Target, relay: Target, count: int) -> list[list[Pair]]:
+    found: list[list[Pair]] = [[] for _ in ALL]
+    for number in range(count):
+        for index, held in enumerate(ALL):
+            # Each goes first in every other round.
+            pair = (gateway, relay) if number % 2 else (relay, gateway)
+            costs = {target.name: _cost(callers, held.scenario, target) for target in pair}
+            found[index].append(Pair(gateway=costs[gateway.name], relay=costs[relay.name]))
+    return found
+
+
+def _cost(callers: Load, scenario: Scenario, target: Target) -> float:
+    result = callers.run(scenario, target.address, target.pids)
+    units = result.tokens if scenario.stream else result.requests
+    if result.errors or not units:
+        raise PeerFailedError(f"{target.name} answered {result.errors} times wrongly: {result.error}")
+    return result.cpu_seconds / units * 1e6
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measure, print, judge."""
+    parser = argparse.ArgumentParser(prog=f"python -m {__package__}.guard", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"default {ROUNDS}")
+    parser.add_argument("--slow", type=float, default=0.0, metavar="PERCENT", help="what the gateway is to cost more")
+    asked = parser.parse_args(argv)
+    began = time.monotonic()
+    try:
+        with stage(asked.slow, lambda text: print(text, file=sys.stderr)) as measure:
+            verdicts = judge(lambda: measure(asked.rounds))
+    except (load.LoadError, PeerFailedError) as error:
+        print(error, file=sys.stderr)
+        return 3
+    print(HEADING, *verdicts, sep="\n")
+    print(f"{len(verdicts[0].pairs)} rounds in {time.monotonic() - began:.0f} s")
+    print(*(json.dumps(verdict.record()) for verdict in verdicts), sep="\n")
+    return 0 if all(verdict.passes for verdict in verdicts) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
