@@ -100,7 +100,13 @@ def _engine(pool: ModelPool, model: Model, share: Share, place: Place, commands:
             *("--name", model.name, "--health", f"{_url(port)}/health", "--"),
             *(*commands.vllm, "serve"),
             *vllm.arguments(
-                pool.spec, model, share, host=LOOPBACK, port=port, weights_folder=str(_weights(place, model))
+                pool.spec,
+                model,
+                share,
+                host=LOOPBACK,
+                port=port,
+                weights_folder=str(_weights(place, model)),
+                adapters_folder=str(place.folder / "weights"),
             ),
         ),
         log=place.log(model.name),

@@ -110,5 +110,6 @@ def _share(pool: ModelPool, share: Share, placed: Placement) -> Report:
     model = next((one for one in pool.spec.models if one.name == share.model), None)
     if share.engine is Engine.VLLM and model is not None:
         entry["aliases"] = list(model.aliases)
+        entry["adapters"] = [adapter.name for adapter in model.adapters]
         entry["arguments"] = list(vllm.arguments(pool.spec, model, share))
     return entry

@@ -61,6 +61,16 @@ class Fallback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Ollama's name of it. Absent: the model's own name."""
 
 
+class Adapter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """A LoRA adapter of a vLLM model: a model of its own to clients, on the same engine."""
+
+    name: str
+    source: str
+    """`hf://repo` or `pvc://claim/path`."""
+    rank: int = 16
+    """Its rank, or more: what memory is kept for."""
+
+
 class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """A model that clients ask for by name."""
 
@@ -89,6 +99,17 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     capabilities: tuple[Capability, ...] = (Capability.COMPLETION,)
     reasoning_parser: str | None = None
     tool_call_parser: str | None = None
+    adapters: tuple[Adapter, ...] = ()
     args: tuple[str, ...] = ()
     """Arguments of `vllm serve`, the last word."""
     fallback: Fallback = Fallback()
+
+    @property
+    def most_replicas(self) -> int:
+        """The replicas that the model may come to have: what a choice that outlasts its scale is made for."""
+        return self.replicas if self.autoscaling is None else self.autoscaling.max_replicas
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything that clients may ask for: the name, the aliases, the adapters."""
+        return (self.name, *self.aliases, *(adapter.name for adapter in self.adapters))

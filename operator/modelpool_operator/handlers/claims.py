@@ -32,7 +32,7 @@ class Claims:
 
     def put(self, pool: ModelPool) -> frozenset[ObjectRef]:
         """Take note of a pool, and return the other pools that this concerns; none when nothing is new."""
-        claimed = frozenset(name for model in pool.spec.models for name in (model.name, *model.aliases))
+        claimed = frozenset(name for model in pool.spec.models for name in model.names)
         claim = _Claim(pool.created or _NEVER, pool.ref)
         if self._names.get(pool.ref) == claimed and all(claim in self._claims[name] for name in claimed):
             return frozenset()

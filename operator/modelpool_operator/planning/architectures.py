@@ -89,6 +89,14 @@ class Architecture:
         return layers * (3 * self.hidden * self.intermediate * self.experts + router)
 
     @property
+    def adapter_numbers(self) -> int:
+        """Numbers of a LoRA adapter of rank 1 on every projection: an input and an output side for each matrix."""
+        layers = self.shape.layers + self.shape.sliding_layers
+        query, key = self.heads * self.shape.head_size, self.shape.kv_heads * self.shape.head_size
+        attention = 4 * self.hidden + 2 * query + 2 * key
+        return layers * (attention + self.experts * 3 * (self.hidden + self.intermediate))
+
+    @property
     def parameters(self) -> int:
         """All of them; norms and biases, less than a thousandth, are left out."""
         return self.embedding + self.attention + self.feed_forward + self.vision

@@ -27,6 +27,8 @@ class KnownModel:
     """Tokens that the model was trained for."""
     source: str
     """Where the weights' size comes from."""
+    adapter_numbers: int
+    """Numbers of a LoRA adapter of rank 1."""
 
 
 COMPUTED: Final = "computed from the dimensions in config.json"
@@ -46,6 +48,7 @@ def _computed(architecture: Architecture, stored: Format = Format.BF16, *, conte
         quantization=stored.value,
         context=context or architecture.context,
         source=COMPUTED,
+        adapter_numbers=architecture.adapter_numbers,
     )
 
 
@@ -59,6 +62,7 @@ def _stated(
         quantization=quantization,
         context=context or architecture.context,
         source=source,
+        adapter_numbers=architecture.adapter_numbers,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from modelpool_operator.api.models import Engine, Model, SpeculativeMethod
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import sharing
+from modelpool_operator.planning.engines import adapters
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sharing.mode import engines_on_cards
 from modelpool_operator.planning.sources import Hub, OllamaName, parse_source
@@ -37,11 +38,11 @@ def names_are_unique(pool: ModelPool) -> Refusal | None:
     """A name or alias leads to one model."""
     owners: dict[str, str] = {}
     for model in pool.spec.models:
-        for name in (model.name, *model.aliases):
+        for name in model.names:
             owner = owners.get(name.lower())
             if owner is not None:
                 whose = f"'{owner}' and '{model.name}'" if owner != model.name else f"'{model.name}' twice"
-                message = f"names and aliases must be unique in a pool, but '{name}' belongs to {whose}"
+                message = f"names, aliases and adapters must be unique in a pool, but '{name}' belongs to {whose}"
                 return Refusal(reason="DuplicateName", message=message)
             owners[name.lower()] = model.name
     return None
@@ -105,6 +106,24 @@ def draft_is_readable(pool: ModelPool, model: Model) -> Refusal | None:
     return None
 
 
+def adapters_are_readable(pool: ModelPool, model: Model) -> Refusal | None:
+    """Adapters are vLLM's; it takes them from a folder, or from the newest revision of a repository."""
+    if model.adapters and model.engine is not Engine.VLLM:
+        return _invalid(f"`adapters` of {model.name} must not be set for engine 'ollama'")
+    for adapter in model.adapters:
+        source, name = parse_source(adapter.source), f"adapter {adapter.name} of {model.name}"
+        if isinstance(source, Refusal):
+            return Refusal(reason=source.reason, message=f"{name}: {source.message}")
+        if isinstance(source, OllamaName) or (isinstance(source, Hub) and source.revision is not None):
+            wanted = "'hf://repository', which vLLM reads without a revision, or 'pvc://claim/path'"
+            return Refusal(
+                reason="InvalidSource", message=f"`source` of {name} must be {wanted}, got '{adapter.source}'"
+            )
+        if not 1 <= adapter.rank <= adapters.RANKS[-1]:
+            return _invalid(f"`rank` of {name} must be from 1 to {adapters.RANKS[-1]}, got {adapter.rank}")
+    return None
+
+
 def numbers_are_positive(pool: ModelPool, model: Model) -> Refusal | None:
     """Counts count."""
     counts = {
@@ -144,6 +163,7 @@ MODEL_CHECKS: Final[tuple[ModelCheck, ...]] = (
     source_suits_the_engine,
     share_is_stated_once,
     draft_is_readable,
+    adapters_are_readable,
     numbers_are_positive,
     replicas_are_fixed,
     ollama_is_there,

@@ -111,7 +111,7 @@ def runs_an_older_spec(sight: Sight) -> Finding | None:
 
 def names_are_taken(sight: Sight) -> Finding | None:
     """An older pool serves a name of this one."""
-    mine = [name for model in sight.pool.spec.models for name in (model.name, *model.aliases)]
+    mine = [name for model in sight.pool.spec.models for name in model.names]
     taken = [f"{name} ({owner.namespace}/{owner.name})" for name in mine if (owner := sight.observed.claimed.get(name))]
     return yes("NameTaken", f"Served by an older pool: {', '.join(taken)}") if taken else None
 

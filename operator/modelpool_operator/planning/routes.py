@@ -1,6 +1,6 @@
 """The routes document, version 1: what the gateway knows of a pool. The sidecar reads what this module writes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC
 from typing import Any, Final
 
@@ -56,8 +56,20 @@ def routes_document(pool: ModelPool, placement: Placement, address_of: AddressOf
         "version": VERSION,
         "pool": without_nothing(identity),
         "queue": {"maxPending": routing.max_pending, "timeoutSeconds": routing.queue_timeout_seconds},
-        "models": [_model(pool, model, placement.share_of(model.name), address_of) for model in pool.spec.models],
+        "models": [entry for model in pool.spec.models for entry in _entries(pool, model, placement, address_of)],
     }
+
+
+def _entries(pool: ModelPool, model: Model, placement: Placement, address_of: AddressOf) -> Iterator[dict[str, Any]]:
+    """Yield the model, then its adapters: models of their own to clients, on the same engine and with its limits.
+
+    An adapter has no stand-in: what Ollama holds knows nothing of it.
+    """
+    yield _model(pool, model, placement.share_of(model.name), address_of)
+    for adapter in model.adapters:
+        engine = {"engine": model.engine.value, **address_of(model.engine, model.name)}
+        backend = {**engine, "model": adapter.name, "maxConcurrency": model.max_concurrency}
+        yield {"name": adapter.name, **_facts(pool, model), "backends": [backend]}
 
 
 def _model(pool: ModelPool, model: Model, share: Share | None, address_of: AddressOf) -> dict[str, Any]:
@@ -67,13 +79,23 @@ def _model(pool: ModelPool, model: Model, share: Share | None, address_of: Addre
         {
             "name": model.name,
             "aliases": list(model.aliases),
+            **_facts(pool, model),
+            "sizeBytes": weights,
+            "memoryBytes": share.bytes * len(share.gpus) if share else None,
+            "backends": _backends(pool, model, address_of),
+        }
+    )
+
+
+def _facts(pool: ModelPool, model: Model) -> dict[str, Any]:
+    """Return what clients are told of a model, and of its adapters likewise."""
+    found = catalog.known(parse_source(model.source or ""))
+    return without_nothing(
+        {
             "capabilities": [capability.value for capability in model.capabilities],
             "contextLength": model.context_length or (_ollama_context(pool) if _on_ollama(model) else None),
             "parameterSize": found.parameters if found else None,
             "quantization": found.quantization if found else None,
-            "sizeBytes": weights,
-            "memoryBytes": share.bytes * len(share.gpus) if share else None,
-            "backends": _backends(pool, model, address_of),
         }
     )
 

@@ -7,6 +7,7 @@ from modelpool_operator.api import names
 from modelpool_operator.api.models import Capability, Model, Speculative, SpeculativeMethod
 from modelpool_operator.api.pool import ModelPool, PoolSpec
 from modelpool_operator.planning import pods, sharing
+from modelpool_operator.planning.engines import adapters
 from modelpool_operator.planning.manifests import selector_labels, without_nothing
 from modelpool_operator.planning.placement import Share
 from modelpool_operator.planning.sharing.mode import Access
@@ -37,6 +38,7 @@ def arguments(
     host: str = "0.0.0.0",  # noqa: S104 (a pod's own network)
     port: int = names.VLLM_PORT,
     weights_folder: str = WEIGHTS_FOLDER,
+    adapters_folder: str = adapters.FOLDER,
     access: Access | None = None,
 ) -> tuple[str, ...]:
     """Return the arguments of `vllm serve`: ours, then the pool's, then the model's; vLLM takes the last of each.
@@ -48,6 +50,7 @@ def arguments(
         host: the address to listen on.
         port: the port to listen on.
         weights_folder: where a `pvc://` source's volume is mounted.
+        adapters_folder: below which those of adapters are mounted, each by its claim's name.
         access: what the way of sharing adds; None where the engine sees its cards whole.
     """
     source = parse_source(model.source or "")
@@ -68,6 +71,7 @@ def arguments(
         ours += ["--tensor-parallel-size", str(model.tensor_parallel_size)]
     if model.speculative is not None:
         ours += ["--speculative-config", _speculative(model.speculative)]
+    ours += adapters.arguments(model, adapters_folder)
     if Capability.EMBEDDING in model.capabilities:
         ours += ["--runner", "pooling"]
     if model.reasoning_parser is not None:
@@ -161,6 +165,8 @@ def pod_template(pool: ModelPool, model: Model, share: Share) -> dict[str, Any]:
     if isinstance(source, Claim):
         mounts.append({"name": "weights", "mountPath": WEIGHTS_FOLDER, "readOnly": True})
         volumes.append({"name": "weights", "persistentVolumeClaim": {"claimName": source.claim, "readOnly": True}})
+    for own_parts, of_adapters in zip((mounts, volumes), adapters.mounts(model), strict=True):
+        own_parts += of_adapters
     labels = pod_labels(pool, model)
     return pods.template(
         pool,

@@ -6,6 +6,7 @@ from modelpool_operator.api.models import Model
 from modelpool_operator.api.quantity import MIB
 from modelpool_operator.planning import catalog
 from modelpool_operator.planning.arithmetic import Term
+from modelpool_operator.planning.engines import adapters
 from modelpool_operator.planning.sources import parse_source
 
 RUNTIME: Final = 1229 * MIB
@@ -75,4 +76,5 @@ def needs(model: Model, pool_args: tuple[str, ...] = ()) -> tuple[tuple[Term, ..
         else:
             cache = found.shape.kv_bytes(length, width) if length is not None else 0
             terms.append(Term(label="draft model", bytes=-(-(found.weights + cache) // cards)))
-    return tuple(terms), tuple(notes)
+    kept, unknown = adapters.needs(model, known)
+    return (*terms, *kept), (*notes, *unknown)

@@ -19,19 +19,19 @@ CASES: dict[str, tuple[tuple[dict[str, Any], ...], dict[str, Any], str, str]] = 
         (vllm("a", 0.5), ollama("A")),
         {},
         "DuplicateName",
-        "names and aliases must be unique in a pool, but 'A' belongs to 'a' and 'A'",
+        "names, aliases and adapters must be unique in a pool, but 'A' belongs to 'a' and 'A'",
     ),
     "an alias that is another model": (
         (vllm("a", 0.3), vllm("b", 0.3, aliases=["a"])),
         {},
         "DuplicateName",
-        "names and aliases must be unique in a pool, but 'a' belongs to 'a' and 'b'",
+        "names, aliases and adapters must be unique in a pool, but 'a' belongs to 'a' and 'b'",
     ),
     "an alias that is the model's own name": (
         (vllm("a", 0.3, aliases=["a"]),),
         {},
         "DuplicateName",
-        "names and aliases must be unique in a pool, but 'a' belongs to 'a' twice",
+        "names, aliases and adapters must be unique in a pool, but 'a' belongs to 'a' twice",
     ),
     "time-slicing over two cards": (
         (vllm("a", 0.3),),
@@ -168,11 +168,23 @@ CASES: dict[str, tuple[tuple[dict[str, Any], ...], dict[str, Any], str, str]] = 
         "InvalidSpec",
         "`contextLength` of a must be at least 1, got 0",
     ),
-    "replicas by demand": (
-        (vllm("a", 0.3, autoscaling={"maxReplicas": 2}),),
+    "replicas by demand, between bounds that leave nothing": (
+        (vllm("a", 0.3, autoscaling={"minReplicas": 3, "maxReplicas": 2}),),
         {},
-        "AutoscalingNotSupported",
-        "`autoscaling` of a is not possible in this version: set `replicas`",
+        "InvalidSpec",
+        "`autoscaling.maxReplicas` of a must be at least 3, got 2",
+    ),
+    "replicas by demand, without a target": (
+        (vllm("a", 0.3, autoscaling={"targetInFlight": 0}),),
+        {},
+        "InvalidSpec",
+        "`autoscaling.targetInFlight` of a must be at least 1, got 0",
+    ),
+    "replicas by demand, of Ollama's": (
+        (ollama("a", autoscaling={}),),
+        {},
+        "InvalidSpec",
+        "`autoscaling` of a must not be set for engine 'ollama'",
     ),
     "an Ollama model without Ollama": (
         (ollama("a"),),
