@@ -35,7 +35,9 @@ def test_a_full_volume_is_named_and_the_rest_goes_on(
     pool = add_pool(POOL, volumes=False)
     assert pool.cache_folder() == small_volume
     grown = copy.deepcopy(POOL)
-    grown["spec"]["models"].append({**POOL["spec"]["models"][0], "name": SECOND, "source": "hf://Qwen/Qwen3-8B-FP8"})
+    grown["spec"]["models"].append(
+        {**POOL["spec"]["models"][0], "name": SECOND, "source": "hf://RedHatAI/gemma-3-4b-it-quantized.w4a16"}
+    )
     pool.apply(grown)
 
     def named() -> bool:
