@@ -1,4 +1,4 @@
-"""Puts the audit behind all cases, and leaves it out where the cases that it is about are not run."""
+"""Puts each audit behind the cases on its kind of cluster; left out where what it is about is not run."""
 
 import pytest
 
@@ -10,11 +10,16 @@ FEW = 5
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    audits = [item for item in items if item.path.parent.name == "rights"]
-    others = [item for item in items if item not in audits]
+    def on_node(item: pytest.Item) -> bool:
+        return item.get_closest_marker("node") is not None
+
+    def is_audit(item: pytest.Item) -> bool:
+        return item.path.parent.name == "rights"
+
+    others = [item for item in items if not is_audit(item)]
     whole = not config.option.keyword and not config.option.lf
-    on_node = sum(item.get_closest_marker("node") is not None for item in others) > FEW
     beside = {item.path.parent.name for item in others if item.get_closest_marker("cluster")} >= WITNESSES
-    kept = [item for item in audits if whole and (on_node if item.get_closest_marker("node") else beside)]
-    items[:] = [*others, *kept]
-    config.hook.pytest_deselected(items=[item for item in audits if item not in kept])
+    present = {True: sum(map(on_node, others)) > FEW, False: beside}
+    left_out = [item for item in items if is_audit(item) and not (whole and present[on_node(item)])]
+    items[:] = sorted((item for item in items if item not in left_out), key=lambda one: (on_node(one), is_audit(one)))
+    config.hook.pytest_deselected(items=left_out)
