@@ -20,7 +20,7 @@ from ..binaries.cache import Cache
 from ..controlplane.supervise import die_with
 from ..node.prerequisites import PATH
 from ..settings import Settings
-from . import base, context, isolation, wheels
+from . import base, context, isolation, pruning, wheels
 
 TAG = "test"
 
@@ -78,8 +78,7 @@ def build(settings: Settings, log: Callable[[str], None]) -> Images:
             except (base.BaseUnavailableError, wheels.WheelsUnavailableError) as exc:
                 raise ImagesUnavailableError(str(exc)) from exc
             folder.parent.mkdir(exist_ok=True)
-            for old in folder.parent.iterdir():  # each holds the base again
-                shutil.rmtree(old)
+            pruning.drop_old_builds(folder.parent)
             (staged / "built").rename(folder)
     return Images(folder=folder, builder=builder, seconds=time.monotonic() - began)
 
@@ -102,6 +101,7 @@ def _with_docker(builder: str, staged: Path, settings: Settings) -> None:
 
 
 def _with_buildah(store: Path, staged: Path, settings: Settings, log: Callable[[str], None]) -> None:
+    pruning.empty_when_large(store / "storage")
     system = base.layer(store, log)
     base.write_base(staged / "base.tar", system)
     base.write_builder(staged / "builder.tar", system, wheels.folder(store, settings, log), staged)
