@@ -6,7 +6,7 @@ whether everything fits below a certain fullness, which `completion` answers, wi
 up. Steps are counted, not timed, so that equal input has an equal answer.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -136,7 +136,7 @@ def _fit_wide(
     if state in failed or need > sum(left):
         return None
     failed.add(state)
-    for cards in _choices(left, items[place]):
+    for cards in _choices(left, left, items[place]):
         for card in cards:
             left[card] -= items[place].size
         chosen[place] = cards
@@ -148,12 +148,12 @@ def _fit_wide(
     return None
 
 
-def _choices(left: Sequence[int], item: Item) -> Iterator[tuple[int, ...]]:
-    """Yield the cards that an item may take, roomiest first, one of those that are alike."""
+def _choices(left: Sequence[int], kinds: Sequence[Hashable], item: Item) -> Iterator[tuple[int, ...]]:
+    """Yield the cards that an item may take, roomiest first; of cards of one kind, one."""
     roomy = sorted((card for card, room in enumerate(left) if room >= item.size), key=lambda card: (-left[card], card))
     tried = set()
     for cards in combinations(roomy, item.width):
-        alike = tuple(left[card] for card in cards)
+        alike = tuple(kinds[card] for card in cards)
         if alike not in tried:
             tried.add(alike)
             yield tuple(sorted(cards))
@@ -209,14 +209,14 @@ class _Search:
         if depth == len(self.order):
             self.best, self.best_fullness = tuple(self.chosen), bound
             return bound <= self.goal
-        loaded = zip(self.loads, self.bins, strict=True)
-        state = (depth, tuple(sorted((load, one.memory, one.capacity) for load, one in loaded)))
+        kinds = [(load, one.memory, one.capacity) for load, one in zip(self.loads, self.bins, strict=True)]
+        state = (depth, tuple(sorted(kinds)))
         if state in self.seen:
             return False
         self.seen.add(state)
         place = self.order[depth]
         item = self.items[place]
-        for cards in _choices([one.capacity - load for load, one in zip(self.loads, self.bins, strict=True)], item):
+        for cards in _choices([capacity - load for load, _, capacity in kinds], kinds, item):
             self._put(place, cards, item.size)
             over = self._descend(depth + 1)
             self._put(place, cards, -item.size)

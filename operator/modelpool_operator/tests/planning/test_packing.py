@@ -52,10 +52,17 @@ NOT_ALIKE = (
 )
 """Equal loads on cards of one memory, of which not all may be filled: not the same state."""
 
+NOT_THE_SAME_CHOICE = (
+    [Item(size=1), Item(size=1), Item(size=1, pinned=(0,))],
+    [Bin(memory=50, capacity=50), Bin(memory=50, capacity=50), Bin(memory=50, capacity=49)],
+)
+"""As much room on a card in use as on one that may be filled less: not the same choice."""
+
 
 @settings(deadline=None, max_examples=300)
 @given(problems())
 @example(NOT_ALIKE)
+@example(NOT_THE_SAME_CHOICE)
 def test_the_packing_is_the_best_there_is(problem: tuple[list[Item], list[Bin]]) -> None:
     items, bins = problem
     found, want = spread(items, bins), best_by_trying_everything(items, bins)
@@ -88,6 +95,7 @@ def fewest_by_trying_everything(items: list[Item], bins: list[Bin]) -> int | Non
 @settings(deadline=None, max_examples=300)
 @given(problems())
 @example(NOT_ALIKE)
+@example(NOT_THE_SAME_CHOICE)
 def test_packing_uses_as_few_cards_as_there_can_be(problem: tuple[list[Item], list[Bin]]) -> None:
     items, bins = problem
     alike = [min(bins, key=lambda one: one.capacity)] * len(bins)
