@@ -13,8 +13,8 @@ Sources, read in November 2026:
   (github.com/casper-hansen/AutoAWQ/pull/656).
 - batches: one answer of Qwen3-8B takes 1.66 s alone and 1.78 s among eight, vLLM on an H100: 0.01 for each further
   sequence (docs.gpustack.ai, performance lab, Qwen3-8B on H100). A 24 GB card has less arithmetic to spare: 0.02 here.
-  The 4 bit kernel is made for batches of 16 to 32 (github.com/IST-DASLab/marlin). The cache of each sequence is read
-  on top.
+  The 4 bit kernel is made for batches of 16 to 32 (github.com/IST-DASLab/marlin), and the layers alone cost 4 % for
+  64 sequences (`bench/card_sharing.py`, 16 bit, on an H100). The cache of each sequence is read on top.
 - speculation: 1.4 to 1.6 times the speed for one request, EAGLE-3 and draft models of Llama-3.1-8B in vLLM
   (docs.jarvislabs.ai, speculative decoding in vLLM); "up to 2.5" is Red Hat's figure, and a systematic study finds that
   gains shrink with the batch (specdecode-bench.github.io). 1.6 here, with 2.35 tokens for each step of 1.47.
