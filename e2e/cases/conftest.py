@@ -56,7 +56,8 @@ def release(
     request.config.stash[_NODE_CLUSTER] = node_cluster
     node_cluster.add_gpu_node(gpus=1, replicas=8)
     found = Release(cluster=node_cluster, home=tmp_path_factory.mktemp("helm"))
-    found.install()
+    with node_cluster.timed("Chart ready"):
+        found.install()
     yield found
     if not node_cluster.ours:
         found.remove()
@@ -65,7 +66,8 @@ def release(
 @pytest.fixture(scope="session")
 def pool(release: Release) -> Iterator[Pool]:
     """The simulated example, all models ready."""
-    found = _applied(release.cluster, _NAMESPACE, manifest())
+    with release.cluster.timed("Pool ready"):
+        found = _applied(release.cluster, _NAMESPACE, manifest())
     yield found
     if not release.cluster.ours:
         found.delete()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import http.client
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,13 @@ class NodeCluster(Cluster):
         super().close()
         if was_up and self.manager.traces is not None:
             self._log(f"Node gone in {time.monotonic() - began:.1f} s; left: {self.manager.traces}")
+
+    @contextlib.contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Say for people what a part of the set-up took."""
+        began = time.monotonic()
+        yield
+        self._log(f"{what} in {time.monotonic() - began:.1f} s")
 
     def inside(self) -> AbstractContextManager[None]:
         """Be in the node's network with the calling thread; a test already is, a thread it had before is not."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import time
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 
@@ -135,9 +134,8 @@ def node_images(request: pytest.FixtureRequest, node_cluster: NodeCluster) -> Im
     """The project's images, built and on the node. None for an external cluster, which must have them."""
     state = _usable(request.config)
     if state.images is not None:
-        began = time.monotonic()
-        node_cluster.import_images(*state.images.archives)
-        state.log(f"Images on the node in {time.monotonic() - began:.1f} s")
+        with node_cluster.timed("Images on the node"):
+            node_cluster.import_images(*state.images.archives)
     return state.images
 
 
