@@ -74,6 +74,15 @@ SLOW ?=
 bench-guard: setup ## Hold the gateway's processor time per request and chunk to a bare relay's (SLOW=30: cost 30 % more, must fail)
 	@$(BIN)/python -m modelpool_bench_gateway.guard $(if $(SLOW),--slow $(SLOW))
 
+bench-replay: setup ## Replay the recorded pipeline through the gateway, time compressed (DOCS=1: renew the pictures in docs/images)
+	@$(BIN)/python -m modelpool_bench_replay $(if $(DOCS),--pictures docs/images)
+
+bench-scale: setup ## Measure what models, endpoints and streams cost the gateway, and simulate a thousand of them
+	@$(BIN)/python -m modelpool_bench_scale
+
+bench-real: setup ## Run the pipeline's mix on a real vLLM and a real Ollama on this CPU, where `make test-engines` put them
+	@$(BIN)/python -m modelpool_bench_real
+
 GPU_PYTHON ?= $(PYTHON)
 gpu-facts: ## Measure what the planner assumes of a card; needs an NVIDIA GPU and PyTorch in GPU_PYTHON, and says so without
 	@$(GPU_PYTHON) bench/gpu_facts.py
@@ -98,4 +107,4 @@ lock: setup ## Renew requirements/*.lock from pyproject.toml
 clean: ## Remove what the targets made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache dist
 
-.PHONY: help setup demo test fuzz start-order bench-gateway bench-guard gpu-facts test-engines e2e e2e-clean rbac-audit images lint format lock clean
+.PHONY: help setup demo test fuzz start-order bench-gateway bench-guard bench-replay bench-scale bench-real gpu-facts test-engines e2e e2e-clean rbac-audit images lint format lock clean
