@@ -10,18 +10,21 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
+import aiohttp
 import kopf
 from kubernetes.aio.client import Configuration
 
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.status import GatewayStatus
 from modelpool_operator.cluster import client as clients
+from modelpool_operator.cluster.gateways import Gateways
 from modelpool_operator.cluster.recorder import Recorder
 from modelpool_operator.handlers import lifecycle, watches, workers
 from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.memo import Changes, Memo
 from modelpool_operator.handlers.readiness import Readiness
 from modelpool_operator.handlers.reconcile import Reconciler
+from modelpool_operator.handlers.scaling import Scaling, poll
 from modelpool_operator.handlers.workqueue import WorkQueue
 from modelpool_operator.settings import Settings
 from modelpool_operator.telemetry import serving
@@ -86,7 +89,10 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
             ):
                 await stack.enter_async_context(serving.serving(app, host=address.host, port=address.port, what=what))
             recorder = Recorder(api, now=_now, reporter=socket.gethostname())
-            reconciler = Reconciler(api, recorder, claims, now=_now, gateway=gateway_of(settings))
+            scaling = Scaling(gateway_service_of(settings), clock=time.monotonic)
+            asking = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
+            gateways = Gateways(api, asking, urls=settings.gateway_urls, clock=time.monotonic)
+            reconciler = Reconciler(api, recorder, claims, now=_now, gateway=gateway_of(settings), scaling=scaling)
             resync = workers.Resync(
                 api,
                 memo.queue,
@@ -105,6 +111,7 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
                     for number in range(settings.workers)
                 ]
                 running.append(tasks.create_task(resync.run(pools), name="resync"))
+                running.append(tasks.create_task(poll(scaling, gateways, memo.queue), name="demand"))
                 memo.started.set()
                 await memo.stop.wait()
                 for task in running:
@@ -128,6 +135,19 @@ def gateway_of(settings: Settings) -> Callable[[ObjectRef], GatewayStatus | None
         return GatewayStatus(openai=f"{url}/v1", ollama=url)
 
     return gateway
+
+
+def gateway_service_of(settings: Settings) -> Callable[[ObjectRef], ObjectRef | None]:
+    """Return whom to ask what is asked of a pool's models: the Service of its gateways, or None."""
+
+    def service(pool: ObjectRef) -> ObjectRef | None:
+        if settings.gateway_urls:
+            return ObjectRef("", "as told")  # One group, wherever the pool is.
+        if settings.gateway_service is None:
+            return None
+        return ObjectRef(settings.gateway_namespace or pool.namespace, settings.gateway_service)
+
+    return service
 
 
 def connection(found: Configuration) -> kopf.ConnectionInfo:

@@ -14,6 +14,9 @@ from typing import Final, NamedTuple, Self
 ENVIRONMENT: Final = "MODELPOOL_OPERATOR_"
 """Each setting `foo_bar` may be given as the variable `MODELPOOL_OPERATOR_FOO_BAR`."""
 
+_LISTS: Final = ("namespaces", "gateway_urls")
+"""Settings with several values: repeated on the command line, separated by commas in the environment."""
+
 
 class LogFormat(Enum):
     """How log records are written."""
@@ -70,6 +73,8 @@ class Settings:
     """The gateway's Service, told to users in `status.gateway`; absent, the status names no gateway."""
     gateway_namespace: str | None = None
     """The namespace of that Service; absent, each pool's own."""
+    gateway_urls: tuple[str, ...] = ()
+    """Where gateways are asked for their demand, in place of the pods behind that Service, which only a Pod reaches."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -83,6 +88,9 @@ class Settings:
             raise ValueError(f"`resync-seconds` must be greater than 0, got {self.resync_seconds}")
         if "" in self.namespaces:
             raise ValueError("`namespace` must not be empty")
+        for url in self.gateway_urls:
+            if not url.startswith(("http://", "https://")):
+                raise ValueError(f"`gateway-url` must start with http:// or https://, got '{url}'")
 
 
 def load(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
@@ -95,10 +103,11 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     arguments = [*_from_environment(parser, environ), *argv]
     found = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     given_on_command_line = vars(parser.parse_args(list(argv)))
-    if given_on_command_line["namespaces"] is not None:
-        found["namespaces"] = given_on_command_line["namespaces"]
-    if "namespaces" in found:
-        found["namespaces"] = tuple(dict.fromkeys(found["namespaces"]))
+    for name in _LISTS:
+        if given_on_command_line[name] is not None:
+            found[name] = given_on_command_line[name]
+        if name in found:
+            found[name] = tuple(dict.fromkeys(found[name]))
     try:
         return Settings(**found)
     except ValueError as exc:
@@ -112,7 +121,7 @@ def _from_environment(parser: argparse.ArgumentParser, environ: Mapping[str, str
         text = environ.get(ENVIRONMENT + option.removeprefix("--").replace("-", "_").upper())
         if text is None or action.dest == "help":
             continue
-        values = text.split(",") if action.dest == "namespaces" else [text]
+        values = text.split(",") if action.dest in _LISTS else [text]
         arguments.extend(f"{option}={value.strip()}" for value in values if value.strip())
     return arguments
 
@@ -134,6 +143,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--log-level", choices=["DEBUG", "INFO", "WARNING", "ERROR"], help="default INFO")
     add("--gateway-service", metavar="NAME", help="the gateway's Service, told to users in status.gateway")
     add("--gateway-namespace", metavar="NS", help="of that Service; default: the pool's")
+    add(
+        "--gateway-url", dest="gateway_urls", action="append", metavar="URL", help="ask here for the demand; repeatable"
+    )
     return parser
 
 

@@ -56,6 +56,7 @@ class ModelState(Enum):
     DOWNLOADING = "Downloading"
     LOADING = "Loading"
     READY = "Ready"
+    IDLE = "Idle"
     FALLBACK = "Fallback"
     FAILED = "Failed"
 

@@ -1,7 +1,7 @@
 """One pass over one pool: parse, observe, plan, execute, report. Each step is somebody else's; here is their order."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from typing import Final
@@ -17,8 +17,11 @@ from modelpool_operator.cluster.observe import observe
 from modelpool_operator.cluster.recorder import Recorder, news_between
 from modelpool_operator.cluster.report import report
 from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers.scaling import Scaling
 from modelpool_operator.planning import plan as plans
 from modelpool_operator.planning import status as statuses
+from modelpool_operator.planning.autoscaling import scaled
+from modelpool_operator.planning.deployments import replicas_of
 from modelpool_operator.planning.observed import Observed
 
 LOOK_AGAIN: Final = 5.0
@@ -63,12 +66,14 @@ class Reconciler:
         *,
         now: Callable[[], datetime],
         gateway: Callable[[ObjectRef], GatewayStatus | None],
+        scaling: Scaling,
     ) -> None:
         self._client = client
         self._recorder = recorder
         self._claims = claims
         self._now = now
         self._gateway = gateway
+        self._scaling = scaling
 
     async def reconcile(self, ref: ObjectRef) -> Result:
         """Bring the cluster and the pool's status in line with its spec.
@@ -79,15 +84,16 @@ class Reconciler:
         try:
             body = await self._client.get(kinds.POOLS, ref)
         except errors.AbsentError:
-            return Result(outcome=Outcome.GONE, concerned=self._claims.drop(ref))
+            return self._gone(ref)
         if body["metadata"].get("deletionTimestamp"):
             # Its children go by their ownerReferences; to apply them now would be to bring them back.
-            return Result(outcome=Outcome.GONE, concerned=self._claims.drop(ref))
+            return self._gone(ref)
         try:
             pool = parsing.from_body(body)
         except parsing.InvalidPoolError as exc:
             return await self._refuse(body, ref, exc)
         concerned = self._claims.put(pool)
+        self._scaling.put(pool)
         result = await self._carry_out(pool, body)
         return Result(outcome=result.outcome, again=result.again, concerned=concerned)
 
@@ -95,6 +101,8 @@ class Reconciler:
         previous = parsing.status_of(body)
         chosen = previous.sharing if previous else None
         observed = await observe(self._client, pool, claimed=self._claims.lost_by(pool.ref), chosen=chosen)
+        scales = self._scaling.decide(pool, replicas_of(pool, observed))
+        pool, observed = scaled(pool, scales), replace(observed, scales=scales)
         plan = plans.make_plan(pool, observed)
         done = await execute(self._client, pool.ref, plan, observed)
         status = statuses.assess(
@@ -112,6 +120,10 @@ class Reconciler:
         if plan.refusal is not None:
             return Result(outcome=Outcome.REFUSED, again=TRY_AGAIN if plan.refusal.passing else _next_look(observed))
         return Result(outcome=Outcome.PLANNED, again=_next_look(observed))
+
+    def _gone(self, ref: ObjectRef) -> Result:
+        self._scaling.drop(ref)
+        return Result(outcome=Outcome.GONE, concerned=self._claims.drop(ref))
 
     async def _refuse(self, body: Object, ref: ObjectRef, error: parsing.InvalidPoolError) -> Result:
         previous = parsing.status_of(body)

@@ -138,12 +138,23 @@ def numbers_are_positive(pool: ModelPool, model: Model) -> Refusal | None:
     return None
 
 
-def replicas_are_fixed(pool: ModelPool, model: Model) -> Refusal | None:
-    """This version scales nothing by demand."""
-    if model.autoscaling is None:
+def autoscaling_is_possible(pool: ModelPool, model: Model) -> Refusal | None:
+    """Replicas by demand have bounds that leave something between them, and Ollama has no replicas."""
+    wanted = model.autoscaling
+    if wanted is None:
         return None
-    message = f"`autoscaling` of {model.name} is not possible in this version: set `replicas`"
-    return Refusal(reason="AutoscalingNotSupported", message=message)
+    if model.engine is not Engine.VLLM:
+        return _invalid(f"`autoscaling` of {model.name} must not be set for engine 'ollama'")
+    counts = {
+        "minReplicas": (wanted.min_replicas, 0),
+        "maxReplicas": (wanted.max_replicas, max(1, wanted.min_replicas)),
+        "targetInFlight": (wanted.target_in_flight, 1),
+        "idleSeconds": (wanted.idle_seconds, 0),
+    }
+    for field, (found, least) in counts.items():
+        if found < least:
+            return _invalid(f"`autoscaling.{field}` of {model.name} must be at least {least}, got {found}")
+    return None
 
 
 def ollama_is_there(pool: ModelPool, model: Model) -> Refusal | None:
@@ -165,7 +176,7 @@ MODEL_CHECKS: Final[tuple[ModelCheck, ...]] = (
     draft_is_readable,
     adapters_are_readable,
     numbers_are_positive,
-    replicas_are_fixed,
+    autoscaling_is_possible,
     ollama_is_there,
 )
 

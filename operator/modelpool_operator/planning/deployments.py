@@ -1,12 +1,15 @@
 """Deployments: one per vLLM model, one for Ollama."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from modelpool_operator.api import names
 from modelpool_operator.api.models import Model
 from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning import routes
 from modelpool_operator.planning.engines import ollama, vllm
 from modelpool_operator.planning.manifests import Manifest, metadata
+from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement, Share
 
 
@@ -21,6 +24,14 @@ def ollama_deployment(pool: ModelPool, placement: Placement) -> Manifest:
     """Return the Deployment of the pool's Ollama."""
     name, labels = names.ollama_name(pool.ref.name), ollama.pod_labels(pool)
     return _deployment(pool, name, labels, {}, ollama.pod_template(pool, placement), 1)
+
+
+def replicas_of(pool: ModelPool, observed: Observed) -> Mapping[str, int]:
+    """Return the replicas that the pool's models have been given, by name; a model without a Deployment has none."""
+    wanted = routes.vllm_names(pool)
+    named = names.child_names(pool.ref.name, wanted)
+    live = {model: observed.child("Deployment", named[model]) for model in wanted}
+    return {model: found["spec"].get("replicas", 1) for model, found in live.items() if found is not None}
 
 
 def _deployment(

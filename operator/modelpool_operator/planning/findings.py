@@ -15,7 +15,7 @@ from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import Plan
 from modelpool_operator.planning.pod_states import State
-from modelpool_operator.planning.states import BROKEN, ModelView
+from modelpool_operator.planning.states import AT_REST, BROKEN, ModelView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ def planned(sight: Sight) -> Finding:
 
 def some_model_is_not_ready(sight: Sight) -> Finding | None:
     """A model's own engine does not answer."""
-    missing = [model for model in sight.models if model.status.state is not ModelState.READY]
+    missing = [model for model in sight.models if model.status.state not in AT_REST]
     if not missing:
         return None
     fallen = all(model.status.state is ModelState.FALLBACK for model in missing)
@@ -57,8 +57,9 @@ def some_model_is_not_ready(sight: Sight) -> Finding | None:
 
 
 def every_model_is_ready(sight: Sight) -> Finding:
-    """All engines answer."""
-    return yes("ModelsReady", "Every model is answered by its own engine")
+    """All engines answer, or would when somebody asked."""
+    idle = [_line(model) for model in sight.models if model.own.state is ModelState.IDLE]
+    return yes("ModelsReady", "; ".join(("Every model is answered by its own engine", *idle)))
 
 
 def nothing_is_planned(sight: Sight) -> Finding | None:
@@ -82,7 +83,7 @@ def engines_are_under_way(sight: Sight) -> Finding | None:
         f"{model.status.name}: {_words(state)}"
         for model in sight.models
         for state in (model.own, model.stand_in)
-        if state is not None and state.state not in BROKEN and state.state is not ModelState.READY
+        if state is not None and state.state not in BROKEN and state.state not in AT_REST
     ]
     moving += [
         f"{one.name}: {one.ready_replicas} of {one.replicas} replicas answer"
@@ -144,6 +145,12 @@ def fallbacks_are_broken(sight: Sight) -> Finding | None:
     return yes("FallbackMissing", "; ".join(f"fallback of {name}: {_words(state)}" for name, state in broken))
 
 
+def demand_is_unknown(sight: Sight) -> Finding | None:
+    """Nobody can tell how many replicas are needed, so they stay as they are."""
+    unknown = [f"{name}: {scale.reason}" for name, scale in sight.observed.scales.items() if not scale.known]
+    return yes("DemandUnknown", f"Replicas stay as they are: {'; '.join(unknown)}") if unknown else None
+
+
 def sound(sight: Sight) -> Finding:
     """Everything is as wanted, or on its way there."""
     return no("AsWanted", "Nothing is broken")
@@ -160,6 +167,7 @@ CONDITIONS: Final[dict[str, tuple[Check, ...]]] = {
         engines_are_broken,
         cards_are_not_as_declared,
         fallbacks_are_broken,
+        demand_is_unknown,
         sound,
     ),
 }

@@ -20,8 +20,9 @@ def notes_on(pool: ModelPool) -> tuple[str, ...]:
 def _notes(pool: ModelPool, model: Model) -> Iterator[str]:
     if model.engine is not Engine.VLLM:
         return
-    if model.replicas > 1:
-        yield f"{model.name}: its replicas stand on {model.replicas} nodes, so the cache must be a ReadWriteMany volume"
+    if model.most_replicas > 1:
+        nodes = f"{model.name}: its replicas stand on {model.most_replicas} nodes"
+        yield f"{nodes}, so the cache must be a ReadWriteMany volume"
     args = (*pool.spec.vllm.args, *model.args)
     stated = {"toolCallParser": model.tool_call_parser, "reasoningParser": model.reasoning_parser}
     for capability, field, flag, consequence in PARSERS:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from modelpool_operator.api import names
 from modelpool_operator.api.status import SharingStatus
+from modelpool_operator.planning.autoscaling import Scale
 from modelpool_operator.planning.inventory import Inventory
 from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
 
@@ -129,6 +130,8 @@ class Observed:
     """What nodes offer: those of the pool where their cards have to be found out; else those on which it runs."""
     chosen: SharingStatus | None = None
     """The way of sharing that was chosen for the pool before."""
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+    """What was decided for the models that have `autoscaling`, by name."""
     claimed: Mapping[str, names.ObjectRef] = field(default_factory=dict)
     """Model names and aliases that an older pool serves; the gateway leaves them to that one."""
 

@@ -4,7 +4,8 @@ A card is planned for what its engines shall have. While one shrinks or leaves a
 would find the card full: it would crash, and start again and again. So its Deployment is applied once the pods that
 are on their way out no longer hold what it needs; until then it serves as it is.
 
-Pools with replicas stand on several nodes, whose cards this does not tell apart; there, all changes come at once.
+Pools with replicas stand on several nodes, whose cards this does not tell apart; they are not asked about here, and all
+their changes come at once.
 """
 
 from collections.abc import Iterator, Mapping
@@ -45,8 +46,6 @@ def waits(
         observed: what is there, pods above all.
     """
     engines = {model: ref for ref, child in wanted.items() if (model := _model_of(child)) is not None}
-    if any(wanted[ref]["spec"]["replicas"] > 1 for ref in engines.values()):
-        return {}
     leaving = [pod for pod in observed.pods if _is_leaving(pod, engines, wanted)]
     restarting = [model for model, ref in engines.items() if ref in changing and _restarts(wanted[ref], ref, observed)]
     found = {

@@ -10,6 +10,7 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import gib
 from modelpool_operator.api.status import ModelState, ModelStatus
 from modelpool_operator.planning import choices, pod_states, routes
+from modelpool_operator.planning.autoscaling import Scale
 from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.observed import Observed, PodView
 from modelpool_operator.planning.placement import Placement
@@ -17,6 +18,8 @@ from modelpool_operator.planning.plan import Plan, ollama_volume_uid, settled_ca
 from modelpool_operator.planning.pod_states import State
 from modelpool_operator.planning.refusals import Refusal
 
+AT_REST = frozenset({ModelState.READY, ModelState.IDLE})
+"""States in which a model is as it is wanted."""
 BROKEN = frozenset({ModelState.FAILED, ModelState.UNSCHEDULABLE})
 """States that do not pass by waiting."""
 
@@ -46,7 +49,7 @@ def _model(pool: ModelPool, model: Model, observed: Observed, plan: Plan) -> Mod
         name = names.child_names(pool.ref.name, routes.vllm_names(pool))[model.name]
         deployment = _deployment(observed, name)
         pods = (pod for pod in observed.pods if pod.component == names.VLLM_COMPONENT and pod.model == model.name)
-        own = _engine(deployment, pods, plan)
+        own = _engine(deployment, pods, plan, observed.scales.get(model.name))
         substitute = ollama.fallback_name(pool.spec, model)
         stand_in = _on_ollama(pool, substitute, observed, plan) if substitute is not None else None
     helped = own.state is not ModelState.READY and stand_in is not None and stand_in.state is ModelState.READY
@@ -57,7 +60,7 @@ def _model(pool: ModelPool, model: Model, observed: Observed, plan: Plan) -> Mod
     status = ModelStatus(
         name=model.name,
         engine=model.engine.value,
-        state=ModelState.FALLBACK if helped else own.state,
+        state=ModelState.FALLBACK if helped and own.state is not ModelState.IDLE else own.state,
         reason=own.reason,
         message=own.message,
         gpu=cards[0] if cards else None,
@@ -74,7 +77,7 @@ def _deployment(observed: Observed, name: str) -> dict[str, Any]:
     return observed.child("Deployment", name) or {}
 
 
-def _engine(deployment: dict[str, Any], pods: Iterable[PodView], plan: Plan) -> State:
+def _engine(deployment: dict[str, Any], pods: Iterable[PodView], plan: Plan, scale: Scale | None = None) -> State:
     """Return the state of a Deployment's engine: the best of its pods, the newest of those alike."""
     living = sorted((pod for pod in pods if not pod.deleting), key=lambda pod: (pod.ready, pod.created), reverse=True)
     if living:
@@ -89,6 +92,11 @@ def _engine(deployment: dict[str, Any], pods: Iterable[PodView], plan: Plan) -> 
             reason, message = condition.get("reason", "ReplicaFailure"), condition.get("message", "")
             return State(state=ModelState.FAILED, reason=reason, message=message)
     if (deployment.get("spec") or {}).get("replicas") == 0:
+        if scale is not None and scale.replicas == 0:
+            message = f"Scaled to zero: {scale.reason}; the next request starts it"
+            return State(state=ModelState.IDLE, reason="ScaledToZero", message=message)
+        if scale is not None:
+            return State(state=ModelState.PENDING, reason="Waking", message="It was scaled to zero, and is asked for")
         return State(state=ModelState.PENDING, reason="ScaledToZero", message="`replicas` is 0")
     return State(state=ModelState.PENDING, reason="NoPod", message="The Deployment has no pod yet")
 

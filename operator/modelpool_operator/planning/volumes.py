@@ -14,7 +14,7 @@ def cache_volume(pool: ModelPool) -> Manifest | None:
 
     Replicas stand on several nodes, which only a ReadWriteMany volume can serve.
     """
-    cache, several = pool.spec.cache, any(model.replicas > 1 for model in pool.spec.models)
+    cache, several = pool.spec.cache, any(model.most_replicas > 1 for model in pool.spec.models)
     if cache.existing_claim is not None:
         return None
     mode = "ReadWriteMany" if several else "ReadWriteOnce"

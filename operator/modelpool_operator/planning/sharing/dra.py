@@ -22,11 +22,12 @@ class Dra(Mode):
 
     def objection(self, spec: PoolSpec) -> Refusal | None:
         """Refuse replicas: a claim is one card of one node."""
-        copied = next((model for model in spec.models if model.replicas > 1), None)
+        copied = next((model for model in spec.models if model.most_replicas > 1), None)
         if copied is None:
             return None
+        field = "replicas" if copied.autoscaling is None else "autoscaling.maxReplicas"
         message = (
-            f"`replicas` of {copied.name} must be at most 1 with sharing 'dra', got {copied.replicas}: the pool's"
+            f"`{field}` of {copied.name} must be at most 1 with sharing 'dra', got {copied.most_replicas}: the pool's"
             " claims are cards of one node; make a pool for each node"
         )
         return Refusal(reason="SharingNotPossible", message=message)

@@ -19,7 +19,8 @@ from modelpool_operator.cluster import kinds
 from modelpool_operator.telemetry.metrics import Metrics
 
 _KINDS: Final = (kinds.POOLS, kinds.PODS, kinds.NODES, kinds.RESOURCE_SLICES, kinds.DEVICE_CLASSES)
-COLLECTIONS: Final = {kind.plural for kind in (*_KINDS, kinds.RUNTIME_CLASSES, *kinds.CHILDREN)}
+_OTHERS: Final = (kinds.RUNTIME_CLASSES, kinds.ENDPOINT_SLICES)
+COLLECTIONS: Final = {kind.plural for kind in (*_KINDS, *_OTHERS, *kinds.CHILDREN)}
 
 
 @dataclass

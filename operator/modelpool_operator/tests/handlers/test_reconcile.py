@@ -13,6 +13,7 @@ from modelpool_operator.cluster.recorder import Recorder
 from modelpool_operator.handlers import reconcile
 from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.reconcile import Outcome, Reconciler
+from modelpool_operator.handlers.scaling import Scaling
 from modelpool_operator.telemetry.metrics import Metrics
 from modelpool_operator.tests.cluster import api_server
 from modelpool_operator.tests.cluster.api_server import ApiServer
@@ -34,7 +35,8 @@ async def server() -> AsyncIterator[ApiServer]:
 async def reconciler(server: ApiServer) -> AsyncIterator[Reconciler]:
     async with api_server.client_of(server, Metrics(queue_depth=lambda: 0, pools=lambda: 0)) as client:
         recorder = Recorder(client, now=lambda: NOW, reporter="test")
-        yield Reconciler(client, recorder, Claims(), now=lambda: NOW, gateway=lambda _: GATEWAY)
+        scaling = Scaling(lambda _: None, clock=lambda: 0.0)
+        yield Reconciler(client, recorder, Claims(), now=lambda: NOW, gateway=lambda _: GATEWAY, scaling=scaling)
 
 
 def put_pool(server: ApiServer, *models: dict[str, Any], name: str = "agentic", **metadata: Any) -> None:
