@@ -63,7 +63,8 @@ def _images(options: argparse.Namespace) -> int:
 
 
 def _clean(options: argparse.Namespace) -> int:
-    if not leftovers.clean(leftovers.places(current().scratch), _say):
+    settings = current()
+    if not leftovers.clean(leftovers.places(settings.scratch), settings.cache, _say):
         _say("Nothing to clean")
     return 0
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from . import waiting
+from .binaries.cache import STAGING, Cache
 from .controlplane import layout, supervise
 from .node import cgroups
 
@@ -28,6 +29,8 @@ _ENDING_SECONDS = 40.0
 _RECORD_SECONDS = 60.0
 """A folder that still has no record after this, and no process that names it, belongs to nobody."""
 _GONE_SECONDS = 15.0
+_DEPTHS = ("", "*/", "*/*/", "*/*/*/")
+"""At which caches are, below the folder of all caches."""
 
 
 def places(wish: Path | None) -> list[Path]:
@@ -36,8 +39,8 @@ def places(wish: Path | None) -> list[Path]:
     return list(dict.fromkeys(place for place in found if place is not None and place.is_dir()))
 
 
-def clean(where: list[Path], log: Callable[[str], None]) -> int:
-    """Remove what dead runs left, saying what; returns how many things there were."""
+def clean(where: list[Path], caches: Path, log: Callable[[str], None]) -> int:
+    """Remove what dead runs left in those places and in the caches, saying what; returns how many things there were."""
     found = 0
     for folder in sorted(path for place in where for path in place.glob(f"{layout.PREFIX}*")):
         for line in _clean_run(folder):
@@ -46,6 +49,10 @@ def clean(where: list[Path], log: Callable[[str], None]) -> int:
     for name in cgroups.sweep():
         log(f"Removed the control group {name}")
         found += 1
+    for cache in sorted({path.parent for depth in _DEPTHS for path in caches.glob(f"{depth}{STAGING}*")}):
+        for folder in Cache(cache).sweep():
+            log(f"Removed {folder}, which was to be filled")
+            found += 1
     return found
 
 

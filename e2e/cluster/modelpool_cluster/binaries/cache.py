@@ -15,7 +15,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-_STAGING = ".staging-"
+STAGING = ".staging-"
+"""Begins the names of temporary folders in a cache."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,21 @@ class Cache:
         except (FileNotFoundError, json.JSONDecodeError, TypeError):
             return None
 
+    def sweep(self) -> list[Path]:
+        """Remove what killed fillers left, unless somebody fills it now; returns the folders."""
+        with (self.folder / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return []
+            return self._sweep()
+
+    def _sweep(self) -> list[Path]:
+        stale = list(self.folder.glob(f"{STAGING}*"))
+        for folder in stale:
+            shutil.rmtree(folder)
+        return stale
+
     @contextlib.contextmanager
     def locked(self, log: Callable[[str], None]) -> Iterator[None]:
         """Hold the cache for one filler. The kernel frees the lock when its holder dies, so no lock is ever stale."""
@@ -55,15 +71,14 @@ class Cache:
             except BlockingIOError:
                 log(f"Waiting for another process that fills {self.folder}")
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            for stale in self.folder.glob(f"{_STAGING}*"):  # left by a filler that was killed: we hold the lock
-                shutil.rmtree(stale)
+            self._sweep()  # we hold the lock, so nobody uses it
             yield
 
     @contextlib.contextmanager
     def staging(self) -> Iterator[Path]:
         """Lend a temporary folder on the cache's own file system; whatever is left in it goes."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.folder))
+        staged = Path(tempfile.mkdtemp(prefix=STAGING, dir=self.folder))
         try:
             yield staged
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from modelpool_cluster import leftovers
+from modelpool_cluster.binaries.cache import STAGING, Cache
 from modelpool_cluster.controlplane import layout, supervise
 from modelpool_cluster.node import cgroups
 
@@ -47,7 +49,7 @@ def record(folder: Path, owner: tuple[int, str], **processes: tuple[int, str]) -
 
 def cleaned(folder: Path) -> list[str]:
     lines: list[str] = []
-    assert leftovers.clean([folder.parent], lines.append) == len(lines)
+    assert leftovers.clean([folder.parent], folder.parent / "caches", lines.append) == len(lines)
     return lines
 
 
@@ -85,3 +87,19 @@ def test_a_folder_without_a_record_is_removed_when_it_is_old_and_unused(folder: 
         user.kill()
 
     assert cleaned(folder) == [f"Removed {folder}, which nobody used"]
+
+
+def test_a_cache_that_nobody_fills_loses_its_temporary_folders(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "caches" / "images" / "wheels" / "0123")
+    stale = cache.folder / f"{STAGING}abc"
+    stale.mkdir(parents=True)
+    lines: list[str] = []
+    with cache.folder.joinpath(".lock").open("w") as filler:
+        fcntl.flock(filler, fcntl.LOCK_EX)
+        assert leftovers.clean([], tmp_path / "caches", lines.append) == 0
+        assert stale.exists()
+
+    assert leftovers.clean([], tmp_path / "caches", lines.append) == 1
+
+    assert lines == [f"Removed {stale}, which was to be filled"]
+    assert not stale.exists()

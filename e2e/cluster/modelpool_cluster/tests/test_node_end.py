@@ -90,9 +90,9 @@ def test_what_is_left_when_the_supervisor_is_killed_too_is_cleaned_up(node_clust
         assert left.cgroups
         lines: list[str] = []
 
-        assert leftovers.clean([Path(short)], lines.append)
+        assert leftovers.clean([Path(short)], Path(short), lines.append)
 
         assert not traces.look(owner.mark), lines
         assert f"Removed {owner.mark.folder}" in lines
-        assert not leftovers.clean([Path(short)], lines.append)
+        assert not leftovers.clean([Path(short)], Path(short), lines.append)
     assert node_cluster.api.items("/api/v1/nodes"), "the other node lives on"
