@@ -85,12 +85,13 @@ def build(settings: Settings, log: Callable[[str], None]) -> Images:
 
 def _builder() -> str:
     for program in ("docker", "podman", "buildah"):
-        if shutil.which(program, path=PATH) is None:
+        needed = (program, "debootstrap") if program == "buildah" else (program,)
+        if any(shutil.which(name, path=PATH) is None for name in needed):
             continue
         works = [program, "version"]  # a client without its daemon does not
         if subprocess.run(works, env={"PATH": PATH}, capture_output=True, timeout=30, check=False).returncode == 0:
             return program
-    raise NoBuilderError("docker, podman or buildah is needed (Debian: e2e/node-requirements.sh)")
+    raise NoBuilderError("docker, podman, or buildah with debootstrap is needed (Debian: e2e/node-requirements.sh)")
 
 
 def _with_docker(builder: str, staged: Path, settings: Settings) -> None:

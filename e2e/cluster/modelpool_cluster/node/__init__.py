@@ -13,6 +13,7 @@ groups and the run's folder) the supervisor removes. `traces` proves it.
   into the space.
 - `archive` writes container images; `objects` are what a cluster needs before it is of use.
 - `manager` and `cluster` offer it all as the provider `node`; `plugin` gives it to pytest.
+- `borrowed` offers the nodes of the providers `kind` and `external` to the same tests.
 
 Nothing here knows ModelPool.
 """

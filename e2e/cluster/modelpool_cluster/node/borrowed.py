@@ -19,7 +19,7 @@ from ..managers import MANAGERS, Manager
 from ..settings import Provider, Settings
 from .cluster import NodeCluster
 from .machine import Machine
-from .objects import NotOnThisClusterError
+from .prerequisites import NotOnThisClusterError
 
 _REACH_SECONDS = 5.0
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"

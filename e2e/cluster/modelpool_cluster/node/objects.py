@@ -11,10 +11,6 @@ from . import addresses, configuration
 STORAGE_CLASS = "node"
 
 
-class NotOnThisClusterError(Exception):
-    """A test asks for what this cluster cannot do, or the cluster cannot be used; the message says what it takes."""
-
-
 _META = {"name": "coredns"}
 BASICS: tuple[dict[str, Any], ...] = (
     nodes.RUNTIME_CLASS_MANIFEST,

@@ -22,7 +22,7 @@ from ..binaries import Binaries
 from ..plugin import settings_of
 from ..settings import Provider, Settings
 from . import prerequisites
-from .objects import NotOnThisClusterError
+from .prerequisites import NotOnThisClusterError
 
 if TYPE_CHECKING:
     from ..images import Images
@@ -70,13 +70,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
             prerequisites.check()
             binaries.node()
         binaries.control_plane()
-        if settings.provider is not Provider.EXTERNAL and any(
-            "node_images" in getattr(item, "fixturenames", ()) for item in wanted
-        ):
-            from ..images import build
-
-            state.images = build(settings, state.log)
-            state.log(f"Images by {state.images.builder} in {state.images.seconds:.1f} s: {state.images.folder}")
+        with_images = any("node_images" in getattr(item, "fixturenames", ()) for item in wanted)
+        if with_images and settings.provider is not Provider.EXTERNAL:
+            state.images = _built(settings, state.log)
     except Exception as exc:  # told by every test that needs them
         state.missing = exc
 
@@ -140,6 +136,7 @@ def node_images(request: pytest.FixtureRequest, node_cluster: NodeCluster) -> Im
 
 
 def _built(settings: Settings, log: Callable[[str], None]) -> Images:
+    """Return the images; a machine that has nothing to build with lacks something, as one without runc does."""
     from ..images import NoBuilderError, build
 
     try:

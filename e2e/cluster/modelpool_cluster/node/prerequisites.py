@@ -42,6 +42,10 @@ class MissingPrerequisitesError(Exception):
     """This machine cannot have a node; the message names all that is missing."""
 
 
+class NotOnThisClusterError(Exception):
+    """A test asks for what this cluster cannot do, or the cluster cannot be used; the message says what it takes."""
+
+
 def missing() -> Iterator[str]:
     """Yield what is missing, each with what would give it."""
     if platform.system() != "Linux":
