@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from modelpool_operator.api.status import ModelState
+from modelpool_operator.planning import diagnosis
 from modelpool_operator.planning.observed import ContainerView, PodView
 
 IMAGE_REASONS: Final = frozenset(
@@ -20,6 +21,9 @@ _INPUT: Final = re.compile(r" \[type=\w+, input_value=.*")
 _WAITING: Final = re.compile(r"start_engine: (Waiting for .+)")
 _STARTED: Final = re.compile(r"start_engine: (Starting|Ready)")
 _DOWNLOAD: Final = re.compile(r"(\.safetensors|\.bin|Fetching \d+ files|pulling [0-9a-f]{6,}).*?(\d{1,3})%")
+_LAYER: Final = re.compile(
+    r"pulling ([0-9a-f]{6,})\S*\s*(\d{1,3})%(?:[^/\n]*?([\d.]+ [KMGT]?B)\s*/\s*([\d.]+ [KMGT]?B))?"
+)
 _SHARDS: Final = re.compile(r"(Loading .*shards|Capturing CUDA graphs?).*?(\d{1,3})%")
 ERROR_LENGTH: Final = 500
 
@@ -41,15 +45,18 @@ def state_of(pod: PodView) -> State:
     return next((state for state in found if state is not None), _loading(pod, container))
 
 
-def last_error(text: str) -> str:
+def last_error(text: str, cause: str | None = None) -> str:
     """Return the last line of a log that tells of an error, else its last line, cut to a readable length.
+
+    Where the cause is known, the line that betrays it goes before others.
 
     vLLM ends with lines that only say that something failed above; these are passed over, and so is the long input
     that a validation quotes.
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if _ERROR_LINE.search(line) and not _WRAPPER.search(line)]
-    chosen = _INPUT.sub("", (telling or lines or [""])[-1])
+    betraying = diagnosis.telling_line(text, cause) if cause is not None else None
+    chosen = _INPUT.sub("", betraying or (telling or lines or [""])[-1])
     return chosen if len(chosen) <= ERROR_LENGTH else f"{chosen[: ERROR_LENGTH - 1]}…"
 
 
@@ -59,20 +66,43 @@ def percentage(pod: PodView) -> str | None:
     return f"{matches[-1][2]} %" if matches else None
 
 
+def pulled(pod: PodView) -> str | None:
+    """Return how far a pull of Ollama's has come, as its bars tell: `45 % (2.1 GB of 4.7 GB)`.
+
+    A model comes in several files, one bar each; the first one that is not whole is the one that is waited for.
+    """
+    matches = [match for line in pod.log for match in _LAYER.finditer(line)]
+    bars = {match[1]: match for match in matches}
+    if not bars:
+        return None
+    bar = next((one for one in bars.values() if one[2] != "100"), matches[-1])
+    return f"{bar[2]} %" + (f" ({bar[3]} of {bar[4]})" if bar[3] else "")
+
+
 def _ready(pod: PodView, container: ContainerView) -> State | None:
     return State(state=ModelState.READY, reason="Ready") if pod.ready else None
+
+
+def _on_a_lost_node(pod: PodView, container: ContainerView) -> State | None:
+    if not pod.lost:
+        return None
+    message = f"Node {pod.node} does not report any more, so nobody knows whether the engine runs"
+    return State(state=ModelState.FAILED, reason="NodeLost", message=message)
 
 
 def _unschedulable(pod: PodView, container: ContainerView) -> State | None:
     if pod.unschedulable is None:
         return None
-    return State(state=ModelState.UNSCHEDULABLE, reason="Unschedulable", message=pod.unschedulable)
+    reason = diagnosis.cause_of_no_node(pod.unschedulable)
+    return State(state=ModelState.UNSCHEDULABLE, reason=reason, message=pod.unschedulable)
 
 
 def _without_image(pod: PodView, container: ContainerView) -> State | None:
+    """The image cannot be had. The kubelet tries, and waits, and tries: for the status that is one and the same."""
     if container.waiting_reason not in IMAGE_REASONS:
         return None
-    return State(state=ModelState.FAILED, reason=container.waiting_reason, message=container.waiting_message)
+    reason = "ImagePullBackOff" if container.waiting_reason == "ErrImagePull" else container.waiting_reason
+    return State(state=ModelState.FAILED, reason=reason, message=diagnosis.image_trouble(container.waiting_message))
 
 
 def _without_container(pod: PodView, container: ContainerView) -> State | None:
@@ -91,9 +121,10 @@ def _killed_for_memory(pod: PodView, container: ContainerView) -> State | None:
 def _crashed(pod: PodView, container: ContainerView) -> State | None:
     if container.running or not container.ended_reason or pod.phase == "Succeeded":
         return None
-    error = last_error(container.ended_message) or f"exit code {container.exit_code}"
-    message = f"{error} ({_restarts(container)})"
-    return State(state=ModelState.FAILED, reason=container.waiting_reason or container.ended_reason, message=message)
+    cause = diagnosis.cause_of(container.ended_message)
+    error = last_error(container.ended_message, cause) or f"exit code {container.exit_code}"
+    reason = cause or container.waiting_reason or container.ended_reason
+    return State(state=ModelState.FAILED, reason=reason, message=f"{error} ({_restarts(container)})")
 
 
 def _evicted(pod: PodView, container: ContainerView) -> State | None:
@@ -151,6 +182,7 @@ def _restarts(container: ContainerView) -> str:
 
 CHECKS: Final[tuple[Callable[[PodView, ContainerView], State | None], ...]] = (
     _ready,
+    _on_a_lost_node,
     _unschedulable,
     _without_image,
     _without_container,

@@ -1,0 +1,196 @@
+"""What a person can do about a model that does not come up: a sentence for each reason, with the pool's own names.
+
+Pure. A reason without an entry passes by waiting, or is explained by its message alone.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from modelpool_operator.api import names
+from modelpool_operator.api.models import Engine, Model
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning import diagnosis
+from modelpool_operator.planning.engines import ollama, vllm
+from modelpool_operator.planning.pod_states import CONTAINER_REASONS, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """Who is in trouble."""
+
+    pool: ModelPool
+    model: Model
+    engine: Engine
+    """On which the trouble is: a vLLM model's fallback is on Ollama."""
+    says: str
+    """The message so far."""
+
+    @property
+    def field(self) -> str:
+        """The part of the spec that describes all of its engines."""
+        return "vllm" if self.engine is Engine.VLLM else "ollama"
+
+    @property
+    def deployment(self) -> str:
+        """The Deployment of the engine."""
+        name = self.pool.ref.name
+        if self.engine is Engine.OLLAMA:
+            return names.ollama_name(name)
+        models = (model.name for model in self.pool.spec.models if model.engine is Engine.VLLM)
+        return names.child_names(name, models)[self.model.name]
+
+    @property
+    def logs(self) -> str:
+        """The command that shows the engine's last words."""
+        return f"`kubectl logs --namespace {self.pool.ref.namespace} deployment/{self.deployment} --previous`"
+
+
+def advised(state: State, pool: ModelPool, model: Model, engine: Engine) -> State:
+    """Return the state with what to do about it at the end of its message."""
+    find = ADVICE.get(state.reason)
+    if find is None:
+        return state
+    patient = Patient(pool=pool, model=model, engine=engine, says=state.message)
+    return dataclasses.replace(state, message=_sentences(state.message, find(patient)))
+
+
+def on_refusal(reason: str) -> str:
+    """Return what to do about a pool that cannot be planned; empty where its message says all."""
+    return REFUSALS.get(reason, "")
+
+
+def _sentences(message: str, advice: str) -> str:
+    return f"{message.rstrip('. ')}. {advice}" if message else advice
+
+
+def _image(who: Patient) -> str:
+    image = who.pool.spec.vllm.image if who.engine is Engine.VLLM else who.pool.spec.ollama.image
+    return f"Check that `{who.field}.image` '{image}' exists, and that `imagePullSecrets` lets nodes pull it"
+
+
+def _no_node(who: Patient) -> str:
+    found = (advice(who) for words, advice in _NO_NODE if re.search(words, who.says))
+    return next(found, "`kubectl describe nodes` tells what each node offers")
+
+
+def _selector(who: Patient) -> str:
+    wanted = ", ".join(f"{key}={value}" for key, value in sorted(who.pool.spec.node_selector.items()))
+    return (
+        f"No node fits `nodeSelector` ({wanted or 'none'}) or `affinity`; `kubectl get nodes --show-labels` shows all"
+    )
+
+
+def _no_gpu(who: Patient) -> str:
+    if "claims" in who.says:
+        return "`kubectl get resourceslices` tells which cards the DRA driver offers"
+    resource = who.pool.spec.gpus.resource_name
+    return (
+        f"Let the device plugin offer one `{resource}` for each engine that shares a card;"
+        " `kubectl describe nodes` shows what it offers and who has it"
+    )
+
+
+def _host_memory(who: Patient) -> str:
+    limit = (who.pool.spec.vllm.resources if who.engine is Engine.VLLM else who.pool.spec.ollama.resources).get(
+        "limits"
+    )
+    said = f", now {limit['memory']}" if limit and "memory" in limit else ""
+    return f"Raise `{who.field}.resources.limits.memory`{said}; this is the node's memory, not the card's"
+
+
+def _hub(who: Patient) -> str:
+    secret = who.pool.spec.hugging_face.token_secret_ref
+    source = (who.model.source or "").removeprefix("hf://").partition("@")[0]
+    terms = f"accept the terms at https://huggingface.co/{source} as its owner"
+    if secret is None:
+        return f"Put a token into a Secret, name it in `huggingFace.tokenSecretRef`, and {terms}"
+    return f"Check the token in Secret {secret.name}, key {secret.key}, and {terms}"
+
+
+def _secret(who: Patient) -> str:
+    return f"Create what is missing in namespace {who.pool.ref.namespace}; it is named in the pool's spec"
+
+
+def _volume(who: Patient) -> str:
+    claim = vllm.cache_claim(who.pool) if who.engine is Engine.VLLM else ollama.models_claim(who.pool)
+    return (
+        f"PersistentVolumeClaim {claim} is full: expand it where its StorageClass allows that,"
+        " or remove what is not needed from it"
+    )
+
+
+def _share(who: Patient) -> str:
+    share = "`gpuMemory`" if who.model.gpu_memory is not None else "`gpuMemoryFraction`"
+    return f"Raise {share} of {who.model.name}, or lower its `contextLength` or `maxConcurrency`"
+
+
+def _held_card(who: Patient) -> str:
+    return (
+        "Something else holds memory of the card: `nvidia-smi` on the node shows it;"
+        " end it, or set it aside with `gpus.reserve`"
+    )
+
+
+def _logs(who: Patient) -> str:
+    return f"See {who.logs}"
+
+
+def _node(who: Patient) -> str:
+    return (
+        "Bring the node back, or delete it (`kubectl delete node`): only then are its engines started elsewhere,"
+        " where `nodeSelector` and the pool's volumes allow"
+    )
+
+
+def _pull(who: Patient) -> str:
+    name = ollama.served_name(who.model) if who.model.engine is Engine.OLLAMA else None
+    wanted = name or ollama.fallback_name(who.pool.spec, who.model) or who.model.name
+    field = "`source`" if who.model.engine is Engine.OLLAMA else "`fallback.model`"
+    return f"Check that Ollama's library has '{wanted}' ({field}), and that the node reaches it"
+
+
+Advice = Callable[[Patient], str]
+
+_NO_NODE: Final[tuple[tuple[str, Advice], ...]] = (
+    (r"unbound immediate PersistentVolumeClaims|persistentvolumeclaim .* not found", lambda who: _UNBOUND),
+    (r"node\(s\) didn't match Pod's node affinity/selector", _selector),
+    (r"untolerated taint", lambda who: "Add the node's taint to `tolerations`, if the pool may run there"),
+    (r"didn't match pod (anti-)?affinity", lambda who: _TOGETHER),
+    (r"Insufficient (cpu|memory)", lambda who: f"Lower `{who.field}.resources.requests`, or free the node"),
+)
+"""What to do about a sentence of the scheduler's: the first that fits."""
+
+_UNBOUND: Final = "`kubectl get persistentvolumeclaims` tells which one; check `storageClassName` and `existingClaim`"
+_TOGETHER: Final = "The pool's other engines are on another node, and all share its card and volume: make room there"
+
+ADVICE: Final[Mapping[str, Advice]] = {
+    "ImagePullBackOff": _image,
+    "InvalidImageName": _image,
+    "ErrImageNeverPull": _image,
+    **dict.fromkeys(CONTAINER_REASONS, _secret),
+    "OOMKilled": _host_memory,
+    "CrashLoopBackOff": _logs,
+    "Error": _logs,
+    "NodeLost": _node,
+    diagnosis.UNSCHEDULABLE: _no_node,
+    diagnosis.NO_GPU: _no_gpu,
+    diagnosis.HUB_DENIED: _hub,
+    diagnosis.MODEL_NOT_FOUND: lambda who: f"Check `source` of {who.model.name}, and its revision",
+    diagnosis.VOLUME_FULL: _volume,
+    diagnosis.CARD_FULL: _held_card,
+    diagnosis.SHARE_TOO_SMALL: _share,
+    diagnosis.CARD_OUT_OF_MEMORY: _share,
+    diagnosis.PULL_FAILED: _pull,
+}
+"""By reason of a model's state."""
+
+REFUSALS: Final[Mapping[str, str]] = {
+    "ModelTooLarge": "Raise its share, choose smaller weights, or lower `contextLength`",
+    "CardOverfull": "Lower a share, move a model to Ollama, or give the pool another card",
+    "CardsOverfull": "Lower a share, move a model to Ollama, or give the pool another card",
+    "NoPlacement": "Lower a share, or pin fewer models with `gpu`",
+}
+"""By reason of a refusal."""

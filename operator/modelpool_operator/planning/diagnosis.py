@@ -1,0 +1,71 @@
+"""What an engine died of, by its own words: from the end of a log, or the scheduler's sentence, to a cause with a name.
+
+Pure. The sentences are those of vLLM 0.32 and 0.33, huggingface_hub 1, Ollama 0.33 and the scheduler of Kubernetes; a
+sentence that nobody here knows stays what it is. What a person can do about each cause stands in `advice`.
+"""
+
+import re
+from typing import Final
+
+HUB_DENIED: Final = "HuggingFaceDenied"
+MODEL_NOT_FOUND: Final = "ModelNotFound"
+VOLUME_FULL: Final = "VolumeFull"
+CARD_FULL: Final = "CardFull"
+SHARE_TOO_SMALL: Final = "ShareTooSmall"
+CARD_OUT_OF_MEMORY: Final = "GpuOutOfMemory"
+NO_GPU: Final = "NoGpuLeft"
+UNSCHEDULABLE: Final = "Unschedulable"
+PULL_FAILED: Final = "PullFailed"
+
+_ENGINE: Final = (
+    (VOLUME_FULL, r"[Nn]o space left on device|Errno 28\b|[Dd]isk quota exceeded"),
+    (
+        HUB_DENIED,
+        (
+            r"gated repo|GatedRepoError|Access to model \S+ is restricted|Invalid username or password|"
+            r"Invalid credentials|\b40[13] Client Error|Unauthorized for url|make sure you have a token"
+        ),
+    ),
+    (
+        MODEL_NOT_FOUND,
+        r"is not a valid model identifier|RepositoryNotFoundError|RevisionNotFoundError|404 Client Error",
+    ),
+    (CARD_FULL, r"(Free|Available) memory on .+ on startup is less than"),
+    (SHARE_TOO_SMALL, r"No available memory for the cache blocks|To serve at least one request with the model"),
+    (CARD_OUT_OF_MEMORY, r"CUDA out of memory|OutOfMemoryError"),
+)
+"""Causes with the words that betray them; the first that is found anywhere counts."""
+
+_BY_WORDS: Final = tuple((cause, re.compile(words)) for cause, words in _ENGINE)
+
+_PULL: Final = tuple((cause, words) for cause, words in _BY_WORDS if cause == VOLUME_FULL)
+
+_OBJECT: Final = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+_BACK_OFF: Final = re.compile(r'^Back-off pulling image ".*?": \w+: ')
+
+
+def cause_of(text: str) -> str | None:
+    """Return the cause that an engine's last words tell of, or None when they tell of none that is known."""
+    return next((cause for cause, words in _BY_WORDS if words.search(text)), None)
+
+
+def telling_line(text: str, cause: str) -> str | None:
+    """Return the last line that tells of a cause; later lines may only tell that something failed above."""
+    words = dict(_BY_WORDS)[cause]
+    lines = [line.strip() for line in text.splitlines() if words.search(line)]
+    return lines[-1] if lines else None
+
+
+def cause_of_pull(text: str) -> str:
+    """Return what a failed pull of Ollama's died of."""
+    return next((cause for cause, words in _PULL if words.search(text)), PULL_FAILED)
+
+
+def cause_of_no_node(message: str) -> str:
+    """Return why the scheduler finds no node: no card is left on those that fit, or something else."""
+    return NO_GPU if re.search(r"Insufficient \S*gpu|cannot allocate all claims", message) else UNSCHEDULABLE
+
+
+def image_trouble(message: str) -> str:
+    """Return the kubelet's words without its back-off, which come and go while the trouble stays the same."""
+    return _OBJECT.sub("…", _BACK_OFF.sub("", message))
