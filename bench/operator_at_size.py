@@ -2,9 +2,9 @@
 
     python bench/operator_at_size.py [--pools 500] [--rest 60]
 
-Starts a real control plane (etcd, API server, controllers, scheduler, with kwok in place of kubelets), installs the chart's
-roles and runs the operator with them, makes the pools of four models each, and waits until every one is Ready. The last
-line is one JSON document:
+Starts a real control plane (etcd, API server, controllers, scheduler, with kwok in place of kubelets), installs the
+chart's roles and runs the operator with them, makes the pools of four models each, and waits until every one is Ready.
+The last line is one JSON document:
 
 steady_seconds               from the first pool's creation to the last write of the operator
 writes_per_minute_at_rest    the operator's writes afterwards, as the API server's audit log has them
