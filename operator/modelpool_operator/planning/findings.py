@@ -3,13 +3,14 @@
 Pure. They look at a pool, what was seen of it, and what was decided; `status` puts their answers together.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.api.status import ModelState
 from modelpool_operator.planning import cards, conditions
+from modelpool_operator.planning.advice import on_refusal
 from modelpool_operator.planning.conditions import Finding, no, yes
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
@@ -35,7 +36,10 @@ Check = Callable[[Sight], Finding | None]
 def refused(sight: Sight) -> Finding | None:
     """The pool cannot be planned."""
     refusal = sight.plan.refusal
-    return no(refusal.reason, refusal.message) if refusal else None
+    if refusal is None:
+        return None
+    advice = on_refusal(refusal.reason)
+    return no(refusal.reason, f"{refusal.message}. {advice}" if advice else refusal.message)
 
 
 def planned(sight: Sight) -> Finding:
@@ -52,8 +56,21 @@ def some_model_is_not_ready(sight: Sight) -> Finding | None:
     missing = [model for model in sight.models if model.status.state not in AT_REST]
     if not missing:
         return None
+    broken = [model for model in missing if model.own.state in BROKEN]
     fallen = all(model.status.state is ModelState.FALLBACK for model in missing)
-    return no("ServedByFallback" if fallen else "ModelsNotReady", "; ".join(_line(model) for model in missing))
+    if sight.plan.refusal is not None and not broken:
+        reason = sight.plan.refusal.reason
+    elif broken:
+        reason = _shared_reason(broken)
+    else:
+        reason = "ServedByFallback" if fallen else "ModelsNotReady"
+    return no(reason, "; ".join(_line(model) for model in missing))
+
+
+def some_name_is_taken(sight: Sight) -> Finding | None:
+    """Whoever asks for a name of this pool is answered by another one."""
+    taken = names_are_taken(sight)
+    return no(taken.reason, taken.message) if taken else None
 
 
 def every_model_is_ready(sight: Sight) -> Finding:
@@ -114,7 +131,10 @@ def names_are_taken(sight: Sight) -> Finding | None:
     """An older pool serves a name of this one."""
     mine = [name for model in sight.pool.spec.models for name in model.names]
     taken = [f"{name} ({owner.namespace}/{owner.name})" for name in mine if (owner := sight.observed.claimed.get(name))]
-    return yes("NameTaken", f"Served by an older pool: {', '.join(taken)}") if taken else None
+    if not taken:
+        return None
+    advice = "Give the model another name here, or remove it there; the older pool serves it until then"
+    return yes("NameTaken", f"Served by an older pool: {', '.join(taken)}. {advice}")
 
 
 def cards_are_not_as_declared(sight: Sight) -> Finding | None:
@@ -132,9 +152,7 @@ def engines_are_broken(sight: Sight) -> Finding | None:
     broken = [model for model in sight.models if model.own.state in BROKEN]
     if not broken:
         return None
-    reasons = {model.own.reason for model in broken}
-    reason = reasons.pop() if len(reasons) == 1 else "EnginesFailed"
-    return yes(reason, "; ".join(_line(model) for model in broken))
+    return yes(_shared_reason(broken), "; ".join(_line(model) for model in broken))
 
 
 def fallbacks_are_broken(sight: Sight) -> Finding | None:
@@ -158,7 +176,7 @@ def sound(sight: Sight) -> Finding:
 
 CONDITIONS: Final[dict[str, tuple[Check, ...]]] = {
     conditions.PLANNED: (refused, planned),
-    conditions.READY: (some_model_is_not_ready, every_model_is_ready),
+    conditions.READY: (some_model_is_not_ready, some_name_is_taken, every_model_is_ready),
     conditions.PROGRESSING: (nothing_is_planned, changes_are_under_way, changes_wait, engines_are_under_way, settled),
     conditions.DEGRADED: (
         changes_were_refused,
@@ -171,6 +189,12 @@ CONDITIONS: Final[dict[str, tuple[Check, ...]]] = {
         sound,
     ),
 }
+
+
+def _shared_reason(models: Sequence[ModelView]) -> str:
+    """Return the reason that all have, or a word for several."""
+    reasons = {model.own.reason for model in models}
+    return reasons.pop() if len(reasons) == 1 else "EnginesFailed"
 
 
 def _line(model: ModelView) -> str:
