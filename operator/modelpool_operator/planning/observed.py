@@ -59,6 +59,14 @@ class ContainerView:
         )
 
 
+def _is_lost(phase: str, ready: bool, containers: tuple[ContainerView, ...]) -> bool:
+    """Return whether it was not the kubelet who last spoke of a pod: it takes a pod's readiness from its containers'.
+
+    When a node falls silent, the node controller marks its pods as not ready, and touches no container.
+    """
+    return phase == "Running" and not ready and bool(containers) and all(one.ready for one in containers)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodView:
     """One pod of the pool."""
@@ -76,6 +84,8 @@ class PodView:
     node: str | None = None
     ready: bool = False
     deleting: bool = False
+    lost: bool = False
+    """Whether its node is not heard of any more: the pod counts as unready although its containers were last ready."""
     unschedulable: str | None = None
     """The scheduler's words, or None when a node was found or not yet looked for."""
     gpus: tuple[int, ...] = ()
@@ -92,6 +102,8 @@ class PodView:
         metadata, status = pod.get("metadata") or {}, pod.get("status") or {}
         labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
         conditions = {condition["type"]: condition for condition in status.get("conditions") or ()}
+        containers = tuple(ContainerView.from_status(one) for one in status.get("containerStatuses") or ())
+        ready = conditions.get("Ready", {}).get("status") == "True"
         scheduled = conditions.get("PodScheduled", {})
         unschedulable = scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
         return cls(
@@ -102,12 +114,13 @@ class PodView:
             created=str(metadata.get("creationTimestamp") or ""),
             phase=status.get("phase") or "Pending",
             node=(pod.get("spec") or {}).get("nodeName"),
-            ready=conditions.get("Ready", {}).get("status") == "True",
+            ready=ready,
+            lost=_is_lost(status.get("phase") or "", ready, containers),
             deleting=bool(metadata.get("deletionTimestamp")),
             gpus=cards_in(annotations.get(names.CARD_ANNOTATION, "")),
             held=int(held) if (held := annotations.get(names.MEMORY_ANNOTATION, "")).isdecimal() else 0,
             unschedulable=(scheduled.get("message") or "no node fits") if unschedulable else None,
-            containers=tuple(ContainerView.from_status(one) for one in status.get("containerStatuses") or ()),
+            containers=containers,
             log=tuple(log),
         )
 
