@@ -10,6 +10,7 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import gib
 from modelpool_operator.api.status import ModelState, ModelStatus
 from modelpool_operator.planning import choices, pod_states, routes
+from modelpool_operator.planning.advice import advised
 from modelpool_operator.planning.autoscaling import Scale
 from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.observed import Observed, PodView
@@ -52,6 +53,8 @@ def _model(pool: ModelPool, model: Model, observed: Observed, plan: Plan) -> Mod
         own = _engine(deployment, pods, plan, observed.scales.get(model.name))
         substitute = ollama.fallback_name(pool.spec, model)
         stand_in = _on_ollama(pool, substitute, observed, plan) if substitute is not None else None
+    own = advised(own, pool, model, model.engine)
+    stand_in = advised(stand_in, pool, model, Engine.OLLAMA) if stand_in is not None else None
     helped = own.state is not ModelState.READY and stand_in is not None and stand_in.state is ModelState.READY
     share = plan.placement.share_of(model.name) if isinstance(plan.placement, Placement) else None
     cards = share.gpus if share else settled_cards(observed).get(model.name, ())
@@ -79,7 +82,11 @@ def _deployment(observed: Observed, name: str) -> dict[str, Any]:
 
 def _engine(deployment: dict[str, Any], pods: Iterable[PodView], plan: Plan, scale: Scale | None = None) -> State:
     """Return the state of a Deployment's engine: the best of its pods, the newest of those alike."""
-    living = sorted((pod for pod in pods if not pod.deleting), key=lambda pod: (pod.ready, pod.created), reverse=True)
+    found = tuple(pods)
+    living = sorted((pod for pod in found if not pod.deleting), key=lambda pod: (pod.ready, pod.created), reverse=True)
+    lost = [pod for pod in found if pod.deleting and pod.lost]
+    if lost and not any(pod.node for pod in living):
+        return pod_states.state_of(lost[-1])  # Its successor cannot start before it is known to have ended.
     if living:
         return pod_states.state_of(living[0])
     if not deployment:
