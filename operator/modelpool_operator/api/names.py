@@ -57,6 +57,7 @@ HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
 VLLM_COMPONENT: Final = "vllm"
 OLLAMA_COMPONENT: Final = "ollama"
 PULL_COMPONENT: Final = "pull"
+REMOVE_COMPONENT: Final = "remove"
 GATEWAY_COMPONENT: Final = "gateway"
 
 ROUTES_KEY: Final = "routes.json"
@@ -144,3 +145,8 @@ def scripts_name(pool: str) -> str:
 def pull_name(pool: str, model: str, volume_uid: str) -> str:
     """Return the name of the Job that pulls `model` into the Ollama volume with this uid: a new volume, a new Job."""
     return child_name(pool, f"pull-{slug(model)[:30].rstrip('-')}-{fingerprint(f'{model} {volume_uid}')}")
+
+
+def remove_name(pool: str, model: str, volume_uid: str) -> str:
+    """Return the name of the Job that removes `model` from the Ollama volume with this uid."""
+    return child_name(pool, f"remove-{slug(model)[:28].rstrip('-')}-{fingerprint(f'{model} {volume_uid}')}")

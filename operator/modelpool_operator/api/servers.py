@@ -44,5 +44,7 @@ class OllamaServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """OLLAMA_CONTEXT_LENGTH, in tokens."""
     gpu_memory: Quantity = Quantity("0")
     """Share of card 0, or of the card with most room. Zero: Ollama runs on the CPU."""
+    prune: bool = False
+    """Whether models that the pool has pulled are removed from the volume once it no longer wants them."""
     resources: dict[str, Any] = {}
     env: list[dict[str, Any]] = []

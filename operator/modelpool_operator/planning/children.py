@@ -1,5 +1,7 @@
 """All that a pool wants to exist, in apply order: what is needed first comes first, the gateway hears of it last."""
 
+from collections.abc import Collection
+
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import config_maps, deployments, jobs, routes, services, sharing, volumes
@@ -8,13 +10,22 @@ from modelpool_operator.planning.manifests import Manifest
 from modelpool_operator.planning.placement import Placement
 
 
-def children_of(pool: ModelPool, placement: Placement, ollama_volume_uid: str | None) -> tuple[Manifest, ...]:
+def children_of(
+    pool: ModelPool,
+    placement: Placement,
+    ollama_volume_uid: str | None,
+    *,
+    not_pulled: Collection[str] = (),
+    removed: Collection[str] = (),
+) -> tuple[Manifest, ...]:
     """Return the manifests of every child, not yet sealed.
 
     Args:
         pool: what is wanted.
         placement: which model stands on which card; its start order is the order of the Deployments.
         ollama_volume_uid: names the volume that pulls go to; without one there are no pulls yet.
+        not_pulled: models that the volume cannot hold.
+        removed: models that are to be removed from it.
     """
     models = {model.name: model for model in pool.spec.models}
     wanted = routes.vllm_names(pool)
@@ -33,6 +44,8 @@ def children_of(pool: ModelPool, placement: Placement, ollama_volume_uid: str | 
         *(deployments.vllm_deployment(pool, models[share.model], named[share.model], share) for share in order),
     ]
     if with_ollama and ollama_volume_uid is not None:
-        children += [jobs.pull_job(pool, model, ollama_volume_uid) for model in ollama.models_to_pull(pool.spec)]
+        pulled = (model for model in ollama.models_to_pull(pool.spec) if model not in not_pulled)
+        children += [jobs.pull_job(pool, model, ollama_volume_uid) for model in pulled]
+        children += [jobs.remove_job(pool, model, ollama_volume_uid) for model in removed]
     children.append(config_maps.routes_config_map(pool, placement))
     return tuple(child for child in children if child is not None)

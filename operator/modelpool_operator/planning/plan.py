@@ -9,7 +9,7 @@ from msgspec import structs
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.api.status import SharingStatus
-from modelpool_operator.planning import checks, comparison, placement, sequence, sharing
+from modelpool_operator.planning import checks, comparison, placement, pulls, sequence, sharing
 from modelpool_operator.planning.cards import cards_of
 from modelpool_operator.planning.children import children_of
 from modelpool_operator.planning.manifests import ChildRef, Manifest, digest, ref_of, sealed
@@ -61,25 +61,40 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     placed = place_pool(pool, observed)
     if isinstance(placed, Refusal):
         return Plan(placement=placed, sharing=chosen if chosen == observed.chosen else None)
-    wanted = {ref_of(child): child for child in children_of(pool, placed, ollama_volume_uid(pool, observed))}
+    wanted = _wanted(pool, placed, observed)
     changing = {ref: reason for ref, child in wanted.items() if (reason := _reason(child, observed)) is not None}
     several_nodes = any(model.most_replicas > 1 for model in pool.spec.models)
     waiting = {} if several_nodes else sequence.waits(placed, wanted, frozenset(changing), observed)
     changes = {ref: reason for ref, reason in changing.items() if ref not in waiting}
-    unwanted = tuple(ref for ref in observed.children if ref not in wanted and ref.kind not in KEPT)
-    doomed = tuple(ref for ref in unwanted if not _is_going(observed.children[ref]))
+    kept, void = pulls.kept_records(pool, observed), pulls.void_records(pool, observed)
+    unwanted = (
+        *(ref for ref in observed.children if ref not in wanted and ref.kind not in KEPT and ref not in kept),
+        *void,
+    )
+    doomed = tuple(ref for ref in unwanted if not pulls.is_going(observed.children[ref]))
     return Plan(
         placement=placed,
         apply=tuple(sealed(child) for ref, child in wanted.items() if ref in changes),
         delete=tuple(sorted(doomed)),
         reasons=(
             *(f"{ref}: {reason}" for ref, reason in changes.items()),
-            *(f"{ref}: the pool no longer wants it" for ref in sorted(doomed)),
+            *(
+                f"{ref}: {'is to be made anew' if ref in void else 'the pool no longer wants it'}"
+                for ref in sorted(doomed)
+            ),
         ),
         waits=tuple(str(wait) for wait in waiting.values()),
         notes=(*placed.notes, *notes_on(pool)),
         sharing=chosen,
     )
+
+
+def _wanted(pool: ModelPool, placed: Placement, observed: Observed) -> Mapping[ChildRef, Manifest]:
+    """Return all that shall exist."""
+    not_pulled, removed = pulls.too_large(pool, observed), pulls.retired(pool, observed)
+    uid = pulls.volume_uid(pool, observed)
+    children = children_of(pool, placed, uid, not_pulled=not_pulled, removed=removed)
+    return {ref_of(child): child for child in children}
 
 
 def choose_sharing(pool: ModelPool, observed: Observed) -> SharingStatus | Refusal | None:
@@ -129,22 +144,13 @@ def settled_cards(observed: Observed) -> Mapping[str, tuple[int, ...]]:
     return settled
 
 
-def ollama_volume_uid(pool: ModelPool, observed: Observed) -> str | None:
-    """Return what tells the Ollama volume from its successor; the name of a claim that the user brings."""
-    brought = pool.spec.ollama.storage.existing_claim
-    if brought is not None:
-        return brought
-    volume = observed.child("PersistentVolumeClaim", names.ollama_name(pool.ref.name))
-    return None if volume is None or _is_going(volume) else volume["metadata"].get("uid")
-
-
 def _reason(wanted: Manifest, observed: Observed) -> str | None:
     """Return why `wanted` must be applied, or None when nothing is to be done now."""
     live = observed.children.get(ref_of(wanted))
     if live is None:
         waits = wanted["kind"] == "Job" and not _ollama_answers(wanted, observed)
         return None if waits else "is absent"
-    if _is_going(live) or wanted["kind"] in UNCHANGEABLE:
+    if pulls.is_going(live) or wanted["kind"] in UNCHANGEABLE:
         return None
     if comparison.is_in_place(wanted, live):
         return None
@@ -160,7 +166,3 @@ def _ollama_answers(job: Manifest, observed: Observed) -> bool:
     pool = job["metadata"]["ownerReferences"][0]["name"]
     server = observed.child("Deployment", names.ollama_name(pool))
     return server is not None and ((server.get("status") or {}).get("availableReplicas") or 0) > 0
-
-
-def _is_going(live: Manifest) -> bool:
-    return bool(live["metadata"].get("deletionTimestamp"))

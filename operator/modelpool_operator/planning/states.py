@@ -9,13 +9,13 @@ from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import gib
 from modelpool_operator.api.status import ModelState, ModelStatus
-from modelpool_operator.planning import choices, pod_states, routes
+from modelpool_operator.planning import choices, pod_states, pulls, routes
 from modelpool_operator.planning.advice import advised
 from modelpool_operator.planning.autoscaling import Scale
 from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.observed import Observed, PodView
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import Plan, ollama_volume_uid, settled_cards
+from modelpool_operator.planning.plan import Plan, settled_cards
 from modelpool_operator.planning.pod_states import State
 from modelpool_operator.planning.refusals import Refusal
 
@@ -115,30 +115,4 @@ def _on_ollama(pool: ModelPool, model: str, observed: Observed, plan: Plan) -> S
         (pod for pod in observed.pods if pod.component == names.OLLAMA_COMPONENT),
         plan,
     )
-    return server if server.state is not ModelState.READY else _pull(pool, model, observed)
-
-
-def _pull(pool: ModelPool, model: str, observed: Observed) -> State:
-    """Return how far the pull of a model into the present volume has come."""
-    uid = ollama_volume_uid(pool, observed)
-    job = observed.child("Job", names.pull_name(pool.ref.name, model, uid)) if uid is not None else None
-    if job is None:
-        return State(state=ModelState.PENDING, reason="PullNotStarted", message=f"The pull of {model} has not started")
-    conditions = (job.get("status") or {}).get("conditions") or ()
-    over = {one["type"]: one for one in conditions if one.get("status") == "True"}
-    if "Complete" in over:
-        return State(state=ModelState.READY, reason="Ready")
-    pods = [pod for pod in observed.pods if pod.component == names.PULL_COMPONENT and pod.model == model]
-    newest = max(pods, key=lambda pod: pod.created, default=None)
-    ended = newest.containers[0].ended_message if newest and newest.containers else ""
-    error = pod_states.last_error(ended)
-    if "Failed" in over:
-        why = error or over["Failed"].get("message") or "no reason was given"
-        message = f"Could not pull {model}: {why}; delete Job {job['metadata']['name']} to try again"
-        return State(state=ModelState.FAILED, reason="PullFailed", message=message)
-    seen = pod_states.state_of(newest) if newest is not None else None
-    if seen is not None and (seen.state is ModelState.UNSCHEDULABLE or seen.reason in pod_states.IMAGE_REASONS):
-        return seen
-    done = pod_states.percentage(newest) if newest else None
-    message = f"Pulling {model}" + (f", {done}" if done else "") + (f"; the last try failed: {error}" if error else "")
-    return State(state=ModelState.DOWNLOADING, reason="Pulling", message=message)
+    return server if server.state is not ModelState.READY else pulls.state_of(pool, model, observed)

@@ -110,17 +110,22 @@ def pod_template(pool: ModelPool, placement: Placement) -> dict[str, Any]:
     )
 
 
-def pull_template(pool: ModelPool, model: str) -> dict[str, Any]:
-    """Return the pod that asks the server to pull `model`. It needs no right, no card and no disk of its own."""
+def tagged(name: str) -> str:
+    """Return a name as Ollama lists it: with a tag."""
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
+def client_template(pool: ModelPool, model: str, component: str, command: list[str]) -> dict[str, Any]:
+    """Return the pod that asks the server something about `model`. It needs no right, no card and no disk."""
     own: dict[str, str | dict[str, Any]] = {
         "HOME": "/tmp",  # noqa: S108 (the client writes its key there; an emptyDir)
         "OLLAMA_HOST": f"http://{names.ollama_name(pool.ref.name)}:{names.OLLAMA_PORT}",
         **NO_CARD.env,
     }
     container = {
-        "name": names.PULL_COMPONENT,
+        "name": component,
         "image": pool.spec.ollama.image,
-        "command": ["ollama", "pull", model],
+        "command": command,
         "env": pods.environment(own),
         "securityContext": {**pods.CONTAINER_SECURITY, "readOnlyRootFilesystem": True},
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -128,7 +133,7 @@ def pull_template(pool: ModelPool, model: str) -> dict[str, Any]:
     }
     return pods.template(
         pool,
-        labels={**selector_labels(pool, names.PULL_COMPONENT), **names.COMMON_LABELS},
+        labels={**selector_labels(pool, component), **names.COMMON_LABELS},
         annotations={names.MODEL_ANNOTATION: model},
         container=container,
         volumes=[{"name": "tmp", "emptyDir": {}}],

@@ -69,7 +69,9 @@ def test_the_servers_settings_are_the_pools() -> None:
 
 
 def test_a_pull_asks_the_server_and_needs_no_right_of_its_own() -> None:
-    pod = engine.pull_template(pool_of(ollama("cogito:8b")), "cogito:8b")["spec"]
+    pod = engine.client_template(pool_of(ollama("cogito:8b")), "cogito:8b", "pull", ["ollama", "pull", "cogito:8b"])[
+        "spec"
+    ]
     (container,) = pod["containers"]
     assert container["command"] == ["ollama", "pull", "cogito:8b"]
     assert variables({"spec": pod})["OLLAMA_HOST"] == "http://agentic-ollama:11434"

@@ -1,0 +1,174 @@
+"""What Ollama's volume is to hold: which models are pulled, how far they are, what does not fit, and what is removed.
+
+A Job that is complete is the record that the volume holds its model; a pool's pulls are never forgotten while their
+Jobs are there. Pure.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from modelpool_operator.api import names
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.api.quantity import Quantity
+from modelpool_operator.api.status import ModelState
+from modelpool_operator.planning import ollama_library, pod_states
+from modelpool_operator.planning.engines import ollama
+from modelpool_operator.planning.manifests import ChildRef, Manifest
+from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.pod_states import State
+
+GIGABYTE: Final = 10**9
+JOB: Final = "Job"
+
+
+def volume_uid(pool: ModelPool, observed: Observed) -> str | None:
+    """Return what tells the Ollama volume from its successor; the name of a claim that the user brings."""
+    brought = pool.spec.ollama.storage.existing_claim
+    if brought is not None:
+        return brought
+    volume = observed.child("PersistentVolumeClaim", names.ollama_name(pool.ref.name))
+    return None if volume is None or is_going(volume) else volume["metadata"].get("uid")
+
+
+def is_going(live: Manifest) -> bool:
+    """Return whether an object is being deleted."""
+    return bool(live["metadata"].get("deletionTimestamp"))
+
+
+def too_large(pool: ModelPool, observed: Observed) -> Mapping[str, str]:
+    """Return models whose pull must not begin, as the volume cannot hold them, with the sum that says so.
+
+    Pulls that have begun come first, then the others in the spec's order. Sizes that nobody knows count nothing, and so
+    does a volume that the user brings.
+    """
+    capacity = _capacity(pool, observed)
+    if capacity is None:
+        return {}
+    uid, wanted = volume_uid(pool, observed), ollama.models_to_pull(pool.spec)
+    begun = {model for model in wanted if uid is not None and _job(pool, model, uid, observed) is not None}
+    held: list[str] = []
+    refused: dict[str, str] = {}
+    for model in sorted(wanted, key=lambda one: one not in begun):
+        size = ollama_library.size_of(model) or 0
+        beside = sum(ollama_library.size_of(one) or 0 for one in held)
+        if model in begun or size + beside <= capacity:
+            held.append(model)
+            continue
+        others = [f"{_shown(known)} of {one}" for one in held if (known := ollama_library.size_of(one))]
+        taken = f" beside {', '.join(others)}" if others else ""
+        refused[model] = (
+            f"{model} takes {_shown(size)} of disk, and the volume of {_shown(capacity)} has"
+            f" {_shown(capacity - beside)} left{taken}; resize its PersistentVolumeClaim"
+        )
+    return refused
+
+
+def _capacity(pool: ModelPool, observed: Observed) -> int | None:
+    """Return the bytes of the pool's own volume: what it has, else what it is to have."""
+    storage = pool.spec.ollama.storage
+    if storage.existing_claim is not None:
+        return None
+    volume = observed.child("PersistentVolumeClaim", names.ollama_name(pool.ref.name)) or {}
+    found = ((volume.get("status") or {}).get("capacity") or {}).get("storage")
+    return max(storage.size.bytes, Quantity(found).bytes if found is not None else 0)
+
+
+def retired(pool: ModelPool, observed: Observed) -> tuple[str, ...]:
+    """Return models that this pool has pulled and no longer wants, where it says that they are to go."""
+    uid, wanted = volume_uid(pool, observed), ollama.models_to_pull(pool.spec)
+    if not pool.spec.ollama.prune or uid is None or not wanted:
+        return ()
+    pulled = (_model_of(live, names.PULL_COMPONENT) for live in observed.children.values())
+    return tuple(
+        sorted(
+            model
+            for model in pulled
+            if model is not None
+            and model not in wanted
+            and _job(pool, model, uid, observed) is not None
+            and not _is_over(observed.child(JOB, names.remove_name(pool.ref.name, model, uid)), "Complete")
+        )
+    )
+
+
+def kept_records(pool: ModelPool, observed: Observed) -> Collection[ChildRef]:
+    """Return pull Jobs that no pull needs and that stay until their model is removed."""
+    uid = volume_uid(pool, observed)
+    leaving = {names.pull_name(pool.ref.name, model, uid) for model in retired(pool, observed) if uid is not None}
+    return {ref for ref in observed.children if ref.kind == JOB and ref.name in leaving}
+
+
+def void_records(pool: ModelPool, observed: Observed) -> Collection[ChildRef]:
+    """Return pull Jobs that have to be made again: those that gave up, and those whose model was removed since."""
+    uid = volume_uid(pool, observed)
+    void: set[ChildRef] = set()
+    if uid is None:
+        return void
+    for model in ollama.models_to_pull(pool.spec):
+        removed = observed.child(JOB, names.remove_name(pool.ref.name, model, uid)) is not None
+        name = names.pull_name(pool.ref.name, model, uid)
+        if removed or _is_over(observed.child(JOB, name), "Failed"):
+            void.update(ref for ref in observed.children if (ref.kind, ref.name) == (JOB, name))
+    return void
+
+
+def state_of(pool: ModelPool, model: str, observed: Observed) -> State:
+    """Return how far the pull of a model into the present volume has come."""
+    uid = volume_uid(pool, observed)
+    job = _job(pool, model, uid, observed) if uid is not None else None
+    if job is None:
+        if (why := too_large(pool, observed).get(model)) is not None:
+            return State(state=ModelState.FAILED, reason="VolumeTooSmall", message=why)
+        return State(state=ModelState.PENDING, reason="PullNotStarted", message=f"The pull of {model} has not started")
+    if _is_over(job, "Complete"):
+        return State(state=ModelState.READY, reason="Ready")
+    pods = [pod for pod in observed.pods if pod.component == names.PULL_COMPONENT and pod.model == model]
+    newest = max(pods, key=lambda pod: pod.created, default=None)
+    error = _error(newest)
+    if _is_over(job, "Failed") or (newest is not None and _waits_after_failure(newest)):
+        why = error or _condition(job, "Failed").get("message") or "no reason was given"
+        message = f"Could not pull {model}: {why}; it is tried again"
+        return State(state=ModelState.FAILED, reason="PullFailed", message=message)
+    seen = pod_states.state_of(newest) if newest is not None else None
+    if seen is not None and (seen.state is ModelState.UNSCHEDULABLE or seen.reason in pod_states.IMAGE_REASONS):
+        return seen
+    done = pod_states.pulled(newest) if newest else None
+    message = f"Pulling {model}" + (f", {done}" if done else "") + (f"; the last try failed: {error}" if error else "")
+    return State(state=ModelState.DOWNLOADING, reason="Pulling", message=message)
+
+
+def _waits_after_failure(pod: PodView) -> bool:
+    """Return whether the pod's last try has failed and the next one has not begun."""
+    return any(not container.running and container.ended_reason == "Error" for container in pod.containers)
+
+
+def _error(pod: PodView | None) -> str:
+    return pod_states.last_error(pod.containers[0].ended_message) if pod is not None and pod.containers else ""
+
+
+def _job(pool: ModelPool, model: str, uid: str, observed: Observed) -> Manifest | None:
+    return observed.child(JOB, names.pull_name(pool.ref.name, model, uid))
+
+
+def _model_of(live: Manifest, component: str) -> str | None:
+    """Return the model that a Job of a component is about."""
+    metadata = live["metadata"]
+    if live["kind"] != JOB or (metadata.get("labels") or {}).get(names.NAME_LABEL) != component:
+        return None
+    model: str | None = (metadata.get("annotations") or {}).get(names.MODEL_ANNOTATION)
+    return model
+
+
+def _condition(job: Manifest | None, kind: str) -> Mapping[str, Any]:
+    """Return the condition of a Job, where it holds."""
+    conditions = ((job or {}).get("status") or {}).get("conditions") or ()
+    return next((one for one in conditions if (one.get("type"), one.get("status")) == (kind, "True")), {})
+
+
+def _is_over(job: Manifest | None, kind: str) -> bool:
+    return bool(_condition(job, kind))
+
+
+def _shown(amount: int) -> str:
+    """Return bytes as Ollama shows them: `4.9 GB`."""
+    return f"{amount / GIGABYTE:.1f} GB"

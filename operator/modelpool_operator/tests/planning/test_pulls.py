@@ -1,0 +1,281 @@
+"""What Ollama's volume is to hold: pulls that fit and that do not, that fail and go on, and models that leave it."""
+
+import stat
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelpool_operator.api import names
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.api.status import ModelState
+from modelpool_operator.planning import architectures as of
+from modelpool_operator.planning import ollama_library, pulls
+from modelpool_operator.planning.jobs import REMOVE
+from modelpool_operator.planning.manifests import ref_of
+from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.plan import make_plan
+from modelpool_operator.tests.planning.pools import after, ollama, pool_of
+
+UID = "uid-agentic-ollama"
+
+
+def pool(*models: str, **server: Any) -> ModelPool:
+    return pool_of(*(ollama(model) for model in models), ollama=server)
+
+
+def pull(model: str) -> str:
+    return f"Job {names.pull_name('agentic', model, UID)}"
+
+
+def removal(model: str) -> str:
+    return f"Job {names.remove_name('agentic', model, UID)}"
+
+
+def ended(observed: Observed, **conditions: str) -> Observed:
+    """Return the observation with Jobs in a condition, by the begin of their names; `Complete` where none is said."""
+    children = {
+        ref: (
+            {**live, "status": {"conditions": [{"type": conditions.get(ref.name, "Complete"), "status": "True"}]}}
+            if ref.kind == "Job" and "status" not in live
+            else live
+        )
+        for ref, live in observed.children.items()
+    }
+    return replace(observed, children=children)
+
+
+def running(wanted: ModelPool) -> Observed:
+    """Return what is observed of a pool whose volume and server are there, and whose pulls have not begun."""
+    first = after(Observed(), make_plan(wanted, Observed()))
+    assert pulls.volume_uid(wanted, first) == UID
+    return first
+
+
+def jobs(observed: Observed) -> set[str]:
+    return {str(ref) for ref in observed.children if ref.kind == "Job"}
+
+
+def step(wanted: ModelPool, observed: Observed) -> tuple[set[str], set[str], Observed]:
+    """Return the Jobs that a pass makes and deletes, and what is observed then."""
+    plan = make_plan(wanted, observed)
+    made = {str(ref_of(manifest)) for manifest in plan.apply if manifest["kind"] == "Job"}
+    gone = {str(ref) for ref in plan.delete if ref.kind == "Job"}
+    return made, gone, after(observed, plan)
+
+
+# -- what fits -------------------------------------------------------------------------------------------------------
+
+
+def test_a_pull_that_the_volume_cannot_hold_does_not_begin() -> None:
+    wanted = pool("qwen3:8b", "llama3.1:70b", "cogito:8b", storage={"size": "40Gi"})
+    made, _, observed = step(wanted, running(wanted))
+    assert made == {pull("qwen3:8b"), pull("cogito:8b")}
+    refused = pulls.state_of(wanted, "llama3.1:70b", observed)
+    assert (refused.reason, refused.message) == (
+        "VolumeTooSmall",
+        (
+            "llama3.1:70b takes 43.0 GB of disk, and the volume of 42.9 GB has 32.8 GB left beside 5.2 GB of qwen3:8b,"
+            " 4.9 GB of cogito:8b; resize its PersistentVolumeClaim"
+        ),
+    )
+
+
+def test_what_has_begun_comes_before_what_stands_before_it() -> None:
+    small = pool("qwen3:32b", storage={"size": "25Gi"})
+    _, _, observed = step(small, running(small))
+    more = pool("gemma3:27b", "qwen3:32b", storage={"size": "25Gi"})
+    made, gone, _ = step(more, observed)
+    assert (made, gone) == (set(), set())
+    assert set(pulls.too_large(more, observed)) == {"gemma3:27b"}
+
+
+def test_a_volume_that_was_resized_holds_more() -> None:
+    wanted = pool("llama3.1:70b", storage={"size": "40Gi"})
+    observed = running(wanted)
+    assert pulls.too_large(wanted, observed)
+    larger = {
+        ref: {**live, "status": {"capacity": {"storage": "80Gi"}}} if ref.kind == "PersistentVolumeClaim" else live
+        for ref, live in observed.children.items()
+    }
+    assert pulls.too_large(wanted, replace(observed, children=larger)) == {}
+
+
+def test_unknown_models_and_volumes_of_others_are_not_judged() -> None:
+    assert pulls.too_large(pool("somebody/model:70b", storage={"size": "1Gi"}), Observed()) == {}
+    assert pulls.too_large(pool("llama3.1:70b", storage={"existingClaim": "mine"}), Observed()) == {}
+
+
+DIMENSIONS = {
+    "qwen3:0.6b": of.QWEN3_06B,
+    "qwen3:8b": of.QWEN3_8B,
+    "qwen3:14b": of.QWEN3_14B,
+    "qwen3:32b": of.QWEN3_32B,
+    "qwen3:30b": of.QWEN3_30B_A3B,
+    "qwen2.5:7b": of.QWEN25_7B,
+    "qwen2.5:72b": of.QWEN25_72B,
+    "llama3.1:8b": of.LLAMA31_8B,
+    "llama3.3:70b": of.LLAMA31_70B,
+    "llama3.2:3b": of.LLAMA32_3B,
+    "gemma3:12b": of.GEMMA3_12B,
+    "gemma3:27b": of.GEMMA3_27B,
+    "mistral:7b": of.MISTRAL_7B,
+    "mistral-small:24b": of.MISTRAL_SMALL_24B,
+    "phi4:14b": of.PHI4_14B,
+    "cogito:8b": of.LLAMA31_8B,
+    "deepseek-r1:14b": of.QWEN25_14B,
+}
+
+
+@pytest.mark.parametrize(("name", "model"), DIMENSIONS.items(), ids=DIMENSIONS.keys())
+def test_a_size_is_what_the_dimensions_say(name: str, model: of.Architecture) -> None:
+    """Q4_K_M takes 4.85 bits a parameter; embeddings are stored wider in small models, which the bounds allow for."""
+    size, want = ollama_library.size_of(name), model.parameters * 4.85 / 8
+    assert size is not None
+    assert 0.85 * want < size < 1.45 * want
+
+
+def test_a_name_is_read_as_ollama_reads_it() -> None:
+    assert ollama_library.size_of("library/Qwen3:8B") == ollama_library.size_of("qwen3:8b") == 5_200_000_000
+    assert ollama_library.size_of("qwen3") is None
+
+
+# -- what fails ------------------------------------------------------------------------------------------------------
+
+
+def test_a_pull_is_tried_without_end() -> None:
+    wanted = pool("qwen3:8b")
+    plan = make_plan(wanted, running(wanted))
+    (job,) = (manifest for manifest in plan.apply if manifest["kind"] == "Job")
+    assert job["spec"]["backoffLimit"] == 2**31 - 1
+
+
+def looked_at(*log: str, **container: Any) -> tuple[ModelState, str, str]:
+    """Return the state of a pull whose pod has this log and this container."""
+    wanted = pool("qwen3:8b")
+    _, _, observed = step(wanted, running(wanted))
+    described = {"labels": {names.NAME_LABEL: "pull"}, "annotations": {names.MODEL_ANNOTATION: "qwen3:8b"}}
+    status = {"phase": "Running", "containerStatuses": [{"name": "pull", "state": {"running": {}}, **container}]}
+    pod = PodView.from_manifest({"metadata": described, "spec": {"nodeName": "n"}, "status": status}, log)
+    found = pulls.state_of(wanted, "qwen3:8b", replace(observed, pods=(pod,)))
+    return found.state, found.reason, found.message
+
+
+def test_the_bars_of_the_client_tell_how_far_it_is() -> None:
+    log = (
+        "\x1b[?2026h\x1b[?25l\x1b[1Gpulling manifest \x1b[K",
+        "pulling a3de86cd1c13:  45% ▕████    ▏ 2.1 GB/4.7 GB  50 MB/s     52s\x1b[K",
+        "pulling 73b313b5552d: 100% ▕████████▏ 1.4 KB                         \x1b[K",
+    )
+    assert looked_at(*log) == (ModelState.DOWNLOADING, "Pulling", "Pulling qwen3:8b, 45 % (2.1 GB of 4.7 GB)")
+    whole = (line.replace(" 45%", "100%") for line in log)
+    assert looked_at(*whole)[2] == "Pulling qwen3:8b, 100 %"
+    assert looked_at("pulling manifest")[2] == "Pulling qwen3:8b"
+
+
+FAILED: dict[str, Any] = {"lastState": {"terminated": {"reason": "Error", "message": "Error: EOF", "exitCode": 1}}}
+
+
+def test_a_pull_between_two_tries_has_failed_and_goes_on() -> None:
+    waits = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    assert looked_at(**FAILED, **waits) == (
+        ModelState.FAILED,
+        "PullFailed",
+        "Could not pull qwen3:8b: Error: EOF; it is tried again",
+    )
+    assert looked_at("pulling a3de86cd1c13:  46% ▕█", **FAILED) == (
+        ModelState.DOWNLOADING,
+        "Pulling",
+        "Pulling qwen3:8b, 46 %; the last try failed: Error: EOF",
+    )
+
+
+def test_a_pull_that_gave_up_is_made_anew() -> None:
+    wanted = pool("qwen3:8b")
+    _, _, observed = step(wanted, running(wanted))
+    failed = ended(observed, **{names.pull_name("agentic", "qwen3:8b", UID): "Failed"})
+    made, gone, observed = step(wanted, failed)
+    assert (made, gone) == (set(), {pull("qwen3:8b")})
+    made, gone, _ = step(wanted, observed)
+    assert (made, gone) == ({pull("qwen3:8b")}, set())
+
+
+# -- what leaves -----------------------------------------------------------------------------------------------------
+
+
+def pulled(*models: str, **server: Any) -> Observed:
+    wanted = pool(*models, **server)
+    _, _, observed = step(wanted, running(wanted))
+    return ended(observed)
+
+
+def test_what_the_pool_no_longer_wants_stays_on_the_volume() -> None:
+    made, gone, _ = step(pool("qwen3:8b"), pulled("qwen3:8b", "cogito:8b"))
+    assert (made, gone) == (set(), {pull("cogito:8b")})
+
+
+def test_a_pool_that_prunes_removes_it_and_then_forgets_it() -> None:
+    smaller = pool("qwen3:8b", prune=True)
+    made, gone, observed = step(smaller, pulled("qwen3:8b", "cogito:8b", prune=True))
+    assert (made, gone) == ({removal("cogito:8b")}, set())
+    made, gone, observed = step(smaller, observed)
+    assert (made, gone) == (set(), set())  # The removal is under way.
+    made, gone, observed = step(smaller, ended(observed))
+    assert (made, gone) == (set(), {removal("cogito:8b"), pull("cogito:8b")})
+    assert jobs(observed) == {pull("qwen3:8b")}
+    assert not make_plan(smaller, observed)
+
+
+def test_a_model_that_comes_back_is_pulled_again() -> None:
+    both, smaller = pool("qwen3:8b", "cogito:8b", prune=True), pool("qwen3:8b", prune=True)
+    _, _, observed = step(smaller, pulled("qwen3:8b", "cogito:8b", prune=True))
+    made, gone, observed = step(both, observed)
+    assert (made, gone) == (set(), {removal("cogito:8b"), pull("cogito:8b")})
+    made, gone, observed = step(both, observed)
+    assert (made, gone) == ({pull("cogito:8b")}, set())
+    assert not make_plan(both, observed)
+
+
+def test_what_was_forgotten_before_is_not_removed_later() -> None:
+    _, _, observed = step(pool("qwen3:8b"), pulled("qwen3:8b", "cogito:8b"))
+    made, gone, _ = step(pool("qwen3:8b", prune=True), observed)
+    assert (made, gone) == (set(), set())
+
+
+def test_a_removal_asks_ollama_for_the_name_as_it_lists_it() -> None:
+    wanted = pool("qwen3:8b", prune=True)
+    plan = make_plan(wanted, pulled("qwen3:8b", "somebody/cogito", prune=True))
+    (job,) = (manifest for manifest in plan.apply if manifest["kind"] == "Job")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == ["sh", "-c", REMOVE, "remove", "somebody/cogito:latest"]
+    assert job["spec"]["template"]["metadata"]["labels"][names.NAME_LABEL] == "remove"
+
+
+def removed(folder: Path, model: str, listed: str, status: int = 0) -> tuple[int, list[str]]:
+    """Return how the script of a removal ends, and what it asked of an `ollama` that lists these lines."""
+    program, record = folder / "ollama", folder / "asked"
+    program.write_text(
+        f'#!/bin/sh\necho "$@" >>{record}\n[ "$1" = list ] || exit 0\ncat <<"END"\n{listed}\nEND\nexit {status}\n'
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    path = {"PATH": f"{folder}:/usr/bin:/bin"}
+    done = subprocess.run(["sh", "-c", REMOVE, "remove", model], env=path, check=False, capture_output=True)
+    return done.returncode, record.read_text().splitlines()
+
+
+LISTED = "NAME           ID              SIZE      MODIFIED\nqwen3:8b-fp16  a               16 GB     now"
+
+
+def test_the_removal_removes_what_is_there_and_nothing_of_a_like_name(tmp_path: Path) -> None:
+    there = f"{LISTED}\nqwen3:8b       b               5.2 GB    now"
+    assert removed(tmp_path, "qwen3:8b", there) == (0, ["list", "rm qwen3:8b"])
+
+
+def test_the_removal_of_what_is_gone_is_no_failure(tmp_path: Path) -> None:
+    assert removed(tmp_path, "qwen3:8b", LISTED) == (0, ["list"])
+
+
+def test_a_server_that_does_not_answer_is_a_failure(tmp_path: Path) -> None:
+    assert removed(tmp_path, "qwen3:8b", "", status=1) == (1, ["list"])
