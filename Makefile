@@ -64,7 +64,8 @@ ROUNDS ?= 20
 start-order: setup ## Prove ROUNDS times that engines of one card start one after the other, whoever is killed (WITHOUT_LOCK=1: the control)
 	@$(BIN)/python e2e/cases/start_order/start_order_rounds.py --rounds $(ROUNDS) $(if $(WITHOUT_LOCK),--without-lock)
 
-# Parts: bench-gateway, bench-guard and what else begins with bench-. A shorter look: make bench-gateway SECONDS=90
+bench: bench-gateway bench-replay bench-scale bench-real ## Measure everything that is published; each part ends with lines of JSON
+
 PEERS ?=
 bench-gateway: setup ## Measure the gateway and its peers in one run (PEERS="nginx vllm-router", SECONDS, QUICK=1, DOCS=1)
 	@$(BIN)/python -m modelpool_bench_gateway $(if $(PEERS),--peers "$(PEERS)") $(if $(QUICK),--quick) $(if $(DOCS),--docs) \
@@ -107,4 +108,4 @@ lock: setup ## Renew requirements/*.lock from pyproject.toml
 clean: ## Remove what the targets made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache dist
 
-.PHONY: help setup demo test fuzz start-order bench-gateway bench-guard bench-replay bench-scale bench-real gpu-facts test-engines e2e e2e-clean rbac-audit images lint format lock clean
+.PHONY: help setup demo test fuzz start-order bench bench-gateway bench-guard bench-replay bench-scale bench-real gpu-facts test-engines e2e e2e-clean rbac-audit images lint format lock clean

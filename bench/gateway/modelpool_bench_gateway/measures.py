@@ -11,6 +11,9 @@ from typing import Final
 
 from .load import Result
 
+AT_REST: Final = "rest"
+"""The name of what is no task: how a gateway is before anybody asks much of it."""
+
 Round = Mapping[str, Result]
 """The results of one gateway in one round, by task."""
 
@@ -82,7 +85,7 @@ ALL: Final = (
     _added("paced", "added time to first token, p50", lambda result: result.first.p50),
     _added("paced", "added time to first token, p99", lambda result: result.first.p99),
     Measure(name="jitter, p99", unit="us", task="paced", read=lambda result: result.jitter.p99),
-    Measure(name="memory at rest", unit="MiB", task="rest", read=lambda result: result.rss_bytes / 2**20),
+    Measure(name="memory at rest", unit="MiB", task=AT_REST, read=lambda result: result.rss_bytes / 2**20),
     Measure(name="memory with 1,000 streams", unit="MiB", task="streams-1000",
             read=lambda result: result.rss_bytes / 2**20),
 )  # fmt: skip
@@ -102,7 +105,7 @@ def figure(measure: Measure, rounds: Sequence[Round], direct: Sequence[Round]) -
     values = []
     for one, straight in zip(rounds, direct, strict=True):
         result = one.get(measure.task)
-        if result is None or _spoilt(result):
+        if result is None or (measure.task != AT_REST and _spoilt(result)):
             continue
         value = measure.read(result)
         if measure.added:
@@ -116,8 +119,9 @@ def figure(measure: Measure, rounds: Sequence[Round], direct: Sequence[Round]) -
 
 
 def _spoilt(result: Result) -> bool:
-    """Errors are no throughput: one in a thousand is let pass, so that a reset connection spoils no run."""
-    return result.errors * 1000 > max(result.requests, result.tokens)
+    """Errors are no throughput, and nothing has no cost. One in a thousand is let pass: a connection may be reset."""
+    units = max(result.requests, result.tokens)
+    return not units or result.errors * 1000 > units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,12 +137,12 @@ class Ratio:
     @property
     def median(self) -> float:
         """Ours by theirs."""
-        return self.ours.median / self.theirs.median if self.theirs.median else float("inf")
+        return self.ours.median / self.theirs.median
 
     @property
     def best(self) -> float:
         """The same of the best rounds."""
-        return self.ours.best / self.theirs.best if self.theirs.best else float("inf")
+        return self.ours.best / self.theirs.best
 
 
 def ratios(ours: str, rounds: Mapping[str, Sequence[Round]], direct: Sequence[Round]) -> list[Ratio]:
@@ -150,7 +154,8 @@ def ratios(ours: str, rounds: Mapping[str, Sequence[Round]], direct: Sequence[Ro
             continue
         for peer, theirs in rounds.items():
             other = None if peer == ours else figure(measure, theirs, direct)
-            if other is not None:
+            # What is added may come out below nothing where the machine was disturbed: no ratio is made of that.
+            if other is not None and min(other.median, other.best, mine.median, mine.best) > 0:
                 found.append(Ratio(measure=measure.name, unit=measure.unit, peer=peer, ours=mine, theirs=other))
     return found + _translation(rounds[ours], direct)
 

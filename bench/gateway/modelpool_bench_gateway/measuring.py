@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import installing, load, peers, starting
+from . import installing, load, measures, peers, starting
 from .load import Load, Result, Summary
 from .peers import Peer
 from .scenarios import Task
@@ -86,7 +86,7 @@ def _round(ours: Load, targets: Sequence[Target], tasks: Sequence[Task], number:
     results: dict[str, dict[str, Result]] = {target.name: {} for target in targets}
     if number == 0:
         for target in targets:
-            results[target.name]["rest"] = _at_rest(target)
+            results[target.name][measures.AT_REST] = _at_rest(target)
     for task in tasks:
         if task.first_round_only and number > 0:
             continue
