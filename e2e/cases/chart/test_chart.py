@@ -15,7 +15,7 @@ from chart_helm import ALL_ON, CHART, ROOT, Helm, HelmFailedError, Object, get, 
 
 from modelpool_operator import settings as operator_settings
 from modelpool_operator.cluster import kinds
-from modelpool_operator.planning.manifests import OPTIONAL_KINDS
+from modelpool_operator.handlers import watches
 from modelpool_operator.planning.plan import KEPT
 from modelpool_sidecar import settings as gateway_settings
 
@@ -177,6 +177,7 @@ def test_no_gateway_leaves_nothing_of_it(chart: Helm) -> None:
 # -- rights ----------------------------------------------------------------------------------------------------------
 
 Rights = dict[tuple[str, str], set[str]]
+WATCHED = {one.partition(".")[0] for one in watches.CHILDREN}
 WRITTEN = {"list", "watch", "create", "patch", "delete"}
 OPERATOR: Rights = {
     ("modelpool.dev", "modelpools"): {"get", "list", "watch"},
@@ -187,7 +188,7 @@ OPERATOR: Rights = {
     **{
         (kind.api_version.rpartition("/")[0], kind.plural): WRITTEN
         - ({"delete"} if kind.kind in KEPT else set())
-        - ({"watch"} if kind.kind in OPTIONAL_KINDS else set())
+        - ({"watch"} if kind.plural not in WATCHED else set())
         for kind in kinds.CHILDREN
     },
 }
@@ -198,6 +199,12 @@ NODES: Rights = {
     ("node.k8s.io", "runtimeclasses"): {"list"},
 }
 GATEWAY: Rights = {("", "configmaps"): {"list", "watch"}, ("discovery.k8s.io", "endpointslices"): {"list", "watch"}}
+ASKS = {("modelpool-system", "modelpool-operator-asks-gateways"): {("discovery.k8s.io", "endpointslices"): {"list"}}}
+"""Where the gateways are, wherever pools are."""
+
+
+def _place(one: Object) -> tuple[str, str]:
+    return one["metadata"]["namespace"], one["metadata"]["name"]
 
 
 def _granted(role: Object) -> Rights:
@@ -213,17 +220,13 @@ def test_the_whole_cluster_takes_cluster_roles(chart: Helm) -> None:
     objects = chart.objects()
     assert _granted(pick(objects, "ClusterRole", "operator")) == OPERATOR | NODES
     assert _granted(pick(objects, "ClusterRole", "gateway")) == GATEWAY
-    assert [one for one in objects if one["kind"] in {"Role", "RoleBinding"}] == []
+    assert {_place(one): _granted(one) for one in objects if one["kind"] == "Role"} == ASKS
 
 
 def test_named_namespaces_take_roles_there_and_only_nodes_in_the_cluster(chart: Helm) -> None:
     objects = chart.objects({"watchNamespaces": ["a", "b"]})
-    roles = {
-        (one["metadata"]["namespace"], one["metadata"]["name"]): _granted(one)
-        for one in objects
-        if one["kind"] == "Role"
-    }
-    assert roles == {
+    roles = {_place(one): _granted(one) for one in objects if one["kind"] == "Role"}
+    assert roles == ASKS | {
         (namespace, f"modelpool-{component}"): rights
         for namespace in ("a", "b")
         for component, rights in (("operator", OPERATOR), ("gateway", GATEWAY))

@@ -24,6 +24,8 @@ _REFUSED = re.compile(r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in A
 _CREATED = 201
 _FAILED = 400
 _RBAC = "rbac.authorization.k8s.io"
+_HOME = "its own namespace"
+"""Stands for the namespace in which an account was installed: programs are installed under many names."""
 _COMES_AND_GOES = frozenset({"create", "patch", "update", "delete"})
 
 
@@ -121,9 +123,10 @@ def replay(manifests: Iterable[Mapping[str, Any]], events: Iterable[AuditEvent])
                 missing.add(refused)
             continue
         for asked in _asked(account, event):
-            found = {right for right in granted if not right.is_open and right.covers(asked)}
-            used |= found
-            if not found and not any(right.covers(asked) for right in granted):
+            at_home = dataclasses.replace(asked, namespace=_HOME) if event.namespace == home else asked
+            covering = {right for right in granted if right.covers(asked) or right.covers(at_home)}
+            used |= {right for right in covering if not right.is_open}
+            if not covering:
                 missing.add(asked)
     return Audit(
         granted=granted, used=tuple(sorted(used)), missing=tuple(sorted(_without_names(missing))), requests=requests
@@ -136,6 +139,7 @@ def _granted(documents: Collection[Mapping[str, Any]], accounts: Collection[str]
         for one in documents
         if one["kind"] in ("Role", "ClusterRole")
     }
+    homes = {one["metadata"].get("namespace") for one in documents if one["kind"] == "ServiceAccount"}
     for one in documents:
         if one["kind"] not in ("RoleBinding", "ClusterRoleBinding"):
             continue
@@ -148,7 +152,8 @@ def _granted(documents: Collection[Mapping[str, Any]], accounts: Collection[str]
             for group, resource, verb, name in itertools.product(
                 rule.get("apiGroups", ()), rule.get("resources", ()), rule["verbs"], names
             ):
-                yield Right(account=account, group=group, resource=resource, verb=verb, name=name, namespace=namespace)
+                where = _HOME if namespace in homes else namespace
+                yield Right(account=account, group=group, resource=resource, verb=verb, name=name, namespace=where)
 
 
 def _account(user: str) -> tuple[str, str]:

@@ -39,6 +39,7 @@ _PLURALS: Final = {
     "Deployment": "deployments",
     "Job": "jobs",
     "PersistentVolumeClaim": "persistentvolumeclaims",
+    "PodDisruptionBudget": "poddisruptionbudgets",
     "ResourceClaim": "resourceclaims",
     "Service": "services",
 }

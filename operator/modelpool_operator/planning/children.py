@@ -4,7 +4,16 @@ from collections.abc import Collection
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning import config_maps, deployments, jobs, routes, services, sharing, volumes
+from modelpool_operator.planning import (
+    config_maps,
+    deployments,
+    disruption_budgets,
+    jobs,
+    routes,
+    services,
+    sharing,
+    volumes,
+)
 from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.manifests import Manifest
 from modelpool_operator.planning.placement import Placement
@@ -40,6 +49,7 @@ def children_of(
         *sharing.mode_of(pool.spec).children(pool, used),
         *(services.vllm_service(pool, models[name], named[name]) for name in wanted),
         services.ollama_service(pool) if with_ollama else None,
+        *(disruption_budgets.vllm_disruption_budget(pool, models[name], named[name]) for name in wanted),
         deployments.ollama_deployment(pool, placement) if with_ollama else None,
         *(deployments.vllm_deployment(pool, models[share.model], named[share.model], share) for share in order),
     ]

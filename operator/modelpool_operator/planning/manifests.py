@@ -26,6 +26,7 @@ CHILD_KINDS: Final = (
     ("v1", "ConfigMap"),
     ("resource.k8s.io/v1", "ResourceClaim"),
     ("v1", "Service"),
+    ("policy/v1", "PodDisruptionBudget"),
     ("apps/v1", "Deployment"),
     ("batch/v1", "Job"),
 )

@@ -186,3 +186,17 @@ def test_a_role_of_a_namespace_holds_there() -> None:
 def test_rights_sort_and_say_where() -> None:
     right = Right(account="cook", group="apps", resource="deployments", verb="get", name="x", namespace="a")
     assert str(right) == "cook: get apps/deployments/x in a"
+
+
+def test_a_role_where_the_account_is_at_home_holds_wherever_that_is() -> None:
+    """The chart is rendered for one namespace, and installed by each case in another."""
+    granted = manifests(rule("", "pods", "list"), namespace="house")
+    elsewhere = {"user": "system:serviceaccount:flat:cook"}
+
+    assert replay(granted, [asked("list", "pods", namespace="flat", **elsewhere)]).holds
+    audit = replay(granted, [asked("list", "pods", namespace="house", **elsewhere)])
+    assert [*audit.lines()] == [
+        "unused: cook: list core/pods in its own namespace",
+        "missing: cook: list core/pods",
+        "granted=1 used=0 unused=1 missing=1",
+    ]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from modelpool_operator.planning.autoscaling import Scale, scaled
 from modelpool_operator.planning.children import children_of
 from modelpool_operator.planning.manifests import Manifest, ref_of
 from modelpool_operator.planning.observed import Observed
@@ -81,3 +82,32 @@ def test_an_ollama_on_a_card_stands_with_replicas_without_being_one() -> None:
     found = children(vllm("a", 0.3, replicas=2), ollama={"gpuMemory": "4Gi"})
     (server,) = [one for one in found if ref_of(one) == ("apps/v1", "Deployment", "agentic-ollama")]
     assert "affinity" not in server["spec"]["template"]["spec"]
+
+
+def test_a_model_that_may_have_replicas_has_a_budget() -> None:
+    found = children(vllm("one", 0.2), vllm("two", 0.2, replicas=2), vllm("some", 0.2, autoscaling={"maxReplicas": 3}))
+    assert named(found, "PodDisruptionBudget") == ["agentic-two", "agentic-some"]
+    budget = next(one for one in found if ref_of(one).name == "agentic-two" and one["kind"] == "PodDisruptionBudget")
+    deployment = next(one for one in found if ref_of(one).name == "agentic-two" and one["kind"] == "Deployment")
+    assert budget["spec"]["selector"] == deployment["spec"]["selector"]
+    assert budget["spec"]["maxUnavailable"] == 1
+
+
+def test_a_model_that_is_scaled_keeps_its_template() -> None:
+    """Or a scale would restart what runs."""
+
+    def template(replicas: int) -> Any:
+        pool = scaled(
+            pool_of(vllm("a", 0.3, autoscaling={"maxReplicas": 3})), {"a": Scale(replicas=replicas, reason="")}
+        )
+        placement = place_pool(pool, Observed())
+        assert isinstance(placement, Placement), placement
+        (deployment,) = (
+            one
+            for one in children_of(pool, placement, "uid")
+            if ref_of(one).name == "agentic-a" and one["kind"] == "Deployment"
+        )
+        assert deployment["spec"]["replicas"] == replicas
+        return deployment["spec"]["template"]
+
+    assert template(0) == template(1) == template(3)

@@ -1,0 +1,61 @@
+"""What the status says of models that are scaled by demand: idle is as wanted, waking is on its way."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from modelpool_operator.api.status import ModelState, PoolStatus
+from modelpool_operator.planning.autoscaling import Scale, scaled
+from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.plan import make_plan
+from modelpool_operator.planning.status import assess
+from modelpool_operator.tests.planning.pools import after, pool_of, vllm
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+ASLEEP = Scale(replicas=0, reason="no request for 600 s")
+
+
+def assessed(*scales: Scale, **spec: Any) -> PoolStatus:
+    """Return the status after passes that decided these, one after the other."""
+    pool = pool_of(vllm("a", 0.3, autoscaling={"maxReplicas": 2}), **{"ollama": {"enabled": False}, **spec})
+    observed = Observed()
+    for scale in scales:
+        told = scaled(pool, {"a": scale})
+        observed = replace(observed, scales={"a": scale})
+        plan = make_plan(told, observed)
+        status = assess(told, observed, plan, previous=None, now=NOW)
+        observed = after(observed, plan, available=False)
+    return status
+
+
+def said(status: PoolStatus, kind: str) -> tuple[str, str, str]:
+    (found,) = (one for one in status.conditions if one.type == kind)
+    return found.status.value, found.reason, found.message
+
+
+def test_a_model_at_zero_is_as_it_is_wanted() -> None:
+    status = assessed(ASLEEP, ASLEEP)
+    (model,) = status.models
+    told = "Scaled to zero: no request for 600 s; the next request starts it"
+    assert (model.state, model.reason, model.message) == (ModelState.IDLE, "ScaledToZero", told)
+    assert (model.replicas, model.served_by, model.gpu) == (0, None, 0)
+    ready = "Every model is answered by its own engine; a: ScaledToZero: " + told
+    assert said(status, "Ready") == ("True", "ModelsReady", ready)
+    assert said(status, "Progressing") == ("False", "Settled", "Nothing is left to do")
+    assert said(status, "Degraded") == ("False", "AsWanted", "Nothing is broken")
+
+
+def test_a_model_that_is_asked_for_again_is_on_its_way() -> None:
+    awake = Scale(replicas=1, reason="12 requests at once are one replica's")
+    waking = assessed(ASLEEP, awake)
+    assert said(waking, "Ready")[:2] == ("False", "ModelsNotReady")
+    assert said(waking, "Progressing")[:2] == ("True", "Applying")
+    (model,) = waking.models
+    assert (model.state, model.reason) == (ModelState.PENDING, "Waking")
+
+
+def test_what_is_unknown_is_said() -> None:
+    unknown = Scale(replicas=1, reason="the demand is unknown: it rains", known=False)
+    status = assessed(unknown, unknown)
+    told = "Replicas stay as they are: a: the demand is unknown: it rains"
+    assert said(status, "Degraded") == ("True", "DemandUnknown", told)
