@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from modelpool_operator.api.status import ModelState, PoolStatus
 from modelpool_operator.planning.autoscaling import Scale, scaled
@@ -15,17 +14,13 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ASLEEP = Scale(replicas=0, reason="no request for 600 s")
 
 
-def assessed(*scales: Scale, **spec: Any) -> PoolStatus:
-    """Return the status after passes that decided these, one after the other."""
-    pool = pool_of(vllm("a", 0.3, autoscaling={"maxReplicas": 2}), **{"ollama": {"enabled": False}, **spec})
-    observed = Observed()
-    for scale in scales:
-        told = scaled(pool, {"a": scale})
-        observed = replace(observed, scales={"a": scale})
-        plan = make_plan(told, observed)
-        status = assess(told, observed, plan, previous=None, now=NOW)
-        observed = after(observed, plan, available=False)
-    return status
+def assessed(first: Scale, then: Scale) -> PoolStatus:
+    """Return the status of a pass that decided `then`, after one that decided `first`."""
+    pool = pool_of(vllm("a", 0.3, autoscaling={"maxReplicas": 2}), ollama={"enabled": False})
+    before = Observed(scales={"a": first})
+    observed = after(before, make_plan(scaled(pool, {"a": first}), before), available=False)
+    told, observed = scaled(pool, {"a": then}), replace(observed, scales={"a": then})
+    return assess(told, observed, make_plan(told, observed), previous=None, now=NOW)
 
 
 def said(status: PoolStatus, kind: str) -> tuple[str, str, str]:
