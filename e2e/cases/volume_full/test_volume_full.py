@@ -47,8 +47,8 @@ def test_a_full_volume_is_named_and_the_rest_goes_on(
         return True
 
     waiting.wait_for("the full volume to be named", named, timeout=120)
-    assert release.chat(FIRST).route == "primary"
-    assert release.chat(SECOND).route == "fallback"
+    release.wait_for_route(FIRST, "primary")
+    release.wait_for_route(SECOND, "fallback")
 
     before = pool.restarts(FIRST)
     pool.kill_engine(FIRST)
