@@ -15,7 +15,15 @@ from modelpool_operator.handlers.memo import Memo
 REGISTRY: Final = kopf.OperatorRegistry()
 """kopf's decorators fill it; the program hands it to kopf. kopf's own global registry stays empty."""
 
-CHILDREN: Final = ("deployments.apps", "jobs.batch", "services", "configmaps", "persistentvolumeclaims", "pods")
+CHILDREN: Final = (
+    "deployments.apps",
+    "jobs.batch",
+    "poddisruptionbudgets.policy",
+    "services",
+    "configmaps",
+    "persistentvolumeclaims",
+    "pods",
+)
 """Watched with a label selector (see `lifecycle`), so that nobody else's objects come by."""
 
 
@@ -30,6 +38,7 @@ async def pool_changed(event: kopf.RawEvent, body: kopf.Body, memo: Memo, **_: A
 
 @kopf.on.event("apps", "v1", "deployments", registry=REGISTRY)
 @kopf.on.event("batch", "v1", "jobs", registry=REGISTRY)
+@kopf.on.event("policy", "v1", "poddisruptionbudgets", registry=REGISTRY)
 @kopf.on.event("", "v1", "services", registry=REGISTRY)
 @kopf.on.event("", "v1", "configmaps", registry=REGISTRY)
 @kopf.on.event("", "v1", "persistentvolumeclaims", registry=REGISTRY)

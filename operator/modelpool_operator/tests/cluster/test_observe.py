@@ -49,7 +49,8 @@ async def test_only_children_of_this_very_pool_count(server: ApiServer, client: 
 
 async def test_one_list_per_kind_and_nodes_only_when_needed(server: ApiServer, client: Client) -> None:
     await observe(client, pool(memory="24Gi"))
-    want = ["configmaps", "deployments", "jobs", "persistentvolumeclaims", "pods", "resourceclaims", "services"]
+    want = ["configmaps", "deployments", "jobs", "persistentvolumeclaims", "poddisruptionbudgets", "pods"]
+    want += ["resourceclaims", "services"]
     assert sorted(request.path.rpartition("/")[2] for request in server.requests) == want
     assert {request.query["labelSelector"] for request in server.requests} == {"modelpool.dev/pool=agentic"}
 
