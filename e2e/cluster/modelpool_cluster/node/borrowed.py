@@ -75,7 +75,7 @@ class BorrowedCluster(NodeCluster):
             self._refuse("two cards")
         return super().add_gpu_node(*args, gpus=gpus, **wishes)
 
-    def add_volume(self, size: str = "10Gi", *, folder: Path | None = None) -> str:
+    def add_volume(self, size: str = "64Gi", *, folder: Path | None = None) -> str:
         """Do nothing: the default StorageClass makes volumes for claims."""
         if folder is not None:
             self._refuse("a volume in a folder of the node")

@@ -167,7 +167,7 @@ class NodeCluster(Cluster):
 
     # -- volumes -----------------------------------------------------------------------------------------------------
 
-    def add_volume(self, size: str = "10Gi", *, folder: Path | None = None) -> str:
+    def add_volume(self, size: str = "64Gi", *, folder: Path | None = None) -> str:
         """Offer a volume, a folder of the node, to claims of the default StorageClass; returns its name."""
         self._volumes += 1
         name = f"volume-{self._volumes}"
