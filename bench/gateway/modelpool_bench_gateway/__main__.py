@@ -39,7 +39,9 @@ def main(argv: Sequence[str]) -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="modelpool-bench-") as folder:
         try:
-            found = measuring.measure(wanted, running, tasks, rounds=rounds, cpus=cpus, folder=Path(folder), say=_say)
+            found = measuring.measure(
+                wanted, running, tasks, rounds=rounds, cpus=cpus, folder=Path(folder), port=asked.port, say=_say
+            )
         except load.LoadError as error:
             sys.stderr.write(f"{error}\n")
             return 1
@@ -76,8 +78,9 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME=HOST:PORT,PID",
-        help="a gateway that you started yourself before the upstream of --port",
+        help="measure a gateway that you started yourself, before the upstream of --port",
     )
+    parser.add_argument("--port", type=int, default=0, help="where the simulated vLLM listens (default: anywhere)")
     return parser.parse_args(argv)
 
 

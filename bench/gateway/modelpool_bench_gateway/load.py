@@ -142,10 +142,13 @@ class Load:
 
 
 @contextlib.contextmanager
-def running(program: Path, cpu: int | None) -> Iterator[Load]:
-    """Run the program on one CPU, or on any."""
+def running(program: Path, cpu: int | None, port: int = 0) -> Iterator[Load]:
+    """Run the program on one CPU, or on any, its upstream on a port, or on any."""
     process = subprocess.Popen(
-        [*on_cpu(cpu), program, "-model", MODEL], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*on_cpu(cpu), program, "-model", MODEL, "-listen", f"127.0.0.1:{port}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     with process:
         try:

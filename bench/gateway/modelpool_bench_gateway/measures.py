@@ -29,6 +29,8 @@ class Measure:
     more_is_better: bool = False
     added: bool = False
     """What a gateway adds to the figure of asking the upstream directly."""
+    beyond: str = ""
+    """A task of which the gateway's own figure is taken off."""
 
     def best(self, values: Sequence[float]) -> float:
         """The round that the neighbours disturbed least."""
@@ -88,6 +90,8 @@ ALL: Final = (
     Measure(name="memory at rest", unit="MiB", task=AT_REST, read=lambda result: result.rss_bytes / 2**20),
     Measure(name="memory with 1,000 streams", unit="MiB", task="streams-1000",
             read=lambda result: result.rss_bytes / 2**20),
+    Measure(name="memory per stream", unit="KiB", task="streams-1000", beyond=AT_REST,
+            read=lambda result: result.rss_bytes / 2**10 / 1000),
 )  # fmt: skip
 
 
@@ -112,6 +116,10 @@ def figure(measure: Measure, rounds: Sequence[Round], direct: Sequence[Round]) -
             if measure.task not in straight:
                 continue
             value -= measure.read(straight[measure.task])
+        if measure.beyond:
+            if measure.beyond not in one:
+                continue
+            value -= measure.read(one[measure.beyond])
         values.append(value)
     if not values:
         return None
