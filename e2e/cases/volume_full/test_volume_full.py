@@ -22,7 +22,7 @@ def small_volume(release: Release) -> Iterator[Path]:
     folder.mkdir(parents=True)
     cluster.run_on_node("mount", "-t", "tmpfs", "-o", "size=12m,mode=0777", "tmpfs", str(folder))
     small = cluster.add_volume("1Gi", folder=folder)
-    large = cluster.add_volume("10Gi")
+    large = cluster.add_volume()
     yield folder
     cluster.remove_volume(small)
     cluster.remove_volume(large)
