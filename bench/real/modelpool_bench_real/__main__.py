@@ -96,9 +96,9 @@ async def _measure(ollama: str, gateway: str, steps: tuple[Step, ...], rounds: i
                         exact=False,
                     )
                     if not found and number == 0:
-                        await client.run(steps, order, queries=1)
+                        await client.run(steps, order, users=1)
                     began = time.monotonic()
-                    await client.run(steps, order, queries=queries)
+                    await client.run(steps, order, users=queries)
                     rates[url].append(60 * queries / (time.monotonic() - began))
                     side = "gateway and vLLM" if url == gateway else "Ollama"
                     print(f"{side}, {queries} at once: {rates[url][-1]:.1f} queries a minute", file=sys.stderr)

@@ -15,7 +15,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="modelpool_bench_replay", description=__doc__)
     parser.add_argument("--speeds", choices=[one.value for one in SpeedSet], help="only this set; default: both")
     parser.add_argument("--scenario", action="append", choices=[one.name for one in scenarios.ALL], help="default: all")
-    parser.add_argument("--at-once", type=int, action="append", choices=list(runs.COMPRESSION), help="default: all")
     parser.add_argument("--slower", type=float, default=1.0, help="compress time by so much less; default: 1")
     parser.add_argument("--pictures", type=Path, help="folder for a timeline of each scenario")
     options = parser.parse_args()
@@ -32,12 +31,12 @@ async def _run(options: argparse.Namespace) -> int:
     for scenario in chosen:
         for speeds in sets if scenario.pool else [None]:
             fresh = []
-            for queries in options.at_once or runs.COMPRESSION:
+            for compression, at_once in runs.GROUPS.items():
                 began = time.monotonic()
-                compression = runs.COMPRESSION[queries] / options.slower
-                fresh.append(await runs.run(scenario, speeds, recorded, compression=compression, queries=queries))
+                slower = compression / options.slower
+                fresh += await runs.run(scenario, speeds, recorded, compression=slower, at_once=at_once)
                 name = f"{scenario.name} ({speeds.value})" if speeds else scenario.name
-                print(f"{name}, {queries} at once: {time.monotonic() - began:.1f} s", file=sys.stderr)
+                print(f"{name}, {at_once} at once: {time.monotonic() - began:.1f} s", file=sys.stderr)
             done += fresh
             if options.pictures:
                 timeline.write(options.pictures, fresh)

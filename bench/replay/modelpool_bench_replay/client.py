@@ -52,16 +52,20 @@ class Client:
     """Whether prompts and answers must have the tokens that were asked for: real models end where they like."""
 
     async def run(
-        self, steps: tuple[Step, ...], order: Mapping[str, tuple[str, ...]], *, queries: int
+        self, steps: tuple[Step, ...], order: Mapping[str, tuple[str, ...]], *, users: int, again: int = 1
     ) -> tuple[Span, ...]:
-        """Run so many queries at once, to their end; raises WrongAnswerError."""
+        """Have so many users ask at once, each so often in a row; raises WrongAnswerError."""
         began = time.monotonic()
+
+        async def user(number: int) -> list[Span]:
+            spans = []
+            for turn in range(again):
+                spans += await self._query(turn * users + number, steps, order, began)
+            return spans
+
         async with asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(self._query(number, steps, order, began), name=f"query {number}")
-                for number in range(queries)
-            ]
-        return tuple(span for query in running for span in query.result())
+            running = [tasks.create_task(user(number), name=f"user {number}") for number in range(users)]
+        return tuple(span for one in running for span in one.result())
 
     async def _query(
         self, number: int, steps: tuple[Step, ...], order: Mapping[str, tuple[str, ...]], began: float

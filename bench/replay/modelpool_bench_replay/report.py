@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from modelpool_bench_replay import fitting
+from modelpool_bench_replay import bounds, fitting, roofline, scenarios
 from modelpool_bench_replay.fitting import Rates
 from modelpool_bench_replay.pipeline import Kind, Pipeline, critical_path, in_recorded_order
-from modelpool_bench_replay.runs import Run
+from modelpool_bench_replay.runs import AGAIN, Run
 from modelpool_bench_replay.speeds import SpeedSet
 
 
@@ -45,14 +45,16 @@ def of_runs(pipeline: Pipeline, done: Sequence[Run]) -> str:
         if part:
             sections += [_title(chosen), "", head, *map(_row, part), ""]
     predicted = pipeline.predicted
-    compressed = {run.figures.queries: run.compression for run in done}
+    compressed = {run.users: run.compression for run in done}
     expected = f"LLM {_range(predicted.llm_seconds)} s, query {_range(predicted.query_seconds)} s"
     sections += [
         f"Predicted for the pool: {expected}, {predicted.queries_per_minute:g} queries/min.",
+        f"16x{AGAIN}: sixteen users who each ask {AGAIN} times, one after the other.",
         "LLM: seconds with a text call under way; +vision: with any call; of a query, the mean.",
         "Time was compressed " + ", ".join(f"{by:g} times with {queries}" for queries, by in compressed.items()) + ".",
         "",
     ]
+    sections += [*_bounds(pipeline), ""]
     for run in done:
         if run.ideal_seconds is not None:
             more = run.calls_seconds / run.ideal_seconds - 1
@@ -65,10 +67,10 @@ def of_runs(pipeline: Pipeline, done: Sequence[Run]) -> str:
 
 def json_lines(pipeline: Pipeline, done: Sequence[Run]) -> str:
     """Return a line for each measure: the ratio to the recorded Ollama in the same run, and both raw figures."""
-    reference = {run.figures.queries: run.figures for run in done if run.scenario.pool is None}
+    reference = {run.users: run.figures for run in done if run.scenario.pool is None}
     lines = []
     for run in done:
-        ollama = reference.get(run.figures.queries)
+        ollama = reference.get(run.users)
         if run.speeds is None or ollama is None:
             continue
         mine, theirs = asdict(run.figures), asdict(ollama)
@@ -79,10 +81,33 @@ def json_lines(pipeline: Pipeline, done: Sequence[Run]) -> str:
             ("per_minute", True),
         ):
             ratio = mine[name] / theirs[name] if larger_is_better else theirs[name] / mine[name]
-            measure = f"replay/{run.speeds.value}/{run.scenario.name}/{run.figures.queries}/{name}"
+            measure = f"replay/{run.speeds.value}/{run.scenario.name}/{_at_once(run)}/{name}"
             line = {"measure": measure, "ratio": round(ratio, 3), "modelpool": round(mine[name], 3)}
             lines.append(json.dumps({**line, "ollama": round(theirs[name], 3)}))
     return "\n".join(lines)
+
+
+def _bounds(pipeline: Pipeline) -> list[str]:
+    """Say what cannot be, whoever serves."""
+
+    def at(tokens_a_step: float) -> float:
+        return bounds.llm_seconds(
+            pipeline,
+            lambda step: bounds.fastest(
+                roofline.WEIGHTS[step.model],
+                step,
+                tokens_a_step=tokens_a_step if step.model in ("qwen3:8b", "cogito:8b") else 1.0,
+            ),
+        )
+
+    limit = bounds.batching_limit(fitting.fit(pipeline), pipeline, scenarios.SERVED_BY)
+    return [
+        "What no engine can beat on an RTX 4090, at its whole bandwidth and arithmetic, independent calls together",
+        f"and not in each other's way: an LLM time of {at(1.0):.1f} s, and {at(bounds.TOKENS_A_STEP):.1f} s where",
+        f"drafting and checking {bounds.TOKENS_A_STEP:g} tokens a step cost nothing.",
+        f"What no pool of one card can beat at the same speed: {limit:.1f} times Ollama's queries, if writing cost",
+        "nothing at all. Reading prompts gains nothing from batches.",
+    ]
 
 
 def _range(ends: tuple[float, float]) -> str:
@@ -101,8 +126,12 @@ def _title(chosen: SpeedSet | None) -> str:
 
 def _row(run: Run) -> str:
     one = run.figures
-    name = run.scenario.title if one.queries == 1 else ""
+    name = run.scenario.title if run.users == 1 else ""
     return (
-        f"  {name:<30}{one.queries:>8}{one.llm_seconds:>8.1f}{one.model_seconds:>8.1f}{one.query_seconds:>9.1f}"
+        f"  {name:<30}{_at_once(run):>8}{one.llm_seconds:>8.1f}{one.model_seconds:>8.1f}{one.query_seconds:>9.1f}"
         f"{one.per_minute:>9.2f}{one.switches:>9}{one.busy:>6.0%}{one.resident_gib:>7.1f}"
     )
+
+
+def _at_once(run: Run) -> str:
+    return f"{run.users}" if run.again == 1 else f"{run.users}x{run.again}"

@@ -14,22 +14,28 @@ from modelpool_bench_replay import fitting, ideal, measures, roofline, speeds, s
 from modelpool_bench_replay.client import PATIENCE_SECONDS, Client, Span
 from modelpool_bench_replay.measures import Figures
 from modelpool_bench_replay.pipeline import Pipeline
-from modelpool_bench_replay.scenarios import Scenario
+from modelpool_bench_replay.scenarios import SERVED_BY, Scenario
 from modelpool_bench_replay.speeds import Pace, SpeedSet
 
-COMPRESSION: Final = {1: 30.0, 4: 45.0, 16: 60.0}
-"""Simulated seconds per second, by the number of queries at once: the more queue for the cards, the less a few
+GROUPS: Final = {30.0: (1,), 60.0: (4, 16)}
+"""How many queries at once, by the simulated seconds that pass in one: the more queue for the cards, the less a few
 milliseconds matter."""
+AGAIN: Final = 3
+"""Queries that each user asks one after the other where the question is how many a scenario serves for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """So many queries at once in one scenario."""
+    """So many users at once in one scenario."""
 
     scenario: Scenario
     speeds: SpeedSet | None
     """None: the recorded Ollama's own."""
     compression: float
+    users: int
+    """That ask at the same time."""
+    again: int
+    """Queries of each, one after the other."""
     figures: Figures
     spans: tuple[Span, ...]
     ideal_seconds: float | None
@@ -51,11 +57,15 @@ def paces(scenario: Scenario, chosen: SpeedSet | None, pipeline: Pipeline) -> di
 
 
 async def run(
-    scenario: Scenario, chosen: SpeedSet | None, pipeline: Pipeline, *, compression: float, queries: int
-) -> Run:
-    """Start the scenario's processes, run so many queries at once, and end the processes."""
+    scenario: Scenario, chosen: SpeedSet | None, pipeline: Pipeline, *, compression: float, at_once: tuple[int, ...]
+) -> list[Run]:
+    """Start the scenario's processes, run so many queries at once, one number after the other, and end them."""
     told = paces(scenario, chosen, pipeline)
     order = scenario.order(pipeline.steps)
+    asked = [(queries, 1) for queries in at_once]
+    if scenario.steady and len(at_once) > 1:
+        asked.append((at_once[-1], AGAIN))
+    done = []
     async with (
         _folder() as folder,
         _stage(scenario, folder, told, pipeline, compression) as place,
@@ -64,27 +74,31 @@ async def run(
         ) as session,
     ):
         client = Client(session=session, url=place.url, compression=compression, expected_backend=place.backend)
-        if scenario.pool is None:
-            # The first query finds in memory what another left there; a pool's models are there anyway.
-            await client.run(pipeline.steps, order, queries=1)
-        worked, loads = place.worked(), place.loads()
-        spans = await client.run(pipeline.steps, order, queries=queries)
-        measured = measures.figures(
-            spans,
-            switches=place.loads() - loads,
-            worked=(place.worked() - worked) * compression,
-            cards=place.cards,
-            resident=place.resident(),
-        )
-    alone = _ideal(told, pipeline, scenario) if queries == 1 and not scenario.together else None
-    return Run(
-        scenario=scenario,
-        speeds=chosen,
-        compression=compression,
-        figures=measured,
-        spans=spans,
-        ideal_seconds=alone,
-    )
+        if scenario.pool is None and at_once == (1,):
+            # A query finds in memory what another left there; a pool's models are there anyway.
+            await client.run(pipeline.steps, order, users=1)
+        for users, again in asked:
+            worked, loads = place.worked(), place.loads()
+            spans = await client.run(pipeline.steps, order, users=users, again=again)
+            measured = measures.figures(
+                spans,
+                switches=place.loads() - loads,
+                worked=(place.worked() - worked) * compression,
+                cards=place.cards,
+                resident=place.resident(),
+            )
+            one = Run(
+                scenario=scenario,
+                speeds=chosen,
+                compression=compression,
+                users=users,
+                again=again,
+                figures=measured,
+                spans=spans,
+                ideal_seconds=_ideal(told, pipeline, scenario) if users == 1 and not scenario.together else None,
+            )
+            done.append(one)
+    return done
 
 
 def _ideal(told: Mapping[str, Pace], pipeline: Pipeline, scenario: Scenario) -> float:
@@ -100,10 +114,6 @@ def _ideal(told: Mapping[str, Pace], pipeline: Pipeline, scenario: Scenario) -> 
     )
     recorded = pipeline.recorded
     return seconds + (recorded.switches * recorded.switch_seconds if scenario.pool is None else 0.0)
-
-
-SERVED_BY: Final = {"cogito:8b": "qwen3:8b", "gemma3:4b": "qwen2.5-vl:7b"}
-"""In the pool that the recorded client is asked with, one-card.yaml."""
 
 
 def _stage(

@@ -23,6 +23,8 @@ class Scenario:
     together: bool = False
     """Whether the client issues calls that do not need each other at the same time."""
     cards: int = 1
+    steady: bool = False
+    """Whether users that ask again and again are measured too: in a burst, one of several cards waits for another."""
     drafting: tuple[str, ...] = ()
     """Models with speculative decoding."""
 
@@ -50,6 +52,10 @@ ALL: Final = (
         pool=POOLS / "two-cards.yaml",
         together=True,
         cards=2,
+        steady=True,
         drafting=("qwen3:8b",),
     ),
 )
+
+SERVED_BY: Final = {"cogito:8b": "qwen3:8b", "gemma3:4b": "qwen2.5-vl:7b"}
+"""In the pool that the recorded client is asked with, one-card.yaml."""

@@ -27,6 +27,10 @@ START_SECONDS: Final = 120.0
 """Real seconds until everything must answer."""
 TURN_SECONDS: Final = 0.004
 """Real seconds of work that engines compute between two looks at their sockets."""
+CATCH_UP_SECONDS: Final = 1.0
+"""Real seconds by which engines may hurry when the machine kept them waiting."""
+HAND_OUT_SECONDS: Final = 0.1
+"""Real seconds between the chunks that an engine sends the gateway; the client takes whole answers."""
 MEMORY: Final = "23.65Gi"
 """What PyTorch finds on the card that the published speeds are of."""
 CONTEXT: Final = 42_100
@@ -69,7 +73,13 @@ class Stage:
 
 def _simulation(folder: Path, speeds: Mapping[str, Pace], compression: float) -> dict[str, str]:
     path = folder / "speeds.json"
-    path.write_text(json.dumps({"compression": compression, "turn_seconds": TURN_SECONDS, "models": speeds}))
+    told = {
+        "compression": compression,
+        "turn_seconds": TURN_SECONDS,
+        "catch_up_seconds": CATCH_UP_SECONDS,
+        "hand_out_seconds": HAND_OUT_SECONDS,
+    }
+    path.write_text(json.dumps({**told, "models": speeds}))
     return {"MODELPOOL_SIMULATED_SPEEDS": str(path), "MODELPOOL_SIMULATED_CARD_MEMORY": MEMORY}
 
 

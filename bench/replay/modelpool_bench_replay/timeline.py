@@ -12,7 +12,7 @@ from modelpool_bench_replay.runs import Run
 COLOURS: Final = {Kind.LLM: "#3b6fb6", Kind.VISION: "#c2743a", Kind.WAIT: "#c9ced6"}
 WORDS: Final = {Kind.LLM: "text model", Kind.VISION: "vision model", Kind.WAIT: "the web"}
 WEB: Final = "the web"
-LEFT, RIGHT, WIDTH = 190, 20, 960
+LEFT, RIGHT, WIDTH = 205, 20, 960
 LANE, THIN, GAP, HEAD = 22, 9, 3, 46
 
 
@@ -28,7 +28,7 @@ def write(folder: Path, done: Sequence[Run]) -> Path:
 
 def draw(done: Sequence[Run]) -> str:
     """Return the picture: the first run by models, the last by queries."""
-    first, last = done[0], done[-1]
+    first, last = done[0], [run for run in done if run.again == 1][-1]
     speed = f", {first.speeds.value} speed" if first.speeds else ""
     parts, at = [], HEAD
     panel, at = _panel(at, f"one query: {first.figures.query_seconds:.0f} s", _by_model(first.spans), LANE)

@@ -108,8 +108,11 @@ class Batch:
         elif sequence in self.waiting:
             self.waiting.remove(sequence)
 
-    def step(self) -> Step:
-        """Advance every sequence that can advance."""
+    def step(self, budget: float = 0.0) -> Step:
+        """Advance every sequence that can advance: by one pass, or by as many as take no longer than `budget` seconds.
+
+        Several passes count as one step where they would be alike: nothing is read, admitted, given up or completed.
+        """
         preempted = self._make_room()
         decoding = [one for one in self.running if one.pending == 0]
         seconds = self._decode_seconds(decoding)
@@ -125,19 +128,42 @@ class Batch:
             prefilled, prefill_seconds = self._prefill(prefilled)
             seconds += prefill_seconds
         fresh = [one for one in self.running if one.pending == 0 and one not in decoding]
-        drafts = [self._accepted(one) for one in decoding] if self._pace.draft_tokens else []
-        produced = [(one, 1 + (drafts[at] if drafts else 0)) for at, one in enumerate(decoding)]
+        alike = not (prefilled or fresh or preempted)
+        passes = self._passes(decoding, budget / seconds) if alike and budget > seconds else 1
+        drafts = [[self._accepted(one, at) for at in range(passes)] for one in decoding]
+        seconds += (passes - 1) * (seconds + self._reading_more(decoding, passes) / 2)
+        produced = [(one, passes + sum(drafts[at])) for at, one in enumerate(decoding)]
         produced += [(one, 1) for one in fresh]
-        kept = tuple((one, self._produce(one, tokens)) for one, tokens in produced)
+        kept = tuple((one, self._produce(one, tokens, passes)) for one, tokens in produced)
+        accepted = tuple(tokens for each in drafts for tokens in each) if self._pace.draft_tokens else ()
         return Step(
             seconds=seconds,
             produced=kept,
             admitted=tuple(admitted),
             prefilled=prefilled,
             preempted=preempted,
-            drafts=len(drafts),
-            accepted=tuple(drafts),
+            drafts=len(accepted),
+            accepted=accepted,
         )
+
+    def _passes(self, decoding: list[Sequence], wanted: float) -> int:
+        """Return how many passes may follow each other without one that is unlike the others, at least one."""
+        most = 1 + self._pace.draft_tokens
+        passes = min([int(wanted), *((one.length - one.produced - 1) // most for one in decoding)])
+        more = sum(-(-(one.prompt + one.produced + passes * most) // BLOCK) - one.blocks for one in decoding)
+        if passes < 2 or more > self._blocks - self._used:
+            return 1
+        for one in decoding:
+            self._grow(one, one.prompt + one.produced + passes * most)
+        return passes
+
+    def _reading_more(self, decoding: list[Sequence], passes: int) -> float:
+        """Return by how many seconds the last of some passes is longer than the first: the context has grown."""
+        tokens = 1 + self._pace.draft_tokens * self._pace.draft_acceptance
+        read = sum(one.prompt + one.produced for one in decoding) - self._pace.context_at_rate
+        more = (passes - 1) * tokens * len(decoding)
+        growth = max(0.0, read + more) - max(0.0, read)
+        return growth * self._pace.context_slowdown / self._pace.decode_tokens_per_second
 
     def _make_room(self) -> int:
         """Reserve a block for each next token; without one, the youngest sequence goes back to the queue."""
@@ -171,15 +197,16 @@ class Batch:
                 prefilled += chunk
         return prefilled, seconds
 
-    def _accepted(self, one: Sequence) -> int:
-        """Spread the accepted share evenly over the steps, so that it is the same in every run."""
+    def _accepted(self, one: Sequence, ahead: int) -> int:
+        """Spread the accepted share evenly over the passes, so that it is the same in every run."""
         rate = self._pace.draft_tokens * self._pace.draft_acceptance
-        return min(int((one.steps + 1) * rate) - int(one.steps * rate), self._pace.draft_tokens)
+        at = one.steps + ahead
+        return min(int((at + 1) * rate) - int(at * rate), self._pace.draft_tokens)
 
-    def _produce(self, one: Sequence, tokens: int) -> int:
+    def _produce(self, one: Sequence, tokens: int, passes: int) -> int:
         tokens = min(tokens, one.length - one.produced)
         one.produced += tokens
-        one.steps += 1
+        one.steps += passes
         if one.produced >= one.length:
             self.remove(one)
         return tokens

@@ -15,6 +15,9 @@ from typing import Protocol
 from . import batching, scripts, timeslices
 from .prefixes import PrefixCache
 
+CATCH_UP = 0.05
+"""Seconds by which a late loop may hurry to keep its average pace."""
+
 
 class EngineError(Exception):
     """The engine cannot serve this request. Below: EngineBusyError, EngineStoppingError, EngineDeadError."""
@@ -71,6 +74,8 @@ class Generation:
     timing: Timing
     outputs: asyncio.Queue[Output | EngineError] = field(default_factory=asyncio.Queue)
     sent: int = 0
+    held: int = 0
+    """Tokens that are computed and not handed out yet."""
 
     async def get(self) -> Output:
         """Wait for the next output; raises EngineDeadError when the engine dies."""
@@ -101,11 +106,15 @@ class Engine:
         die_after_tokens: int | None = None,
         timeslice: timeslices.Timeslice | None = None,
         turn_seconds: float = 0.0,
+        catch_up_seconds: float = CATCH_UP,
+        hand_out_seconds: float = 0.0,
     ) -> None:
         self.batch = batch
         self._observer = observer
         self._timeslice = timeslice
         self._turn_seconds = turn_seconds
+        self._catch_up_seconds = catch_up_seconds
+        self._hand_out_seconds = hand_out_seconds
         self._prefix_cache = prefix_cache
         self._max_queued = max_queued
         self._tokens_left = die_after_tokens
@@ -185,16 +194,16 @@ class Engine:
             seconds = sum(step.seconds for step in steps)
             if self._timeslice:
                 seconds = self._timeslice.take(seconds, now=time.monotonic())
-            due = max(due, clock() - _CATCH_UP) + seconds
+            due = max(due, clock() - self._catch_up_seconds) + seconds
             await asyncio.sleep(max(0.0, due - clock()))
             self._deliver(steps, seconds, clock())
 
     def _turn(self) -> list[batching.Step]:
         """Compute one step, or several at once while they are short and no answer ends."""
-        steps = [self.batch.step()]
+        steps = [self.batch.step(self._turn_seconds)]
         seconds = steps[0].seconds
         while seconds < self._turn_seconds and not steps[-1].ends_an_answer and self.batch.running:
-            steps.append(self.batch.step())
+            steps.append(self.batch.step(self._turn_seconds - seconds))
             seconds += steps[-1].seconds
         return steps
 
@@ -209,11 +218,20 @@ class Engine:
                 produced[sequence] = produced.get(sequence, 0) + tokens
         for sequence, tokens in produced.items():
             if generation := self._generations.get(sequence):
-                self._hand_out(generation, tokens, now)
+                generation.held += tokens
+                if self._is_due(generation, now):
+                    self._hand_out(generation, generation.held, now)
+                    generation.held = 0
         if self._tokens_left is not None:
             self._tokens_left -= sum(produced.values())
             if self._tokens_left <= 0:
                 self.die()
+
+    def _is_due(self, generation: Generation, now: float) -> bool:
+        """Tell whether tokens are handed out now: the first and the last at once, the others as often as is told."""
+        last = generation.timing.last_token
+        complete = generation.sequence.produced >= generation.sequence.length
+        return last is None or complete or now - last >= self._hand_out_seconds
 
     def _hand_out(self, generation: Generation, tokens: int, now: float) -> None:
         timing = generation.timing
@@ -231,7 +249,3 @@ class Engine:
         self._forget(generation)
         generation.outputs.put_nowait(Output(tokens=fresh, finish=script.finish, stop=script.stop))
         self._observer.finished(generation, script.finish)
-
-
-_CATCH_UP = 0.05
-"""Seconds by which a late loop may hurry to keep its average pace."""

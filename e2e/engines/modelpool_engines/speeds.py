@@ -15,13 +15,15 @@ from pathlib import Path
 
 import msgspec
 
-from . import batching
+from . import batching, engine
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: dict[str, dict[str, float]]
     compression: float = 1.0
     turn_seconds: float = 0.0
+    catch_up_seconds: float = engine.CATCH_UP
+    hand_out_seconds: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,11 @@ class Speeds:
     compression: float = 1.0
     """Seconds that pass in the simulation within one second."""
     turn_seconds: float = 0.0
-    """Steps shorter than this are computed together, and their tokens handed out together."""
+    """Real seconds of steps that are computed together."""
+    catch_up_seconds: float = engine.CATCH_UP
+    """By how much a late engine may hurry: more keeps simulated time apart from what else the machine does."""
+    hand_out_seconds: float = 0.0
+    """Between the chunks of a stream, real seconds: fewer chunks cost less."""
 
     def pace(self, names: Iterable[str], default: batching.Pace) -> batching.Pace:
         """Return how fast the first known of these names computes, in compressed time; the default is as it is."""
@@ -55,7 +61,7 @@ def from_environment(environment: Mapping[str, str]) -> Speeds:
         return Speeds()
     try:
         told = msgspec.json.decode(Path(path).read_bytes(), type=_File)
-        speeds = Speeds(models=told.models, compression=told.compression, turn_seconds=told.turn_seconds)
+        speeds = Speeds(**msgspec.structs.asdict(told))
         for name in speeds.models:
             speeds.pace([name], _ANY)
     except (OSError, msgspec.MsgspecError, TypeError) as error:

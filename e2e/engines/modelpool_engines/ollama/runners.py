@@ -187,6 +187,8 @@ class Runners:
             die_after_tokens=settings.die_after_tokens,
             timeslice=timeslice,
             turn_seconds=self._speeds.turn_seconds,
+            catch_up_seconds=self._speeds.catch_up_seconds,
+            hand_out_seconds=self._speeds.hand_out_seconds,
         )
         runner = Runner(
             model=model,

@@ -140,3 +140,38 @@ def test_drafting_takes_time() -> None:
     plain = _finish(_batch(), Sequence(prompt=10, length=300))
     faster = _finish(_batch(drafting), Sequence(prompt=10, length=300))
     assert 1.8 < plain / faster < 2.1
+
+
+def _leap(batch: Batch, *sequences: Sequence) -> tuple[float, int]:
+    """Run in steps of at most a second; return the seconds and the number of steps."""
+    for sequence in sequences:
+        batch.add(sequence)
+    seconds, steps = 0.0, 0
+    while batch.running or batch.waiting:
+        seconds += batch.step(1.0).seconds
+        steps += 1
+    return seconds, steps
+
+
+def test_passes_that_are_alike_count_as_one_step_and_take_as_long() -> None:
+    pace = _pace(context_slowdown=1e-4, draft_tokens=3, draft_acceptance=0.45, draft_slowdown=0.47)
+
+    def sequences() -> list[Sequence]:
+        return [Sequence(prompt=500 + 10 * number, length=300 + 70 * number) for number in range(5)]
+
+    one_by_one = sequences()
+    exact = _finish(_batch(pace, sequences=3), *one_by_one)
+    leaping = sequences()
+    seconds, steps = _leap(_batch(pace, sequences=3), *leaping)
+    assert abs(seconds - exact) < 0.005 * exact
+    assert steps < sum(one.steps for one in one_by_one) / 10
+    assert [one.steps for one in leaping] == [one.steps for one in one_by_one]
+
+
+def test_a_full_cache_forbids_to_leap() -> None:
+    batch = _batch(cache=8 * BLOCK)
+    sequences = [Sequence(prompt=2 * BLOCK, length=3 * BLOCK) for _ in range(3)]
+    _leap(batch, *sequences)
+    assert [sequence.produced for sequence in sequences] == [3 * BLOCK] * 3
+    assert sequences[0].preemptions == 0
+    assert batch.usage == 0.0

@@ -53,6 +53,8 @@ def build_state(
         die_after_tokens=settings.die_after_tokens,
         timeslice=timeslice,
         turn_seconds=told.turn_seconds,
+        catch_up_seconds=told.catch_up_seconds,
+        hand_out_seconds=told.hand_out_seconds,
     )
     metrics.gauges = {
         "num_requests_running": lambda: len(batch.running),
