@@ -28,7 +28,6 @@ ADDRESSES_LAST: Final = 10.0
 """Seconds until the API server is asked again where gateways are. One that comes later has had no request yet."""
 _DEADLINE: Final = aiohttp.ClientTimeout(total=2.0)
 """Of one answer. A gateway that takes longer is in trouble, and so is its word."""
-_LARGEST: Final = 4 * 1024 * 1024
 
 Reading = tuple[DemandDocument, ...] | Unknown
 
@@ -86,7 +85,7 @@ class Gateways:
             async with self._session.get(address.url + PATH, timeout=_DEADLINE, allow_redirects=False) as answer:
                 if answer.status != 200:
                     return _silent(address, f"it answered {answer.status}")
-                return parse(await answer.content.read(_LARGEST))
+                return parse(await answer.read())
         except InvalidDemandError as exc:
             return Unknown(why=f"could not read the demand of the gateway at {address.url}: {exc}")
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:

@@ -5,6 +5,7 @@ pass decides anew from what is there, and the poll only wakes the pools for whic
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
@@ -17,6 +18,8 @@ from modelpool_operator.handlers.workqueue import WorkQueue
 from modelpool_operator.planning import autoscaling
 from modelpool_operator.planning.autoscaling import Asked, History, Scale, Unknown
 from modelpool_operator.planning.demand import asked_of
+
+logger = logging.getLogger(__name__)
 
 EVERY: Final = 2.0
 """Seconds between two questions: what a model scaled to zero takes longer to wake, at most."""
@@ -66,7 +69,11 @@ class Scaling:
         now = self._clock()
         for model, scaling in _scaled_models(pool):
             key = (pool.ref, model.name)
-            self._decided[key] = self._decision(pool, model, scaling, current.get(model.name), now)
+            before = current.get(model.name)
+            found = self._decided[key] = self._decision(pool, model, scaling, before, now)
+            if before is not None and found.replicas != before:
+                about = {"model": model.name, "replicas": found.replicas, "before": before, "why": found.reason}
+                logger.info("Scaled a model", extra=about)
         return {model.name: self._decided[pool.ref, model.name] for model, _ in _scaled_models(pool)}
 
     async def services(self) -> frozenset[ObjectRef]:

@@ -104,6 +104,15 @@ async def test_one_that_is_not_ready_counts_while_it_speaks(server: ApiServer, u
             assert len(told) == 2
 
 
+async def test_a_document_of_many_models_is_read_whole(server: ApiServer) -> None:
+    pool = {"namespace": "llm", "name": "agentic"}
+    models = [{"pool": pool, "model": f"m-{number}", "inFlight": 0, "pending": 0} for number in range(5000)]
+    async with gateway(DOCUMENT | {"models": models}) as (host, port), asking(server, f"http://{host}:{port}") as one:
+        told = await one.ask(SERVICE)
+        assert not isinstance(told, Unknown), told
+        assert len(told[0].models) == 5000
+
+
 async def test_urls_are_asked_in_place_of_pods(server: ApiServer) -> None:
     async with gateway() as (host, port), asking(server, f"http://{host}:{port}") as gateways:
         told = await gateways.ask(SERVICE)

@@ -29,7 +29,7 @@ from .tls_api import Stage, TlsApi, tls_api
 
 LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 COLLECTIONS = 2
-ROUNDS = 10
+ROUNDS = 5
 
 
 async def follow_until(api: TlsApi, kubeconfig: Path, connections: int) -> list[dict[str, object]]:
@@ -66,7 +66,7 @@ def test_the_program_ends_clean_with_open_watches(tmp_path: Path, goodbye: float
         kubeconfig = api.kubeconfig(tmp_path / "kubeconfig")
         command = [sys.executable, "-W", "error", "-m", "modelpool_sidecar", "--kubeconfig", str(kubeconfig)]
         command += ["--listen", "127.0.0.1:0", "--drain-delay", "0"]
-        for number in range(1, 6):
+        for number in range(1, 4):
             with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
                 ends = time.monotonic() + 60
                 while api.count(Stage.WATCHED) < number * COLLECTIONS:
