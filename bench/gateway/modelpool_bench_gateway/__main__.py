@@ -1,6 +1,7 @@
 """`python -m modelpool_bench_gateway`: the gateway and its peers in one run; `--help` tells the rest."""
 
 import argparse
+import datetime
 import json
 import os
 import platform
@@ -17,6 +18,7 @@ from .starting import Target
 
 ROOT: Final = Path(__file__).parents[3]
 RESULTS: Final = ROOT / ".cache" / "bench"
+DOCUMENT: Final = ROOT / "docs" / "performance.md"
 PICTURE: Final = ROOT / "docs" / "images" / "bench-gateway.svg"
 _QUICK_PEERS: Final = "gateway vllm-router"
 
@@ -62,6 +64,9 @@ def main(argv: Sequence[str]) -> int:
     _write(ratios, found, where, rounds)
     if asked.docs:
         PICTURE.write_text(picture.draw(found.rounds, found.direct, found.versions, where))
+        versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
+        told = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {_processor()}, {where}, {rounds} rounds: {versions}."
+        DOCUMENT.write_text(page.replaced(DOCUMENT.read_text(), told, found.rounds, ratios))
     print(*page.lines(ratios), sep="\n")
     return 0
 
@@ -72,7 +77,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=0, help="default 3, of --quick 1")
     parser.add_argument("--seconds", type=float, default=0.0, help="how long to measure in all, about")
     parser.add_argument("--quick", action="store_true", help="a minute's look, against vllm-router alone")
-    parser.add_argument("--docs", action="store_true", help=f"draw {PICTURE.relative_to(ROOT)}")
+    parser.add_argument("--docs", action="store_true", help="renew the figures and the picture in docs")
     parser.add_argument(
         "--running",
         action="append",
@@ -106,6 +111,11 @@ def _write(ratios: Sequence[measures.Ratio], found: measuring.Measured, where: s
         "ratios": [page.record(ratio) for ratio in ratios],
     }
     (RESULTS / "gateway.json").write_text(json.dumps(document, indent=1) + "\n")
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _say(text: str) -> None:

@@ -31,6 +31,8 @@ class Measure:
     """What a gateway adds to the figure of asking the upstream directly."""
     beyond: str = ""
     """A task of which the gateway's own figure is taken off."""
+    active: int = 0
+    """Streams that must have been in flight for the figure to say anything."""
 
     def best(self, values: Sequence[float]) -> float:
         """The round that the neighbours disturbed least."""
@@ -88,9 +90,9 @@ ALL: Final = (
     _added("paced", "added time to first token, p99", lambda result: result.first.p99),
     Measure(name="jitter, p99", unit="us", task="paced", read=lambda result: result.jitter.p99),
     Measure(name="memory at rest", unit="MiB", task=AT_REST, read=lambda result: result.rss_bytes / 2**20),
-    Measure(name="memory with 1,000 streams", unit="MiB", task="streams-1000",
+    Measure(name="memory with 1,000 streams", unit="MiB", task="streams-1000", active=1000,
             read=lambda result: result.rss_bytes / 2**20),
-    Measure(name="memory per stream", unit="KiB", task="streams-1000", beyond=AT_REST,
+    Measure(name="memory per stream", unit="KiB", task="streams-1000", active=1000, beyond=AT_REST,
             read=lambda result: result.rss_bytes / 2**10 / 1000),
 )  # fmt: skip
 
@@ -110,6 +112,8 @@ def figure(measure: Measure, rounds: Sequence[Round], direct: Sequence[Round]) -
     for one, straight in zip(rounds, direct, strict=True):
         result = one.get(measure.task)
         if result is None or (measure.task != AT_REST and _spoilt(result)):
+            continue
+        if result.active < measure.active:
             continue
         value = measure.read(result)
         if measure.added:

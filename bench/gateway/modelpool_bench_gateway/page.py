@@ -1,7 +1,8 @@
-"""The tables for people, and the lines of JSON for programs. Pure but for nothing: takes values, returns text."""
+"""The tables for people, and the lines of JSON for programs. Pure: takes values, returns text."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from . import goals
 from .measures import ALL, Figure, Ratio, Round, figure
@@ -44,6 +45,42 @@ def lines(found: Sequence[Ratio]) -> Iterator[str]:
     """One line of JSON for each ratio, with both raw figures."""
     for ratio in found:
         yield json.dumps(record(ratio))
+
+
+BEGIN: Final = "<!-- figures of `make bench-gateway DOCS=1` -->"
+END: Final = "<!-- end of the figures -->"
+
+
+def replaced(document: str, told: str, rounds: Mapping[str, Sequence[Round]], found: Sequence[Ratio]) -> str:
+    """A page with its figures renewed. Raises ValueError when it has no place for them."""
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page must have the lines {BEGIN} and {END}")
+    return "\n".join([before + begin, told, "", *_table(rounds, found), "", *_goals(found), end]) + after
+
+
+def _table(rounds: Mapping[str, Sequence[Round]], found: Sequence[Ratio]) -> Iterator[str]:
+    others = [name for name in rounds if name in {ratio.peer for ratio in found}]
+    by_name = {(ratio.measure, ratio.peer): ratio for ratio in found}
+    yield "| | unit | gateway |" + "".join(f" {name} |" for name in others)
+    yield "|---|---|--:|" + "--:|" * len(others)
+    for measure in ALL:
+        mine = [by_name.get((measure.name, name)) for name in others]
+        ours = next((one for one in found if one.measure == measure.name), None)
+        if ours is not None:
+            cells = "".join(f" {'' if one is None else number(one.theirs.median)} |" for one in mine)
+            unit = {"us": "\N{MICRO SIGN}s"}.get(measure.unit, measure.unit)
+            yield f"| {measure.name} | {unit} | {number(ours.ours.median)} |{cells}"
+
+
+def _goals(found: Sequence[Ratio]) -> Iterator[str]:
+    yield "| goal: gateway / peer | peer | wanted | median | best round | |"
+    yield "|---|---|--:|--:|--:|---|"
+    for ratio in found:
+        if (goal := goals.of(ratio)) is not None:
+            verdict = "met" if goal.met(ratio.median) else "best round only" if goal.met(ratio.best) else "**missed**"
+            yield (f"| {ratio.measure} | {ratio.peer} | {goal} | {ratio.median:.2f} | {ratio.best:.2f} | {verdict} |")
 
 
 def record(ratio: Ratio) -> dict[str, object]:

@@ -10,14 +10,14 @@ from .page import number
 
 _PANELS: Final = (
     ("cpu per request, 32 connections", "Processor time per request"),
-    ("cpu per chunk, paced", "Processor time per chunk, 200 streams of 50 a second"),
+    ("cpu per chunk, paced", "Processor time per chunk, 200 paced streams"),
     ("requests/s, 32 connections", "Requests a second, 32 connections"),
     ("chunks/s, fast", "Chunks a second, 128 fast streams"),
     ("added p50, 200 requests/s", "Added to the median answer, 200 requests a second"),
     ("memory with 1,000 streams", "Memory with 1,000 streams"),
 )
 _UNITS: Final = {"us": "\N{MICRO SIGN}s", "1/s": "/s", "MiB": "MiB"}
-_WIDTH: Final = 960
+_WIDTH: Final = 976
 _COLUMN: Final = 460
 _ROW: Final = 24
 _NAMES: Final = 110

@@ -74,7 +74,7 @@ def _paced(path: str) -> Scenario:
 
 _THOUSAND: Final = Scenario(
     body=body(stream=True), stream=True, connections=1000, tokens=1000, pace_ms=250.0, stagger_ms=1500.0,
-    warmup=2.5, seconds=1.0,
+    warmup=4.0, seconds=0.5,
 )  # fmt: skip
 
 OPENAI: Final = "/v1/chat/completions"

@@ -38,7 +38,7 @@ def test_no_more_is_measured_than_a_verdict_needs() -> None:
 
 
 def test_a_bad_set_of_rounds_is_measured_again_and_judged_with_the_first() -> None:
-    sets = [[1.2, 1.2, 1.2], [1.0, 1.0, 1.0, 1.0]]
+    sets = [[1.2, 1.2, 1.2], [1.0, 1.0, 1.0, 1.0], [2.0]]
 
     def more() -> list[tuple[Pair, ...]]:
         factors = sets.pop(0)

@@ -16,7 +16,7 @@ def summary(p50: float) -> Summary:
 def result(*, requests: int = 1000, cpu: float = 0.1, p50: float = 100.0, errors: int = 0) -> Result:
     return Result(
         requests=requests, tokens=requests * 10, errors=errors, seconds=1.0, cpu_seconds=cpu, own_seconds=0.1,
-        rss_bytes=50 * 2**20, active=0, latency=summary(p50), first=summary(p50), transit=summary(p50),
+        rss_bytes=50 * 2**20, active=1000, latency=summary(p50), first=summary(p50), transit=summary(p50),
         jitter=summary(p50),
     )  # fmt: skip
 
@@ -86,6 +86,22 @@ def test_tables_have_a_column_for_each_gateway() -> None:
     heading, *lines = page.figures(ROUNDS, DIRECT)
     assert heading.split() == ["unit", "direct", "gateway", "vllm-router"]
     assert len(lines) == len(measures.ALL)
+
+
+def test_a_page_keeps_all_but_its_figures() -> None:
+    old = f"before\n{page.BEGIN}\nold\n{page.END}\nafter\n"
+    found = measures.ratios("gateway", ROUNDS, DIRECT)
+    new = page.replaced(old, "measured today", ROUNDS, found)
+    assert new.startswith(f"before\n{page.BEGIN}\nmeasured today\n")
+    assert new.endswith(f"{page.END}\nafter\n")
+    assert "old" not in new
+    assert "| cpu per request, 32 connections | \N{MICRO SIGN}s | 150 | 200 |" in new
+    assert page.replaced(new, "measured today", ROUNDS, found) == new
+
+
+def test_a_page_without_a_place_is_refused() -> None:
+    with pytest.raises(ValueError, match="must have the lines"):
+        page.replaced("nothing", "", ROUNDS, [])
 
 
 def test_the_picture_is_well_formed_and_names_everybody() -> None:
