@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return item.path.parent.name == "rights"
 
     others = [item for item in items if not is_audit(item)]
-    whole = not config.option.keyword and not config.option.lf
+    whole = not config.option.keyword and not getattr(config.option, "lf", False)
     beside = {item.path.parent.name for item in others if item.get_closest_marker("cluster")} >= WITNESSES
     present = {True: sum(map(on_node, others)) > FEW, False: beside}
     left_out = [item for item in items if is_audit(item) and not (whole and present[on_node(item)])]
