@@ -10,7 +10,6 @@ from typing import Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool, Sharing
-from modelpool_operator.api.status import SharingStatus
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.together import together
@@ -21,14 +20,13 @@ logger = logging.getLogger(__name__)
 DRIVER: Final = f"spec.driver={names.DRA_DRIVER}"
 
 
-async def look(client: Client, pool: ModelPool, used: Collection[str], chosen: SharingStatus | None) -> Inventory:
+async def look(client: Client, pool: ModelPool, used: Collection[str]) -> Inventory:
     """Return what nodes offer to a pool.
 
     Args:
         client: the API server.
         pool: what it says of its cards is not looked for.
         used: nodes on which pods of the pool hold cards.
-        chosen: the way of sharing that was chosen for it.
 
     Raises:
         errors.ClusterError: something that the pool depends on could not be read.
@@ -39,9 +37,12 @@ async def look(client: Client, pool: ModelPool, used: Collection[str], chosen: S
         return await _contradiction(client, used, by_devices=gpus.sharing is Sharing.DRA)
     labels = ",".join(f"{key}={value}" for key, value in sorted(pool.spec.node_selector.items()))
     everywhere = None if is_open else names.NODE_GPU_MEMORY_LABEL
-    nodes, slices, classes, runtimes = await together(
+    nodes = await client.list_all(kinds.NODES, labels=labels or everywhere)
+    labelled = Inventory.from_manifests(nodes=nodes)
+    if labelled.memories(by_devices=False) and gpus.sharing not in (Sharing.AUTO, Sharing.DRA):
+        return labelled
+    slices, classes, runtimes = await together(
         [
-            client.list_all(kinds.NODES, labels=labels or everywhere),
             _optional(client, kinds.RESOURCE_SLICES, DRIVER),
             _optional(client, kinds.DEVICE_CLASSES, f"metadata.name={names.DRA_DRIVER}") if is_open else _nothing(),
             client.list_all(kinds.RUNTIME_CLASSES) if is_open else _nothing(),

@@ -45,7 +45,7 @@ async def observe(
     return Observed.from_manifests(
         children=[child for objects in children for child in objects if owned_by(child, pool.uid)],
         pods=pods,
-        inventory=await inventories.look(client, pool, _nodes_of(pods), chosen),
+        inventory=await inventories.look(client, pool, _nodes_of(pods)),
         chosen=chosen,
         logs=await _logs(client, pods),
         claimed=claimed,
