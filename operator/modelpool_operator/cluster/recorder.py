@@ -14,7 +14,6 @@ from modelpool_operator.api import names
 from modelpool_operator.api.status import ConditionStatus, ModelState, ModelStatus, PoolStatus
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
-from modelpool_operator.planning import pod_states
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +24,14 @@ _REMEMBERED: Final = 2000
 _LONGEST: Final = 1000
 """Characters of an Event's note; the API server takes 1024."""
 
-_TROUBLES: Final = (
-    pod_states.IMAGE_REASONS | pod_states.CONTAINER_REASONS | {"CrashLoopBackOff", "Error", "OOMKilled", "PodFailed"}
+_PASSING: Final = frozenset(
+    {
+        *("Applying", "ContainerCreating", "Downloading", "Loading", "NoPod", "NotAnswering", "NotCreated"),
+        *("PodInitializing", "ScaledToZero", "Scheduling", "WaitingForCard", "Waking"),
+        *("Unschedulable", "NoGpuLeft"),
+    }
 )
-"""Reasons by which an engine that failed is known when the state says that its fallback stands in."""
+"""Reasons that are no news where a fallback stands in: they pass by waiting, or the scheduler tells of the pod itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,7 @@ class News:
     """PascalCase, as `kubectl get events` shows it."""
     message: str
     about: str = ""
-    """The model, or nothing for the pool as a whole."""
+    """The model or the child, or nothing for the pool as a whole."""
 
 
 def news_between(previous: PoolStatus | None, current: PoolStatus) -> Iterator[News]:
@@ -70,7 +73,8 @@ def news_between(previous: PoolStatus | None, current: PoolStatus) -> Iterator[N
 
 def _is_in_trouble(model: ModelStatus) -> bool:
     """Whether the model's own engine failed, even while its fallback stands in."""
-    return model.state is ModelState.FAILED or (model.state is ModelState.FALLBACK and model.reason in _TROUBLES)
+    fallen = model.state is ModelState.FALLBACK and model.reason not in _PASSING
+    return model.state is ModelState.FAILED or fallen
 
 
 def _alike(before: ModelStatus | None, now: ModelStatus) -> bool:

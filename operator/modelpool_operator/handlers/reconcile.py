@@ -14,10 +14,11 @@ from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.execute import execute
 from modelpool_operator.cluster.observe import observe
-from modelpool_operator.cluster.recorder import Recorder, news_between
+from modelpool_operator.cluster.recorder import News, Recorder, news_between
 from modelpool_operator.cluster.report import report
 from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.scaling import Scaling
+from modelpool_operator.planning import interference
 from modelpool_operator.planning import plan as plans
 from modelpool_operator.planning import status as statuses
 from modelpool_operator.planning.autoscaling import scaled
@@ -115,6 +116,8 @@ class Reconciler:
             gateway=self._gateway(pool.ref),
         )
         await self._report(body, previous, status)
+        for one in interference.found_in(plan, observed):
+            await self._recorder.post(body, News(reason="ChildPutBack", message=str(one), about=one.child.name))
         if done.failures:
             return Result(outcome=Outcome.INCOMPLETE, again=TRY_AGAIN)
         if plan.refusal is not None:
