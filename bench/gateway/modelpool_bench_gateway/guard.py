@@ -23,8 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from . import load, peers, scenarios, starting
-from .load import Load, Scenario
+from . import asking, load, peers, scenarios, starting
+from .asking import Scenario
+from .load import Load
 from .measuring import Cpus
 from .starting import PeerFailedError, Target
 
@@ -150,7 +151,7 @@ def stage(slow: float, say: Callable[[str], None]) -> Iterator[Callable[[int], l
 def relaying(upstream: int, cpu: int | None) -> Iterator[Target]:
     """A bare relay before an upstream on the loopback. Raises PeerFailedError."""
     module = f"{__package__}.relay"
-    words = (*load.on_cpu(cpu), sys.executable, "-m", module, f"{load.MODEL}=127.0.0.1:{upstream}")
+    words = (*load.on_cpu(cpu), sys.executable, "-m", module, f"{asking.MODEL}=127.0.0.1:{upstream}")
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

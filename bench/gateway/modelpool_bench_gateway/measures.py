@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from .load import Result
+from .asking import Result
 
 AT_REST: Final = "rest"
 """The name of what is no task: how a gateway is before anybody asks much of it."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import installing, load, measures, peers, starting
-from .load import Load, Result, Summary
+from .asking import Result, Summary
+from .load import Load
 from .peers import Peer
 from .scenarios import Task
 from .starting import PeerFailedError, Target

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from . import installing
-from .load import MODEL
+from .asking import MODEL
 
 OURS: Final = "gateway"
 DIRECT: Final = "direct"

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .load import MODEL, Scenario
+from .asking import MODEL, Scenario
 
 _PACE_MS: Final = 20.0
 _TOKENS: Final = 100

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .load import MODEL, on_cpu
+from .asking import MODEL
+from .load import on_cpu
 from .peers import Peer, Place, free_port
 
 _STARTS_WITHIN: Final = 120.0

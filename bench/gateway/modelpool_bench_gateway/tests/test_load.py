@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import pytest
 
 from .. import guard, load, scenarios
-from ..load import Load, LoadError, Scenario
+from ..asking import Scenario
+from ..load import Load, LoadError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it is written for epoll")
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from .. import goals, measures, page, picture, scenarios
-from ..load import Result, Summary
+from ..asking import Result, Summary
 
 
 def summary(p50: float) -> Summary:
