@@ -31,7 +31,7 @@ _PASSING: Final = frozenset(
         *("Unschedulable", "NoGpuLeft"),
     }
 )
-"""Reasons that are no news where a fallback stands in: they pass by waiting, or the scheduler tells of the pod itself."""
+"""Reasons that are no news where a fallback stands in: they pass by waiting, or the scheduler tells of the pod."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
