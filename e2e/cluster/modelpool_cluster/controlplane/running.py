@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import os
+import signal
 import ssl
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from . import certificates, components, kubeconfig, ports
@@ -79,6 +82,25 @@ class ControlPlane:
             raise StartError("the control plane is not running")
         command = self._command([str(self._programs[name]), *arguments])
         return self.supervisor.start(name, command, self.layout.logs / f"{name}.log")
+
+    @contextlib.contextmanager
+    def outage(self) -> Iterator[None]:
+        """Let the API server be away, killed as by a power cut, for as long as the block takes; then it serves again.
+
+        Raises StartError.
+        """
+        if self.supervisor is None or self.layout is None:
+            raise StartError("the control plane is not running")
+        os.kill(self.supervisor.pids["kube-apiserver"], signal.SIGKILL)
+        while "kube-apiserver" not in self.supervisor.exits():
+            time.sleep(0.02)
+        try:
+            yield
+        finally:
+            port = int(self.server.rpartition(":")[2])
+            self.run("kube-apiserver", components.apiserver(self.layout, port, self.site))
+            client = _Client(self.layout, self.site.address, port)
+            self._wait(client, "/readyz", time.monotonic() + _START_SECONDS)
 
     def resident_bytes(self) -> dict[str, int]:
         """Return the resident memory of each process, from /proc. Empty where there is no /proc."""
