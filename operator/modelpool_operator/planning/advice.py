@@ -84,8 +84,6 @@ def _selector(who: Patient) -> str:
 
 
 def _no_gpu(who: Patient) -> str:
-    if "claims" in who.says:
-        return "`kubectl get resourceslices` tells which cards the DRA driver offers"
     resource = who.pool.spec.gpus.resource_name
     return (
         f"Let the device plugin offer one `{resource}` for each engine that shares a card;"
@@ -146,6 +144,8 @@ def _node(who: Patient) -> str:
 
 
 def _pull(who: Patient) -> str:
+    if diagnosis.cause_of(who.says) == diagnosis.VOLUME_FULL:
+        return _volume(who)
     name = ollama.served_name(who.model) if who.model.engine is Engine.OLLAMA else None
     wanted = name or ollama.fallback_name(who.pool.spec, who.model) or who.model.name
     field = "`source`" if who.model.engine is Engine.OLLAMA else "`fallback.model`"
@@ -155,6 +155,7 @@ def _pull(who: Patient) -> str:
 Advice = Callable[[Patient], str]
 
 _NO_NODE: Final[tuple[tuple[str, Advice], ...]] = (
+    (r"cannot allocate all claims", lambda who: "`kubectl get resourceslices` tells which cards the DRA driver offers"),
     (r"unbound immediate PersistentVolumeClaims|persistentvolumeclaim .* not found", lambda who: _UNBOUND),
     (r"node\(s\) didn't match Pod's node affinity/selector", _selector),
     (r"untolerated taint", lambda who: "Add the node's taint to `tolerations`, if the pool may run there"),

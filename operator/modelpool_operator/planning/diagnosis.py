@@ -38,8 +38,6 @@ _ENGINE: Final = (
 
 _BY_WORDS: Final = tuple((cause, re.compile(words)) for cause, words in _ENGINE)
 
-_PULL: Final = tuple((cause, words) for cause, words in _BY_WORDS if cause == VOLUME_FULL)
-
 _OBJECT: Final = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _BACK_OFF: Final = re.compile(r'^Back-off pulling image ".*?": \w+: ')
 
@@ -56,14 +54,9 @@ def telling_line(text: str, cause: str) -> str | None:
     return lines[-1] if lines else None
 
 
-def cause_of_pull(text: str) -> str:
-    """Return what a failed pull of Ollama's died of."""
-    return next((cause for cause, words in _PULL if words.search(text)), PULL_FAILED)
-
-
 def cause_of_no_node(message: str) -> str:
     """Return why the scheduler finds no node: no card is left on those that fit, or something else."""
-    return NO_GPU if re.search(r"Insufficient \S*gpu|cannot allocate all claims", message) else UNSCHEDULABLE
+    return NO_GPU if re.search(r"Insufficient \S*gpu", message) else UNSCHEDULABLE
 
 
 def image_trouble(message: str) -> str:

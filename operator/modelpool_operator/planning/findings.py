@@ -58,13 +58,14 @@ def some_model_is_not_ready(sight: Sight) -> Finding | None:
         return None
     broken = [model for model in missing if model.own.state in BROKEN]
     fallen = all(model.status.state is ModelState.FALLBACK for model in missing)
-    if sight.plan.refusal is not None and not broken:
+    lines = "; ".join(_line(model) for model in missing)
+    if broken:
+        return no(_shared_reason(broken), lines)
+    if sight.plan.refusal is not None:
         reason = sight.plan.refusal.reason
-    elif broken:
-        reason = _shared_reason(broken)
-    else:
-        reason = "ServedByFallback" if fallen else "ModelsNotReady"
-    return no(reason, "; ".join(_line(model) for model in missing))
+        advice = on_refusal(reason)
+        return no(reason, f"{lines}. {advice}" if advice else lines)
+    return no("ServedByFallback" if fallen else "ModelsNotReady", lines)
 
 
 def some_name_is_taken(sight: Sight) -> Finding | None:
