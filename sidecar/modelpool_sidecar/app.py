@@ -11,18 +11,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from aiohttp import web
-
 from .protocols import origins
 from .protocols.origins import Doorman
 from .proxy.administration import Administration
 from .proxy.admission import Admission
 from .proxy.directory import Directory
+from .proxy.front import Front
 from .proxy.gateway import Gateway
 from .proxy.inference import Inference
 from .proxy.lean_upstream import LeanUpstream
 from .proxy.pages import Pages, Phase
-from .proxy.patience import PatientSite
 from .proxy.probes import PROBE_TIMEOUT, Prober
 from .proxy.sources import Source
 from .proxy.sources import access as access_to
@@ -69,17 +67,6 @@ async def gateway(settings: Settings, access: AccessLog) -> AsyncIterator[Runnin
             hostname=socket.gethostname(),
         ),
     )
-    application = web.Application(client_max_size=settings.max_body_bytes)
-    application.router.add_route("*", "/{path:.*}", door.handle)
-    application.on_response_prepare.append(_keep_to_ourselves)
-    runner = web.AppRunner(
-        application,
-        # Without this a caller that leaves goes unnoticed, and its answer is generated to the end.
-        handler_cancellation=True,
-        access_log=None,
-        shutdown_timeout=settings.shutdown_timeout,
-        keepalive_timeout=75.0,
-    )
     async with asyncio.TaskGroup() as group:
         source = _source(settings, directory)
         prober = Prober(directory, probing, everything=settings.routes_file is not None)
@@ -87,12 +74,12 @@ async def gateway(settings: Settings, access: AccessLog) -> AsyncIterator[Runnin
             group.create_task(source.run(), name="source"),
             group.create_task(prober.run(), name="prober"),
         ]
+        front = Front(door.handle, group, most_bytes=settings.max_body_bytes)
         try:
-            await runner.setup()
-            listening = [await _open(runner, listen) for listen in settings.listen]
+            listening = [await _open(front, listen) for listen in settings.listen]
             yield Running(listening=tuple(listening), directory=directory, admission=admission, phase=phase)
         finally:
-            await runner.cleanup()
+            await front.close(settings.shutdown_timeout)
             for task in tasks:
                 task.cancel()
             await upstream.close()
@@ -125,15 +112,10 @@ def _access(settings: Settings) -> Access:
     return access_to.from_kubeconfig(named)
 
 
-async def _keep_to_ourselves(_: web.Request, response: web.StreamResponse) -> None:
-    """The names and versions of our libraries are nobody's business."""
-    response.headers.popall("Server", None)
-
-
-async def _open(runner: web.AppRunner, listen: Listen) -> Listen:
-    site_socket = _bound(listen)
-    await PatientSite(runner, site_socket, backlog=1024).start()
-    host, port = site_socket.getsockname()[:2]
+async def _open(front: Front, listen: Listen) -> Listen:
+    bound = _bound(listen)
+    await front.listen(bound)
+    host, port = bound.getsockname()[:2]
     return Listen(host, port)
 
 

@@ -6,9 +6,7 @@ twice: it is no read.
 """
 
 from collections.abc import Iterable
-from urllib.parse import quote, urlencode
-
-from aiohttp import web
+from urllib.parse import parse_qsl, quote, urlencode
 
 from ..protocols import errors
 from ..protocols.errors import Reason, Refusal
@@ -31,22 +29,25 @@ class Administration:
         self._upstream = upstream
         self._opened = opened
 
-    async def serve(self, visit: Visit, call: Call) -> web.StreamResponse:
+    async def serve(self, visit: Visit, call: Call) -> None:
         """Pass one call on, or refuse it."""
         if call.admin not in self._opened:
             closed = Refusal(reason=Reason.CLOSED, detail=f"{call.admin} is closed at this gateway")
-            return await self._refuse(visit, closed)
+            self._refuse(visit, closed)
+            return
         engine = next(Engine(one.value) for one in call.upstreams)
-        source = visit.request
-        url = self._url(engine, source.query.get("model", ""), call)
+        source = visit.visitor
+        asked = parse_qsl(source.query, keep_blank_values=True)
+        url = self._url(engine, dict(reversed(asked)).get("model", ""), call)
         if isinstance(url, Refusal):
-            return await self._refuse(visit, url)
-        query = urlencode([(name, value) for name, value in source.query.items() if name != "model"])
+            self._refuse(visit, url)
+            return
+        query = urlencode([(name, value) for name, value in asked if name != "model"])
         request = UpstreamRequest(
             method=source.method,
             path=quote(call.path, safe="/:") + (f"?{query}" if query else ""),
             headers=headers.to_engine(source.headers.items(), request_id=visit.request_id),
-            body=source.content.iter_any() if source.can_read_body else None,
+            body=source.pieces(),
         )
         visit.backend = engine.value
         try:
@@ -54,13 +55,13 @@ class Administration:
         except UpstreamError as error:
             visit.error = str(error)
             failed = Refusal(reason=Reason.ENGINE_FAILED, detail=f"{_NAMES[engine]} did not answer")
-            return await self._refuse(visit, failed)
+            self._refuse(visit, failed)
+            return
         try:
-            chunks, carrier = response.chunks(), carriers.Opaque()
-            return await sending.stream(visit, response.headers, chunks, carrier, status=response.status)
+            await sending.stream(visit, response, carriers.Opaque())
         except BrokenMidStream as error:
             visit.error = str(error)
-            return await self._refuse(visit, Refusal(reason=Reason.ENGINE_FAILED, detail=f"{_NAMES[engine]} broke off"))
+            self._refuse(visit, Refusal(reason=Reason.ENGINE_FAILED, detail=f"{_NAMES[engine]} broke off"))
         finally:
             response.release()
 
@@ -81,5 +82,5 @@ class Administration:
         )
         return next(ready, nobody)
 
-    async def _refuse(self, visit: Visit, refusal: Refusal) -> web.StreamResponse:
-        return await sending.answer(visit, errors.render(refusal, visit.dialect))
+    def _refuse(self, visit: Visit, refusal: Refusal) -> None:
+        sending.answer(visit, errors.render(refusal, visit.dialect))

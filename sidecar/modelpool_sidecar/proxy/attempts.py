@@ -2,12 +2,10 @@
 
 import dataclasses
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, assert_never
-
-from aiohttp import web
 
 from ..protocols import dialect, errors
 from ..protocols.answer import OLLAMA_LINES, Answer
@@ -69,27 +67,27 @@ class Attempt:
     body: bytes
     target: Target
 
-    async def run(self, upstream: Upstream) -> web.StreamResponse:
+    async def run(self, upstream: Upstream) -> None:
         """Answer the caller. Raises AttemptFailed, and BadRequestError when the call cannot be put to this engine."""
         way = self.call.upstreams[dialect.Engine(self.target.backend.engine.value)]
         match way:
             case Native(path=path):
-                return await self._guarded(upstream, self._native_request(path), self._untouched)
+                await self._guarded(upstream, self._native_request(path), self._untouched)
             case Translated(call=translation):
-                return await self._translated(upstream, translation)
+                await self._translated(upstream, translation)
             case Unserved(message=message):
                 words = errors.render(Refusal(reason=Reason.UNSUPPORTED, detail=message), self.call.dialect)
-                return await sending.answer(self.visit, words)
+                sending.answer(self.visit, words)
             case _:
                 assert_never(way)
 
     def _native_request(self, path: str) -> UpstreamRequest:
-        query = self.visit.request.query_string
+        query = self.visit.visitor.query
         served = self.target.backend.model
         return UpstreamRequest(
             method=self.call.method,
             path=f"{path}?{query}" if query else path,
-            headers=headers.to_engine(self.visit.request.headers.items(), request_id=self.visit.request_id),
+            headers=headers.to_engine(self.visit.visitor.headers.items(), request_id=self.visit.request_id),
             body=self._named(served),
         )
 
@@ -99,7 +97,7 @@ class Attempt:
             return self.body
         return replace_model(self.body, served)
 
-    async def _translated(self, upstream: Upstream, translation: Translation) -> web.StreamResponse:
+    async def _translated(self, upstream: Upstream, translation: Translation) -> None:
         backend = Backend(
             model=self.target.backend.model,
             context_length=self.target.model.entry.context_length,
@@ -107,26 +105,27 @@ class Attempt:
         )
         made = translate(translation, self.body, backend, epoch_ns=self.visit.epoch_ns)
         if isinstance(made, Answer):
-            return await sending.answer(self.visit, made)
+            sending.answer(self.visit, made)
+            return
         self.visit.warnings = made.warnings
         request = UpstreamRequest(
             method="POST",
             path=made.path,
-            headers=headers.to_engine(self.visit.request.headers.items(), request_id=self.visit.request_id, json=True),
+            headers=headers.to_engine(self.visit.visitor.headers.items(), request_id=self.visit.request_id, json=True),
             body=made.body,
         )
         timings = Timings(
             epoch_ns=self.visit.epoch_ns, started_ns=self.visit.started_ns, dispatched_ns=time.monotonic_ns()
         )
         reply = made.open(timings)
-        return await self._guarded(upstream, request, lambda response: self._converted(response, made, reply))
+        await self._guarded(upstream, request, lambda response: self._converted(response, made, reply))
 
     async def _guarded(
         self,
         upstream: Upstream,
         request: UpstreamRequest,
-        answer: Callable[[UpstreamResponse], Awaitable[web.StreamResponse]],
-    ) -> web.StreamResponse:
+        answer: Callable[[UpstreamResponse], Awaitable[None]],
+    ) -> None:
         """Send, and answer with what comes; every way in which nothing comes is an AttemptFailed."""
         try:
             response = await upstream.open(self.target.endpoint.url, request)
@@ -135,7 +134,7 @@ class Attempt:
         except ClosedBeforeFirstByte as error:
             raise AttemptFailed(Failure.CLOSED, str(error)) from error
         try:
-            return await answer(response)
+            await answer(response)
         except BrokenMidStream as error:
             raise AttemptFailed(Failure.CLOSED, str(error)) from error
         except EngineError as error:
@@ -144,42 +143,39 @@ class Attempt:
         finally:
             response.release()
 
-    async def _untouched(self, response: UpstreamResponse) -> web.StreamResponse:
+    async def _untouched(self, response: UpstreamResponse) -> None:
         """The engine speaks the caller's dialect."""
         kind = (headers.first(response.headers, "Content-Type") or "").partition(";")[0].strip().lower()
-        chunks = response.chunks()
         speaks_lines = self.call.dialect is dialect.Dialect.OLLAMA
         if response.status == 200 and kind == (_LINES if speaks_lines else _EVENTS):
             carrier = carriers.Untouched(self.call.dialect, self._naming)
             # Ollama's clients read the error line, and the API ends such a stream properly; of events nobody must.
-            return await sending.stream(self.visit, response.headers, chunks, carrier, cut_off=not speaks_lines)
-        begun, ended = await _spooled(chunks)
-        if not ended:
-            rest = _joined(begun, chunks)
-            return await sending.stream(self.visit, response.headers, rest, carriers.Opaque(), status=response.status)
+            await sending.stream(self.visit, response, carrier, cut_off=not speaks_lines)
+            return
+        begun = await response.read(SPOOL_BYTES)
+        if not response.whole:
+            await sending.stream(self.visit, response, carriers.Opaque(), begun=begun)
+            return
         self._check_status(response.status, Whole(status=response.status, headers=response.headers, body=begun))
         body = carriers.whole(begun, self._naming) if response.status == 200 else begun
-        return await sending.whole(
+        sending.whole(
             self.visit, Whole(status=response.status, headers=_with_retry(response.status, response.headers), body=body)
         )
 
-    async def _converted(self, response: UpstreamResponse, made: Exchange, reply: Reply) -> web.StreamResponse:
+    async def _converted(self, response: UpstreamResponse, made: Exchange, reply: Reply) -> None:
         """vLLM answers an Ollama caller."""
-        chunks = response.chunks()
         if response.status != 200:
-            body, _ = await _spooled(chunks)
-            words = _whole(reply.refused(response.status, body))
+            words = _whole(reply.refused(response.status, await response.read(SPOOL_BYTES)))
             self._check_status(response.status, words)
-            return await sending.whole(
-                self.visit, dataclasses.replace(words, headers=_with_retry(words.status, words.headers))
-            )
+            sending.whole(self.visit, dataclasses.replace(words, headers=_with_retry(words.status, words.headers)))
+            return
         carrier = carriers.Converted(reply, time.monotonic_ns)
         if made.stream:
             told = [("Content-Type", OLLAMA_LINES)]
-            return await sending.stream(self.visit, told, chunks, carrier, cut_off=False)
-        async for chunk in chunks:
-            carrier.feed(chunk)
-        return await sending.answer(self.visit, reply.answer(time.monotonic_ns()))
+            await sending.stream(self.visit, response, carrier, told=told, cut_off=False)
+            return
+        await response.pour(carrier.take)
+        sending.answer(self.visit, reply.answer(time.monotonic_ns()))
 
     def _check_status(self, status: int, answer: Whole) -> None:
         """Whether another engine should be asked instead of passing this answer on."""
@@ -204,21 +200,3 @@ def _with_retry(status: int, given: Headers) -> Headers:
     if status != 503 or headers.first(given, "Retry-After") is not None:
         return given
     return [*given, ("Retry-After", _ENGINE_BUSY_S)]
-
-
-async def _spooled(chunks: AsyncIterator[bytes]) -> tuple[bytes, bool]:
-    """The body up to the spool's size, and whether that is all of it."""
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in chunks:
-        parts.append(chunk)
-        size += len(chunk)
-        if size > SPOOL_BYTES:
-            return b"".join(parts), False
-    return b"".join(parts), True
-
-
-async def _joined(begun: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield begun
-    async for chunk in rest:
-        yield chunk

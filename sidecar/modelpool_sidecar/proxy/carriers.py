@@ -97,6 +97,10 @@ class Converted:
         """See `Carrier`."""
         return self._reply.feed(chunk, self._now_ns())
 
+    def take(self, chunk: bytes) -> None:
+        """The same for a caller that wants one document, which the reply keeps."""
+        self._reply.feed(chunk, self._now_ns())
+
     def close(self) -> bytes:
         """See `Carrier`."""
         return self._reply.close(self._now_ns())

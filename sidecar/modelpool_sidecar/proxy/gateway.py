@@ -8,8 +8,6 @@ import dataclasses
 import logging
 import time
 
-from aiohttp import web
-
 from ..protocols import errors, paths, requests
 from ..protocols.answer import Answer
 from ..protocols.dialect import Dialect, Operation
@@ -25,6 +23,7 @@ from .directory import Directory
 from .inference import Inference
 from .pages import Pages
 from .visit import Visit
+from .visitor import TooLargeError, Visitor
 
 _GONE = 499
 """The caller left before the answer was whole: never sent, only counted."""
@@ -54,18 +53,19 @@ class Gateway:
         self._access = access
         self._doorman = doorman
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, visitor: Visitor) -> None:
         """Answer one request."""
-        if request.method in ("GET", "HEAD") and (page := self._pages.find(request.path)) is not None:
-            return web.Response(status=page.status, body=page.body, headers={"Content-Type": page.content_type})
+        if visitor.method in ("GET", "HEAD") and (page := self._pages.find(visitor.path)) is not None:
+            visitor.back.whole(page.status, [("Content-Type", page.content_type)], page.body)
+            return
         visiting = Visit(
-            request=request,
-            request_id=visit.request_id(request.headers.get(headers.REQUEST_ID)),
-            dialect=paths.dialect_of(request.path),
-            caller=caller_of(request.headers),
+            visitor=visitor,
+            request_id=visit.request_id(visitor.headers.get(headers.REQUEST_ID)),
+            dialect=paths.dialect_of(visitor.path),
+            caller=caller_of(visitor.headers),
         )
         try:
-            return await self._answer(visiting)
+            await self._answer(visiting)
         except (asyncio.CancelledError, ConnectionError):
             visiting.status, visiting.error = _GONE, visiting.error or "the caller left"
             raise
@@ -74,52 +74,53 @@ class Gateway:
             if visiting.first_byte_ns is not None:
                 raise
             visiting.error = type(error).__name__
-            return await self._refuse(visiting, Refusal(reason=Reason.INTERNAL, detail="internal error"))
+            self._refuse(visiting, Refusal(reason=Reason.INTERNAL, detail="internal error"))
         finally:
             self._leave(visiting)
 
-    async def _answer(self, visiting: Visit) -> web.StreamResponse:
-        headers_in = visiting.request.headers
-        let_in = self._doorman.check(visiting.request.method, headers_in)
+    async def _answer(self, visiting: Visit) -> None:
+        headers_in = visiting.visitor.headers
+        let_in = self._doorman.check(visiting.visitor.method, headers_in)
         if isinstance(let_in, Answer):
-            return await sending.answer(visiting, let_in)
+            sending.answer(visiting, let_in)
+            return
         visiting.cors = let_in
         try:
-            match paths.resolve(visiting.request.method, visiting.request.path):
+            match paths.resolve(visiting.visitor.method, visiting.visitor.path):
                 case Refusal() as refusal:
-                    pass
+                    self._refuse(visiting, refusal)
                 case Call(kind=Kind.CATALOG, dialect=Dialect.OPENAI) as call if paths.ANTHROPIC_HEADER in headers_in:
-                    return await self._call(visiting, dataclasses.replace(call, dialect=Dialect.ANTHROPIC))
+                    await self._call(visiting, dataclasses.replace(call, dialect=Dialect.ANTHROPIC))
                 case call:
-                    return await self._call(visiting, call)
+                    await self._call(visiting, call)
         except BadRequestError as error:
-            refusal = Refusal.of(error)
-        except web.HTTPRequestEntityTooLarge as error:
-            refusal = Refusal(reason=Reason.TOO_LARGE, detail=error.text or "the request body is too large")
-        return await self._refuse(visiting, refusal)
+            self._refuse(visiting, Refusal.of(error))
+        except TooLargeError as error:
+            self._refuse(visiting, Refusal(reason=Reason.TOO_LARGE, detail=str(error)))
 
-    async def _call(self, visiting: Visit, call: Call) -> web.StreamResponse:
+    async def _call(self, visiting: Visit, call: Call) -> None:
         visiting.dialect = call.dialect
         match call.kind:
             case Kind.INFERENCE:
-                return await self._inference.serve(visiting, call, await visiting.request.read())
+                await self._inference.serve(visiting, call, await visiting.visitor.read())
             case Kind.ADMIN:
-                return await self._administration.serve(visiting, call)
+                await self._administration.serve(visiting, call)
             case Kind.CATALOG:
-                return await self._catalogue(visiting, call)
+                await self._catalogue(visiting, call)
 
-    async def _catalogue(self, visiting: Visit, call: Call) -> web.StreamResponse:
+    async def _catalogue(self, visiting: Visit, call: Call) -> None:
         asked = call.argument
         if call.operation is Operation.SHOW_MODEL and call.dialect is Dialect.OLLAMA:
-            asked = requests.read_head(await visiting.request.read(), call.dialect, call.operation).model
+            asked = requests.read_head(await visiting.visitor.read(), call.dialect, call.operation).model
         told = catalogue.told(call, self._directory.table, asked, epoch_ns=visiting.epoch_ns)
         if isinstance(told, Refusal):
-            return await self._refuse(visiting, told)
-        return await sending.answer(visiting, told)
+            self._refuse(visiting, told)
+        else:
+            sending.answer(visiting, told)
 
-    async def _refuse(self, visiting: Visit, refusal: Refusal) -> web.StreamResponse:
+    def _refuse(self, visiting: Visit, refusal: Refusal) -> None:
         visiting.error = visiting.error or refusal.detail or refusal.reason.value[1]
-        return await sending.answer(visiting, errors.render(refusal, visiting.dialect))
+        sending.answer(visiting, errors.render(refusal, visiting.dialect))
 
     def _leave(self, visiting: Visit) -> None:
         labels = (visiting.pool, visiting.model, visiting.backend)

@@ -56,6 +56,16 @@ def to_caller(headers: Headers, added: Mapping[str, str]) -> list[tuple[str, str
     return kept
 
 
+def as_bytes(first_line: str, pairs: Iterable[tuple[str, str]]) -> bytes:
+    """A message's head on the wire. Raises ValueError when something would break out of its line."""
+    lines = [first_line, *[f"{name}: {value}" for name, value in pairs]]
+    text = "\r\n".join(lines)
+    ends = len(lines) - 1
+    if text.count("\n") != ends or text.count("\r") != ends or "\0" in text:
+        raise ValueError("a header or the first line holds a line's end")
+    return f"{text}\r\n\r\n".encode("utf-8", "surrogateescape")
+
+
 def warning(sentences: Iterable[str]) -> str:
     """What was knowingly not passed on, as one header's value: printable, and no longer than a header should be."""
     text = "; ".join(sentences)

@@ -8,8 +8,6 @@ import dataclasses
 import time
 from collections.abc import Mapping
 
-from aiohttp import web
-
 from ..protocols import dialect, errors, requests
 from ..protocols.paths import Call, Unserved
 from ..protocols.requests import RequestHead
@@ -33,7 +31,7 @@ class Inference:
         self._upstream = upstream
         self._metrics = metrics
 
-    async def serve(self, visit: Visit, call: Call, body: bytes) -> web.StreamResponse:
+    async def serve(self, visit: Visit, call: Call, body: bytes) -> None:
         """Answer one call. Raises BadRequestError for what the caller did wrong."""
         head = requests.read_head(body, call.dialect, call.operation)
         wanted = Wanted(
@@ -51,14 +49,16 @@ class Inference:
                     self._aimed(visit, target)
                     attempt = Attempt(visit=visit, call=call, head=head, body=body, target=target)
                     try:
-                        return await attempt.run(self._upstream)
+                        await attempt.run(self._upstream)
+                        return
                     except AttemptFailed as failure:
                         failed = failure
                         self._learn(target, failure)
                         wanted = dataclasses.replace(wanted, tried=wanted.tried | {target.endpoint.url})
             except Refused as refused:
                 visit.queue_ns += time.monotonic_ns() - asked_ns
-                return await self._refuse(visit, call, head.model, refused, failed)
+                self._refuse(visit, call, head.model, refused, failed)
+                return
 
     def _aimed(self, visit: Visit, target: Target) -> None:
         visit.aim(target)
@@ -82,18 +82,17 @@ class Inference:
                 # The engine runs and answers; whether the next request fares better is for that request to find out.
                 pass
 
-    async def _refuse(
-        self, visit: Visit, call: Call, asked: str, refused: Refused, failed: AttemptFailed | None
-    ) -> web.StreamResponse:
+    def _refuse(self, visit: Visit, call: Call, asked: str, refused: Refused, failed: AttemptFailed | None) -> None:
         """Nobody is left: the last engine's own words when it had some, else ours."""
         if refused.refusal.model is not None:
             visit.model, visit.pool = refused.refusal.model.name, str(refused.refusal.model.pool.ref)
         if failed is not None and failed.answer is not None:
             visit.error = str(failed)
-            return await sending.whole(visit, failed.answer)
+            sending.whole(visit, failed.answer)
+            return
         visit.backend = visit.route = ""
         visit.error = str(failed or refused)
-        return await sending.answer(visit, errors.render(refusals.worded(refused.refusal, asked, call), call.dialect))
+        sending.answer(visit, errors.render(refusals.worded(refused.refusal, asked, call), call.dialect))
 
 
 def _needs(head: RequestHead, call: Call) -> frozenset[str]:

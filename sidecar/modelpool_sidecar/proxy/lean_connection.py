@@ -1,11 +1,11 @@
 """One connection to an engine, and the answer that is coming over it.
 
 The body goes to its reader's function as soon as it is here (`pour`), without a task in between, or is held, within
-bounds, until somebody reads (`chunks`). Knows no pool and no second try; `lean_upstream` owns both.
+bounds, until somebody reads (`read`). Knows no pool and no second try; `lean_upstream` owns both.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, Callable
 from typing import Final, Protocol, cast
 
 from . import lean_request
@@ -25,7 +25,6 @@ class Owner(Protocol):
     """Who keeps connections between answers: told when one can be used again, and when one is closed."""
 
     def returned(self, connection: "Connection") -> None: ...  # noqa: D102
-
     def gone(self, connection: "Connection") -> None: ...  # noqa: D102
 
 
@@ -103,19 +102,25 @@ class Connection(asyncio.Protocol):
 
     # What the reader of an answer does: `upstream.UpstreamResponse`.
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    @property
+    def whole(self) -> bool:
         """See `upstream.UpstreamResponse`."""
+        return self._answer.ended
+
+    async def read(self, limit: int) -> bytes:
+        """See `upstream.UpstreamResponse`."""
+        parts: list[bytes] = []
+        size = 0
         while True:
             if self._answer.parts:
-                data = self._answer.taken()
+                parts.append(self._answer.taken())
+                size += len(parts[-1])
                 self.resume()
-                yield data
-            elif self._answer.ended:
-                return
-            elif self._error is not None:
+            if self._answer.ended or size > limit:
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+            if self._error is not None:
                 raise BrokenMidStream(told(self._error)) from self._error
-            else:
-                await self._wait()
+            await self._wait()
 
     async def pour(self, take: Callable[[bytes], None]) -> None:
         """See `upstream.UpstreamResponse`."""
@@ -150,8 +155,8 @@ class Connection(asyncio.Protocol):
         """See `upstream.UpstreamResponse`."""
         if not self._busy:
             return
-        whole = self._answer.ended and self._error is None and not self._cut_short
-        if whole and self._answer.lasting and not self.lost and not self._transport.get_write_buffer_size():
+        whole = self._answer.ended and self._error is None and not self._cut_short and not self.lost
+        if whole and self._answer.lasting and not self._transport.get_write_buffer_size():
             self._busy = False
             self.resume()
             self._owner.returned(self)
@@ -163,8 +168,6 @@ class Connection(asyncio.Protocol):
         self._busy = False
         if not self.lost:
             self._transport.abort()
-
-    # What the event loop says: asyncio.Protocol.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
@@ -195,9 +198,6 @@ class Connection(asyncio.Protocol):
             self._fail(malformed)
         elif self._take is None or answer.ended:
             self._wake()
-
-    def eof_received(self) -> None:
-        """See asyncio.Protocol. The transport closes itself."""
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol."""

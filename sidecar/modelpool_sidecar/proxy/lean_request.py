@@ -6,6 +6,7 @@
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from . import headers
 from .upstream import UpstreamRequest
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
@@ -43,19 +44,16 @@ def head(base: Base, request: UpstreamRequest) -> bytes:
 
     Raises ValueError when a header or the path would break out of its line.
     """
-    lines = [f"{request.method} {base.prefix}{request.path} HTTP/1.1", f"Host: {base.host_header}"]
-    lines += [f"{name}: {value}" for name, value in request.headers]
+    if " " in request.path:
+        raise ValueError("a space in the path is its line's end")
+    pairs = [("Host", base.host_header), *request.headers]
     if isinstance(request.body, bytes):
-        lines.append(f"Content-Length: {len(request.body)}")
+        pairs.append(("Content-Length", str(len(request.body))))
     elif request.body is not None:
-        lines.append("Transfer-Encoding: chunked")
+        pairs.append(("Transfer-Encoding", "chunked"))
     elif request.method not in ("GET", "HEAD"):
-        lines.append("Content-Length: 0")
-    text = "\r\n".join(lines)
-    ends = len(lines) - 1
-    if text.count("\n") != ends or text.count("\r") != ends or "\0" in text or " " in request.path:
-        raise ValueError("a header or the path holds a line's end")
-    return f"{text}\r\n\r\n".encode("utf-8", "surrogateescape")
+        pairs.append(("Content-Length", "0"))
+    return headers.as_bytes(f"{request.method} {base.prefix}{request.path} HTTP/1.1", pairs)
 
 
 def chunk(data: bytes) -> bytes:

@@ -27,6 +27,9 @@ PROBE_TIMEOUT: Final = 2.0
 SILENCES: Final = 3
 """Probes without an answer in a row before an engine that was alive counts as dead."""
 
+_TAGS_BYTES: Final = 16 * 1024 * 1024
+"""The longest list of models that is read."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Subject:
@@ -138,7 +141,7 @@ class Prober:
     async def _get(self, url: str, path: str) -> tuple[int, bytes]:
         response: UpstreamResponse = await self._upstream.open(url, UpstreamRequest(method="GET", path=path))
         try:
-            return response.status, b"".join([chunk async for chunk in response.chunks()])
+            return response.status, await response.read(_TAGS_BYTES)
         finally:
             response.release()
 

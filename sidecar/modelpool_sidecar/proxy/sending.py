@@ -1,17 +1,12 @@
 """Answers on their way to the caller. Nothing is sent before there is something to send: so long, others may try."""
 
-import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
-
-from aiohttp import web
-from multidict import CIMultiDict
 
 from ..protocols.answer import Answer
 from . import headers
 from .carriers import Carrier
-from .upstream import BrokenMidStream, Headers
+from .upstream import BrokenMidStream, Headers, UpstreamResponse
 from .visit import Visit
 
 _STREAM_HEADERS: Final = {"X-Accel-Buffering": "no"}
@@ -26,9 +21,9 @@ class Whole:
     body: bytes
 
 
-async def answer(visit: Visit, ours: Answer) -> web.StreamResponse:
+def answer(visit: Visit, ours: Answer) -> None:
     """Send what the gateway itself says."""
-    return await whole(visit, Whole(status=ours.status, headers=described(ours), body=ours.body))
+    whole(visit, Whole(status=ours.status, headers=described(ours), body=ours.body))
 
 
 def described(ours: Answer) -> list[tuple[str, str]]:
@@ -37,58 +32,61 @@ def described(ours: Answer) -> list[tuple[str, str]]:
     return [*kind, *ours.headers]
 
 
-async def whole(visit: Visit, given: Whole) -> web.StreamResponse:
+def whole(visit: Visit, given: Whole) -> None:
     """Send a complete answer with its length."""
-    told = CIMultiDict(headers.to_caller(given.headers, visit.headers()))
-    response = web.Response(status=given.status, headers=told, body=given.body)
     visit.status, visit.sent = given.status, len(given.body)
     visit.began()
-    await response.prepare(visit.request)
-    await response.write_eof()
-    return response
+    visit.visitor.back.whole(given.status, headers.to_caller(given.headers, visit.headers()), given.body)
 
 
 async def stream(
     visit: Visit,
-    given: Headers,
-    chunks: AsyncIterator[bytes],
+    response: UpstreamResponse,
     carrier: Carrier,
     *,
-    status: int = 200,
+    told: Headers | None = None,
+    begun: bytes = b"",
     cut_off: bool = True,
-) -> web.StreamResponse:
+) -> None:
     """Send a stream as it comes. Raises EngineError or BrokenMidStream only while nothing has been sent.
 
-    `cut_off`: a broken stream ends without a proper end of the body, for callers that read no error events.
+    `told`: headers in place of the engine's own. `begun`: what of the body has been read already. `cut_off`: a broken
+    stream ends without a proper end of the body, for callers that read no error events.
     """
-    response = web.StreamResponse(
-        status=status, headers=CIMultiDict(headers.to_caller(given, {**visit.headers(), **_STREAM_HEADERS}))
-    )
-    broken = False
-    try:
-        async for chunk in chunks:
-            if data := carrier.feed(chunk):
-                await _write(visit, response, data)
-        data = carrier.close()
-    except BrokenMidStream as error:
-        visit.error, broken = str(error), True
-        data = carrier.cut()
-    if data:
-        await _write(visit, response, data)
-    if not response.prepared:
-        await response.prepare(visit.request)
-    if (broken or carrier.failed) and cut_off and visit.request.transport is not None:
-        visit.request.transport.close()
-        return response
-    with contextlib.suppress(ConnectionError):
-        await response.write_eof()
-    return response
+    back = visit.visitor.back
 
-
-async def _write(visit: Visit, response: web.StreamResponse, data: bytes) -> None:
-    if not response.prepared:
+    def begin() -> None:
+        given = response.headers if told is None else told
         visit.status = response.status
         visit.began()
-        await response.prepare(visit.request)
-    visit.sent += len(data)
-    await response.write(data)
+        back.begin(response.status, headers.to_caller(given, {**visit.headers(), **_STREAM_HEADERS}))
+
+    def send(data: bytes) -> None:
+        if data:
+            if not back.begun:
+                begin()
+            visit.sent += len(data)
+            back.write(data)
+
+    def take(chunk: bytes) -> None:
+        send(carrier.feed(chunk))
+
+    broken = False
+    back.draws_from(response)
+    try:
+        if begun:
+            take(begun)
+        await response.pour(take)
+        rest = carrier.close()
+    except BrokenMidStream as error:
+        visit.error, broken = str(error), True
+        rest = carrier.cut()
+    finally:
+        back.draws_from(None)
+    send(rest)
+    if not back.begun:
+        begin()
+    if (broken or carrier.failed) and cut_off:
+        back.cut_off()
+    else:
+        back.end()

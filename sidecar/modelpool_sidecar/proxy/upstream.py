@@ -8,7 +8,7 @@
 Knows no routing, no dialect, and no HTTP library.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,14 +55,22 @@ class UpstreamResponse(Protocol):
         """All headers in order, repeated ones repeated."""
         ...
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives, undecoded, never empty pieces. Raises BrokenMidStream."""
+    async def read(self, limit: int) -> bytes:
+        """The body when it is whole, or what has come of it when that is more than `limit` bytes: see `whole`.
+
+        Raises BrokenMidStream.
+        """
+        ...
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the body has come."""
         ...
 
     async def pour(self, take: Callable[[bytes], None]) -> None:
         """Give the body to `take`, piece by piece, in the moment it arrives, and return at its end.
 
-        Raises BrokenMidStream, and what `take` raises. Instead of `chunks`, not beside it.
+        Raises BrokenMidStream, and what `take` raises.
         """
         ...
 

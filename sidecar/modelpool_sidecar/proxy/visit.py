@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from aiohttp import web
-
 from ..protocols.dialect import Dialect
 from ..routing.choose import Target
 from ..telemetry.logs import AccessRecord
 from ..telemetry.metrics import UNKNOWN
 from . import headers
+from .visitor import Visitor
 
 _LONGEST_ID: Final = 200
 
@@ -21,7 +20,7 @@ _LONGEST_ID: Final = 200
 class Visit:
     """What is known of a request so far. Mutable: the handlers fill it in."""
 
-    request: web.Request
+    visitor: Visitor
     request_id: str
     dialect: Dialect
     caller: str
@@ -72,8 +71,8 @@ class Visit:
         first = self.first_byte_ns
         return AccessRecord(
             request_id=self.request_id,
-            method=self.request.method,
-            path=self.request.path,
+            method=self.visitor.method,
+            path=self.visitor.path,
             dialect=self.dialect.value,
             model=self.model,
             pool=self.pool,

@@ -10,6 +10,12 @@ _ANSWERS = (
     b"\x05HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\nX: 1\r\n\r\n",
     b"\x09HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 404 No\r\nConnection: close\r\n\r\nhello",
 )
+_REQUESTS = (
+    b"\x03POST /api/chat?a=%20 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"\x08POST /v1/messages HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}",
+    b"\x20HEAD /v1/models HTTP/1.0\r\n\r\n",
+    b"\x01POST /api/chat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+)
 _DURATIONS = (b"5m", b"-1h2m3.5s", b"0", "1µs<\u2028>".encode())
 
 
@@ -17,6 +23,9 @@ def seeds(target: str) -> Iterator[bytes]:
     """Inputs for a target."""
     if target == "paths_and_headers":
         yield from _PATHS
+        return
+    if target == "caller_requests":
+        yield from _REQUESTS
         return
     if target == "engine_answer":
         yield from _ANSWERS

@@ -19,7 +19,7 @@ from modelpool_sidecar.protocols.rewriting import replace_model
 from modelpool_sidecar.protocols.translation import Backend, Exchange, Timings, Translation, translate
 from modelpool_sidecar.proxy.carriers import Naming, Untouched, whole
 
-from .framing import engine_answer
+from .framing import caller_requests, engine_answer
 
 _LIMIT: Final = 1 << 16
 _BACKEND: Final = Backend(model="served", context_length=4096)
@@ -199,5 +199,6 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
         paths_and_headers,
         durations_and_escapes,
         engine_answer,
+        caller_requests,
     )
 }

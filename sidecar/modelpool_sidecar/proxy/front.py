@@ -1,0 +1,93 @@
+"""The front door: the listening sockets, and the connections that came in by them.
+
+Every connection has one task for all its requests, owned by the gateway's task group. Closing waits for the answers
+that are being given, within a limit.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from .aside import Aside
+from .front_connection import HEAD_SECONDS, CallerConnection
+from .visitor import Visitor
+from .way_back import Clock
+
+_BACKLOG: Final = 1024
+_log = logging.getLogger(__name__)
+
+
+class Front:
+    """Lets callers in. Implements `front_connection.House`."""
+
+    def __init__(
+        self, answer: Callable[[Visitor], Awaitable[None]], group: asyncio.TaskGroup, *, most_bytes: int
+    ) -> None:
+        """`answer` answers one request; `group` owns the connections' tasks; `most_bytes` is the largest body."""
+        self.clock = Clock()
+        self.most_bytes = most_bytes
+        self.head_seconds = HEAD_SECONDS
+        self._answer = answer
+        self._group = group
+        self._aside = Aside(self.answer, self.clock, most_bytes=most_bytes)
+        self._servers: list[asyncio.Server] = []
+        self._connections: set[CallerConnection] = set()
+        self._emptied: asyncio.Future[None] | None = None
+
+    async def listen(self, bound: socket.socket) -> None:
+        """Accept connections on a socket."""
+        loop = asyncio.get_running_loop()
+        self._servers.append(await loop.create_server(self._connection, sock=bound, backlog=_BACKLOG))
+
+    async def close(self, timeout: float) -> None:
+        """Accept no more, give running answers so many seconds, then cut off what is left."""
+        for server in self._servers:
+            server.close()
+        async with asyncio.TaskGroup() as closing:
+            closing.create_task(self._aside.close(timeout), name="close what was lent to aiohttp")
+            closing.create_task(self._empty(timeout), name="close the front door's connections")
+
+    # What connections need: `front_connection.House`.
+
+    def attend(self, connection: CallerConnection) -> asyncio.Task[None]:
+        """See `front_connection.House`."""
+        return self._group.create_task(connection.serve(), name="caller")
+
+    async def answer(self, visitor: Visitor) -> None:
+        """See `front_connection.House`."""
+        try:
+            await self._answer(visitor)
+        except ConnectionError:
+            visitor.back.cut_off()
+        except Exception:
+            _log.exception("Could not end an answer")
+            visitor.back.cut_off()
+
+    def lend(self) -> asyncio.Protocol:
+        """See `front_connection.House`."""
+        return self._aside.protocol()
+
+    def left(self, connection: CallerConnection) -> None:
+        """See `front_connection.House`."""
+        self._connections.discard(connection)
+        if self._emptied is not None and not self._connections and not self._emptied.done():
+            self._emptied.set_result(None)
+
+    def _connection(self) -> CallerConnection:
+        made = CallerConnection(self)
+        self._connections.add(made)
+        return made
+
+    async def _empty(self, timeout: float) -> None:
+        for connection in list(self._connections):
+            connection.leave()
+        if self._connections:
+            self._emptied = asyncio.get_running_loop().create_future()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._emptied
+        for connection in list(self._connections):
+            connection.abort()

@@ -1,0 +1,149 @@
+"""The way of one answer back to its caller: HTTP/1.1 as bytes, written where the caller's connection is.
+
+Both doors use it, so an answer is the same whichever a request came through. Everything here is one step: nothing
+waits, a caller that reads slowly holds back the engine instead (`Line.draws_from`).
+"""
+
+import time
+from email.utils import formatdate
+from functools import cache
+from http import HTTPStatus
+from typing import Final, Protocol
+
+from . import headers
+from .upstream import Headers
+
+_BODILESS: Final = frozenset({204, 304})
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+_JOINED_BYTES: Final = 64 * 1024
+
+
+class Source(Protocol):
+    """What an answer is drawn from."""
+
+    def pause(self) -> None: ...  # noqa: D102
+
+    def resume(self) -> None: ...  # noqa: D102
+
+
+class Line(Protocol):
+    """A caller's connection."""
+
+    def write(self, *data: bytes) -> None:
+        """Send, or forget it when the caller has left."""
+        ...
+
+    def draws_from(self, source: Source | None) -> None:
+        """Pause this source while the caller has not read what was sent."""
+        ...
+
+    def close(self) -> None:
+        """Close when all is sent."""
+        ...
+
+    @property
+    def closing(self) -> bool:
+        """Whether it carries no further request."""
+        ...
+
+
+class Clock:
+    """The Date header, made once per second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._text = ""
+
+    def date(self) -> str:
+        """Now, as HTTP writes it."""
+        second = int(time.time())
+        if second != self._second:
+            self._second, self._text = second, formatdate(second, usegmt=True)
+        return self._text
+
+
+class WayBack:
+    """Carries one answer: `whole`, or `begin`, `write` and `end`, or `cut_off` where it broke."""
+
+    def __init__(self, line: Line, clock: Clock, *, old: bool, bodiless: bool, lasting: bool) -> None:
+        """`old`: the caller speaks HTTP/1.0. `bodiless`: it asked with HEAD. `lasting`: it wants to ask again."""
+        self._line = line
+        self._clock = clock
+        self._old = old
+        self._bodiless = bodiless
+        self._chunked = False
+        self._head = b""
+        self.lasting = lasting
+        self.begun = False
+
+    def whole(self, status: int, given: Headers, body: bytes) -> None:
+        """Send a complete answer."""
+        framing = None if status in _BODILESS else ("Content-Length", str(len(body)))
+        head = self._begin(status, given, framing)
+        if self._bodiless or status in _BODILESS:
+            self._line.write(head)
+        elif len(body) > _JOINED_BYTES:
+            self._line.write(head, body)
+        else:
+            self._line.write(head + body)
+        self._leave()
+
+    def begin(self, status: int, given: Headers) -> None:
+        """Begin an answer of unknown length. Its head goes out with the first piece, or at the end."""
+        self._bodiless = self._bodiless or status in _BODILESS
+        self._chunked = not self._old and not self._bodiless
+        if not self._chunked and not self._bodiless:
+            self.lasting = False  # its end is the connection's end
+        self._head = self._begin(status, given, ("Transfer-Encoding", "chunked") if self._chunked else None)
+
+    def write(self, data: bytes) -> None:
+        """Send a piece that is not empty."""
+        if self._chunked:
+            data = b"%b%x\r\n%b\r\n" % (self._head, len(data), data)
+        else:
+            data = self._head if self._bodiless else self._head + data
+        self._head = b""
+        self._line.write(data)
+
+    def end(self) -> None:
+        """All was sent."""
+        last = self._head + _LAST_CHUNK if self._chunked else self._head
+        if last:
+            self._line.write(last)
+        self._leave()
+
+    def cut_off(self) -> None:
+        """Leave the answer without a proper end, so that the caller sees that it broke."""
+        if self._head:
+            self._line.write(self._head)
+        self.lasting = False
+        self._line.close()
+
+    def draws_from(self, source: Source | None) -> None:
+        """See `Line`."""
+        self._line.draws_from(source)
+
+    def _begin(self, status: int, given: Headers, framing: tuple[str, str] | None) -> bytes:
+        self.begun = True
+        self.lasting = self.lasting and not self._line.closing
+        pairs = [*given, ("Date", self._clock.date())]
+        if framing is not None:
+            pairs.append(framing)
+        if self.lasting and self._old:
+            pairs.append(("Connection", "keep-alive"))
+        elif not self.lasting and not self._old:
+            pairs.append(("Connection", "close"))
+        return headers.as_bytes(_status_line(status, self._old), pairs)
+
+    def _leave(self) -> None:
+        if not self.lasting:
+            self._line.close()
+
+
+@cache
+def _status_line(status: int, old: bool) -> str:
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = ""
+    return f"HTTP/1.{0 if old else 1} {status} {phrase}"

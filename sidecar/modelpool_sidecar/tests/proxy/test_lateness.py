@@ -1,0 +1,153 @@
+"""Callers that are slow to say what they want, at a real socket."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from modelpool_sidecar.proxy.front import Front
+from modelpool_sidecar.proxy.visitor import Visitor
+
+
+async def told(visitor: Visitor) -> None:
+    text = f"{visitor.method} {visitor.path} {(await visitor.read()).decode()}\n"
+    visitor.back.whole(200, [("Content-Type", "text/plain")], text.encode())
+
+
+@asynccontextmanager
+async def server(head_seconds: float) -> AsyncIterator[int]:
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.setblocking(False)
+    async with asyncio.TaskGroup() as group:
+        front = Front(told, group, most_bytes=1000)
+        front.head_seconds = head_seconds
+        await front.listen(listener)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            await front.close(5)
+
+
+async def talk(port: int, *pieces: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for piece in pieces:
+        writer.write(piece)
+        await writer.drain()
+    async with asyncio.timeout(20):
+        answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+REQUEST = b"POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
+OLD = REQUEST.replace(b"1.1", b"1.0")
+IN_CHUNKS = REQUEST.replace(b"Content-Length: 2", b"Transfer-Encoding: chunked")[:-2] + b"2\r\nhi\r\n0\r\n\r\n"
+CUTS = ("whole", "byte by byte", "blank line apart")
+DOORS = {"common": REQUEST, "old": OLD, "in chunks": IN_CHUNKS}
+
+
+def cut(request: bytes, how: str) -> list[bytes]:
+    if how == "byte by byte":
+        return [request[place : place + 1] for place in range(len(request))]
+    place = len(request) if how == "whole" else request.index(b"\r\n\r\n") + 2
+    return [request[:place], request[place:]]
+
+
+@pytest.mark.parametrize("how", CUTS)
+@pytest.mark.parametrize("request_bytes", DOORS.values(), ids=DOORS.keys())
+async def test_a_request_arrives_in_whatever_pieces(request_bytes: bytes, how: str) -> None:
+    async with server(head_seconds=20) as port:
+        answer = await talk(port, *cut(request_bytes, how))
+    assert answer.split(b" ", 1)[1].startswith(b"200 OK\r\n")
+    assert answer.endswith(b"POST /api/chat hi\n")
+
+
+@pytest.mark.parametrize("how", CUTS)
+async def test_requests_sent_ahead_are_answered_in_their_order_at_both_doors(how: str) -> None:
+    stays = REQUEST.replace(b"Connection: close\r\n", b"")
+    other = IN_CHUNKS.replace(b"Connection: close\r\n", b"").replace(b"/api/chat", b"/v1/completions")
+    async with server(head_seconds=20) as port:
+        answer = await talk(port, *cut(stays + stays + other + REQUEST, how))
+    assert answer.count(b"HTTP/1.1 200 OK") == 4
+    assert answer.count(b"POST /api/chat hi\n") == 3
+    assert answer.index(b"POST /v1/completions hi") > answer.index(b"/api/chat", answer.index(b"/api/chat") + 1)
+
+
+@pytest.mark.parametrize("begun", [b"", b"POST /a HTTP/1.1\r\nHost: x\r\n"], ids=["nothing", "half a head"])
+async def test_who_sends_no_head_in_time_is_shown_out(begun: bytes) -> None:
+    async with server(head_seconds=0.1) as port:
+        answer = await talk(port, begun)
+    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
+async def test_a_later_request_has_no_more_time_for_its_head() -> None:
+    async with server(head_seconds=0.2) as port:
+        answer = await talk(port, REQUEST.replace(b"Connection: close\r\n", b"") + REQUEST[:30])
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\nHTTP/1.1 408 Request Timeout\r\n" in answer
+
+
+async def test_a_caller_between_requests_is_not_late() -> None:
+    async with server(head_seconds=0.1) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):
+            writer.write(REQUEST.replace(b"Connection: close\r\n", b""))
+            async with asyncio.timeout(20):
+                assert (await reader.readuntil(b"POST /api/chat hi\n")).startswith(b"HTTP/1.1 200")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await reader.read(1)
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_body_may_take_its_time() -> None:
+    async with server(head_seconds=0.1) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(REQUEST[:-2])
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await reader.read(1)
+        writer.write(b"hi")
+        async with asyncio.timeout(20):
+            answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    assert answer.endswith(b"POST /api/chat hi\n")
+
+
+async def test_a_head_without_end_reaches_aiohttps_limits() -> None:
+    async with server(head_seconds=20) as port:
+        answer = await talk(port, b"POST /a HTTP/1.1\r\nX: " + b"a" * 70_000)
+    assert answer.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))
+
+
+async def test_leaving_before_the_head_is_whole_leaves_nothing_behind() -> None:
+    async with server(head_seconds=0.1) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET")
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_a_caller_that_waits_is_told_to_go_on(later: bool) -> None:
+    asks = REQUEST.replace(b"Connection", b"Expect: 100-continue\r\nConnection")
+    async with server(head_seconds=20) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        if later:  # on a connection that was lent
+            writer.write(IN_CHUNKS.replace(b"Connection: close\r\n", b""))
+            async with asyncio.timeout(20):
+                await reader.readuntil(b"hi\n")
+        writer.write(asks[:-2])
+        async with asyncio.timeout(20):
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(b"hi")
+            answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
