@@ -1,0 +1,58 @@
+"""One model's share of the card is edited under fifty requests a second: all are answered, and only it restarts."""
+
+import asyncio
+from typing import Final
+
+import pytest
+import real_node_traffic
+from real_node_pool import MODEL, VLLM_MODELS, Pool, manifest
+from real_node_release import Object, Release
+
+PER_SECOND: Final = 50
+FRACTION: Final = 0.4
+ROOM: Final = 8
+"""Requests that the fallback takes at once: it stands in for a model that is asked twenty-five times a second."""
+
+
+@pytest.mark.timeout(420)
+async def test_an_edited_share_restarts_one_engine_and_loses_no_request(release: Release, pool: Pool) -> None:
+    roomy = manifest()
+    roomy["spec"]["ollama"]["numParallel"] = ROOM
+    await asyncio.to_thread(pool.apply, roomy)
+    await asyncio.to_thread(pool.wait_until_ready)
+    (old,) = await asyncio.to_thread(pool.pods, MODEL)
+    others = {name: await asyncio.to_thread(lives, pool, name) for name in VLLM_MODELS if name != MODEL}
+
+    edited = share(roomy, FRACTION)
+    async with real_node_traffic.at_rate(release.address, VLLM_MODELS, per_second=PER_SECOND) as traffic:
+        await asyncio.to_thread(pool.apply, edited)
+        await asyncio.to_thread(pool.wait_for_another, old)
+        await asyncio.to_thread(release.wait_for_route, MODEL, "primary")
+        await asyncio.to_thread(pool.wait_until_ready)
+    print(traffic)
+    traffic.assert_nothing_lost(per_second=PER_SECOND)
+    assert traffic.routes.keys() == {"primary", "fallback"}, traffic
+
+    (new,) = await asyncio.to_thread(pool.pods, MODEL)
+    args = new["spec"]["containers"][0]["args"]
+    assert args[args.index("--gpu-memory-utilization") + 1] == f"{FRACTION:g}"
+    assert {name: await asyncio.to_thread(lives, pool, name) for name in others} == others, "the others ran on"
+    await asyncio.to_thread(pool.apply, manifest())
+    await asyncio.to_thread(pool.wait_until_ready)
+
+
+def share(body: Object, fraction: float) -> Object:
+    """Return a pool in which the model has another share of its card."""
+    models = [
+        {**model, "gpuMemoryFraction": fraction} if model["name"] == MODEL else model
+        for model in body["spec"]["models"]
+    ]
+    return {**body, "spec": {**body["spec"], "models": models}}
+
+
+def lives(pool: Pool, model: str) -> list[tuple[str, int]]:
+    """Return a model's pods, each with how often its container was restarted."""
+    return [
+        (pod["metadata"]["uid"], sum(one["restartCount"] for one in pod["status"]["containerStatuses"]))
+        for pod in pool.pods(model)
+    ]
