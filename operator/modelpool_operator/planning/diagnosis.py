@@ -59,6 +59,11 @@ def cause_of_no_node(message: str) -> str:
     return NO_GPU if re.search(r"Insufficient \S*gpu", message) else UNSCHEDULABLE
 
 
+def scheduler_words(message: str) -> str:
+    """Return why no node fits, without the scheduler's thoughts on preemption and claims that follow."""
+    return re.split(r"\. (?=no new claims to deallocate|preemption: )", message, maxsplit=1)[0]
+
+
 def image_trouble(message: str) -> str:
     """Return the kubelet's words without its back-off, which come and go while the trouble stays the same."""
     return _OBJECT.sub("…", _BACK_OFF.sub("", message))

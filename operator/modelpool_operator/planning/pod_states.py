@@ -18,6 +18,7 @@ CONTAINER_REASONS: Final = frozenset(
 _ERROR_LINE: Final = re.compile(r"\b(\w*(Error|Exception)\b|ERROR|FATAL|error:|Value error)")
 _WRAPPER: Final = re.compile(r"See root cause above|Engine core initialization failed|\d+ validation errors? for")
 _INPUT: Final = re.compile(r" \[type=\w+, input_value=.*")
+_PROCESS: Final = re.compile(r"^\(\w+ pid=\d+\) ")
 _WAITING: Final = re.compile(r"start_engine: (Waiting for .+)")
 _STARTED: Final = re.compile(r"start_engine: (Starting|Ready)")
 _DOWNLOAD: Final = re.compile(r"(\.safetensors|\.bin|Fetching \d+ files|pulling [0-9a-f]{6,}).*?(\d{1,3})%")
@@ -56,7 +57,7 @@ def last_error(text: str, cause: str | None = None) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if _ERROR_LINE.search(line) and not _WRAPPER.search(line)]
     betraying = diagnosis.telling_line(text, cause) if cause is not None else None
-    chosen = _INPUT.sub("", betraying or (telling or lines or [""])[-1])
+    chosen = _PROCESS.sub("", _INPUT.sub("", betraying or (telling or lines or [""])[-1]))
     return chosen if len(chosen) <= ERROR_LENGTH else f"{chosen[: ERROR_LENGTH - 1]}…"
 
 
@@ -94,7 +95,8 @@ def _unschedulable(pod: PodView, container: ContainerView) -> State | None:
     if pod.unschedulable is None:
         return None
     reason = diagnosis.cause_of_no_node(pod.unschedulable)
-    return State(state=ModelState.UNSCHEDULABLE, reason=reason, message=pod.unschedulable)
+    message = diagnosis.scheduler_words(pod.unschedulable)
+    return State(state=ModelState.UNSCHEDULABLE, reason=reason, message=message)
 
 
 def _without_image(pod: PodView, container: ContainerView) -> State | None:

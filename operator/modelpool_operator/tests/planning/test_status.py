@@ -149,7 +149,7 @@ PODS: dict[str, tuple[PodView, ModelState, str, str]] = {
         ModelState.FAILED,
         "CardFull",
         (
-            "(EngineCore pid=42) ValueError: Free memory on device cuda:0 (3.1/23.65 GiB) on startup is less than"
+            "ValueError: Free memory on device cuda:0 (3.1/23.65 GiB) on startup is less than"
             " desired GPU memory (4 restarts)"
         ),
     ),
@@ -186,7 +186,7 @@ PODS: dict[str, tuple[PodView, ModelState, str, str]] = {
         ModelState.LOADING,
         "Loading",
         (
-            "The engine starts; 4 restarts, the last after: (EngineCore pid=42) ValueError: Free memory on device"
+            "The engine starts; 4 restarts, the last after: ValueError: Free memory on device"
             " cuda:0 (3.1/23.65 GiB) on startup is less than desired GPU memory"
         ),
     ),
