@@ -85,6 +85,10 @@ bench-real: setup ## Run the pipeline's mix on a real vLLM and a real Ollama on 
 	@$(BIN)/python -m modelpool_bench_real
 
 GPU_PYTHON ?= $(PYTHON)
+POOLS ?= 500
+bench-operator: setup ## Run POOLS pools of four models on a real control plane, and print what the operator costs (one JSON line)
+	@$(BIN)/python bench/operator_at_size.py --pools $(POOLS)
+
 gpu-facts: ## Measure what the planner assumes of a card; needs an NVIDIA GPU and PyTorch in GPU_PYTHON, and says so without
 	@$(GPU_PYTHON) bench/gpu_facts.py
 
@@ -108,4 +112,4 @@ lock: setup ## Renew requirements/*.lock from pyproject.toml
 clean: ## Remove what the targets made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache dist
 
-.PHONY: help setup demo test fuzz start-order bench bench-gateway bench-guard bench-replay bench-scale bench-real gpu-facts test-engines e2e e2e-clean rbac-audit images lint format lock clean
+.PHONY: help setup demo test fuzz start-order bench bench-gateway bench-guard bench-replay bench-scale bench-real bench-operator gpu-facts test-engines e2e e2e-clean rbac-audit images lint format lock clean
