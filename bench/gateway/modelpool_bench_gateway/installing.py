@@ -13,8 +13,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-import uv
-
 LOCKS: Final = Path(__file__).parents[1] / "peers"
 _REQUIREMENTS: Final = "bench/requirements.sh"
 
@@ -24,8 +22,11 @@ class UnavailableError(Exception):
 
 
 def our_version() -> str:
-    """The gateway under test is the one of this environment."""
-    return metadata.version("modelpool")
+    """The gateway under test is the one of this environment, installed or not."""
+    try:
+        return metadata.version("modelpool")
+    except metadata.PackageNotFoundError:
+        return "of this folder"
 
 
 def nginx_program() -> str:
@@ -61,6 +62,8 @@ def python_peer(name: str, say: Callable[[str], None] = lambda _: None) -> str:
     if not complete.exists():
         say(f"Installing {name} {pinned(name)}")
         shutil.rmtree(folder, ignore_errors=True)
+        import uv  # only where something is installed
+
         program = uv.find_uv_bin()
         _run([program, "venv", "--quiet", "--python", sys.executable, str(folder)])
         lock = LOCKS / f"{name}.lock"

@@ -29,12 +29,17 @@ class LoadError(RuntimeError):
     """The program could not be built or did not answer as it should."""
 
 
+def place() -> Path:
+    """Where the program lies once it is built; a changed source is another place."""
+    sources = {path.name: path.read_bytes() for path in SOURCE.iterdir() if path.suffix in (".go", ".mod")}
+    key = pins.module_key(sources, (), system=platform.system(), machine=platform.machine())
+    return Settings.from_environment(os.environ).cache / "bench" / f"{_NAME}-{key}" / _NAME
+
+
 def build(log: Callable[[str], None]) -> Path:
     """The program, built when it is not there or its source changed. Raises LoadError."""
     settings = Settings.from_environment(os.environ)
-    sources = {path.name: path.read_bytes() for path in SOURCE.iterdir() if path.suffix in (".go", ".mod")}
-    key = pins.module_key(sources, (), system=platform.system(), machine=platform.machine())
-    store = cache.Cache(settings.cache / "bench" / f"{_NAME}-{key}")
+    store = cache.Cache(place().parent)
     if (found := store.find(_NAME)) is not None:
         return found
     with store.locked(log), store.staging() as staged:
