@@ -23,10 +23,13 @@ from modelpool_operator.planning import plan as plans
 from modelpool_operator.planning import status as statuses
 from modelpool_operator.planning.autoscaling import scaled
 from modelpool_operator.planning.deployments import replicas_of
+from modelpool_operator.planning.manifests import OPTIONAL_KINDS
 from modelpool_operator.planning.observed import Observed
 
 LOOK_AGAIN: Final = 5.0
 """Seconds until the next look at a pool with an engine that starts: how far a download is, no event tells."""
+LOOK_AT_UNWATCHED: Final = 60.0
+"""Seconds until the next look at a pool with children of a kind that is not watched, as not every cluster serves it."""
 TRY_AGAIN: Final = 60.0
 """Seconds until what the API server refused, or the cluster did not have, is tried again: a quota was raised, a webhook
 came back, a driver was installed."""
@@ -142,4 +145,6 @@ class Reconciler:
 
 
 def _next_look(observed: Observed) -> float | None:
-    return LOOK_AGAIN if any(pod.wants_log for pod in observed.pods) else None
+    if any(pod.wants_log for pod in observed.pods):
+        return LOOK_AGAIN
+    return LOOK_AT_UNWATCHED if any(ref.kind in OPTIONAL_KINDS for ref in observed.children) else None

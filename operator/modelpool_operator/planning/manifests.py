@@ -62,14 +62,17 @@ def metadata(
     labels: dict[str, str] | None = None,
     annotations: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return a child's metadata: the pool owns it, and its deletion waits for the child's."""
+    """Return a child's metadata: the pool owns it, so that it goes with the pool.
+
+    `blockOwnerDeletion` is left out: to set it, some clusters (OpenShift) ask for the right to change the pool's
+    finalizers, and a foreground deletion that waits for the children is nobody's need here.
+    """
     owner = {
         "apiVersion": names.API_VERSION,
         "kind": names.KIND,
         "name": pool.ref.name,
         "uid": pool.uid,
         "controller": True,
-        "blockOwnerDeletion": True,
     }
     common = {**names.COMMON_LABELS, names.POOL_LABEL: names.label_value(pool.ref.name)}
     return without_nothing(

@@ -209,7 +209,6 @@ def test_everything_is_owned_labelled_and_in_the_pools_namespace() -> None:
         metadata = manifest["metadata"]
         (owner,) = metadata["ownerReferences"]
         assert (owner["kind"], owner["uid"], owner["controller"]) == ("ModelPool", POOL.uid, True)
-        assert owner["blockOwnerDeletion"]
         assert metadata["namespace"] == "llm"
         assert metadata["labels"][names.POOL_LABEL] == "agentic"
         assert metadata["labels"][names.MANAGED_BY_LABEL] == names.MANAGED_BY
