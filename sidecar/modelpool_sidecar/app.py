@@ -80,6 +80,7 @@ async def gateway(settings: Settings, access: AccessLog) -> AsyncIterator[Runnin
             yield Running(listening=tuple(listening), directory=directory, admission=admission, phase=phase)
         finally:
             await front.close(settings.shutdown_timeout)
+            access.flush()
             for task in tasks:
                 task.cancel()
             await upstream.close()

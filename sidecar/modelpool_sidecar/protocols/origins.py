@@ -8,6 +8,7 @@ network, because any site can make its own name point there.
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -35,6 +36,8 @@ _PREFLIGHT: Final = (
     ("Access-Control-Allow-Methods", "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS"),
     ("Access-Control-Max-Age", "43200"),
 )
+_REMEMBERED: Final = 256
+"""Hosts whose judgement is remembered; callers may send any."""
 _FORBIDDEN: Final = Answer(status=403, content_type="")
 
 
@@ -71,6 +74,7 @@ class Doorman:
         return any(_matches(pattern, origin) for pattern in (*self.origins, *DEFAULT))
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def is_local(host: str, hostname: str = "") -> bool:
     """Whether a Host header names this machine or its network."""
     try:

@@ -7,6 +7,7 @@ metrics) are not here either; they belong to `proxy`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -138,6 +139,8 @@ ADMIN: Final[Mapping[tuple[str, str], tuple[str, Engine]]] = MappingProxyType(
 """Calls that change an engine: closed unless the gateway's operator opens them, each by its name."""
 _OF_VLLM: Final = frozenset(path for (_, path), (_, engine) in ADMIN.items() if engine is Engine.VLLM)
 
+_REMEMBERED: Final = 256
+"""Paths whose meaning is remembered; callers may send any."""
 _PREFIXES: Final = (("/ollama/v1", "/v1"), ("/openai/v1", "/v1"), ("/ollama", ""))
 
 
@@ -149,6 +152,7 @@ def local_path(path: str) -> str:
     return path
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def dialect_of(path: str) -> Dialect:
     """The dialect in which even an unknown path is answered."""
     local = local_path(path)
@@ -160,6 +164,7 @@ def dialect_of(path: str) -> Dialect:
     return Dialect.OPENAI if openai else Dialect.OLLAMA
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def resolve(method: str, path: str) -> Call | Refusal:
     """What a request asks for. `path` is decoded and without its query."""
     local = local_path(path)

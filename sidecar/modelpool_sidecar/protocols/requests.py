@@ -28,7 +28,6 @@ class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     stream: bool
     """Whether the caller wants a stream: as asked, else the dialect's default."""
-    messages: int = 0
     images: bool = False
     tools: bool = False
     thinking: bool | None = None
@@ -66,7 +65,8 @@ class _Part(msgspec.Struct):
 _BODY: Final = msgspec.json.Decoder(_Body)
 _MESSAGES: Final = msgspec.json.Decoder(list[_Message])
 _PARTS: Final = msgspec.json.Decoder(list[_Part])
-_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_OF_IMAGES: Final = (b"image", b"\\u00")
+"""One of these is in every body that names an image: the word itself, or a letter of it written as an escape."""
 _IMAGE_PARTS: Final = frozenset({"image", "image_url", "input_image"})
 _MISMATCH: Final = re.compile(r"Expected `([^`]+)`, got `(\w+)`(?: - at `\$\.?([^`]*)`)?")
 _GO_KINDS: Final = {
@@ -101,11 +101,12 @@ def read_head(body: bytes, dialect: Dialect, operation: Operation) -> RequestHea
     if not model:
         raise BadRequestError("model is required")
     streams = dialect is Dialect.OLLAMA and operation in (Operation.CHAT, Operation.GENERATE)
-    count, images = _messages(found.input if operation is Operation.RESPONSES else found.messages)
+    # Looking through a long conversation takes as long as reading it, and few speak of images.
+    seen = any(word in body for word in _OF_IMAGES)
+    images = seen and _in_messages(found.input if operation is Operation.RESPONSES else found.messages)
     return RequestHead(
         model=model,
         stream=found.stream if found.stream is not None else streams,
-        messages=count,
         images=images or _filled(found.images),
         tools=_filled(found.tools),
         thinking=_thinking(found),
@@ -163,14 +164,15 @@ def _filled(raw: msgspec.Raw) -> bool:
     return bytes(memoryview(raw)[:1]) == b"[" and bytes(raw).strip(b"[] \t\r\n") != b""
 
 
-def _messages(raw: msgspec.Raw) -> tuple[int, bool]:
+def _in_messages(raw: msgspec.Raw) -> bool:
+    """Whether a message holds an image."""
     if bytes(memoryview(raw)[:1]) != b"[":
-        return 0, False
+        return False
     try:
         messages = _MESSAGES.decode(raw)
     except _UNREADABLE:
-        return len(_LIST.decode(raw)), False
-    return len(messages), any(_filled(message.images) or _has_image(message.content) for message in messages)
+        return False
+    return any(_filled(message.images) or _has_image(message.content) for message in messages)
 
 
 def _has_image(content: msgspec.Raw) -> bool:

@@ -6,12 +6,10 @@ gives it back.
 """
 
 import asyncio
-import dataclasses
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from ..routing import choose
 from ..routing.choose import Refusal, Target, Wait, Wanted
@@ -34,12 +32,29 @@ class Refused(Exception):  # noqa: N818
         self.refusal = refusal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
+class Asker(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks, for the order of the queue."""
 
     caller: str
     priority: int = 0
+
+
+class Lease:
+    """A slot, from entering the block to leaving it. Written out, because a generator would cost thrice as much."""
+
+    __slots__ = ("_admission", "_asker", "_held", "_wanted")
+
+    def __init__(self, admission: "Admission", wanted: Wanted, asker: Asker) -> None:
+        self._admission = admission
+        self._wanted = wanted
+        self._asker = asker
+
+    async def __aenter__(self) -> Target:
+        self._held = await self._admission.enter(self._wanted, self._asker)
+        return self._held[0]
+
+    async def __aexit__(self, *_: object) -> None:
+        self._admission.leave(*self._held)
 
 
 class Admission:
@@ -53,36 +68,30 @@ class Admission:
         self._loaded: dict[BackendKey, str] = {}
         directory.on_change(self._table_changed)
 
-    @asynccontextmanager
-    async def lease(self, wanted: Wanted, asker: Asker) -> AsyncIterator[Target]:
-        """Hold a slot at an endpoint for the length of the block. Raises Refused."""
-        with self._counted(wanted.model) as began:
-            target = await self._acquire(wanted, asker)
-            began()
-            try:
-                yield target
-            finally:
-                self._give_back(target)
+    def lease(self, wanted: Wanted, asker: Asker) -> "Lease":
+        """Hold a slot at an endpoint for the length of the block. Entering it raises Refused."""
+        return Lease(self, wanted, asker)
 
-    @contextmanager
-    def _counted(self, name: str) -> Iterator[Callable[[], None]]:
-        """Count a request as demand for the length of the block; call what is yielded once it is at an engine."""
-        model = self._directory.table.find(name)
+    async def enter(self, wanted: Wanted, asker: Asker) -> tuple[Target, ModelKey | None]:
+        """What a lease begins with: the slot, and what the request is counted as. Raises Refused."""
+        model = self._directory.table.find(wanted.model)
         if model is None:  # it will be refused, and nobody could start an engine for it
-            yield lambda: None
-            return
-        key, begun = ModelKey(model.pool.ref, model.name), False
-
-        def began() -> None:
-            nonlocal begun
-            begun = True
-            self.demand.began(key)
-
+            return await self._acquire(wanted, asker), None
+        key = ModelKey(model.pool.ref, model.name)
         self.demand.came(key, time.monotonic())
         try:
-            yield began
-        finally:
-            self.demand.left(key, time.monotonic(), began=begun)
+            target = await self._acquire(wanted, asker)
+        except BaseException:
+            self.demand.left(key, time.monotonic(), began=False)
+            raise
+        self.demand.began(key)
+        return target, key
+
+    def leave(self, target: Target, key: ModelKey | None) -> None:
+        """What a lease ends with."""
+        self._give_back(target)
+        if key is not None:
+            self.demand.left(key, time.monotonic(), began=True)
 
     async def _acquire(self, wanted: Wanted, asker: Asker) -> Target:
         loop = asyncio.get_running_loop()
@@ -101,7 +110,7 @@ class Admission:
                     if granted is not None:
                         return granted
                     if loop.time() >= deadline:
-                        wanted = dataclasses.replace(wanted, gave_up=wanted.gave_up | {wait.backend.key})
+                        wanted = msgspec.structs.replace(wanted, gave_up=wanted.gave_up | {wait.backend.key})
 
     async def _wait(self, wait: Wait, wanted: Wanted, asker: Asker, deadline: float) -> Target | None:
         """Queue until granted; None at the deadline, or when the table changed so that choosing must begin anew."""

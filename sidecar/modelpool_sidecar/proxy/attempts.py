@@ -1,11 +1,11 @@
 """One attempt: a request to one engine, and its answer to the caller, or AttemptFailed while nothing has been sent."""
 
-import dataclasses
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, assert_never
+
+import msgspec
 
 from ..protocols import dialect, errors
 from ..protocols.answer import OLLAMA_LINES, Answer
@@ -57,8 +57,7 @@ class AttemptFailed(Exception):  # noqa: N818
         self.answer = answer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """What is tried where."""
 
     visit: Visit
@@ -167,7 +166,7 @@ class Attempt:
         if response.status != 200:
             words = _whole(reply.refused(response.status, await response.read(SPOOL_BYTES)))
             self._check_status(response.status, words)
-            sending.whole(self.visit, dataclasses.replace(words, headers=_with_retry(words.status, words.headers)))
+            sending.whole(self.visit, msgspec.structs.replace(words, headers=_with_retry(words.status, words.headers)))
             return
         carrier = carriers.Converted(reply, time.monotonic_ns)
         if made.stream:
@@ -181,7 +180,7 @@ class Attempt:
         """Whether another engine should be asked instead of passing this answer on."""
         engine = self.target.backend.engine
         if status in _SERVER_ERRORS and engine is Engine.VLLM:
-            answer = dataclasses.replace(answer, headers=_with_retry(status, answer.headers))
+            answer = msgspec.structs.replace(answer, headers=_with_retry(status, answer.headers))
             raise AttemptFailed(Failure.STATUS, f"{self.target.endpoint.url} answered {status}", answer)
         if status == 404 and engine is Engine.OLLAMA:
             raise AttemptFailed(Failure.NOT_PULLED, f"Ollama does not hold model {self.target.backend.model!r}")

@@ -6,7 +6,6 @@ others.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
@@ -42,8 +41,7 @@ class Carrier(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Naming:
+class Naming(msgspec.Struct, frozen=True, kw_only=True):
     """The model's name as the engine answers it, and as the caller asked for it."""
 
     engine: str

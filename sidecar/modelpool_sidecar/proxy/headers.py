@@ -26,13 +26,15 @@ _HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
+_PLAIN = frozenset({"close"})  # what else a Connection header says that names no header
 # Set anew on the way in: the engine's Host, the length of the body that is really sent, and our request id. Answers are
 # not compressed: that would hold a stream back, and hide its end from the relay. Nor are requests: the server has
 # inflated them. The origin has been judged here, by our rules and not the engine's.
-_REPLACED_IN = frozenset(
+_REPLACED_IN = _HOP_BY_HOP | frozenset(
     {"host", "content-length", "expect", "accept-encoding", "content-encoding", "x-request-id", "origin"}
 )
-_REPLACED_OUT = frozenset(
+_REPLACED_IN_OURS = _REPLACED_IN | {"content-type", "accept"}
+_REPLACED_OUT = _HOP_BY_HOP | frozenset(
     {"content-length", "x-request-id", "date", "server", *map(str.lower, (BACKEND, POOL, ROUTE, QUEUE_MS, WARNING))}
 )
 
@@ -42,7 +44,7 @@ def to_engine(headers: Iterable[tuple[str, str]], *, request_id: str, json: bool
 
     `json`: the body is ours, so the caller's words about it do not hold.
     """
-    kept = _end_to_end(headers, _REPLACED_IN | {"content-type", "accept"} if json else _REPLACED_IN)
+    kept = _end_to_end(headers, _REPLACED_IN_OURS if json else _REPLACED_IN)
     kept.append((REQUEST_ID, request_id))
     if json:
         kept.append(("Content-Type", "application/json"))
@@ -79,7 +81,12 @@ def first(headers: Headers, name: str) -> str | None:
 
 
 def _end_to_end(headers: Iterable[tuple[str, str]], replaced: frozenset[str]) -> list[tuple[str, str]]:
-    pairs = list(headers)
-    named = {token.strip().lower() for key, value in pairs if key.lower() == "connection" for token in value.split(",")}
-    dropped = _HOP_BY_HOP | replaced | named
-    return [(key, value) for key, value in pairs if key.lower() not in dropped]
+    kept: list[tuple[str, str]] = []
+    named: set[str] = set()
+    for pair in headers:
+        name = pair[0].lower()
+        if name == "connection":
+            named.update(token.strip().lower() for token in pair[1].split(","))
+        elif name not in replaced:
+            kept.append(pair)
+    return [pair for pair in kept if pair[0].lower() not in named] if named - _HOP_BY_HOP - _PLAIN else kept

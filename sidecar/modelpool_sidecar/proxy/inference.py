@@ -4,11 +4,13 @@ The loop here is the whole promise of the gateway: as long as the caller has see
 reached, dies, drains or answers with a server's error costs an attempt and not the request.
 """
 
-import dataclasses
 import time
-from collections.abc import Mapping
+from functools import cache
+from typing import Final
 
-from ..protocols import dialect, errors, requests
+import msgspec
+
+from ..protocols import dialect, errors, paths, requests
 from ..protocols.paths import Call, Unserved
 from ..protocols.requests import RequestHead
 from ..routing.choose import Target, Wanted
@@ -20,6 +22,8 @@ from .attempts import Attempt, AttemptFailed, Failure
 from .directory import Directory
 from .upstream import Upstream
 from .visit import Visit
+
+_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 class Inference:
@@ -37,7 +41,7 @@ class Inference:
         wanted = Wanted(
             model=head.model,
             needs=_needs(head, call),
-            engines=_speakers(call.upstreams),
+            engines=_speakers(call.path),
         )
         asker = Asker(caller=visit.caller)
         failed: AttemptFailed | None = None
@@ -54,7 +58,7 @@ class Inference:
                     except AttemptFailed as failure:
                         failed = failure
                         self._learn(target, failure)
-                        wanted = dataclasses.replace(wanted, tried=wanted.tried | {target.endpoint.url})
+                        wanted = msgspec.structs.replace(wanted, tried=wanted.tried | {target.endpoint.url})
             except Refused as refused:
                 visit.queue_ns += time.monotonic_ns() - asked_ns
                 self._refuse(visit, call, head.model, refused, failed)
@@ -100,9 +104,14 @@ def _needs(head: RequestHead, call: Call) -> frozenset[str]:
     ignore what they do not know, and decide on tools themselves.
     """
     strict = call.dialect is dialect.Dialect.OLLAMA
+    if not (head.images or strict):
+        return _NOTHING
     asked = {"vision": head.images, "tools": strict and head.tools, "thinking": strict and head.thinking is True}
     return frozenset(name for name, wanted in asked.items() if wanted)
 
 
-def _speakers(upstreams: Mapping[dialect.Engine, object]) -> frozenset[Engine]:
+@cache
+def _speakers(path: str) -> frozenset[Engine]:
+    """Engines that have the call at this path of `paths.INFERENCE`."""
+    _, _, upstreams = paths.INFERENCE[path]
     return frozenset(Engine(engine.value) for engine, way in upstreams.items() if not isinstance(way, Unserved))

@@ -1,7 +1,8 @@
 """Answers on their way to the caller. Nothing is sent before there is something to send: so long, others may try."""
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from ..protocols.answer import Answer
 from . import headers
@@ -12,8 +13,7 @@ from .visit import Visit
 _STREAM_HEADERS: Final = {"X-Accel-Buffering": "no"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Whole:
+class Whole(msgspec.Struct, frozen=True, kw_only=True):
     """A complete answer of an engine, in the caller's dialect."""
 
     status: int

@@ -9,8 +9,9 @@ Knows no routing, no dialect, and no HTTP library.
 """
 
 from collections.abc import AsyncIterable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 Headers = Sequence[tuple[str, str]]
 
@@ -31,8 +32,7 @@ class BrokenMidStream(UpstreamError):  # noqa: N818
     """The answer had begun and ended too early."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamRequest:
+class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to send. `path` begins with a slash and includes the query; `headers` carry no Host and no hop-by-hop."""
 
     method: str

@@ -1,7 +1,7 @@
 """One request from arrival to its line in the log: times, ids, and what became of it."""
 
+import secrets
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -93,4 +93,4 @@ def request_id(given: str | None) -> str:
     """The caller's id when it is fit for a header and a log, else a new one."""
     if given and len(given) <= _LONGEST_ID and given.isascii() and given.isprintable():
         return given
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+import msgspec
+
 from .documents import Engine
 from .table import Backend, BackendKey, Endpoint, Model, RoutingTable
 
@@ -67,8 +69,7 @@ class Loads(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What choosing needs to know about a request, and what it has gone through so far."""
 
     model: str
@@ -82,8 +83,7 @@ class Wanted:
     """Backends whose queue it has waited in for as long as it may."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Where the request goes now."""
 
     model: Model
@@ -174,7 +174,9 @@ def _starting(model: Model, passed: list[Why]) -> Backend | None:
 def least_loaded(backend: Backend, usable: Iterable[Endpoint], loads: Loads) -> Endpoint | None:
     """The endpoint with the fewest running requests that has room for one more."""
     with_room = [endpoint for endpoint in usable if loads.in_flight(endpoint.url) < backend.max_concurrency]
-    return min(with_room, key=lambda one: (loads.in_flight(one.url), loads.last_turn(one.url)), default=None)
+    if len(with_room) < 2:
+        return with_room[0] if with_room else None
+    return min(with_room, key=lambda one: (loads.in_flight(one.url), loads.last_turn(one.url)))
 
 
 def _route(model: Model, backend: Backend, wanted: Wanted) -> Route:

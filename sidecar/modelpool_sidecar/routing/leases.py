@@ -23,7 +23,7 @@ class Account:
 
     def in_flight(self, url: str) -> int:
         """Requests running at an endpoint."""
-        return self._running[url]
+        return self._running.get(url, 0)
 
     def last_turn(self, url: str) -> int:
         """The number of the last request that an endpoint got; 0 for none."""

@@ -5,12 +5,13 @@ running requests, readiness) are read when Prometheus asks, not kept twice.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from .series import Counters, Histograms
 
 UNKNOWN = "unknown"
 _DURATIONS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -36,68 +37,41 @@ class Levels(NamedTuple):
 
 
 class Metrics:
-    """One registry per gateway, so that two gateways in one process do not meet.
-
-    Each metric is a function from label values to the series: the series are few, and looking one up in a dictionary
-    costs a tenth of what the library's own search does.
-    """
+    """One registry per gateway, so that two gateways in one process do not meet."""
 
     def __init__(self, levels: Callable[[], Levels]) -> None:
-        quiet: Callable[[], None] = disable_created_metrics
-        quiet()  # a second series for every counter tells nothing that Prometheus does not know
         self.registry = CollectorRegistry()
         of_model = ("pool", "model", "backend")
-        self.requests: Callable[..., Counter] = cache(
-            Counter(
-                "modelpool_gateway_requests",
-                "Requests answered",
-                (*of_model, "dialect", "code", "route"),
-                registry=self.registry,
-            ).labels
+        self.requests = Counters(
+            "modelpool_gateway_requests", "Requests answered", (*of_model, "dialect", "code", "route")
         )
-        self.duration: Callable[..., Histogram] = cache(
-            Histogram(
-                "modelpool_gateway_request_duration_seconds",
-                "From the request's arrival to the answer's last byte",
-                of_model,
-                buckets=_DURATIONS,
-                registry=self.registry,
-            ).labels
+        self.duration = Histograms(
+            "modelpool_gateway_request_duration_seconds",
+            "From the request's arrival to the answer's last byte",
+            of_model,
+            _DURATIONS,
         )
-        self.first_byte: Callable[..., Histogram] = cache(
-            Histogram(
-                "modelpool_gateway_time_to_first_byte_seconds",
-                "From the request's arrival to the answer's first byte",
-                of_model,
-                buckets=_DURATIONS,
-                registry=self.registry,
-            ).labels
+        self.first_byte = Histograms(
+            "modelpool_gateway_time_to_first_byte_seconds",
+            "From the request's arrival to the answer's first byte",
+            of_model,
+            _DURATIONS,
         )
-        self.queue: Callable[..., Histogram] = cache(
-            Histogram(
-                "modelpool_gateway_queue_seconds",
-                "Time spent waiting for a free slot",
-                of_model,
-                buckets=_WAITS,
-                registry=self.registry,
-            ).labels
+        self.queue = Histograms(
+            "modelpool_gateway_queue_seconds", "Time spent waiting for a free slot", of_model, _WAITS
         )
-        self.fallbacks: Callable[..., Counter] = cache(
-            Counter(
-                "modelpool_gateway_fallbacks",
-                "Requests answered by another backend than the first, by why the first did not",
-                ("pool", "model", "reason"),
-                registry=self.registry,
-            ).labels
+        self.fallbacks = Counters(
+            "modelpool_gateway_fallbacks",
+            "Requests answered by another backend than the first, by why the first did not",
+            ("pool", "model", "reason"),
         )
-        self.upstream_errors: Callable[..., Counter] = cache(
-            Counter(
-                "modelpool_gateway_upstream_errors",
-                "Attempts that an engine failed, by how",
-                (*of_model, "kind"),
-                registry=self.registry,
-            ).labels
+        self.upstream_errors = Counters(
+            "modelpool_gateway_upstream_errors", "Attempts that an engine failed, by how", (*of_model, "kind")
         )
+        for family in (
+            self.requests, self.duration, self.first_byte, self.queue, self.fallbacks, self.upstream_errors,
+        ):  # fmt: skip
+            self.registry.register(family)
         self.registry.register(_Gauges(levels))
 
     def text(self) -> bytes:

@@ -51,7 +51,7 @@ def test_stream_defaults_to_what_the_dialect_does(
 )
 def test_images_are_seen_in_every_dialect(message: dict[str, Any]) -> None:
     found = head({"model": "m", "messages": [{"role": "system", "content": "s"}, message]})
-    assert (found.images, found.messages) == (True, 2)
+    assert found.images
 
 
 def test_images_are_seen_beside_a_prompt_and_in_a_response_input() -> None:
@@ -63,7 +63,7 @@ def test_images_are_seen_beside_a_prompt_and_in_a_response_input() -> None:
 @pytest.mark.parametrize("empty", [[], None])
 def test_nothing_is_not_an_image_or_a_tool(empty: Any) -> None:
     found = head({"model": "m", "images": empty, "tools": empty, "messages": empty})
-    assert (found.images, found.tools, found.messages) == (False, False, 0)
+    assert (found.images, found.tools) == (False, False)
 
 
 def test_tools_are_seen() -> None:

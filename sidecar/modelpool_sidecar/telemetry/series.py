@@ -1,0 +1,94 @@
+"""Counters and histograms that cost next to nothing to add to, and that the Prometheus client shows when it is asked.
+
+The client's own take a lock and walk through the buckets, once per request and metric; one event loop needs neither.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+
+class Count:
+    """One series of a counter."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def inc(self) -> None:
+        """Count one."""
+        self.value += 1
+
+
+class Spread:
+    """One series of a histogram."""
+
+    __slots__ = ("_bounds", "counts", "total")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        """Take a value in."""
+        self.counts[bisect_left(self._bounds, value)] += 1
+        self.total += value
+
+
+class Counters(Collector):
+    """A counter: from label values, in the labels' order, to the series."""
+
+    def __init__(self, name: str, text: str, labels: Sequence[str]) -> None:
+        self._about = (name, text, tuple(labels))
+        self._series: dict[tuple[str, ...], Count] = {}
+
+    def __call__(self, *values: str) -> Count:
+        """The series of these label values."""
+        found = self._series.get(values)
+        if found is None:
+            found = self._series[values] = Count()
+        return found
+
+    def collect(self) -> Iterator[Metric]:
+        """See Collector."""
+        name, text, labels = self._about
+        family = CounterMetricFamily(name, text, labels=labels)
+        for values, series in self._series.items():
+            family.add_metric(values, series.value)
+        yield family
+
+
+class Histograms(Collector):
+    """A histogram: from label values, in the labels' order, to the series."""
+
+    def __init__(self, name: str, text: str, labels: Sequence[str], bounds: Sequence[float]) -> None:
+        """`bounds`: upper ends of the buckets, rising, without the last one."""
+        self._about = (name, text, tuple(labels))
+        self._bounds = tuple(bounds)
+        self._names = [*map(floatToGoString, bounds), "+Inf"]
+        self._series: dict[tuple[str, ...], Spread] = {}
+
+    def __call__(self, *values: str) -> Spread:
+        """The series of these label values."""
+        found = self._series.get(values)
+        if found is None:
+            found = self._series[values] = Spread(self._bounds)
+        return found
+
+    def collect(self) -> Iterator[Metric]:
+        """See Collector."""
+        name, text, labels = self._about
+        family = HistogramMetricFamily(name, text, labels=labels)
+        for values, series in self._series.items():
+            below = 0
+            buckets = []
+            for bound, count in zip(self._names, series.counts, strict=True):
+                below += count
+                buckets.append((bound, below))
+            family.add_metric(values, buckets, series.total)
+        yield family
