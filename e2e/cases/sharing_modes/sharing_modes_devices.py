@@ -11,19 +11,30 @@ DRIVER: Final = "gpu.nvidia.com"
 
 
 @contextlib.contextmanager
-def published(cluster: Cluster, node: str, *, count: int, memory: str) -> Iterator[None]:
-    """Make the driver's DeviceClass and a ResourceSlice of the node's cards, and take both away at the end."""
+def published(cluster: Cluster, node: str, *, count: int, memory: str, shared: bool = False) -> Iterator[None]:
+    """Make the driver's DeviceClass and a ResourceSlice of the node's cards, and take both away at the end.
+
+    Args:
+        cluster: where.
+        node: whose cards.
+        count: how many.
+        memory: of each.
+        shared: whether several claims may have one card, as with the driver's consumable shares `unlimited`: a claim
+            that does not ask for memory takes none.
+    """
     device_class = {
         "apiVersion": "resource.k8s.io/v1",
         "kind": "DeviceClass",
         "metadata": {"name": DRIVER},
         "spec": {"selectors": [{"cel": {"expression": f"device.driver == '{DRIVER}'"}}]},
     }
+    policy = {"requestPolicy": {"default": "0", "validRange": {"min": "0"}}} if shared else {}
     devices = [
         {
             "name": f"gpu-{index}",
             "attributes": {"type": {"string": "gpu"}},
-            "capacity": {"memory": {"value": memory}},
+            "capacity": {"memory": {"value": memory, **policy}},
+            **({"allowMultipleAllocations": True} if shared else {}),
         }
         for index in range(count)
     ]

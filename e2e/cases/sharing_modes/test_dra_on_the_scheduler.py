@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 from installation import Operator
-from sharing_modes_devices import DRA
+from sharing_modes_devices import DRA, published
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
+from modelpool_cluster.plugin import GpuNodes
 
 pytestmark = pytest.mark.cluster
 
@@ -103,3 +104,27 @@ def test_pods_of_a_card_share_its_device_and_a_third_card_is_not_there(
     after = claims(cluster, namespace)
     for card in ("pool-gpu-0", "pool-gpu-1"):
         assert after[card]["metadata"]["resourceVersion"] == found[card]["metadata"]["resourceVersion"]
+
+
+def test_cards_that_claims_may_share_are_still_one_for_each_claim(
+    cluster: Cluster, gpu_node: GpuNodes, namespace: str, operator: Operator
+) -> None:
+    """Consumable capacity: the scheduler could give both claims the same card, were they not to ask for all of it."""
+    node = gpu_node(gpus=2, memory_mib=12288)
+    with published(cluster, node, count=2, memory="12Gi", shared=True):
+        pools = f"/apis/modelpool.dev/v1alpha1/namespaces/{namespace}/modelpools"
+        models = [model("a", 0), model("b", 0), model("c", 1)]
+        cluster.api.create(pools, pool(node, *models, count=2))
+
+        def look() -> bool:
+            operator.program.assert_alive()
+            assert status_of(cluster, namespace).get("readyModels") == "3/3", status_of(cluster, namespace)
+            return True
+
+        waiting.wait_for("three ready models", look)
+        found = claims(cluster, namespace)
+        devices = {name: device_of(claim) for name, claim in found.items()}
+        assert devices.keys() == {"pool-gpu-0", "pool-gpu-1"}
+        assert len(set(devices.values())) == 2, devices
+        (result,) = found["pool-gpu-0"]["status"]["allocation"]["devices"]["results"]
+        assert result["consumedCapacity"] == {"memory": "12Gi"}

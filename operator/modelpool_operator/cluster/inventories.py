@@ -32,9 +32,18 @@ async def look(client: Client, pool: ModelPool, used: Collection[str]) -> Invent
         errors.ClusterError: something that the pool depends on could not be read.
     """
     gpus = pool.spec.gpus
-    is_open = gpus.sharing is Sharing.AUTO
-    if not is_open and gpus.memory is not None:
-        return await _contradiction(client, used, by_devices=gpus.sharing is Sharing.DRA)
+    if gpus.memory is None or gpus.sharing is Sharing.AUTO:
+        return await _offers(client, pool)
+    try:
+        return await (_offers(client, pool) if gpus.sharing is Sharing.DRA else _nodes(client, used))
+    except errors.DeniedError as exc:
+        logger.debug("Could not look at nodes", extra={"pool": pool.ref, "error": str(exc)})
+        return Inventory()
+
+
+async def _offers(client: Client, pool: ModelPool) -> Inventory:
+    """Return what the nodes offer that the pool may be on."""
+    gpus, is_open = pool.spec.gpus, pool.spec.gpus.sharing is Sharing.AUTO
     labels = ",".join(f"{key}={value}" for key, value in sorted(pool.spec.node_selector.items()))
     everywhere = None if is_open else names.NODE_GPU_MEMORY_LABEL
     nodes = await client.list_all(kinds.NODES, labels=labels or everywhere)
@@ -53,23 +62,10 @@ async def look(client: Client, pool: ModelPool, used: Collection[str]) -> Invent
     )
 
 
-async def _contradiction(client: Client, used: Collection[str], *, by_devices: bool) -> Inventory:
-    """Return what the nodes on which a pool runs say of cards that it has declared; nothing where we may not look."""
-    if not used:
-        return Inventory()
-    reads = [client.list_all(kinds.NODES, fields=f"metadata.name={name}") for name in sorted(used)]
-    if by_devices:
-        reads += [_optional(client, kinds.RESOURCE_SLICES, f"{DRIVER},spec.nodeName={name}") for name in sorted(used)]
-    try:
-        found = await together(reads)
-    except errors.DeniedError as exc:
-        logger.debug("Could not look at a node", extra={"nodes": sorted(used), "error": str(exc)})
-        return Inventory()
-    nodes, slices = found[: len(used)], found[len(used) :]
-    return Inventory.from_manifests(
-        nodes=(node for objects in nodes for node in objects),
-        resource_slices=(one for objects in slices for one in objects),
-    )
+async def _nodes(client: Client, used: Collection[str]) -> Inventory:
+    """Return what the labels of these nodes say."""
+    found = await together([client.list_all(kinds.NODES, fields=f"metadata.name={name}") for name in sorted(used)])
+    return Inventory.from_manifests(nodes=(node for objects in found for node in objects))
 
 
 async def _optional(client: Client, kind: kinds.Kind, fields: str) -> list[Object]:

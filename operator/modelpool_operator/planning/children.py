@@ -24,6 +24,7 @@ def children_of(
     placement: Placement,
     ollama_volume_uid: str | None,
     *,
+    whole_card: int | None = None,
     not_pulled: Collection[str] = (),
     removed: Collection[str] = (),
 ) -> tuple[Manifest, ...]:
@@ -33,6 +34,7 @@ def children_of(
         pool: what is wanted.
         placement: which model stands on which card; its start order is the order of the Deployments.
         ollama_volume_uid: names the volume that pulls go to; without one there are no pulls yet.
+        whole_card: bytes that a claim asks for to have a card to itself, where it would not anyway.
         not_pulled: models that the volume cannot hold.
         removed: models that are to be removed from it.
     """
@@ -46,7 +48,7 @@ def children_of(
         volumes.cache_volume(pool) if wanted else None,
         volumes.ollama_volume(pool) if with_ollama else None,
         config_maps.scripts_config_map(pool) if wanted else None,
-        *sharing.mode_of(pool.spec).children(pool, used),
+        *sharing.mode_of(pool.spec).children(pool, used, whole_card),
         *(services.vllm_service(pool, models[name], named[name]) for name in wanted),
         services.ollama_service(pool) if with_ollama else None,
         *(disruption_budgets.vllm_disruption_budget(pool, models[name], named[name]) for name in wanted),

@@ -57,6 +57,8 @@ class DeviceView:
     name: str
     memory: int | None = None
     """Bytes: the capacity `memory`."""
+    shareable: bool = False
+    """Whether several claims may have it, each of them as much as it asks for."""
 
 
 def devices_in(resource_slice: Mapping[str, Any]) -> tuple[DeviceView, ...]:
@@ -66,7 +68,12 @@ def devices_in(resource_slice: Mapping[str, Any]) -> tuple[DeviceView, ...]:
     if spec.get("driver") != names.DRA_DRIVER or not node:
         return ()
     return tuple(
-        DeviceView(node=node, name=device.get("name", ""), memory=_memory(device))
+        DeviceView(
+            node=node,
+            name=device.get("name", ""),
+            memory=_memory(device),
+            shareable=bool(device.get("allowMultipleAllocations")),
+        )
         for device in spec.get("devices") or ()
         if _attribute(device, "type") in (None, WHOLE_CARD)
     )
@@ -126,6 +133,11 @@ class Inventory:
             device_classes=self.device_classes,
             runtime_classes=self.runtime_classes,
         )
+
+    @property
+    def whole_card(self) -> int | None:
+        """Bytes that a claim must ask for to have a card to itself; None where it has one anyway."""
+        return min((one.memory for one in self.devices if one.shareable and one.memory is not None), default=None)
 
     def memories(self, *, by_devices: bool) -> Mapping[str, int]:
         """Return the bytes of one card of each node of which they are known: the least, where its cards differ.

@@ -93,7 +93,8 @@ def _wanted(pool: ModelPool, placed: Placement, observed: Observed) -> Mapping[C
     """Return all that shall exist."""
     not_pulled, removed = pulls.too_large(pool, observed), pulls.retired(pool, observed)
     uid = pulls.volume_uid(pool, observed)
-    children = children_of(pool, placed, uid, not_pulled=not_pulled, removed=removed)
+    whole_card = observed.inventory.of(pool.spec.node_selector).whole_card
+    children = children_of(pool, placed, uid, whole_card=whole_card, not_pulled=not_pulled, removed=removed)
     return {ref_of(child): child for child in children}
 
 

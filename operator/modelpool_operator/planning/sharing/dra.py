@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool, PoolSpec
+from modelpool_operator.api.quantity import MIB
 from modelpool_operator.planning.manifests import Manifest, metadata
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sharing.mode import Access, CardUse, Mode
@@ -40,13 +41,20 @@ class Dra(Mode):
             runtime_class_name=pool.spec.gpus.runtime_class_name,
         )
 
-    def children(self, pool: ModelPool, gpus: frozenset[int]) -> tuple[Manifest, ...]:
-        """Return the claims of these cards. A claim's spec cannot change, and says nothing that a pool could change."""
-        return tuple(_claim(pool, gpu) for gpu in sorted(gpus))
+    def children(self, pool: ModelPool, gpus: frozenset[int], whole_card: int | None = None) -> tuple[Manifest, ...]:
+        """Return the claims of these cards. A claim's spec cannot change, and says nothing that a pool could change.
+
+        Where the driver lets several claims have a card, each asks for all of its memory: otherwise the scheduler may
+        give two of them the same one, or the card's rest to a program that nobody here knows of.
+        """
+        return tuple(_claim(pool, gpu, whole_card) for gpu in sorted(gpus))
 
 
-def _claim(pool: ModelPool, gpu: int) -> Manifest:
-    request: dict[str, Any] = {"name": REQUEST, "exactly": {"deviceClassName": DEVICE_CLASS}}
+def _claim(pool: ModelPool, gpu: int, whole_card: int | None) -> Manifest:
+    asked: dict[str, Any] = {"deviceClassName": DEVICE_CLASS}
+    if whole_card is not None:
+        asked["capacity"] = {"requests": {"memory": f"{whole_card // MIB}Mi"}}
+    request: dict[str, Any] = {"name": REQUEST, "exactly": asked}
     return {
         "apiVersion": "resource.k8s.io/v1",
         "kind": "ResourceClaim",

@@ -89,8 +89,14 @@ class Mode:
         """Return how a pod gets at its cards. Called only for pools without objection."""
         raise NotImplementedError
 
-    def children(self, pool: ModelPool, gpus: frozenset[int]) -> tuple[Manifest, ...]:
-        """Return objects that must exist before pods get at these cards."""
+    def children(self, pool: ModelPool, gpus: frozenset[int], whole_card: int | None = None) -> tuple[Manifest, ...]:
+        """Return objects that must exist before pods get at these cards.
+
+        Args:
+            pool: whose.
+            gpus: the cards that are used.
+            whole_card: bytes to ask for, where cards may be given to several at once.
+        """
         return ()
 
 

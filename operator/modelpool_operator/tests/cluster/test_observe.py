@@ -9,6 +9,7 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.cluster import errors
 from modelpool_operator.cluster.client import Client
 from modelpool_operator.cluster.observe import observe
+from modelpool_operator.planning.inventory import Inventory
 from modelpool_operator.tests.cluster.api_server import ApiServer
 
 LABELS = {"modelpool.dev/pool": "agentic"}
@@ -103,7 +104,14 @@ async def test_the_driver_may_contradict_a_pool_that_shares_by_claims(server: Ap
     put_slice(server, "n", "12Gi")
     put_slice(server, "other", "8Gi")
     found = (await observe(client, pool(memory="24Gi", sharing="dra"))).inventory
-    assert found.memories(by_devices=True) == {"n": 12 * 1024**3}
+    assert found.memories(by_devices=True) == {"n": 12 * 1024**3, "other": 8 * 1024**3}
+
+
+async def test_who_may_not_look_at_devices_shares_by_claims_all_the_same(server: ApiServer, client: Client) -> None:
+    server.refuse("GET", "/apis/resource.k8s.io/v1/resourceslices", 403)
+    assert (await observe(client, pool(memory="24Gi", sharing="dra"))).inventory == Inventory()
+    with pytest.raises(errors.DeniedError):
+        await observe(client, pool(sharing="dra"))
 
 
 def put_pod(server: ApiServer, name: str, *, ready: bool) -> None:

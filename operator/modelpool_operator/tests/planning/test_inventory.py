@@ -58,3 +58,10 @@ def test_a_node_tells_its_resources_and_whether_hami_is_there() -> None:
     allocatable = {"nvidia.com/gpu": "4", "nvidia.com/odd": "1k", "cpu": "64"}
     node = NodeView.from_manifest({"metadata": {"annotations": annotations}, "status": {"allocatable": allocatable}})
     assert (dict(node.resources), node.has_hami) == ({"nvidia.com/gpu": 4}, True)
+
+
+def test_a_card_that_several_may_have_is_asked_for_whole() -> None:
+    shared = {"allowMultipleAllocations": True}
+    found = devices_in(resource_slice({**device("gpu-0", "12Gi"), **shared}, {**device("gpu-1", "11Gi"), **shared}))
+    assert Inventory(devices=found).whole_card == 11 * GIB
+    assert Inventory(devices=devices_in(resource_slice(device("gpu-0", "12Gi")))).whole_card is None

@@ -174,3 +174,14 @@ def test_the_driver_says_how_large_a_card_is() -> None:
     placed = make_plan(pool(memory=None), Observed(inventory=found)).placement
     assert isinstance(placed, Placement)
     assert placed.cards[0].memory == 22 * GIB
+
+
+def test_a_claim_of_a_card_that_may_be_shared_asks_for_all_of_it() -> None:
+    shared = tuple(replace(device, shareable=True) for device in devices(1))
+    plan = make_plan(pool(), Observed(inventory=replace(EVERYTHING, devices=shared)))
+    (claim,) = (one for one in plan.apply if one["kind"] == "ResourceClaim")
+    asked = {"deviceClassName": "gpu.nvidia.com", "capacity": {"requests": {"memory": "24576Mi"}}}
+    assert claim["spec"]["devices"]["requests"] == [{"name": "gpu", "exactly": asked}]
+    # A claim cannot change: one that is there stays, whatever the driver says later.
+    later = replace(after(Observed(), plan), inventory=EVERYTHING, chosen=plan.sharing)
+    assert not make_plan(pool(), later)
