@@ -117,7 +117,8 @@ def demand(address: str) -> dict[str, Any]:
 def test_nobody_asks_and_somebody_asks(
     cluster: Cluster, gpu_node: GpuNodes, installation: Installation, namespace: str
 ) -> None:
-    gpu_node(held=True, labels={"pool": namespace})
+    for _ in range(2):  # replicas stand on different nodes
+        gpu_node(held=True, labels={"pool": namespace})
     scaling = {"maxReplicas": 2, "targetInFlight": 1, "idleSeconds": IDLE_SECONDS}
     body = pool_of("sleeper", {"gpuMemoryFraction": 0.4, "autoscaling": scaling}, nodeSelector={"pool": namespace})
     with gateway(installation) as address, installation.operator(f"--gateway-url=http://{address}"):
@@ -143,7 +144,8 @@ def test_what_nobody_can_tell_changes_nothing_and_is_said(
     cluster: Cluster, gpu_node: GpuNodes, installation: Installation, namespace: str
 ) -> None:
     """The operator looks for gateways behind their Service, and there are none."""
-    gpu_node(held=True, labels={"pool": namespace})
+    for _ in range(2):  # replicas stand on different nodes
+        gpu_node(held=True, labels={"pool": namespace})
     fixed = {"gpuMemoryFraction": 0.4, "replicas": 2}
     body = pool_of("kept", fixed, nodeSelector={"pool": namespace})
     told = ("--gateway-service=nobody", f"--gateway-namespace={namespace}")
