@@ -20,7 +20,7 @@ from modelpool_cluster.settings import Provider, current
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 NAMESPACE = "llm"
-FAILURES = 12
+FAILURES = 6
 """Requests of the operator that fail before the API server comes back: its passes, again and again."""
 GROWTH = 12 << 20
 """Bytes by which the operator may grow: nothing may pile up while nobody listens."""

@@ -104,6 +104,7 @@ def test_a_pool_moves_to_another_node_by_its_selector(
 def test_a_deleted_node_lets_the_engines_start_elsewhere(
     cluster: Cluster, gpu_node: GpuNodes, namespace: str, operator: Operator
 ) -> None:
+    gpu_node(gpus=0)
     first = gpu_node(replicas=4, labels={"pool": namespace})
     pool = Pool.create(cluster, namespace, small(nodeSelector={"pool": namespace}))
     pool.wait_ready("2/2")
