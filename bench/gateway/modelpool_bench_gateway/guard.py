@@ -2,8 +2,10 @@
 
 The ratio of the two says how much the gateway does beyond the least. Both are Python on the same event loop, on the
 same CPU, asked in turn for a fixed number of requests or chunks, each chunk sent when its caller has got the one
-before: how a busy machine bunches work together then matters little. What is judged is the median of the rounds'
-ratios. When it is too high, more rounds are measured, twice at most, and all are judged together.
+before: how a busy machine bunches work together then matters little. What is judged is the lower quartile of the
+rounds' ratios: what runs beside costs the one with more code more, and never less. It scatters by 2 % on a machine that
+is twice overcommitted, by 7 % where the median does by 8. When it is too high, more rounds are measured, twice at most,
+and all are judged together.
 
 `python -m modelpool_bench_gateway.guard`: 0 when all ratios are within their limits, 1 when one is not, 3 when nothing
 could be measured. `--slow 30` makes the gateway cost 30 % more than it does, which must not pass.
@@ -30,8 +32,8 @@ from .measuring import Cpus
 from .starting import PeerFailedError, Target
 
 SLACK: Final = 1.15
-"""What a ratio may rise above its reference: three times what runs on a busy machine differ by, half of 30 %."""
-ROUNDS: Final = 8
+"""What a ratio may rise above its reference: twice what runs on a busy machine differ by, half of 30 %."""
+ROUNDS: Final = 10
 """Of one set."""
 SETS: Final = 3
 _SET_SECONDS: Final = 16.0
@@ -88,8 +90,9 @@ class Verdict:
 
     @property
     def ratio(self) -> float:
-        """The median of the rounds' ratios."""
-        return statistics.median(pair.gateway / pair.relay for pair in self.pairs)
+        """The lower quartile of the rounds' ratios."""
+        ratios = sorted(pair.gateway / pair.relay for pair in self.pairs)
+        return ratios[len(ratios) // 4]
 
     @property
     def passes(self) -> bool:
