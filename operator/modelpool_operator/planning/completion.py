@@ -49,7 +49,7 @@ def complete(sizes: Sequence[int], rooms: Sequence[int], budget: Budget) -> tupl
     """
     where = [0] * len(sizes)
     items, numbered = tuple(range(len(sizes))), tuple(enumerate(rooms))
-    quick = budget.share(2)
+    quick = budget.share(4)
     found = _Search(sizes, where, quick, FEW_WAYS).run(items, numbered)
     budget.spend(quick)
     return tuple(where) if found or _Search(sizes, where, budget, None).run(items, numbered) else None
