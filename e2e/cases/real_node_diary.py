@@ -1,6 +1,7 @@
 """What a failed case leaves behind: a folder with all that somebody would ask for. Never fails itself."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -14,8 +15,10 @@ MISSING: Final = "This could not be had: "
 
 
 def write(cluster: NodeCluster, folder: Path) -> list[str]:
-    """Write everything into a folder; returns the names of the files."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write everything into a folder, in place of what an earlier run left there; returns the names of the files."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
     kubectl = cluster.kubectl
     _note(folder / "pods.txt", lambda: kubectl("get", "pods,jobs,pvc,pv,deployments", "--all-namespaces", "-o", "wide"))
     _note(folder / "events.txt", lambda: kubectl("get", "events", "--all-namespaces", "--sort-by=.lastTimestamp"))

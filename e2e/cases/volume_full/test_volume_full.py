@@ -41,7 +41,7 @@ def test_a_full_volume_is_named_and_the_rest_goes_on(
     pool.apply(grown)
 
     def named() -> bool:
-        model = next(one for one in pool.status()["models"] if one["name"] == SECOND)
+        model = next((one for one in pool.status()["models"] if one["name"] == SECOND), {"message": "not listed yet"})
         assert "No space left on device" in model["message"], model
         assert (model["state"], model["servedBy"]) == ("Fallback", "ollama"), model
         return True
