@@ -59,7 +59,7 @@ class Settings:
     """The namespaces whose pools are served; none named means all, which needs a ClusterRole."""
     kubeconfig: Path | None = None
     """The file with the API server's address and our credentials; absent, those of the Pod we run in."""
-    workers: int = 4
+    workers: int = 8
     """Pools reconciled at once. A pass mostly waits for the API server, so a few serve hundreds of pools."""
     resync_seconds: float = 600
     """How often every pool is reconciled although nothing woke it: the net below the watches."""
@@ -135,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--namespace", dest="namespaces", action="append", metavar="NS", help="serve this namespace; repeatable")
     add("--kubeconfig", type=Path, metavar="PATH", help="credentials; default: those of the Pod")
-    add("--workers", type=int, metavar="N", help="pools reconciled at once; default 4")
+    add("--workers", type=int, metavar="N", help="pools reconciled at once; default 8")
     add("--resync-seconds", type=float, metavar="SECONDS", help="how often every pool is reconciled; default 600")
     add("--health-address", type=_address, metavar="HOST:PORT", help="/healthz, /readyz; default 127.0.0.1:8080")
     add("--metrics-address", type=_address, metavar="HOST:PORT", help="/metrics; default 127.0.0.1:9090")
