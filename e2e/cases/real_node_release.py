@@ -127,7 +127,13 @@ def values() -> dict[str, Any]:
 
     return {
         "operator": {"image": image("operator")},
-        "gateway": {"image": image("sidecar"), "drainDelaySeconds": 2, "shutdownTimeoutSeconds": 20},
+        "gateway": {
+            "image": image("sidecar"),
+            "drainDelaySeconds": 2,
+            "shutdownTimeoutSeconds": 20,
+            # Its share of a machine where engines, clients and the control plane want both processors.
+            "resources": {"requests": {"cpu": "500m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+        },
     }
 
 

@@ -11,6 +11,7 @@ import openai
 
 VLLM_MODEL = "qwen3:8b"
 OLLAMA_MODEL = "cogito:8b"
+EMBEDDING_MODEL = "nomic-embed-text"
 SAID = [{"role": "user", "content": "Name three colours"}]
 
 
@@ -25,11 +26,11 @@ def by_openai(host):
         else:
             error = None
         return {
-            "chat": chat.choices[0].message.content or chat.choices[0].message.model_extra,
+            "chat": chat.choices[0].message.content or chat.choices[0].message.reasoning,
             "model": chat.model,
             "pieces": len(chunks),
             "ended": chunks[-1].choices[0].finish_reason,
-            "embedding": client.embeddings.create(model=OLLAMA_MODEL, input=["red", "blue"]).data[1].embedding,
+            "embedding": client.embeddings.create(model=EMBEDDING_MODEL, input=["red", "blue"]).data[1].embedding,
             "models": [model.id for model in client.models.list()],
             "error": error,
         }
@@ -45,12 +46,13 @@ def by_ollama(host):
         error = {"status": exc.status_code, "text": exc.error}
     else:
         error = None
+    message = client.chat(OLLAMA_MODEL, SAID, options=options).message
     return {
-        "chat": client.chat(OLLAMA_MODEL, SAID, options=options).message.content,
+        "chat": message.content or message.thinking,  # some think longer than they may speak
         "model": chunks[0].model,
         "pieces": len(chunks),
         "ended": chunks[-1].done_reason,
-        "embedding": client.embed(OLLAMA_MODEL, ["red", "blue"]).embeddings[1],
+        "embedding": client.embed(EMBEDDING_MODEL, ["red", "blue"]).embeddings[1],
         "models": [model.model for model in client.list().models],
         "error": error,
     }

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from real_node_pool import OLLAMA_MODEL, VLLM_MODELS, Pool
+from real_node_pool import OLLAMA_MODEL, VLLM_MODELS, Pool, manifest
 from real_node_release import GATEWAY, NAMESPACE, Release
 
 from modelpool_cluster import waiting
 from modelpool_cluster.images import Images
 
 SCRIPT: Final = Path(__file__).with_name("asking.py")
+EMBEDDING_MODEL: Final = "nomic-embed-text"
 _CLIENTS: Final = "clients"
 
 
@@ -20,6 +21,8 @@ _CLIENTS: Final = "clients"
 def told(release: Release, pool: Pool, node_images: Images) -> Iterator[dict[str, Any]]:
     """What the program in the pod printed."""
     cluster = release.cluster
+    pool.patch({"models": [*manifest()["spec"]["models"], {"name": EMBEDDING_MODEL, "engine": "ollama"}]})
+    waiting.wait_for("the model for embeddings", lambda: pool.status().get("readyModels") == "4/4", timeout=120)
     cluster.import_images(node_images.archive("clients"))
     cluster.add_namespace(_CLIENTS)
     restricted = {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
@@ -38,6 +41,8 @@ def told(release: Release, pool: Pool, node_images: Images) -> Iterator[dict[str
     assert printed.startswith("{"), printed
     yield json.loads(printed)
     cluster.remove_namespace(_CLIENTS)
+    pool.apply(manifest())
+    pool.wait_until_ready()
 
 
 @pytest.mark.parametrize("package", ["openai", "ollama"])
@@ -50,7 +55,7 @@ def test_a_pod_asks_through_the_packages_that_people_use(told: dict[str, Any], p
     assert said["ended"] == "length"
     assert len(said["embedding"]) > 8
     assert any(said["embedding"])
-    assert set(said["models"]) >= {*VLLM_MODELS, OLLAMA_MODEL}
+    assert set(said["models"]) >= {*VLLM_MODELS, OLLAMA_MODEL, EMBEDDING_MODEL}
     assert said["error"]["status"] == 404
     assert "absent:1b" in said["error"]["text"]
 
