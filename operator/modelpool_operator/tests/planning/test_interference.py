@@ -1,0 +1,74 @@
+"""Who has changed a child behind the operator's back."""
+
+from typing import Any
+
+from modelpool_operator.api import names
+from modelpool_operator.planning import interference
+from modelpool_operator.planning.manifests import ChildRef, Manifest, sealed
+from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.plan import Plan
+
+WANTED: Manifest = sealed(
+    {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "x", "namespace": "llm", "annotations": {"modelpool.dev/gpu": "0"}},
+        "spec": {"replicas": 1, "template": {"spec": {"containers": [{"name": "vllm", "image": "a"}]}}},
+    }
+)
+REF = ChildRef("apps/v1", "Deployment", "x")
+
+
+def entry(manager: str, fields: dict[str, Any], time: str = "2026-11-22T10:00:00Z") -> dict[str, Any]:
+    return {"manager": manager, "operation": "Update", "time": time, "fieldsV1": fields}
+
+
+def found(live: Manifest, *entries: dict[str, Any]) -> list[str]:
+    seen = {**live, "metadata": {**live["metadata"], "managedFields": list(entries)}}
+    plan = Plan(placement=Placement(cards=(), shares=()), apply=(WANTED,))
+    return [str(one) for one in interference.found_in(plan, Observed(children={REF: seen}))]
+
+
+def spec(**changes: Any) -> Manifest:
+    return {**WANTED, "spec": {**WANTED["spec"], **changes}}
+
+
+def test_a_field_is_named_with_the_manager_that_holds_it() -> None:
+    mine = entry(names.FIELD_MANAGER, {"f:spec": {"f:replicas": {}}}, "2026-11-22T12:00:00Z")
+    other = entry("kube-controller-manager", {"f:status": {"f:replicas": {}}})
+    theirs = entry("kubectl-edit", {"f:spec": {"f:replicas": {}}})
+    assert found(spec(replicas=5), mine, other, theirs) == [
+        "Deployment x: /spec/replicas was changed by 'kubectl-edit' and is put back; change the ModelPool instead"
+    ]
+
+
+def test_an_item_of_a_list_is_found_by_its_key() -> None:
+    fields: dict[str, Any] = {
+        "f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"vllm"}': {"f:image": {}}}}}}
+    }
+    changed = spec(template={"spec": {"containers": [{"name": "vllm", "image": "b"}]}})
+    (said,) = found(changed, entry("argocd-controller", fields))
+    assert "/spec/template/spec/containers/vllm was changed by 'argocd-controller'" in said
+
+
+def test_an_annotation_whose_name_has_a_slash_is_found() -> None:
+    annotations = {**WANTED["metadata"]["annotations"], "modelpool.dev/gpu": "1"}
+    changed = {**WANTED, "metadata": {**WANTED["metadata"], "annotations": annotations}}
+    (said,) = found(changed, entry("carol", {"f:metadata": {"f:annotations": {"f:modelpool.dev/gpu": {}}}}))
+    assert "'carol'" in said
+
+
+def test_of_several_the_latest_is_named_and_of_nobody_somebody() -> None:
+    fields: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
+    early, late = entry("early", fields), entry("late", fields, "2026-11-22T11:00:00Z")
+    assert "'late'" in found(spec(replicas=5), late, early)[0]
+    assert "by somebody" in found(spec(replicas=5))[0]
+
+
+def test_a_change_of_the_pool_is_nobodys_interference() -> None:
+    before = {**WANTED["metadata"], "annotations": {names.APPLIED_ANNOTATION: "older"}}
+    assert found({**spec(replicas=5), "metadata": before}, entry("kubectl-edit", {"f:spec": {"f:replicas": {}}})) == []
+    assert (
+        list(interference.found_in(Plan(placement=Placement(cards=(), shares=()), apply=(WANTED,)), Observed())) == []
+    )
