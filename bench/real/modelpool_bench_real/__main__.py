@@ -90,7 +90,7 @@ async def _measure(ollama: str, gateway: str, steps: tuple[Step, ...], rounds: i
                 for url, order in sides.items() if number % 2 else reversed(sides.items()):
                     client = Client(
                         session=session,
-                        url=url,
+                        urls=(url,),
                         compression=1.0,
                         expected_backend="vllm" if url == gateway else "",
                         exact=False,

@@ -41,10 +41,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """A program that runs queries against one address."""
+    """A program that runs queries."""
 
     session: aiohttp.ClientSession
-    url: str
+    urls: tuple[str, ...]
+    """Where it asks: each user at one of them, in turn."""
     compression: float
     expected_backend: str
     """What the gateway must say answered, always as the first choice; empty: it is no gateway."""
@@ -52,20 +53,16 @@ class Client:
     """Whether prompts and answers must have the tokens that were asked for: real models end where they like."""
 
     async def run(
-        self, steps: tuple[Step, ...], order: Mapping[str, tuple[str, ...]], *, users: int, again: int = 1
+        self, steps: tuple[Step, ...], order: Mapping[str, tuple[str, ...]], *, users: int
     ) -> tuple[Span, ...]:
-        """Have so many users ask at once, each so often in a row; raises WrongAnswerError."""
+        """Have so many users ask a query each, at once; raises WrongAnswerError."""
         began = time.monotonic()
-
-        async def user(number: int) -> list[Span]:
-            spans = []
-            for turn in range(again):
-                spans += await self._query(turn * users + number, steps, order, began)
-            return spans
-
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(user(number), name=f"user {number}") for number in range(users)]
-        return tuple(span for one in running for span in one.result())
+            running = [
+                tasks.create_task(self._query(number, steps, order, began), name=f"query {number}")
+                for number in range(users)
+            ]
+        return tuple(span for query in running for span in query.result())
 
     async def _query(
         self, number: int, steps: tuple[Step, ...], order: Mapping[str, tuple[str, ...]], began: float
@@ -95,6 +92,7 @@ class Client:
         return [task.result() for task in running]
 
     async def _ask(self, number: int, step: Step) -> None:
+        url = self.urls[number % len(self.urls)]
         message: dict[str, Any] = {"role": "user", "content": prompt(f"{number} {step.name}", step.tokens_in)}
         if step.kind is Kind.VISION:
             message["images"] = [PICTURE]
@@ -104,7 +102,7 @@ class Client:
             "stream": False,
             "options": {"num_predict": step.tokens_out},
         }
-        async with self.session.post(f"{self.url}/api/chat", json=body) as response:
+        async with self.session.post(f"{url}/api/chat", json=body) as response:
             answer = await response.json()
             if response.status != 200:
                 raise WrongAnswerError(f"{step.name}: {response.status} {answer}")

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from modelpool_bench_replay import bounds, fitting, roofline, scenarios
 from modelpool_bench_replay.fitting import Rates
 from modelpool_bench_replay.pipeline import Kind, Pipeline, critical_path, in_recorded_order
-from modelpool_bench_replay.runs import AGAIN, Run
+from modelpool_bench_replay.runs import Run
 from modelpool_bench_replay.speeds import SpeedSet
 
 
@@ -49,7 +49,6 @@ def of_runs(pipeline: Pipeline, done: Sequence[Run]) -> str:
     expected = f"LLM {_range(predicted.llm_seconds)} s, query {_range(predicted.query_seconds)} s"
     sections += [
         f"Predicted for the pool: {expected}, {predicted.queries_per_minute:g} queries/min.",
-        f"16x{AGAIN}: sixteen users who each ask {AGAIN} times, one after the other.",
         "LLM: seconds with a text call under way; +vision: with any call; of a query, the mean.",
         "Time was compressed " + ", ".join(f"{by:g} times with {queries}" for queries, by in compressed.items()) + ".",
         "",
@@ -81,7 +80,7 @@ def json_lines(pipeline: Pipeline, done: Sequence[Run]) -> str:
             ("per_minute", True),
         ):
             ratio = mine[name] / theirs[name] if larger_is_better else theirs[name] / mine[name]
-            measure = f"replay/{run.speeds.value}/{run.scenario.name}/{_at_once(run)}/{name}"
+            measure = f"replay/{run.speeds.value}/{run.scenario.name}/{run.users}/{name}"
             line = {"measure": measure, "ratio": round(ratio, 3), "modelpool": round(mine[name], 3)}
             lines.append(json.dumps({**line, "ollama": round(theirs[name], 3)}))
     return "\n".join(lines)
@@ -128,10 +127,6 @@ def _row(run: Run) -> str:
     one = run.figures
     name = run.scenario.title if run.users == 1 else ""
     return (
-        f"  {name:<30}{_at_once(run):>8}{one.llm_seconds:>8.1f}{one.model_seconds:>8.1f}{one.query_seconds:>9.1f}"
+        f"  {name:<30}{run.users:>8}{one.llm_seconds:>8.1f}{one.model_seconds:>8.1f}{one.query_seconds:>9.1f}"
         f"{one.per_minute:>9.2f}{one.switches:>9}{one.busy:>6.0%}{one.resident_gib:>7.1f}"
     )
-
-
-def _at_once(run: Run) -> str:
-    return f"{run.users}" if run.again == 1 else f"{run.users}x{run.again}"

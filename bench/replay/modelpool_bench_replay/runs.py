@@ -20,8 +20,6 @@ from modelpool_bench_replay.speeds import Pace, SpeedSet
 GROUPS: Final = {30.0: (1,), 60.0: (4, 16)}
 """How many queries at once, by the simulated seconds that pass in one: the more queue for the cards, the less a few
 milliseconds matter."""
-AGAIN: Final = 3
-"""Queries that each user asks one after the other where the question is how many a scenario serves for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +32,6 @@ class Run:
     compression: float
     users: int
     """That ask at the same time."""
-    again: int
-    """Queries of each, one after the other."""
     figures: Figures
     spans: tuple[Span, ...]
     ideal_seconds: float | None
@@ -62,9 +58,6 @@ async def run(
     """Start the scenario's processes, run so many queries at once, one number after the other, and end them."""
     told = paces(scenario, chosen, pipeline)
     order = scenario.order(pipeline.steps)
-    asked = [(queries, 1) for queries in at_once]
-    if scenario.steady and len(at_once) > 1:
-        asked.append((at_once[-1], AGAIN))
     done = []
     async with (
         _folder() as folder,
@@ -73,18 +66,18 @@ async def run(
             timeout=aiohttp.ClientTimeout(total=PATIENCE_SECONDS), connector=aiohttp.TCPConnector(limit=0)
         ) as session,
     ):
-        client = Client(session=session, url=place.url, compression=compression, expected_backend=place.backend)
+        client = Client(session=session, urls=place.urls, compression=compression, expected_backend=place.backend)
         if scenario.pool is None and at_once == (1,):
             # A query finds in memory what another left there; a pool's models are there anyway.
             await client.run(pipeline.steps, order, users=1)
-        for users, again in asked:
+        for users in at_once:
             worked, loads = place.worked(), place.loads()
-            spans = await client.run(pipeline.steps, order, users=users, again=again)
+            spans = await client.run(pipeline.steps, order, users=users)
             measured = measures.figures(
                 spans,
                 switches=place.loads() - loads,
                 worked=(place.worked() - worked) * compression,
-                cards=place.cards,
+                cards=scenario.copies,
                 resident=place.resident(),
             )
             one = Run(
@@ -92,7 +85,6 @@ async def run(
                 speeds=chosen,
                 compression=compression,
                 users=users,
-                again=again,
                 figures=measured,
                 spans=spans,
                 ideal_seconds=_ideal(told, pipeline, scenario) if users == 1 and not scenario.together else None,
@@ -121,7 +113,7 @@ def _stage(
 ) -> AbstractAsyncContextManager[stage.Stage]:
     if scenario.pool is None:
         return stage.ollama(folder, pipeline, told, compression=compression)
-    return stage.pool(scenario.pool, folder, told, cards=scenario.cards, compression=compression)
+    return stage.pool(scenario.pool, folder, told, copies=scenario.copies, compression=compression)
 
 
 @asynccontextmanager

@@ -22,9 +22,9 @@ class Scenario:
     """The ModelPool behind the gateway; None: the recorded Ollama, asked directly."""
     together: bool = False
     """Whether the client issues calls that do not need each other at the same time."""
-    cards: int = 1
-    steady: bool = False
-    """Whether users that ask again and again are measured too: in a burst, one of several cards waits for another."""
+    copies: int = 1
+    """Pools, each on a card of its own, among which the users are divided: what `replicas` are on several nodes, which
+    have no place on one machine."""
     drafting: tuple[str, ...] = ()
     """Models with speculative decoding."""
 
@@ -49,10 +49,9 @@ ALL: Final = (
     Scenario(
         name="two-cards",
         title="+ a second card",
-        pool=POOLS / "two-cards.yaml",
+        pool=POOLS / "speculative.yaml",
         together=True,
-        cards=2,
-        steady=True,
+        copies=2,
         drafting=("qwen3:8b",),
     ),
 )

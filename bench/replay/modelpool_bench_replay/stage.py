@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,7 @@ from modelpool_cli.local import ports, simulation
 from modelpool_cli.local.processes import Ended, Program, Started, Supervisor
 from modelpool_cli.plan import report
 from modelpool_engines import cards as simulated
-from modelpool_engines import timeslices
+from modelpool_engines import quantities, timeslices
 from modelpool_operator.planning.refusals import Refusal
 
 START_SECONDS: Final = 120.0
@@ -44,11 +44,11 @@ class StageError(Exception):
 class Stage:
     """What answers, and what can be seen of it."""
 
-    url: str
-    folder: Path
+    urls: tuple[str, ...]
+    folders: tuple[Path, ...]
+    """Each holds the account of one card."""
     backend: str
     """What answers behind the gateway; empty without one."""
-    cards: int
 
     def worked(self) -> float:
         """Return the seconds of work that the cards have done so far, in real time."""
@@ -60,15 +60,12 @@ class Stage:
 
     def loads(self) -> int:
         """Return how many models Ollama has loaded so far."""
-        return sum(log.read_text().count(" loading ") for log in (self.folder / "logs").glob("ollama*.log"))
+        return sum(log.read_text().count(" loading ") for log in (self.folders[0] / "logs").glob("ollama*.log"))
 
     def _cards(self) -> tuple[simulated.Card, ...]:
-        environment = {
-            "MODELPOOL_SIMULATED_CARDS": str(self.folder / "cards"),
-            "MODELPOOL_SIMULATED_CARD_MEMORY": MEMORY,
-            "CUDA_VISIBLE_DEVICES": ",".join(map(str, range(self.cards))),
-        }
-        return simulated.from_environment(environment, self.cards)
+        return tuple(
+            simulated.Card(folder=folder / "cards", index=0, memory=quantities.parse(MEMORY)) for folder in self.folders
+        )
 
 
 def _simulation(folder: Path, speeds: Mapping[str, Pace], compression: float) -> dict[str, str]:
@@ -114,14 +111,26 @@ async def ollama(
         supervisor.start(program)
         url = f"http://{ports.LOOPBACK}:{port}"
         await _answering(f"{url}/api/version")
-        yield Stage(url=url, folder=folder, backend="", cards=1)
+        yield Stage(urls=(url,), folders=(folder,), backend="")
 
 
 @asynccontextmanager
 async def pool(
-    path: Path, folder: Path, speeds: Mapping[str, Pace], *, cards: int, compression: float
+    path: Path, folder: Path, speeds: Mapping[str, Pace], *, copies: int, compression: float
 ) -> AsyncIterator[Stage]:
-    """Run a pool with its gateway; raises StageError when the planner refuses it, TimeoutError when it is not up."""
+    """Run a pool with its gateway, so many times; raises StageError when the planner refuses it, TimeoutError when it
+    is not up.
+    """
+    folders = tuple(folder / f"{number}" for number in range(copies))
+    async with AsyncExitStack() as stack:
+        urls = [await stack.enter_async_context(_copy(path, one, speeds, compression)) for one in folders]
+        yield Stage(urls=tuple(urls), folders=folders, backend="vllm")
+
+
+@asynccontextmanager
+async def _copy(path: Path, folder: Path, speeds: Mapping[str, Pace], compression: float) -> AsyncIterator[str]:
+    """Run one pool; yield its gateway's address."""
+    _make(folder)
     wanted = manifests.read_pool(path)
     verdict = report.decide_here(wanted)
     if isinstance(verdict, Refusal):
@@ -141,7 +150,11 @@ async def pool(
     listen = ((ports.LOOPBACK, ports.pick(1)[0]),)
     async with pools.running(wanted, verdict, folder, commands, listen, _quiet) as local:
         await local.until_serving({model.name: model.engine.value for model in wanted.spec.models}, START_SECONDS)
-        yield Stage(url=local.url, folder=folder, backend="vllm", cards=cards)
+        yield local.url
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir()
 
 
 async def _answering(url: str) -> None:

@@ -28,7 +28,7 @@ def write(folder: Path, done: Sequence[Run]) -> Path:
 
 def draw(done: Sequence[Run]) -> str:
     """Return the picture: the first run by models, the last by queries."""
-    first, last = done[0], [run for run in done if run.again == 1][-1]
+    first, last = done[0], done[-1]
     speed = f", {first.speeds.value} speed" if first.speeds else ""
     parts, at = [], HEAD
     panel, at = _panel(at, f"one query: {first.figures.query_seconds:.0f} s", _by_model(first.spans), LANE)

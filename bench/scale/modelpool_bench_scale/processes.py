@@ -17,6 +17,10 @@ import aiohttp
 START_SECONDS: Final = 120.0
 
 
+class GatewayEndedError(Exception):
+    """The gateway ended before it served anything. The text is its log."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
     """A gateway that runs."""
@@ -68,7 +72,13 @@ async def gateway(folder: Path, routes: bytes, *, ready: str) -> AsyncIterator[G
             stderr=log,
         )
     try:
-        await until_serving(port, ready)
+        async with asyncio.TaskGroup() as tasks:
+            ended = tasks.create_task(process.wait(), name="the gateway's end")
+            serving = tasks.create_task(until_serving(port, ready), name="the gateway's first answer")
+            await asyncio.wait([ended, serving], return_when=asyncio.FIRST_COMPLETED)
+            if not serving.done():
+                raise GatewayEndedError((folder / "gateway.log").read_text())
+            ended.cancel()
         yield Gateway(pid=process.pid, port=port, routes=path)
     finally:
         await _end(process)

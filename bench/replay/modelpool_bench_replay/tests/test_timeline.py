@@ -27,7 +27,6 @@ def test_the_picture_shows_every_step() -> None:
             speeds=None,
             compression=1.0,
             users=1,
-            again=1,
             figures=figures(one, switches=0, worked=0, cards=1, resident=0),
             spans=one,
             ideal_seconds=None,
