@@ -10,10 +10,10 @@ def test_the_images_keep_their_promises(node_images: Images) -> None:
     assert starting.possible(), "a real node runs, so containers do"
     found = report.examine(node_images, current().scratch)
     print("\n".join(found.lines()))
-    assert found.ready_seconds is not None
+    assert found.start is not None
     assert found.problems == ()
 
 
 def test_a_container_that_cannot_start_says_why(node_images: Images) -> None:
     with pytest.raises(starting.NotReadyError, match="the gateway's container said: "):
-        starting.seconds_to_ready(node_images.archive("operator"), current().scratch)
+        starting.start(node_images.archive("operator"), current().scratch)

@@ -1,22 +1,19 @@
 """A model that nobody asks for gives its replicas up, and a request brings it back.
 
-On the control plane with the real gateway: what is decided, said and counted. Its engines are played and answer
-nothing, so that a request is held as long as the test wants. On the real node with real pods: the request is answered.
+With the real gateway, on the control plane alone: what is decided, said and counted. Its engines are played and answer
+nothing, so that a request is held for as long as the test wants.
 """
 
 import http.client
 import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 import pytest
 from installation import Installation, Program, started
-from real_node_pool import Pool as NodePool
-from real_node_release import Release
 
-from modelpool_cluster import images, waiting
+from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.plugin import GpuNodes
 from modelpool_cluster.rest import MERGE
@@ -169,27 +166,3 @@ def test_what_nobody_can_tell_changes_nothing_and_is_said(
         cluster.api.patch(pool.path, {"spec": {"models": [single]}}, MERGE)
         waiting.wait_for("no budget", lambda: pool.budgets() == [])
         assert pool.replicas() == 1
-
-
-@pytest.mark.timeout(600)
-def test_on_a_real_node_the_request_that_wakes_a_model_is_answered(
-    release: Release, add_pool: Callable[..., NodePool]
-) -> None:
-    model = "sleepy:8b"
-    body = pool_of("sleepy", {"name": model, "gpuMemory": "2Gi"}, routing={"queueTimeoutSeconds": 300})
-    body["spec"]["vllm"] = {"image": images.Images.name("engines")}
-    pool = add_pool(body)
-    assert release.chat(model).status == 200
-    scaling = {"maxReplicas": 1, "idleSeconds": IDLE_SECONDS}
-    pool.patch({"models": [{**body["spec"]["models"][0], "autoscaling": scaling}]})
-
-    def asleep() -> bool:
-        assert (pool.states(), pool.pods()) == ({model: ("Idle", "ScaledToZero")}, []), pool.states()
-        return True
-
-    waiting.wait_for("nobody at work", asleep, timeout=120)
-    for _ in range(2):
-        with ThreadPoolExecutor() as callers:
-            answers = list(callers.map(lambda _: release.chat(model), range(3)))
-        assert [(answer.status, answer.route) for answer in answers] == [(200, "primary")] * 3, answers
-        waiting.wait_for("nobody at work again", asleep, timeout=120)

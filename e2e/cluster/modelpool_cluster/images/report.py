@@ -17,13 +17,13 @@ class Report:
 
     images: Images
     contents: Mapping[str, Contents]
-    ready_seconds: float | None
+    start: held.Start | None
     """None where containers cannot be run."""
 
     @property
     def problems(self) -> tuple[str, ...]:
         """What does not hold."""
-        return tuple(held.problems(self.contents, self.ready_seconds))
+        return tuple(held.problems(self.contents, self.start))
 
     def lines(self) -> Iterator[str]:
         """Yield it for people."""
@@ -36,13 +36,14 @@ class Report:
                 f"{Images.name(target):28} {whole / 1e6:6.1f} MB, {above[target] / 1e6:6.1f} MB above its base"
                 f" (at most {limit / 1e6:g})"
             )
-        if self.ready_seconds is None:
+        if (start := self.start) is None:
             yield "The gateway's start is not measured: that takes Linux, root and runc"
         else:
-            yield (
-                f"The gateway is ready {self.ready_seconds:.2f} s after its container's start"
-                f" (at most {held.READY_SECONDS:g}), as user {starting.USER} on a read-only root"
-            )
+            took = f"{start.seconds:.2f} s after its container's start, {start.processor_seconds:.2f} s on a processor"
+            who = f"as user {starting.USER} on a read-only root"
+            yield f"The gateway is ready {took} (at most {held.READY_SECONDS:g}), {who}"
+            if not start.undisturbed:
+                yield "The machine is busy, so only the time on a processor counts"
         yield from (f"NOT HELD: {problem}" for problem in self.problems)
 
 
@@ -57,5 +58,5 @@ def examine(images: Images, scratch: Path | None) -> Report:
         starting.NotReadyError: the gateway did not start.
     """
     contents = {target: read(images.archive(target)) for target in held.BYTES_ABOVE_BASE}
-    seconds = starting.seconds_to_ready(images.archive("sidecar"), scratch) if starting.possible() else None
-    return Report(images=images, contents=contents, ready_seconds=seconds)
+    start = starting.start(images.archive("sidecar"), scratch) if starting.possible() else None
+    return Report(images=images, contents=contents, start=start)

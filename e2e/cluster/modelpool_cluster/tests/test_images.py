@@ -13,6 +13,7 @@ import pytest
 
 from modelpool_cluster.images import contents, held
 from modelpool_cluster.images.contents import Contents
+from modelpool_cluster.images.held import Start
 
 
 def _tar(files: dict[str, bytes]) -> bytes:
@@ -78,33 +79,51 @@ def image(*files: str, size: int = 1, user: str = "65532:65532") -> Contents:
     )
 
 
-def problems(sidecar: Contents, seconds: float | None = 1.0, **more: Contents) -> list[str]:
-    return list(held.problems({"sidecar": sidecar, "engines": image("a", size=2, user="0:0"), **more}, seconds))
+def start(seconds: float, *, processor: float = 0.9, undisturbed: bool = True) -> Start:
+    return Start(seconds=seconds, processor_seconds=processor, undisturbed=undisturbed)
+
+
+def problems(sidecar: Contents, began: Start | None = None) -> list[str]:
+    return list(held.problems({"sidecar": sidecar, "engines": image("a", size=2, user="0:0")}, began))
 
 
 def test_what_is_promised_is_no_problem() -> None:
-    assert problems(image("usr/bin/python3", "usr/bin/ldd", "usr/bin/asc", size=89_000_000), 2.0) == []
-    assert problems(image(), None) == []
+    assert problems(image("usr/bin/python3", "usr/bin/ldd", "usr/bin/asc", size=89_000_000), start(2.0)) == []
+    assert problems(image()) == []
+    assert problems(image(), start(9.0, undisturbed=False)) == []
 
 
 @pytest.mark.parametrize(
-    ("sidecar", "seconds", "says"),
+    ("sidecar", "began", "says"),
     [
-        (image(size=90_100_000), 1.0, "sidecar must stay below 90 MB above its base, got 90.1 MB"),
-        (image(), 2.1, "sidecar must be ready within 2 s, got 2.1 s"),
-        (image(user="0:0"), 1.0, "sidecar must run as a user that is a number and not root, got '0'"),
-        (image(user=""), 1.0, "sidecar must run as a user that is a number and not root, got '0'"),
-        (image(user="nobody"), 1.0, "sidecar must run as a user that is a number and not root, got 'nobody'"),
-        (image("usr/bin/gcc-12"), 1.0, "sidecar must hold neither pip nor a compiler, got usr/bin/gcc-12"),
-        (image("usr/bin/x86_64-linux-gnu-ld"), 1.0, "sidecar must hold neither pip nor a compiler, got usr/bin/"),
-        (image("opt/venv/bin/pip3.11"), 1.0, "sidecar must hold neither pip nor a compiler, got opt/venv/bin/pip3.11"),
+        (image(size=90_100_000), start(1.0), "sidecar must stay below 90 MB above its base, got 90.1 MB"),
+        (image(), start(2.1), "sidecar must be ready within 2 s, got 2.1 s"),
+        (
+            image(),
+            start(9.0, processor=2.1, undisturbed=False),
+            "sidecar must be ready within 2 s of a processor, got 2.1 s",
+        ),
+        (image(user="0:0"), start(1.0), "sidecar must run as a user that is a number and not root, got '0'"),
+        (image(user=""), start(1.0), "sidecar must run as a user that is a number and not root, got '0'"),
+        (image(user="nobody"), start(1.0), "sidecar must run as a user that is a number and not root, got 'nobody'"),
+        (image("usr/bin/gcc-12"), start(1.0), "sidecar must hold neither pip nor a compiler, got usr/bin/gcc-12"),
+        (
+            image("usr/bin/x86_64-linux-gnu-ld"),
+            start(1.0),
+            "sidecar must hold neither pip nor a compiler, got usr/bin/",
+        ),
+        (
+            image("opt/venv/bin/pip3.11"),
+            start(1.0),
+            "sidecar must hold neither pip nor a compiler, got opt/venv/bin/pip3.11",
+        ),
         (
             image("usr/lib/python3/dist-packages/pip/__init__.py"),
-            1.0,
+            start(1.0),
             "sidecar must hold neither pip nor a compiler, got usr/lib/python3/dist-packages/pip/__init__.py",
         ),
     ],
 )
-def test_what_is_not_kept_is_named(sidecar: Contents, seconds: float, says: str) -> None:
-    (found,) = problems(sidecar, seconds)
+def test_what_is_not_kept_is_named(sidecar: Contents, began: Start, says: str) -> None:
+    (found,) = problems(sidecar, began)
     assert found.startswith(says)
