@@ -40,7 +40,7 @@ test-engines: setup ## Hold the gateway against a real vLLM and a real Ollama on
 	@$(BIN)/python -m modelpool_real_engines
 	@$(BIN)/python -m pytest -m engines -q -p no:cacheprovider e2e/cases/real_engines
 
-images: setup ## Build the container images with docker, podman or buildah, and print their sizes
+images: setup ## Build the container images with docker, podman or buildah, and hold them to size and start time
 	@$(BIN)/python -m modelpool_cluster images
 
 CASE ?=
