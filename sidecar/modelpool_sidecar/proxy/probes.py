@@ -115,16 +115,8 @@ class Prober:
             await asyncio.sleep(UNREADY_INTERVAL)
 
     def _is_content(self, subject: Subject) -> bool:
-        table = self._directory.table
-        endpoints = (
-            endpoint.ready
-            for model in table.models
-            for backend in model.backends
-            if backend.engine is subject.engine
-            for endpoint in backend.endpoints
-            if endpoint.url == subject.url
-        )
-        return all(endpoints) and subject.url not in self._directory.suspects
+        known_unready = (subject.url, subject.engine) in self._directory.table.unready
+        return not known_unready and subject.url not in self._directory.suspects
 
     async def _ask(self, subject: Subject) -> Probed:
         match subject.engine:

@@ -112,6 +112,8 @@ class RoutingTable:
     names: Mapping[str, Model] = field(default_factory=lambda: MappingProxyType({}))
     conflicts: tuple[Conflict, ...] = ()
     pools: tuple[PoolRef, ...] = ()
+    unready: frozenset[tuple[str, Engine]] = frozenset()
+    """Addresses, and what runs there, that lack a model which they should have: looked up at every probe."""
 
     def find(self, name: str) -> Model | None:
         """The model that answers to a name or alias; as with Ollama, neither case, nor a tag of `latest`, nor the
@@ -165,6 +167,13 @@ def build(
         names=MappingProxyType(names),
         conflicts=tuple(conflicts),
         pools=tuple(document.pool.ref for document in ordered),
+        unready=frozenset(
+            (endpoint.url, backend.engine)
+            for model in models
+            for backend in model.backends
+            for endpoint in backend.endpoints
+            if not endpoint.ready
+        ),
     )
 
 

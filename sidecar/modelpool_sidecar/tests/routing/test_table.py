@@ -94,3 +94,11 @@ def test_a_backend_shares_its_key_with_the_models_of_one_ollama() -> None:
     live = built(document(model("a", entry(Engine.OLLAMA, OLLAMA)), model("b", entry(Engine.OLLAMA, OLLAMA))))
     assert live.models[0].backends[0].key == live.models[1].backends[0].key
     assert VLLM not in str(live.models[0].backends[0].key)
+
+
+def test_addresses_that_lack_a_model_are_known_without_a_search() -> None:
+    ref = table.ServiceRef("llm", "agentic-qwen3-8b", 8000)
+    ready, lacking = "http://10.0.0.1:8000", "http://10.0.0.2:8000"
+    addresses = {ref: (table.Address(url=ready, ready=True), table.Address(url=lacking, ready=True))}
+    found = table.build([documents.parse(DESIGN)], addresses, {lacking: table.Probed(alive=False)})
+    assert found.unready == {(lacking, Engine.VLLM)}
