@@ -47,6 +47,11 @@ class LineSplitter:
                 raise EngineError(f"the engine sent a line of more than {self._limit} bytes")
         return lines
 
+    @property
+    def between(self) -> bool:
+        """Whether all that came were whole lines."""
+        return not self._parts and not self._after_cr
+
     def close(self) -> bytes:
         """The line that the end of the stream left without its end; empty when there is none."""
         rest = b"".join(self._parts)

@@ -12,6 +12,8 @@ import msgspec
 from .errors import EngineError
 from .splitting import ANY_END, MAX_LINE_BYTES, LineSplitter
 
+_DATA: Final = b"data: "
+_END: Final = b"\n\n"
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -37,6 +39,11 @@ class Decoder:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Events completed by this chunk. Raises EngineError when one event grows beyond the limit."""
+        # What engines send nearly always: one event, one line, one chunk.
+        if chunk.startswith(_DATA) and chunk.endswith(_END) and chunk.find(b"\n") == len(chunk) - len(_END):
+            alone = not self._first and not self._data and not self._event and self._lines.between
+            if alone and b"\r" not in chunk and len(chunk) <= self._limit:
+                return [Event(chunk[len(_DATA) : -len(_END)], "", self._id)]
         return self._take(self._lines.feed(chunk))
 
     def close(self) -> list[Event]:

@@ -17,6 +17,8 @@ from ..protocols.translation import Reply
 
 _DEAD_AT_FIRST: Final = (b'data: {"error"', b'data:{"error"', b"event: error", b"event:error")
 _ABORTED: Final = b'"finish_reason":"abort"'
+_LONG_TAIL: Final = 4 * endings.TAIL_BYTES
+"""What is kept of a stream's end is cut when it has grown to this: cutting it for every piece is what costs."""
 _EOF: Final = "the engine's answer broke off"
 
 
@@ -54,34 +56,43 @@ class Untouched:
     def __init__(self, dialect: Dialect, naming: Naming) -> None:
         self._dialect = dialect
         self._rename = None if naming.engine == naming.caller else Renamer(naming)
-        self._tail = b""
+        self._recent: list[bytes] = []
+        self._size = 0
         self.failed = False
 
     def feed(self, chunk: bytes) -> bytes:
         """See `Carrier`."""
-        if not self._tail and chunk.startswith(_DEAD_AT_FIRST):
+        if not self._size and chunk.startswith(_DEAD_AT_FIRST):
             raise EngineError(chunk[:512].decode(errors="replace"))
-        self._tail = (self._tail + chunk)[-endings.TAIL_BYTES :]
+        self._recent.append(chunk)
+        self._size += len(chunk)
+        if self._size > _LONG_TAIL:
+            self._recent = [self._tail()]
+            self._size = len(self._recent[0])
         return chunk if self._rename is None else self._rename.feed(chunk)
 
     def close(self) -> bytes:
         """See `Carrier`."""
-        if not self._tail:
+        if not self._size:
             raise EngineError("the engine's answer was empty")
         rest = b"" if self._rename is None else self._rename.close()
-        if endings.is_whole(self._dialect, self._tail):
+        if endings.is_whole(self._dialect, self._tail()):
             return rest
         return rest + self.cut()
 
     def cut(self) -> bytes:
         """See `Carrier`."""
-        if not self._tail:
+        if not self._size:
             raise EngineError(_EOF)
         self.failed = True
         # A line or event that was begun must end before the error can be read.
         boundary = b"\n" if self._dialect is Dialect.OLLAMA else b"\n\n"
-        gap = b"" if self._tail.endswith(boundary) else boundary
+        gap = b"" if self._tail().endswith(boundary) else boundary
         return gap + endings.broken(self._dialect, _EOF)
+
+    def _tail(self) -> bytes:
+        """The end of what has passed."""
+        return b"".join(self._recent)[-endings.TAIL_BYTES :]
 
 
 class Converted:

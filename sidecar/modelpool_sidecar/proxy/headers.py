@@ -77,7 +77,10 @@ def warning(sentences: Iterable[str]) -> str:
 def first(headers: Headers, name: str) -> str | None:
     """The value of a header, whatever its case."""
     wanted = name.lower()
-    return next((value for key, value in headers if key.lower() == wanted), None)
+    for key, value in headers:
+        if key.lower() == wanted:
+            return value
+    return None
 
 
 def _end_to_end(headers: Iterable[tuple[str, str]], replaced: frozenset[str]) -> list[tuple[str, str]]:

@@ -45,7 +45,8 @@ class Visit:
         """Note where the request goes now."""
         self.attempts += 1
         self.model = target.model.name
-        self.pool = str(target.model.pool.ref)
+        pool = target.model.pool
+        self.pool = f"{pool.namespace}/{pool.name}"
         self.backend = target.backend.engine.value
         self.route = target.route.value
 

@@ -97,3 +97,35 @@ async def test_a_connection_that_does_not_close_is_an_error(monkeypatch: pytest.
         told = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))
         with factory(told), pytest.raises(StillOpenError, match=r"could not close the connections to nobody within"):
             await ours.close(session)
+
+
+async def test_the_program_ends_clean_with_an_answer_that_does_not_come(tmp_path: Path) -> None:
+    """The engine has taken the request and is silent, and the gateway may wait for it no longer."""
+    over = asyncio.Event()
+
+    async def silent(_: Received) -> None:
+        await over.wait()
+
+    async with engine(silent) as vllm:
+        routes = tmp_path / "routes.json"
+        put(routes, document(backend("vllm", vllm.url)))
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-W", "error", "-m", "modelpool_sidecar", "--routes-file", str(routes)),
+            *("--listen", "127.0.0.1:0", "--drain-delay", "0", "--shutdown-timeout", "0.1"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        host, _, port = json.loads(await process.stdout.readline())["listening"][0].rpartition(":")
+        while not vllm.received:
+            _, caller = await asyncio.open_connection(host, int(port))
+            body = json.dumps(CHAT)
+            caller.write(f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode())
+            caller.write(body.encode())
+            await until_asked_or_refused(vllm)
+        process.terminate()
+        _, told = await asyncio.wait_for(process.communicate(), 60)
+        over.set()
+    assert process.returncode == 0, told
+    # The access log and the gateway's own words are JSON; what Python or the event loop complains about is not.
+    assert all(json.loads(line) for line in told.splitlines()), told
