@@ -58,6 +58,8 @@ class Prober:
         self._changed = asyncio.Event()
         self._watchers: dict[Subject, asyncio.Task[None]] = {}
         self._hurry: dict[Subject, asyncio.Event] = {}
+        self._looked_at: RoutingTable | None = None
+        self._unready: set[Subject] = set()
         directory.on_change(self._changed.set)
 
     async def run(self) -> None:
@@ -115,8 +117,17 @@ class Prober:
             await asyncio.sleep(UNREADY_INTERVAL)
 
     def _is_content(self, subject: Subject) -> bool:
-        known_unready = (subject.url, subject.engine) in self._directory.table.unready
-        return not known_unready and subject.url not in self._directory.suspects
+        table = self._directory.table
+        if table is not self._looked_at:  # many models, and many watchers that ask
+            self._looked_at = table
+            self._unready = {
+                Subject(endpoint.url, backend.engine)
+                for model in table.models
+                for backend in model.backends
+                for endpoint in backend.endpoints
+                if not endpoint.ready
+            }
+        return subject not in self._unready and subject.url not in self._directory.suspects
 
     async def _ask(self, subject: Subject) -> Probed:
         match subject.engine:
