@@ -24,7 +24,9 @@ from modelpool_sidecar.proxy.directory import Directory
 from modelpool_sidecar.proxy.sources.access import from_kubeconfig
 from modelpool_sidecar.proxy.sources.cluster import ClusterSource
 
-from .scenes import until
+from . import processes
+from .scenes import CHAT, backend, document, put, until
+from .scripted import Received, engine
 from .tls_api import Stage, TlsApi, tls_api
 
 LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
@@ -99,6 +101,15 @@ async def test_a_connection_that_does_not_close_is_an_error(monkeypatch: pytest.
             await ours.close(session)
 
 
+async def cut_off(session: aiohttp.ClientSession) -> None:
+    """Ask for what never comes; how the end looks to the caller is another test's business."""
+    try:
+        async with session.post("/v1/chat/completions", json=CHAT) as answer:
+            await answer.read()
+    except aiohttp.ClientError:
+        return
+
+
 async def test_the_program_ends_clean_with_an_answer_that_does_not_come(tmp_path: Path) -> None:
     """The engine has taken the request and is silent, and the gateway may wait for it no longer."""
     over = asyncio.Event()
@@ -116,16 +127,15 @@ async def test_the_program_ends_clean_with_an_answer_that_does_not_come(tmp_path
             stderr=subprocess.PIPE,
         )
         assert process.stdout is not None
-        host, _, port = json.loads(await process.stdout.readline())["listening"][0].rpartition(":")
-        while not vllm.received:
-            _, caller = await asyncio.open_connection(host, int(port))
-            body = json.dumps(CHAT)
-            caller.write(f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode())
-            caller.write(body.encode())
-            await until_asked_or_refused(vllm)
-        process.terminate()
-        _, told = await asyncio.wait_for(process.communicate(), 60)
-        over.set()
+        url = "http://" + json.loads(await process.stdout.readline())["listening"][0]
+        await asyncio.to_thread(processes.until_ok, url + "/modelpool/routes", '"ready": true')
+        async with aiohttp.ClientSession(url) as session, asyncio.TaskGroup() as group:
+            asking = group.create_task(cut_off(session), name="ask")
+            await until(lambda: vllm.received, seen=lambda: vllm.received)
+            process.terminate()
+            _, told = await asyncio.wait_for(process.communicate(), 60)
+            over.set()
+            await asking
     assert process.returncode == 0, told
     # The access log and the gateway's own words are JSON; what Python or the event loop complains about is not.
     assert all(json.loads(line) for line in told.splitlines()), told
