@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def open_house(*, room: int = 1, pending: int = 9, timeout: float = 30) -> tuple
 
 
 def serve(
-    directory: Directory, *, room: int = 1, pending: int = 9, timeout: float = 30, up: bool = True, **more: bool
+    directory: Directory, *, room: int = 1, pending: int = 9, timeout: float = 30, up: bool = True, **more: Any
 ) -> None:
     routes = document(model("qwen3:8b", entry(Engine.VLLM, VLLM, room=room, **more)), pending=pending, timeout=timeout)
     service = table.service_of(routes.pool, routes.models[0].backends[0])
