@@ -229,9 +229,8 @@ class Engine:
 
     def _is_due(self, generation: Generation, now: float) -> bool:
         """Tell whether tokens are handed out now: the first and the last at once, the others as often as is told."""
-        last = generation.timing.last_token
-        complete = generation.sequence.produced >= generation.sequence.length
-        return last is None or complete or now - last >= self._hand_out_seconds
+        last, sequence = generation.timing.last_token, generation.sequence
+        return last is None or sequence.produced >= sequence.length or now - last >= self._hand_out_seconds
 
     def _hand_out(self, generation: Generation, tokens: int, now: float) -> None:
         timing = generation.timing
