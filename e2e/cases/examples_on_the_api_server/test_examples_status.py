@@ -75,14 +75,14 @@ def test_a_pool_comes_up_loses_an_engine_to_its_fallback_and_gets_it_back(
     # One engine dies: its fallback answers, and the status says why.
     crash = {"exitCode": 1, "reason": "Error", "message": "ValueError: No available memory for the cache blocks"}
     cluster.set_container_waiting(namespace, qwen, "CrashLoopBackOff", restarts=3, last_exit=crash)
-    model = wait_for_model(pool, "qwen3:8b", state="Fallback", servedBy="ollama", reason="CrashLoopBackOff")
+    model = wait_for_model(pool, "qwen3:8b", state="Fallback", servedBy="ollama", reason="ShareTooSmall")
     assert "No available memory for the cache blocks" in model["message"]
     wait_for_model(pool, "qwen2.5-vl:7b", state="Ready", servedBy="vllm")
 
     def told() -> list[str]:
         selector = "involvedObject.kind=ModelPool"
         events = cluster.api.items(f"/api/v1/namespaces/{namespace}/events", fieldSelector=selector)
-        return [event["message"] for event in events if event["reason"] == "CrashLoopBackOff"]
+        return [event["message"] for event in events if event["reason"] == "ShareTooSmall"]
 
     (message,) = waiting.wait_for("an Event", told)
     assert "No available memory" in message
