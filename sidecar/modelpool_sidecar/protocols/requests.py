@@ -13,9 +13,6 @@ from .dialect import Dialect, Operation
 from .durations import parse_keep_alive
 from .errors import BadRequestError
 
-AFFINITY_BYTES: Final = 2048
-"""How much of the conversation's beginning identifies its prefix."""
-
 _NOTHING: Final = msgspec.Raw(b"")
 _NULL: Final = b"null"
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
@@ -34,15 +31,12 @@ class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
     """Whether thinking is asked for; None when the caller leaves it to the model."""
     keep_alive_s: float | None = None
     """Ollama's keep_alive in seconds, infinite when negative, None when absent."""
-    affinity: bytes = b""
-    """The beginning of the prompt as sent: requests that share it profit from the same engine's prefix cache."""
 
 
-class _Body(msgspec.Struct):
+class _Fields(msgspec.Struct):
     model: str | None = None
     name: str | None = None
     stream: bool | None = None
-    messages: msgspec.Raw = _NOTHING
     prompt: msgspec.Raw = _NOTHING
     input: msgspec.Raw = _NOTHING
     images: msgspec.Raw = _NOTHING
@@ -58,15 +52,26 @@ class _Message(msgspec.Struct):
     images: msgspec.Raw = _NOTHING
 
 
+class _Body(_Fields):
+    """A body of which nothing is known."""
+
+    messages: msgspec.Raw = _NOTHING
+
+
+class _Chat(_Fields):
+    """A body whose messages are read in the same pass: a long conversation is gone through once."""
+
+    messages: list[_Message] = []
+
+
 class _Part(msgspec.Struct):
     type: str = ""
 
 
 _BODY: Final = msgspec.json.Decoder(_Body)
+_CHAT: Final = msgspec.json.Decoder(_Chat)
 _MESSAGES: Final = msgspec.json.Decoder(list[_Message])
 _PARTS: Final = msgspec.json.Decoder(list[_Part])
-_OF_IMAGES: Final = (b"image", b"\\u00")
-"""One of these is in every body that names an image: the word itself, or a letter of it written as an escape."""
 _IMAGE_PARTS: Final = frozenset({"image", "image_url", "input_image"})
 _MISMATCH: Final = re.compile(r"Expected `([^`]+)`, got `(\w+)`(?: - at `\$\.?([^`]*)`)?")
 _GO_KINDS: Final = {
@@ -93,17 +98,12 @@ def read_head(body: bytes, dialect: Dialect, operation: Operation) -> RequestHea
     """Read the head of a request. Raises BadRequestError, worded as the caller's dialect words it."""
     if not body.strip():
         raise BadRequestError("missing request body")
-    try:
-        found = _BODY.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise unreadable(error, body, _struct_name(operation)) from error
+    found, messages = _read(body, operation)
     model = found.model or (found.name if operation is Operation.SHOW_MODEL else None)
     if not model:
         raise BadRequestError("model is required")
     streams = dialect is Dialect.OLLAMA and operation in (Operation.CHAT, Operation.GENERATE)
-    # Looking through a long conversation takes as long as reading it, and few speak of images.
-    seen = any(word in body for word in _OF_IMAGES)
-    images = seen and _in_messages(found.input if operation is Operation.RESPONSES else found.messages)
+    images = any(_filled(message.images) or _has_image(message.content) for message in messages)
     return RequestHead(
         model=model,
         stream=found.stream if found.stream is not None else streams,
@@ -111,7 +111,6 @@ def read_head(body: bytes, dialect: Dialect, operation: Operation) -> RequestHea
         tools=_filled(found.tools),
         thinking=_thinking(found),
         keep_alive_s=_keep_alive(found.keep_alive) if dialect is Dialect.OLLAMA else None,
-        affinity=bytes(memoryview(found.messages or found.prompt or found.input)[:AFFINITY_BYTES]),
     )
 
 
@@ -164,15 +163,26 @@ def _filled(raw: msgspec.Raw) -> bool:
     return bytes(memoryview(raw)[:1]) == b"[" and bytes(raw).strip(b"[] \t\r\n") != b""
 
 
-def _in_messages(raw: msgspec.Raw) -> bool:
-    """Whether a message holds an image."""
-    if bytes(memoryview(raw)[:1]) != b"[":
-        return False
+def _read(body: bytes, operation: Operation) -> tuple[_Fields, list[_Message]]:
+    """The body and its messages. Messages of another shape are none here: whoever needs them refuses them better."""
+    if operation is not Operation.RESPONSES:
+        try:
+            chat = _CHAT.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            pass  # read again, to tell what is wrong with it if it is not the messages
+        else:
+            return chat, chat.messages
     try:
-        messages = _MESSAGES.decode(raw)
+        found = _BODY.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise unreadable(error, body, _struct_name(operation)) from error
+    raw = found.input if operation is Operation.RESPONSES else found.messages
+    if bytes(memoryview(raw)[:1]) != b"[":
+        return found, []
+    try:
+        return found, _MESSAGES.decode(raw)
     except _UNREADABLE:
-        return False
-    return any(_filled(message.images) or _has_image(message.content) for message in messages)
+        return found, []
 
 
 def _has_image(content: msgspec.Raw) -> bool:
@@ -184,7 +194,7 @@ def _has_image(content: msgspec.Raw) -> bool:
         return False
 
 
-def _thinking(body: _Body) -> bool | None:
+def _thinking(body: _Fields) -> bool | None:
     for raw, off in ((body.think, b"false"), (body.reasoning_effort, b'"none"')):
         value = bytes(raw)
         if value and value != _NULL:

@@ -6,7 +6,7 @@ import pytest
 
 from modelpool_sidecar.protocols.dialect import Dialect, Operation
 from modelpool_sidecar.protocols.errors import BadRequestError
-from modelpool_sidecar.protocols.requests import AFFINITY_BYTES, RequestHead, read_head
+from modelpool_sidecar.protocols.requests import RequestHead, read_head
 
 from . import recordings
 
@@ -97,16 +97,6 @@ def test_keep_alive_is_ollamas_alone() -> None:
     with pytest.raises(BadRequestError, match="invalid duration"):
         head({"model": "m", "keep_alive": "long"})
     assert head({"model": "m", "keep_alive": {"whatever": 1}}, Dialect.OPENAI).keep_alive_s is None
-
-
-def test_affinity_is_the_beginning_of_the_conversation() -> None:
-    shared = [{"role": "system", "content": "s" * AFFINITY_BYTES}]
-    one = head({"model": "m", "messages": [*shared, {"role": "user", "content": "a"}]})
-    two = head({"stream": False, "model": "m", "messages": [*shared, {"role": "user", "content": "b"}]})
-    other = head({"model": "m", "messages": [{"role": "user", "content": "a"}, *shared]})
-    assert one.affinity == two.affinity != other.affinity
-    assert len(one.affinity) == AFFINITY_BYTES
-    assert head({"model": "m", "prompt": "once"}).affinity == b'"once"'
 
 
 def test_show_takes_the_older_key_too() -> None:
