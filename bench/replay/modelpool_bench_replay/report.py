@@ -3,12 +3,17 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Final
 
 from modelpool_bench_replay import bounds, fitting, roofline, scenarios
 from modelpool_bench_replay.fitting import Rates
 from modelpool_bench_replay.pipeline import Kind, Pipeline, critical_path, in_recorded_order
 from modelpool_bench_replay.runs import Run
 from modelpool_bench_replay.speeds import SpeedSet
+
+
+TOLERABLE: Final = 0.05
+"""Share by which calls may be longer than the engines' model of time, on a machine that has time for the replay."""
 
 
 def of_fit(pipeline: Pipeline, rates: Mapping[str, Rates]) -> str:
@@ -60,6 +65,7 @@ def of_runs(pipeline: Pipeline, done: Sequence[Run]) -> str:
             sections.append(
                 f"Distortion, {run.scenario.title}: all calls took {run.calls_seconds:.1f} s, {run.ideal_seconds:.1f} "
                 f"by the engines' model of time ({more:+.1%}): processes, sockets and the gateway, compressed as well."
+                + (" TOO MUCH: this machine is too busy to replay." if more > TOLERABLE else "")
             )
     return "\n".join([*sections, ""])
 
