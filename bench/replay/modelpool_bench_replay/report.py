@@ -11,7 +11,6 @@ from modelpool_bench_replay.pipeline import Kind, Pipeline, critical_path, in_re
 from modelpool_bench_replay.runs import Run
 from modelpool_bench_replay.speeds import SpeedSet
 
-
 TOLERABLE: Final = 0.05
 """Share by which calls may be longer than the engines' model of time, on a machine that has time for the replay."""
 
