@@ -34,6 +34,11 @@ class Measure:
     active: int = 0
     """Streams that must have been in flight for the figure to say anything."""
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether it says something on a busy machine: a clock on the wall does not."""
+        return self.name.startswith(("cpu", "memory"))
+
     def best(self, values: Sequence[float]) -> float:
         """The round that the neighbours disturbed least."""
         return max(values) if self.more_is_better else min(values)

@@ -51,8 +51,22 @@ BEGIN: Final = "<!-- figures of `make bench-gateway DOCS=1` -->"
 END: Final = "<!-- end of the figures -->"
 
 
-def replaced(document: str, told: str, rounds: Mapping[str, Sequence[Round]], found: Sequence[Ratio]) -> str:
-    """A page with its figures renewed. Raises ValueError when it has no place for them."""
+def replaced(
+    document: str,
+    told: str,
+    rounds: Mapping[str, Sequence[Round]],
+    found: Sequence[Ratio],
+    *,
+    wall_clock: bool = True,
+) -> str:
+    """A page with its figures renewed. Raises ValueError when it has no place for them.
+
+    Without `wall_clock` it has only those that say something on a busy machine.
+    """
+    if not wall_clock:
+        steady = {measure.name for measure in ALL if measure.is_steady}
+        found = [ratio for ratio in found if ratio.measure in steady]
+        told += " The machine was busy, so what a clock on the wall says is left out."
     before, begin, rest = document.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

@@ -35,13 +35,23 @@ class _Bar:
     cut: bool
 
 
-def draw(rounds: Mapping[str, Sequence[Round]], direct: Sequence[Round], versions: Mapping[str, str], told: str) -> str:
-    """The picture of medians as text; `told` says where they were measured."""
+def draw(
+    rounds: Mapping[str, Sequence[Round]],
+    direct: Sequence[Round],
+    versions: Mapping[str, str],
+    told: str,
+    *,
+    wall_clock: bool = True,
+) -> str:
+    """The picture of medians as text; `told` says where they were measured.
+
+    Without `wall_clock` it shows only what says something on a busy machine.
+    """
     measures = {measure.name: measure for measure in ALL}
     panels = [
         (title, measures[name], bars)
         for name, title in _PANELS
-        if (bars := _bars(measures[name], rounds, direct))
+        if (wall_clock or measures[name].is_steady) and (bars := _bars(measures[name], rounds, direct))
     ]  # fmt: skip
     tall = 48 + len(rounds) * _ROW
     height = _TOP + tall * ((len(panels) + 1) // 2) + 24

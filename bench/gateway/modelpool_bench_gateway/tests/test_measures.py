@@ -99,6 +99,16 @@ def test_a_page_keeps_all_but_its_figures() -> None:
     assert page.replaced(new, "measured today", ROUNDS, found) == new
 
 
+def test_a_busy_machine_publishes_no_wall_clock() -> None:
+    found = measures.ratios("gateway", ROUNDS, DIRECT)
+    new = page.replaced(f"{page.BEGIN}{page.END}", "measured today.", ROUNDS, found, wall_clock=False)
+    assert "cpu per chunk, paced" in new
+    assert "requests/s" not in new
+    drawn = picture.draw(ROUNDS, DIRECT, {}, "", wall_clock=False)
+    assert "Memory with" in drawn
+    assert "a second, 32" not in drawn
+
+
 def test_a_page_without_a_place_is_refused() -> None:
     with pytest.raises(ValueError, match="must have the lines"):
         page.replaced("nothing", "", ROUNDS, [])
