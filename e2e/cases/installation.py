@@ -115,6 +115,8 @@ class Operator:
     """Its name in the audit log."""
     program: Program
     ports: dict[str, int] = field(default_factory=dict)
+    counted_since: datetime | None = None
+    """Refusals before then do not count: an API server that has just started knows no roles for a moment."""
 
     def wait_until_ready(self) -> None:
         """Wait for its servers and for 200 from /readyz."""
@@ -198,7 +200,11 @@ class Installation:
         # kopf calls it an error when an API server is away, and tries again.
         bad = [line for line in program.lines() if line["level"] in ("error", "critical") if not _passes(line)]
         assert not bad, bad[0].get("exception", bad[0])
-        refused = [one for one in operator.requests() if one.status in (401, 403) and "terminated" not in one.uri]
+        refused = [
+            one
+            for one in operator.requests(operator.counted_since)
+            if one.status in (401, 403) and "terminated" not in one.uri
+        ]
         assert not refused, f"the chart's role does not suffice: {refused[0]}"
 
 

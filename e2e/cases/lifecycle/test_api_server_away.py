@@ -60,6 +60,7 @@ def test_an_api_server_that_was_away_finds_the_operator_where_it_was(
 
         passes = operator.passes()
         waiting.wait_for("passes again", lambda: operator.passes() > passes + 1, timeout=120)
+        operator.counted_since = datetime.now(UTC)
         assert operator.writes(began) == [], "it found all as it had left it"
         assert {one["metadata"]["name"]: one["metadata"]["resourceVersion"] for one in pool.children()} == children
 
