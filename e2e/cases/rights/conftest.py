@@ -6,7 +6,7 @@ WITNESSES = frozenset(
     {"chart", "examples_on_the_api_server", "gateway_follows_the_cluster", "scale_to_zero", "sharing_modes"}
 )
 """Cases which, together, let operator and gateway use every right on the control plane."""
-FEW = 5
+FEW = 4
 """Tests on the real node that are too few to be worth an audit."""
 
 
