@@ -8,6 +8,8 @@ import real_node_traffic
 from real_node_pool import MODEL, VLLM_MODELS, Pool, manifest
 from real_node_release import Object, Release
 
+from modelpool_cluster import waiting
+
 PER_SECOND: Final = 50
 FRACTION: Final = 0.4
 ROOM: Final = 8
@@ -19,7 +21,7 @@ async def test_an_edited_share_restarts_one_engine_and_loses_no_request(release:
     roomy = manifest()
     roomy["spec"]["ollama"]["numParallel"] = ROOM
     await asyncio.to_thread(pool.apply, roomy)
-    await asyncio.to_thread(pool.wait_until_ready)
+    await asyncio.to_thread(wait_for_room, pool)
     (old,) = await asyncio.to_thread(pool.pods, MODEL)
     others = {name: await asyncio.to_thread(lives, pool, name) for name in VLLM_MODELS if name != MODEL}
 
@@ -39,6 +41,20 @@ async def test_an_edited_share_restarts_one_engine_and_loses_no_request(release:
     assert {name: await asyncio.to_thread(lives, pool, name) for name in others} == others, "the others ran on"
     await asyncio.to_thread(pool.apply, manifest())
     await asyncio.to_thread(pool.wait_until_ready)
+
+
+def wait_for_room(pool: Pool) -> None:
+    """Wait until the fallback that takes more at once has replaced the one before: without it there is none."""
+
+    def replaced() -> bool:
+        found = pool.cluster.pods(pool.namespace, f"modelpool.dev/pool={pool.name},app.kubernetes.io/name=ollama")
+        env = [{one["name"]: one.get("value") for one in pod["spec"]["containers"][0]["env"]} for pod in found]
+        assert [one["OLLAMA_NUM_PARALLEL"] for one in env] == [str(ROOM)], env
+        assert all(one["ready"] for pod in found for one in pod["status"].get("containerStatuses", [{"ready": False}]))
+        return True
+
+    waiting.wait_for("the roomier fallback", replaced, timeout=180, every=0.5)
+    pool.wait_until_ready()
 
 
 def share(body: Object, fraction: float) -> Object:
