@@ -195,7 +195,7 @@ def test_the_columns_of_kubectl_get(crd: Cluster, home: str) -> None:
         *("--patch", json.dumps({"status": status})),
     )
     heading, row = crd.kubectl("get", "mp", "--namespace", home, "-o", "wide").splitlines()
-    assert heading.split() == ["NAME", "READY", "MODELS", "GPUS", "FREE", "REASON", "AGE", "URL"]
+    assert heading.split() == ["NAME", "READY", "MODELS", "GPUS", "FREE", "REASON", "AGE", "MESSAGE", "URL"]
     columns = re.split(r"\s{2,}", row)
     assert columns[:6] == ["pool", "False", "2/3", "2", "0.9Gi, 3.2Gi", "Loading"]
-    assert columns[7] == "http://gateway:8100/v1"
+    assert columns[7:] == ["qwen3:8b is loading.", "http://gateway:8100/v1"]
