@@ -107,7 +107,9 @@ class Pool:
         ready = f"{len(self.names)}/{len(self.names)}"
 
         def look() -> bool:
-            status = self.status()
+            found = self.cluster.api.get(self.path)
+            status, wanted = found.get("status", {}), found["metadata"]["generation"]
+            assert status.get("observedGeneration") == wanted, (status.get("observedGeneration"), wanted)
             assert status.get("readyModels") == ready, (status.get("readyModels"), self.states())
             assert self.condition("Ready").get("status") == "True", status.get("conditions")
             return True

@@ -14,14 +14,24 @@ PER_SECOND: Final = 50
 FRACTION: Final = 0.4
 ROOM: Final = 8
 """Requests that the fallback takes at once: it stands in for a model that is asked twenty-five times a second."""
+PENDING: Final = 4096
+"""Requests that may wait: a fallback without a card is slower than the engine, whose return the rest waits for."""
 
 
 @pytest.mark.timeout(420)
 async def test_an_edited_share_restarts_one_engine_and_loses_no_request(release: Release, pool: Pool) -> None:
     roomy = manifest()
     roomy["spec"]["ollama"]["numParallel"] = ROOM
-    await asyncio.to_thread(pool.apply, roomy)
-    await asyncio.to_thread(wait_for_room, pool)
+    roomy["spec"]["routing"] = {"maxPending": PENDING}
+    try:
+        await asyncio.to_thread(apply, pool, roomy)
+        await edit(release, pool, roomy)
+    finally:
+        await asyncio.to_thread(apply, pool, manifest())
+
+
+async def edit(release: Release, pool: Pool, roomy: Object) -> None:
+    """Ask while one model's share is edited, and look at what was answered and what was restarted."""
     (old,) = await asyncio.to_thread(pool.pods, MODEL)
     others = {name: await asyncio.to_thread(lives, pool, name) for name in VLLM_MODELS if name != MODEL}
 
@@ -39,21 +49,21 @@ async def test_an_edited_share_restarts_one_engine_and_loses_no_request(release:
     args = new["spec"]["containers"][0]["args"]
     assert args[args.index("--gpu-memory-utilization") + 1] == f"{FRACTION:g}"
     assert {name: await asyncio.to_thread(lives, pool, name) for name in others} == others, "the others ran on"
-    await asyncio.to_thread(pool.apply, manifest())
-    await asyncio.to_thread(pool.wait_until_ready)
 
 
-def wait_for_room(pool: Pool) -> None:
-    """Wait until the fallback that takes more at once has replaced the one before: without it there is none."""
+def apply(pool: Pool, wanted: Object) -> None:
+    """Apply a pool and wait until all of it runs: without the fallback that takes so much at once there is none."""
+    parallel = str(wanted["spec"]["ollama"].get("numParallel", 1))
+    pool.apply(wanted)
 
     def replaced() -> bool:
         found = pool.cluster.pods(pool.namespace, f"modelpool.dev/pool={pool.name},app.kubernetes.io/name=ollama")
         env = [{one["name"]: one.get("value") for one in pod["spec"]["containers"][0]["env"]} for pod in found]
-        assert [one["OLLAMA_NUM_PARALLEL"] for one in env] == [str(ROOM)], env
+        assert [one["OLLAMA_NUM_PARALLEL"] for one in env] == [parallel], env
         assert all(one["ready"] for pod in found for one in pod["status"].get("containerStatuses", [{"ready": False}]))
         return True
 
-    waiting.wait_for("the roomier fallback", replaced, timeout=180, every=0.5)
+    waiting.wait_for(f"the fallback that takes {parallel} at once", replaced, timeout=180, every=0.5)
     pool.wait_until_ready()
 
 
