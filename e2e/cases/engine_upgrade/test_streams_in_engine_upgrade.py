@@ -16,7 +16,7 @@ CALLERS: Final = 6
 async def test_streams_outlive_the_engine_that_they_began_at(release: Release, pool: Pool) -> None:
     (old,) = await asyncio.to_thread(pool.pods, MODEL)
     changed = manifest()
-    changed["spec"]["vllm"]["env"].append({"name": "UPGRADED", "value": "yes"})
+    changed["spec"]["vllm"]["env"].append({"name": "UPGRADED", "value": "again"})
     async with (
         real_node_traffic.without_pause(release.address, [MODEL], callers=CALLERS) as traffic,
         asyncio.TaskGroup() as tasks,
