@@ -220,7 +220,8 @@ class CallerConnection(asyncio.Protocol):
         """Show out who is late. Armed anew only when it fires, because requests are many."""
         now = self._loop.time()
         if self._busy or now < self._due:
-            self._timer = self._loop.call_at(min(max(self._due, now), now + IDLE_SECONDS), self._look)
+            again = now + IDLE_SECONDS
+            self._timer = self._loop.call_at(again if self._busy else min(self._due, again), self._look)
         else:
             if self._requests.held or self._task is None:
                 self._transport.write(_TOO_LATE)

@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -17,12 +18,12 @@ async def told(visitor: Visitor) -> None:
 
 
 @asynccontextmanager
-async def server(head_seconds: float) -> AsyncIterator[int]:
+async def server(head_seconds: float, answer: Callable[[Visitor], Awaitable[None]] = told) -> AsyncIterator[int]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.setblocking(False)
     async with asyncio.TaskGroup() as group:
-        front = Front(told, group, most_bytes=1000)
+        front = Front(answer, group, most_bytes=1000)
         front.head_seconds = head_seconds
         await front.listen(listener)
         try:
@@ -151,3 +152,29 @@ async def test_a_caller_that_waits_is_told_to_go_on(later: bool) -> None:
         writer.close()
         await writer.wait_closed()
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+async def test_a_long_answer_is_not_looked_at_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, looks, begun, enough = asyncio.get_running_loop(), [0.0], asyncio.Event(), asyncio.Event()
+    call_at = loop.call_at
+
+    def counted(when: float, *words: Any, **context: Any) -> asyncio.TimerHandle:
+        looks.append(when)
+        return call_at(when, *words, **context)
+
+    async def slowly(visitor: Visitor) -> None:
+        begun.set()
+        await enough.wait()
+        await told(visitor)
+
+    async with server(head_seconds=0.05, answer=slowly) as port, asyncio.TaskGroup() as group:
+        asking = group.create_task(talk(port, REQUEST), name="asking")
+        await begun.wait()
+        with monkeypatch.context() as patched:
+            patched.setattr(loop, "call_at", counted)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await asyncio.shield(asking)
+        enough.set()
+    assert len(looks) < 10, looks
+    assert asking.result().endswith(b"POST /api/chat hi\n")
