@@ -98,7 +98,8 @@ class LeanUpstream:
                 )
         except (OSError, TimeoutError) as error:
             raise ConnectFailed(f"{base_url}: {told(error)}") from error
-        self._open.add(connection)
+        if not connection.lost:  # else it was said already that it is gone
+            self._open.add(connection)
         return connection
 
     @cached_property

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
+from modelpool_sidecar.proxy.lean_connection import Connection
 from modelpool_sidecar.proxy.lean_upstream import LeanUpstream
 from modelpool_sidecar.proxy.upstream import (
     BrokenMidStream,
@@ -160,6 +162,25 @@ async def test_nobody_listens() -> None:
         with pytest.raises(ConnectFailed):
             await upstream.open(url, ASK)
     await upstream.close()
+
+
+async def test_an_engine_that_hangs_up_at_once_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    connect = loop.create_connection
+
+    async def late(*words: Any, **named: Any) -> tuple[asyncio.Transport, Connection]:
+        transport, connection = await connect(*words, **named)
+        await until(lambda: connection.lost, seen=lambda: "still open")
+        return transport, connection
+
+    monkeypatch.setattr(loop, "create_connection", late)
+    server = await asyncio.start_server(lambda _, writer: writer.transport.abort(), "127.0.0.1", 0)
+    upstream = LeanUpstream(connect_timeout=10, read_timeout=30)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ClosedBeforeFirstByte):
+            await upstream.open(f"http://127.0.0.1:{port}", ASK)
+        await upstream.close()
 
 
 async def test_silence_before_the_answer_is_no_stale_connection() -> None:
