@@ -174,9 +174,10 @@ class Cluster(FakeNodes):
 
     # -- namespaces --------------------------------------------------------------------------------------------------
 
-    def add_namespace(self, name: str) -> None:
+    def add_namespace(self, name: str, labels: Mapping[str, str] | None = None) -> None:
         """Create a namespace and wait until pods may be made in it. Raises ApiError, TimeoutError."""
-        self.api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        metadata = {"name": name, "labels": dict(labels or {})}
+        self.api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
         waiting.wait_for(f"the default ServiceAccount of {name}", lambda: self.api.find(account))
 
