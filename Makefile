@@ -47,10 +47,7 @@ CASE ?=
 PROVIDER ?= node
 e2e: setup ## Run the cases on a real node; CASE=name takes a folder of e2e/cases or a word of a test's name (PROVIDER=node|kind|external)
 	@$(BIN)/python -m pytest --durations=15 $(if $(filter-out node,$(PROVIDER)),--cluster-provider=$(PROVIDER)) \
-	  $(if $(CASE),$(if $(wildcard e2e/cases/$(CASE)/.),e2e/cases/$(CASE),-m 'node and not alone' -k '$(CASE)'),-m 'node and not alone')
-
-e2e-alone: setup ## Run the cases that want a real node and its machine to themselves, and print what they measured
-	@$(BIN)/python -m pytest -rP -m alone e2e/cases
+	  $(if $(CASE),$(if $(wildcard e2e/cases/$(CASE)/.),e2e/cases/$(CASE),-m node -k '$(CASE)') -rP,-m node)
 
 e2e-clean: setup ## Remove what killed runs of the test clusters left behind, and say what
 	@$(BIN)/python -m modelpool_cluster clean
@@ -115,4 +112,4 @@ lock: setup ## Renew requirements/*.lock from pyproject.toml
 clean: ## Remove what the targets made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache dist
 
-.PHONY: help setup demo test fuzz start-order bench bench-gateway bench-guard bench-replay bench-scale bench-real bench-operator gpu-facts test-engines e2e e2e-alone e2e-clean rbac-audit images lint format lock clean
+.PHONY: help setup demo test fuzz start-order bench bench-gateway bench-guard bench-replay bench-scale bench-real bench-operator gpu-facts test-engines e2e e2e-clean rbac-audit images lint format lock clean

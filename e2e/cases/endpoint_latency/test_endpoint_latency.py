@@ -70,7 +70,6 @@ def namespace_on_node(release: Release) -> Iterator[str]:
     release.cluster.remove_namespace(_NAMESPACE)
 
 
-@pytest.mark.alone
 async def test_a_hundred_changes_are_in_effect_within_half_a_second(release: Release, namespace_on_node: str) -> None:
     cluster, board = release.cluster, Board()
     runner = await board.start()

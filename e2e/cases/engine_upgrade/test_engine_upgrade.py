@@ -1,21 +1,35 @@
-"""Engines are replaced while they are asked."""
+"""Engines are replaced while they are asked: the fallback answers meanwhile, and streams under way end well."""
 
 import asyncio
+from typing import Final
 
-import real_node_load as load
+import real_node_traffic
 from real_node_pool import MODEL, Pool, manifest
 from real_node_release import Release
 
+CALLERS: Final = 6
+"""Each asks again as soon as it is answered: one Ollama on a CPU takes no hundred requests a second."""
 
-async def test_engines_are_replaced_under_load(release: Release, pool: Pool) -> None:
+
+async def test_streams_outlive_the_engine_that_they_began_at(release: Release, pool: Pool) -> None:
     (old,) = await asyncio.to_thread(pool.pods, MODEL)
     changed = manifest()
-    changed["spec"]["vllm"]["env"].append({"name": "UPGRADED", "value": "yes"})
-    async with load.under_load(release.address, MODEL) as told:
+    changed["spec"]["vllm"]["env"].append({"name": "UPGRADED", "value": "again"})
+    async with (
+        real_node_traffic.without_pause(release.address, [MODEL], callers=CALLERS) as traffic,
+        asyncio.TaskGroup() as tasks,
+    ):
+        leaves = tasks.create_task(
+            asyncio.to_thread(real_node_traffic.told_to_end, release.cluster, old), name="the old engine"
+        )
         await asyncio.to_thread(pool.apply, changed)
+        await leaves
         await asyncio.to_thread(pool.wait_for_another, old)
         await asyncio.to_thread(release.wait_for_route, MODEL, "primary")
-    told.assert_nothing_lost()
-    assert told.routes >= {"primary", "fallback"}, told
+    across = traffic.streams_across(leaves.result())
+    print(f"{traffic}; {across} streams were under way when the old engine was told to end")
+    traffic.assert_nothing_lost(per_second=CALLERS)
+    assert set(traffic.routes) >= {"primary", "fallback"}, traffic
+    assert across > 0, traffic
     await asyncio.to_thread(pool.wait_until_ready)
     pool.assert_started_one_by_one()

@@ -1,20 +1,24 @@
-"""The gateway is replaced while it is asked."""
+"""The gateway is replaced while it is asked: every answer comes, and streams under way end well."""
 
 import asyncio
 
-import real_node_load as load
-from real_node_pool import MODEL, Pool
+import real_node_traffic
+from real_node_pool import VLLM_MODELS, Pool
 from real_node_release import GATEWAY, NAMESPACE, Release
 
 
-async def test_a_new_gateway_takes_over_under_load(release: Release, pool: Pool) -> None:
-    kubectl = release.cluster.kubectl
-    async with load.under_load(release.address, MODEL) as told:
-        await asyncio.to_thread(kubectl, "rollout", "restart", f"--namespace={NAMESPACE}", f"deployment/{GATEWAY}")
-        await asyncio.to_thread(
-            lambda: kubectl(
-                "rollout", "status", f"--namespace={NAMESPACE}", f"deployment/{GATEWAY}", "--timeout=120s", timeout=130
-            )
+async def test_streams_outlive_the_gateway_that_they_began_at(release: Release, pool: Pool) -> None:
+    kubectl, flags = release.cluster.kubectl, (f"--namespace={NAMESPACE}", f"deployment/{GATEWAY}")
+    found = await asyncio.to_thread(release.cluster.pods, NAMESPACE, "app.kubernetes.io/component=gateway")
+    (old,) = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+    async with real_node_traffic.at_rate(release.address, VLLM_MODELS) as traffic, asyncio.TaskGroup() as tasks:
+        leaves = tasks.create_task(
+            asyncio.to_thread(real_node_traffic.told_to_end, release.cluster, old), name="the old gateway"
         )
-    assert told.count > 10, told
-    told.assert_nothing_lost()
+        await asyncio.to_thread(kubectl, "rollout", "restart", *flags)
+        await asyncio.to_thread(lambda: kubectl("rollout", "status", *flags, "--timeout=120s", timeout=130))
+        await leaves
+    across = traffic.streams_across(leaves.result())
+    print(f"{traffic}; {across} streams were under way when the old gateway was told to end")
+    traffic.assert_nothing_lost(per_second=real_node_traffic.PER_SECOND)
+    assert across > 0, traffic

@@ -45,7 +45,6 @@ def shell(node_cluster: NodeCluster, node_images: Images, tmp_path: Path) -> Ite
         yield found
 
 
-@pytest.mark.alone
 def test_the_install_page_does_what_it_says(node_cluster: NodeCluster, shell: Shell) -> None:
     found = list(commands(PAGE.read_text()))
     assert len(found) > 20, found

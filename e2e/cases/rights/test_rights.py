@@ -6,7 +6,6 @@ refused to one. `make rbac-audit` does the same and prints it. A right that no c
 
 from pathlib import Path
 
-import pytest
 from installation import CHART
 from real_node_release import Release
 
@@ -21,7 +20,6 @@ def test_operator_and_gateway_have_the_rights_that_they_use(cluster: Cluster, he
     assert found.holds, "\n".join(found.lines())
 
 
-@pytest.mark.alone
 def test_nothing_was_refused_to_the_pods_on_a_real_node(release: Release) -> None:
     """Installed by helm, with the tokens that the kubelet gives them; not every right is used there."""
     cluster = release.cluster
