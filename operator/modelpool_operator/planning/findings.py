@@ -95,6 +95,11 @@ def changes_wait(sight: Sight) -> Finding | None:
     return yes("WaitingForRoom", "; ".join(sight.plan.waits)) if sight.plan.waits else None
 
 
+def changes_take_turns(sight: Sight) -> Finding | None:
+    """A change waits until the engines of another card answer with it."""
+    return yes("CardByCard", "; ".join(sight.plan.turns)) if sight.plan.turns else None
+
+
 def engines_are_under_way(sight: Sight) -> Finding | None:
     """An engine, or a fallback, is on its way and has not failed; or a model waits for more of its replicas."""
     moving = [
@@ -178,7 +183,14 @@ def sound(sight: Sight) -> Finding:
 CONDITIONS: Final[dict[str, tuple[Check, ...]]] = {
     conditions.PLANNED: (refused, planned),
     conditions.READY: (some_model_is_not_ready, some_name_is_taken, every_model_is_ready),
-    conditions.PROGRESSING: (nothing_is_planned, changes_are_under_way, changes_wait, engines_are_under_way, settled),
+    conditions.PROGRESSING: (
+        nothing_is_planned,
+        changes_are_under_way,
+        changes_wait,
+        changes_take_turns,
+        engines_are_under_way,
+        settled,
+    ),
     conditions.DEGRADED: (
         changes_were_refused,
         runs_an_older_spec,

@@ -9,7 +9,7 @@ from msgspec import structs
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.api.status import SharingStatus
-from modelpool_operator.planning import checks, comparison, placement, pulls, sequence, sharing
+from modelpool_operator.planning import checks, comparison, placement, pulls, sequence, sharing, turns
 from modelpool_operator.planning.cards import cards_of
 from modelpool_operator.planning.children import children_of
 from modelpool_operator.planning.manifests import ChildRef, Manifest, digest, ref_of, sealed
@@ -37,7 +37,9 @@ class Plan:
     reasons: tuple[str, ...] = ()
     """One sentence per change, for the log."""
     waits: tuple[str, ...] = ()
-    """One sentence per change that has to wait until others are carried out."""
+    """One sentence per change that has to wait until others have given memory back."""
+    turns: tuple[str, ...] = ()
+    """One sentence per change that has to wait until another card's engines answer."""
     notes: tuple[str, ...] = ()
     """What could not be checked, and what the user should know; the condition `Planned` carries them."""
     sharing: SharingStatus | None = None
@@ -65,7 +67,8 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     changing = {ref: reason for ref, child in wanted.items() if (reason := _reason(child, observed)) is not None}
     several_nodes = any(model.most_replicas > 1 for model in pool.spec.models)
     waiting = {} if several_nodes else sequence.waits(placed, wanted, frozenset(changing), observed)
-    changes = {ref: reason for ref, reason in changing.items() if ref not in waiting}
+    later = {} if several_nodes else turns.turns(placed, wanted, frozenset(changing), observed)
+    changes = {ref: reason for ref, reason in changing.items() if ref not in waiting and ref not in later}
     kept, void = pulls.kept_records(pool, observed), pulls.void_records(pool, observed)
     unwanted = (
         *(ref for ref in observed.children if ref not in wanted and ref.kind not in KEPT and ref not in kept),
@@ -84,6 +87,7 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
             ),
         ),
         waits=tuple(str(wait) for wait in waiting.values()),
+        turns=tuple(str(turn) for turn in later.values()),
         notes=(*placed.notes, *notes_on(pool)),
         sharing=chosen,
     )

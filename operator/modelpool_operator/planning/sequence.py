@@ -45,9 +45,9 @@ def waits(
         changing: those that differ from what is there.
         observed: what is there, pods above all.
     """
-    engines = {model: ref for ref, child in wanted.items() if (model := _model_of(child)) is not None}
+    engines = {model: ref for ref, child in wanted.items() if (model := model_of(child)) is not None}
     leaving = [pod for pod in observed.pods if _is_leaving(pod, engines, wanted)]
-    restarting = [model for model, ref in engines.items() if ref in changing and _restarts(wanted[ref], ref, observed)]
+    restarting = [model for model, ref in engines.items() if ref in changing and restarts(wanted[ref], ref, observed)]
     found = {
         share.model: wait
         for share in placement.shares
@@ -61,13 +61,14 @@ def waits(
     return {engines[model]: wait for model, wait in found.items()}
 
 
-def _model_of(child: Manifest) -> str | None:
+def model_of(child: Manifest) -> str | None:
     """Return the vLLM model that a Deployment runs."""
     annotations: dict[str, str] = child["metadata"].get("annotations") or {}
     return annotations.get(names.MODEL_ANNOTATION) if child["kind"] == "Deployment" else None
 
 
-def _template_of(deployment: Manifest) -> Any:
+def template_of(deployment: Manifest) -> Any:
+    """Return the hash of a Deployment's pod template."""
     metadata = deployment["spec"]["template"].get("metadata") or {}
     return (metadata.get("annotations") or {}).get(names.TEMPLATE_ANNOTATION)
 
@@ -77,13 +78,13 @@ def _is_leaving(pod: PodView, engines: Mapping[str, ChildRef], wanted: Mapping[C
     if pod.model is None or pod.held == 0 or pod.phase in ("Succeeded", "Failed"):
         return False
     ref = engines.get(pod.model)
-    return pod.deleting or ref is None or pod.template != _template_of(wanted[ref])
+    return pod.deleting or ref is None or pod.template != template_of(wanted[ref])
 
 
-def _restarts(child: Manifest, ref: ChildRef, observed: Observed) -> bool:
+def restarts(child: Manifest, ref: ChildRef, observed: Observed) -> bool:
     """Return whether applying a Deployment starts a new pod."""
     live = observed.children.get(ref)
-    return live is None or _template_of(live) != _template_of(child)
+    return live is None or template_of(live) != template_of(child)
 
 
 def _wait(share: Share, placement: Placement, leaving: list[PodView]) -> Wait | None:

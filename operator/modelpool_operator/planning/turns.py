@@ -1,0 +1,167 @@
+"""Which engines keep what they have until another card's engines answer with what changed. Pure.
+
+A change of the image, or of anything else that all engines share, restarts every engine of the pool. It goes card by
+card, so that some models answer all the while, and an image that does not work takes one card down and not the pool:
+the cards behind it keep what they have until somebody sets it right.
+
+An engine that does not answer has nothing to lose and waits for nobody. Nor does anybody wait for one that answered
+once and crashed since, or that never did; only for one that is being replaced. And where that one fails by itself, with
+an image that the others run already, they do not wait for it.
+
+Engines that shall stand elsewhere, on other cards or other nodes, all change at once: those of one pool stand together.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from modelpool_operator.api import names
+from modelpool_operator.api.status import ModelState
+from modelpool_operator.planning import comparison, pod_states
+from modelpool_operator.planning.manifests import ChildRef, Manifest
+from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.sequence import model_of, restarts, template_of
+
+REVISION: Final = "deployment.kubernetes.io/revision"
+_PLACE: Final = ("affinity", "nodeSelector", "resourceClaims", "runtimeClassName", "tolerations")
+"""Fields of a pod that say where it stands."""
+_FAILING: Final = frozenset({ModelState.FAILED, ModelState.UNSCHEDULABLE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """An engine whose change waits for another card."""
+
+    model: str
+    behind: str
+    """An engine that has to answer first."""
+    gpu: int
+    """That one's card."""
+
+    def __str__(self) -> str:
+        return f"{self.model}: is changed once {self.behind} on card {self.gpu} answers with the change"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Engine:
+    """One vLLM model as it is and as it shall be."""
+
+    model: str
+    ref: ChildRef
+    gpus: tuple[int, ...]
+    wanted: Manifest
+    live: Manifest | None
+    answers: bool
+    restarts: bool
+    """Whether it is to be changed."""
+    replaced: bool
+    """Whether a change is under way, and what was changed does not answer yet."""
+    failing: bool
+
+    def holds_up(self, other: Self) -> bool:
+        """Return whether `other`, on a later card, has to wait for this one."""
+        if self.restarts:
+            return True
+        alike = _image(self.wanted) == _image(other.wanted) != _image(other.live)
+        return self.replaced and (alike or not self.failing)
+
+
+def turns(
+    placement: Placement, wanted: Mapping[ChildRef, Manifest], changing: frozenset[ChildRef], observed: Observed
+) -> Mapping[ChildRef, Turn]:
+    """Return the Deployments that must not be applied yet.
+
+    Args:
+        placement: what every engine shall have.
+        wanted: all children.
+        changing: those that differ from what is there.
+        observed: what is there.
+    """
+    engines = tuple(_engines(placement, wanted, changing, observed))
+    if any(_moves(engine) for engine in engines if engine.ref in changing):
+        return {}
+    groups = sorted(_groups(engines), key=lambda group: not any(engine.replaced for engine in group))
+    found = {}
+    for place, group in enumerate(groups):
+        before = [engine for earlier in groups[:place] for engine in earlier]
+        for engine in (engine for engine in group if engine.restarts and engine.answers):
+            first = next((one for one in before if one.holds_up(engine)), None)
+            if first is not None:
+                found[engine.ref] = Turn(model=engine.model, behind=first.model, gpu=first.gpus[0])
+    return found
+
+
+def _engines(
+    placement: Placement, wanted: Mapping[ChildRef, Manifest], changing: frozenset[ChildRef], observed: Observed
+) -> Iterator[_Engine]:
+    cards = {share.model: share.gpus for share in placement.shares}
+    for ref, child in wanted.items():
+        model = model_of(child)
+        if model is None or model not in cards:
+            continue
+        pods = [pod for pod in observed.pods if pod.model == model and pod.component == names.VLLM_COMPONENT]
+        answering = [pod.template for pod in pods if pod.ready and not pod.deleting]
+        live = observed.children.get(ref)
+        yield _Engine(
+            model=model,
+            ref=ref,
+            gpus=cards[model],
+            wanted=child,
+            live=live,
+            answers=bool(answering),
+            restarts=live is not None and ref in changing and restarts(child, ref, observed),
+            replaced=live is not None and template_of(child) not in answering and _is_replaced(live),
+            failing=_fails(pods),
+        )
+
+
+def _groups(engines: Iterable[_Engine]) -> list[list[_Engine]]:
+    """Return the engines that share cards, in the order of their first ones; one over several cards joins these."""
+    groups: list[tuple[set[int], list[_Engine]]] = []
+    for engine in engines:
+        joined = [group for group in groups if group[0] & set(engine.gpus)]
+        groups = [group for group in groups if group not in joined]
+        cards = set(engine.gpus).union(*(group[0] for group in joined))
+        groups.append((cards, [*(one for group in joined for one in group[1]), engine]))
+    return [members for _, members in sorted(groups, key=lambda group: min(group[0]))]
+
+
+def _is_replaced(live: Manifest) -> bool:
+    """Return whether pods of a Deployment's former template have gone, or go, and the new one has not answered yet."""
+    metadata, status = live["metadata"], live.get("status") or {}
+    generation = metadata.get("generation") or 1
+    if (status.get("observedGeneration") or 0) < generation:
+        return bool(generation > 1)
+    conditions = {one.get("type"): one.get("reason") for one in status.get("conditions") or ()}
+    first = (metadata.get("annotations") or {}).get(REVISION, "1") == "1"
+    return not first and conditions.get("Progressing") != "NewReplicaSetAvailable"
+
+
+def _fails(pods: Iterable[PodView]) -> bool:
+    return any(pod_states.state_of(pod).state in _FAILING for pod in pods if not pod.deleting)
+
+
+def _moves(engine: _Engine) -> bool:
+    """Return whether a restarted engine would stand elsewhere, or be given its card in another way."""
+    if engine.live is None or template_of(engine.live) == template_of(engine.wanted):
+        return False
+    cards = [
+        (one["metadata"].get("annotations") or {}).get(names.CARD_ANNOTATION) for one in (engine.wanted, engine.live)
+    ]
+    if cards[0] != cards[1]:
+        return True
+    wanted, live = _pod(engine.wanted), _pod(engine.live)
+    if any((wanted.get(field) or None) != (live.get(field) or None) for field in _PLACE):
+        return True
+    new, old = (pod["containers"][0].get("resources") or {} for pod in (wanted, live))
+    return not (comparison.holds(new, old) and comparison.holds(old, new))
+
+
+def _pod(deployment: Manifest) -> Manifest:
+    found: Manifest = deployment["spec"]["template"]["spec"]
+    return found
+
+
+def _image(deployment: Manifest | None) -> Any:
+    return None if deployment is None else _pod(deployment)["containers"][0].get("image")

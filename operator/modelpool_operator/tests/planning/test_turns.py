@@ -1,0 +1,177 @@
+"""A change of all engines goes card by card: who is changed first, who waits, and for whom nobody waits."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning.manifests import Manifest
+from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.plan import Plan, make_plan
+from modelpool_operator.planning.status import assess
+from modelpool_operator.planning.turns import REVISION
+from modelpool_operator.tests.planning.pools import after, pool_of, settled, two_cards, vllm
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+NEW = "vllm/vllm-openai:new"
+MODELS = (vllm("a", 0.4, gpu=0), vllm("b", 0.4, gpu=0), vllm("c", 0.8, gpu=1))
+READY = {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Running"}
+LOADING = {"phase": "Running", "containerStatuses": [{"name": "vllm", "state": {"running": {}}}]}
+NO_IMAGE = {"containerStatuses": [{"name": "vllm", "state": {"waiting": {"reason": "ErrImagePull", "message": "no"}}}]}
+
+
+def pool(*models: dict[str, Any], image: str = "vllm/vllm-openai:old", **spec: Any) -> ModelPool:
+    return pool_of(*(models or MODELS), vllm={"image": image}, ollama={"enabled": False}, **{**two_cards(), **spec})
+
+
+UPGRADED = pool(image=NEW)
+
+
+def pod_of(deployment: Manifest, status: dict[str, Any], **metadata: Any) -> PodView:
+    """Return the pod that a Deployment's template makes."""
+    template = deployment["spec"]["template"]
+    name = f"{deployment['metadata']['name']}-x"
+    return PodView.from_manifest({"metadata": {**template["metadata"], "name": name, **metadata}, "status": status})
+
+
+def deployment(observed: Observed, model: str) -> Manifest:
+    found = observed.child("Deployment", f"agentic-{model}")
+    assert found is not None
+    return found
+
+
+def running(before: ModelPool, **pods: dict[str, Any]) -> Observed:
+    """Return what is observed of a settled pool: all its engines answer, but those of which another status is told."""
+    observed = settled(before)
+    for live in (deployment(observed, model.name) for model in before.spec.models):
+        live["metadata"] |= {"generation": 1, "annotations": {**live["metadata"]["annotations"], REVISION: "1"}}
+        complete = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}
+        live["status"] = {"observedGeneration": 1, "readyReplicas": 1, "conditions": [complete]}
+    return with_pods(observed, before, pods)
+
+
+def with_pods(observed: Observed, of: ModelPool, pods: dict[str, dict[str, Any]]) -> Observed:
+    made = (pod_of(deployment(observed, one.name), pods.get(one.name, READY)) for one in of.spec.models)
+    return Observed(children=observed.children, pods=tuple(made))
+
+
+def rolled(observed: Observed, plan: Plan, of: ModelPool, *, seen: bool = True, **pods: dict[str, Any]) -> Observed:
+    """Return what is observed some time after a plan: by a Deployment controller that has seen it, or has not yet."""
+    changed = {one["metadata"]["name"] for one in plan.apply if one["kind"] == "Deployment"}
+    now = after(observed, plan)
+    for live in (deployment(now, model.name) for model in of.spec.models):
+        name = live["metadata"]["name"]
+        before = observed.child("Deployment", name)
+        assert before is not None
+        revision = int(before["metadata"]["annotations"][REVISION]) + (seen and name in changed)
+        live["metadata"]["annotations"][REVISION] = str(revision)
+        live["metadata"]["generation"] = before["metadata"]["generation"] + (name in changed)
+        live["status"] = dict(before["status"])
+        answers = pods.get(name.removeprefix("agentic-"), READY) is READY
+        if seen:
+            reason = "NewReplicaSetAvailable" if answers or name not in changed else "ReplicaSetUpdated"
+            conditions = [{"type": "Progressing", "status": "True", "reason": reason}]
+            live["status"] |= {"observedGeneration": live["metadata"]["generation"], "conditions": conditions}
+    return with_pods(now, of, pods)
+
+
+def applied(plan: Plan) -> list[str]:
+    return sorted(one["metadata"]["name"].removeprefix("agentic-") for one in plan.apply if one["kind"] == "Deployment")
+
+
+def test_an_upgrade_begins_with_the_first_card() -> None:
+    plan = make_plan(UPGRADED, running(pool()))
+    assert applied(plan) == ["a", "b"]
+    assert plan.turns == ("c: is changed once a on card 0 answers with the change",)
+
+
+def test_the_next_card_waits_until_all_engines_of_the_first_answer() -> None:
+    observed = running(pool())
+    begun = rolled(observed, make_plan(UPGRADED, observed), UPGRADED, b=LOADING)
+    plan = make_plan(UPGRADED, begun)
+    assert applied(plan) == []
+    assert plan.turns == ("c: is changed once b on card 0 answers with the change",)
+    done = rolled(observed, make_plan(UPGRADED, observed), UPGRADED)
+    assert applied(make_plan(UPGRADED, done)) == ["c"]
+    assert make_plan(UPGRADED, done).turns == ()
+
+
+def test_pods_that_have_not_been_told_to_end_do_not_count_as_changed() -> None:
+    observed = running(pool())
+    unseen = rolled(observed, make_plan(UPGRADED, observed), UPGRADED, seen=False)
+    old = tuple(pod for pod in observed.pods if pod.model in ("a", "b"))
+    plan = make_plan(UPGRADED, Observed(children=unseen.children, pods=(*old, unseen.pods[2])))
+    assert (applied(plan), len(plan.turns)) == ([], 1)
+
+
+def test_an_image_that_does_not_work_takes_one_card_down_and_the_status_says_so() -> None:
+    observed = running(pool())
+    stuck = rolled(observed, make_plan(UPGRADED, observed), UPGRADED, a=NO_IMAGE, b=NO_IMAGE)
+    plan = make_plan(UPGRADED, stuck)
+    assert applied(plan) == []
+    status = assess(UPGRADED, stuck, plan, previous=None, now=NOW)
+    found = {one.type: one for one in status.conditions}
+    assert found["Progressing"].reason == "CardByCard"
+    assert found["Progressing"].message == "c: is changed once a on card 0 answers with the change"
+    assert found["Ready"].reason == "ImagePullBackOff"
+
+    right = pool(image="vllm/vllm-openai:right")
+    assert applied(make_plan(right, stuck)) == ["a", "b"], "who is down already is set right at once, and comes first"
+    assert len(make_plan(right, stuck).turns) == 1
+    back = make_plan(pool(), stuck)
+    assert (applied(back), back.turns) == (["a", "b"], ())
+
+
+def test_an_engine_that_fails_by_itself_holds_up_nobody_elses_change() -> None:
+    """Somebody broke `a`, whose card has only itself to blame; then `c` is edited."""
+    observed = running(pool())
+    broken = pool(vllm("a", 0.4, gpu=0, args=["--nonsense"]), *MODELS[1:])
+    failed = rolled(observed, make_plan(broken, observed), broken, a=NO_IMAGE)
+    edited = pool(vllm("a", 0.4, gpu=0, args=["--nonsense"]), MODELS[1], vllm("c", 0.7, gpu=1))
+    assert applied(make_plan(edited, failed)) == ["c"]
+
+
+@pytest.mark.parametrize("status", [LOADING, NO_IMAGE])
+def test_nobody_waits_for_an_engine_that_is_not_being_replaced(status: dict[str, Any]) -> None:
+    """It starts for the first time, or has crashed."""
+    observed = running(pool(), a=status)
+    edited = pool(*MODELS[:2], vllm("c", 0.7, gpu=1))
+    assert applied(make_plan(edited, observed)) == ["c"]
+
+
+def test_an_engine_that_does_not_answer_is_changed_at_once() -> None:
+    plan = make_plan(UPGRADED, running(pool(), c=LOADING))
+    assert (applied(plan), plan.turns) == (["a", "b", "c"], ())
+
+
+def test_a_card_that_is_down_tries_an_image_before_the_card_that_answers_gets_it() -> None:
+    plan = make_plan(UPGRADED, running(pool(), a=NO_IMAGE, b=NO_IMAGE))
+    assert (applied(plan), len(plan.turns)) == (["a", "b"], 1)
+
+
+def test_an_engine_over_both_cards_joins_them() -> None:
+    models = (vllm("a", 0.3, gpu=0), vllm("wide", 0.5, tensorParallelSize=2), vllm("c", 0.3, gpu=1))
+    plan = make_plan(pool(*models, image=NEW), running(pool(*models)))
+    assert (applied(plan), plan.turns) == (["a", "c", "wide"], ())
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        pool(image=NEW, nodeSelector={"kubernetes.io/hostname": "gpu-2"}),
+        pool(image=NEW, tolerations=[{"key": "gpu", "operator": "Exists"}]),
+        pool(MODELS[0], vllm("b", 0.1, gpu=1), MODELS[2], image=NEW),
+    ],
+    ids=["another node", "other tolerations", "another card"],
+)
+def test_engines_that_stand_together_move_together(moved: ModelPool) -> None:
+    plan = make_plan(moved, running(pool()))
+    assert (applied(plan), plan.turns) == (["a", "b", "c"], ())
+
+
+def test_one_card_has_no_turns() -> None:
+    models = (vllm("a", 0.4), vllm("b", 0.4))
+    alone: dict[str, Any] = {"gpus": {"memory": "24Gi"}, "nodeSelector": {}}
+    plan = make_plan(pool(*models, image=NEW, **alone), running(pool(*models, **alone)))
+    assert (applied(plan), plan.turns) == (["a", "b"], ())
