@@ -33,7 +33,9 @@ $(DEMO_STAMP): pyproject.toml requirements/demo.lock
 demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP)) ## Show the main job, simulated: every model, both APIs, an engine killed and back (KEEP=1 stays up)
 	@$(BIN)/modelpool demo $(if $(KEEP),--keep)
 
-test: setup lint ## Run every test, up to pods on a real node, and print where the time went
+test: lint pytest ## Check everything and run every test, up to pods on a real node (with -j2 both at once)
+
+pytest: setup ## Run every test without `make lint`, and print where the time went
 	@$(BIN)/python -m pytest --durations=15
 
 test-engines: setup ## Hold the gateway against a real vLLM and a real Ollama on this CPU (installs both, 6 GB of disk, once)
@@ -112,4 +114,4 @@ lock: setup ## Renew requirements/*.lock from pyproject.toml
 clean: ## Remove what the targets made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache dist
 
-.PHONY: help setup demo test fuzz start-order bench bench-gateway bench-guard bench-replay bench-scale bench-real bench-operator gpu-facts test-engines e2e e2e-clean rbac-audit images lint format lock clean
+.PHONY: help setup demo test pytest fuzz start-order bench bench-gateway bench-guard bench-replay bench-scale bench-real bench-operator gpu-facts test-engines e2e e2e-clean rbac-audit images lint format lock clean
