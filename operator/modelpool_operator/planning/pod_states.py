@@ -15,6 +15,9 @@ IMAGE_REASONS: Final = frozenset(
 CONTAINER_REASONS: Final = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CreatePodSandboxError"}
 )
+INTERRUPTIONS: Final = frozenset({"Unknown", "ContainerStatusUnknown"})
+"""Reasons of an end that nobody saw: the node, or its container runtime, was restarted."""
+_LAST_WORDS: Final = {"OOMKilled": "OOMKilled", **dict.fromkeys(INTERRUPTIONS, "its node was restarted")}
 _ERROR_LINE: Final = re.compile(r"\b(\w*(Error|Exception)\b|ERROR|FATAL|error:|Value error)")
 _WRAPPER: Final = re.compile(r"See root cause above|Engine core initialization failed|\d+ validation errors? for")
 _INPUT: Final = re.compile(r" \[type=\w+, input_value=.*")
@@ -120,6 +123,13 @@ def _killed_for_memory(pod: PodView, container: ContainerView) -> State | None:
     return State(state=ModelState.FAILED, reason="OOMKilled", message=message)
 
 
+def _interrupted(pod: PodView, container: ContainerView) -> State | None:
+    if container.running or container.ended_reason not in INTERRUPTIONS:
+        return None
+    message = f"Node {pod.node} was restarted; the engine starts again"
+    return State(state=ModelState.LOADING, reason="NodeRestarted", message=message)
+
+
 def _crashed(pod: PodView, container: ContainerView) -> State | None:
     if container.running or not container.ended_reason or pod.phase == "Succeeded":
         return None
@@ -173,7 +183,7 @@ def _loading(pod: PodView, container: ContainerView) -> State:
     matches = [match for line in pod.log for match in [_SHARDS.search(line)] if match]
     message = f"{matches[-1][1]}, {matches[-1][2]} %" if matches else "The engine starts"
     if container.restarts:
-        why = "OOMKilled" if container.ended_reason == "OOMKilled" else last_error(container.ended_message)
+        why = _LAST_WORDS.get(container.ended_reason) or last_error(container.ended_message)
         message = f"{message}; {_restarts(container)}" + (f", the last after: {why}" if why else "")
     return State(state=ModelState.LOADING, reason="Loading", message=message)
 
@@ -189,6 +199,7 @@ CHECKS: Final[tuple[Callable[[PodView, ContainerView], State | None], ...]] = (
     _without_image,
     _without_container,
     _killed_for_memory,
+    _interrupted,
     _crashed,
     _evicted,
     _pending,

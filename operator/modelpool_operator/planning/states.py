@@ -53,7 +53,7 @@ def _model(pool: ModelPool, model: Model, observed: Observed, plan: Plan) -> Mod
         own = _engine(deployment, pods, plan, observed.scales.get(model.name))
         substitute = ollama.fallback_name(pool.spec, model)
         stand_in = _on_ollama(pool, substitute, observed, plan) if substitute is not None else None
-    own = advised(own, pool, model, model.engine)
+    own = advised(_on_the_move(own, observed), pool, model, model.engine)
     stand_in = advised(stand_in, pool, model, Engine.OLLAMA) if stand_in is not None else None
     helped = own.state is not ModelState.READY and stand_in is not None and stand_in.state is ModelState.READY
     share = plan.placement.share_of(model.name) if isinstance(plan.placement, Placement) else None
@@ -106,6 +106,15 @@ def _engine(deployment: dict[str, Any], pods: Iterable[PodView], plan: Plan, sca
             return State(state=ModelState.PENDING, reason="Waking", message="It was scaled to zero, and is asked for")
         return State(state=ModelState.PENDING, reason="ScaledToZero", message="`replicas` is 0")
     return State(state=ModelState.PENDING, reason="NoPod", message="The Deployment has no pod yet")
+
+
+def _on_the_move(state: State, observed: Observed) -> State:
+    """Return the state of an engine that finds no node as long as others of the pool still end on another one."""
+    left = sorted({pod.node for pod in observed.pods if pod.deleting and pod.held and not pod.lost and pod.node})
+    if state.state is not ModelState.UNSCHEDULABLE or not left:
+        return state
+    message = f"Waits until the pool's engines on {', '.join(left)} have ended"
+    return State(state=ModelState.PENDING, reason="Moving", message=message)
 
 
 def _on_ollama(pool: ModelPool, model: str, observed: Observed, plan: Plan) -> State:

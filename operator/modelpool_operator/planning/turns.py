@@ -23,7 +23,6 @@ from modelpool_operator.planning.observed import Observed, PodView
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.sequence import model_of, restarts, template_of
 
-REVISION: Final = "deployment.kubernetes.io/revision"
 _PLACE: Final = ("affinity", "nodeSelector", "resourceClaims", "runtimeClassName", "tolerations")
 """Fields of a pod that say where it stands."""
 _FAILING: Final = frozenset({ModelState.FAILED, ModelState.UNSCHEDULABLE})
@@ -128,14 +127,17 @@ def _groups(engines: Iterable[_Engine]) -> list[list[_Engine]]:
 
 
 def _is_replaced(live: Manifest) -> bool:
-    """Return whether pods of a Deployment's former template have gone, or go, and the new one has not answered yet."""
-    metadata, status = live["metadata"], live.get("status") or {}
-    generation = metadata.get("generation") or 1
-    if (status.get("observedGeneration") or 0) < generation:
+    """Return whether a Deployment has been changed, and what it was changed to has never been up.
+
+    While old pods drain there is no new one, and until the new one is up the Deployment says so. One that has been up
+    stays complete, whatever becomes of its pods.
+    """
+    generation, status = live["metadata"].get("generation") or 1, live.get("status") or {}
+    if generation == 1 or (status.get("observedGeneration") or 0) < generation:
         return bool(generation > 1)
-    conditions = {one.get("type"): one.get("reason") for one in status.get("conditions") or ()}
-    first = (metadata.get("annotations") or {}).get(REVISION, "1") == "1"
-    return not first and conditions.get("Progressing") != "NewReplicaSetAvailable"
+    reasons = {one.get("type"): one.get("reason") for one in status.get("conditions") or ()}
+    none_yet = (status.get("updatedReplicas") or 0) < (live["spec"].get("replicas") or 0)
+    return none_yet or reasons.get("Progressing") != "NewReplicaSetAvailable"
 
 
 def _fails(pods: Iterable[PodView]) -> bool:

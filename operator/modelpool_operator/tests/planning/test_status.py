@@ -190,6 +190,18 @@ PODS: dict[str, tuple[PodView, ModelState, str, str]] = {
             " cuda:0 (3.1/23.65 GiB) on startup is less than desired GPU memory"
         ),
     ),
+    "its node was restarted": (
+        pod("qwen3:8b", state={"terminated": {"reason": "Unknown", "message": "start_engine: Ready", "exitCode": 255}}),
+        ModelState.LOADING,
+        "NodeRestarted",
+        "Node gpu-1 was restarted; the engine starts again",
+    ),
+    "it starts after its node": (
+        pod("qwen3:8b", **RUNNING, **crashed("Unknown", "start_engine: Ready")),
+        ModelState.LOADING,
+        "Loading",
+        "The engine starts; 4 restarts, the last after: its node was restarted",
+    ),
     "it no longer answers": (
         pod("qwen3:8b", started=True, **RUNNING),
         ModelState.LOADING,
@@ -214,6 +226,18 @@ def test_a_models_state_is_that_of_its_pod(seen: PodView, state: ModelState, rea
     assert (model.state, model.reason) == (state, reason)
     assert_says(model.message, message, advised=state in (ModelState.FAILED, ModelState.UNSCHEDULABLE))
     assert model.served_by == ("vllm" if state is ModelState.READY else None)
+
+
+def test_an_engine_that_moves_waits_for_those_that_leave_a_node_and_is_not_called_broken() -> None:
+    alone = pool_of({**QWEN, "fallback": {"enabled": False}})
+    arriving = pod("qwen3:8b", unschedulable=UNSCHEDULABLE)
+    leaving = replace(pod("qwen3:8b", ready=True, deleting=True, node="gpu-2", **RUNNING), held=1 << 30)
+    status = report(arriving, leaving, pool=alone)
+    assert words(status, "Ready") == ("False", "ModelsNotReady")
+    assert "Moving: Waits until the pool's engines on gpu-2 have ended" in condition(status, "Ready").message
+    assert words(status, "Progressing") == ("True", "EnginesStarting")
+    lost = replace(leaving, lost=True, ready=False)
+    assert words(report(arriving, lost, pool=alone), "Ready") == ("False", "NodeLost")
 
 
 def test_a_fallback_stands_in_and_the_engines_reason_stays() -> None:

@@ -10,7 +10,6 @@ from modelpool_operator.planning.manifests import Manifest
 from modelpool_operator.planning.observed import Observed, PodView
 from modelpool_operator.planning.plan import Plan, make_plan
 from modelpool_operator.planning.status import assess
-from modelpool_operator.planning.turns import REVISION
 from modelpool_operator.tests.planning.pools import after, pool_of, settled, two_cards, vllm
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -45,9 +44,9 @@ def running(before: ModelPool, **pods: dict[str, Any]) -> Observed:
     """Return what is observed of a settled pool: all its engines answer, but those of which another status is told."""
     observed = settled(before)
     for live in (deployment(observed, model.name) for model in before.spec.models):
-        live["metadata"] |= {"generation": 1, "annotations": {**live["metadata"]["annotations"], REVISION: "1"}}
+        live["metadata"]["generation"] = 1
         complete = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}
-        live["status"] = {"observedGeneration": 1, "readyReplicas": 1, "conditions": [complete]}
+        live["status"] = {"observedGeneration": 1, "updatedReplicas": 1, "conditions": [complete]}
     return with_pods(observed, before, pods)
 
 
@@ -64,8 +63,6 @@ def rolled(observed: Observed, plan: Plan, of: ModelPool, *, seen: bool = True, 
         name = live["metadata"]["name"]
         before = observed.child("Deployment", name)
         assert before is not None
-        revision = int(before["metadata"]["annotations"][REVISION]) + (seen and name in changed)
-        live["metadata"]["annotations"][REVISION] = str(revision)
         live["metadata"]["generation"] = before["metadata"]["generation"] + (name in changed)
         live["status"] = dict(before["status"])
         answers = pods.get(name.removeprefix("agentic-"), READY) is READY
@@ -102,6 +99,15 @@ def test_pods_that_have_not_been_told_to_end_do_not_count_as_changed() -> None:
     unseen = rolled(observed, make_plan(UPGRADED, observed), UPGRADED, seen=False)
     old = tuple(pod for pod in observed.pods if pod.model in ("a", "b"))
     plan = make_plan(UPGRADED, Observed(children=unseen.children, pods=(*old, unseen.pods[2])))
+    assert (applied(plan), len(plan.turns)) == ([], 1)
+
+
+def test_an_engine_that_drains_is_waited_for_although_its_deployment_counts_as_complete() -> None:
+    observed = running(pool())
+    draining = rolled(observed, make_plan(UPGRADED, observed), UPGRADED)
+    for model in "ab":
+        deployment(draining, model)["status"]["updatedReplicas"] = 0
+    plan = make_plan(UPGRADED, Observed(children=draining.children, pods=(draining.pods[2],)))
     assert (applied(plan), len(plan.turns)) == ([], 1)
 
 
