@@ -32,6 +32,8 @@ class Site:
     kubelets: bool = False
     """Kubelets join and pods call the API: then the Service `kubernetes` leads to it, nodes have the rights of nodes
     and no others, and a silent node counts as lost."""
+    silence_seconds: int = 24 * 60 * 60
+    """Until a node that gives no sign of life counts as lost. Fake nodes give none; what a test says of them counts."""
 
 
 LOOPBACK = Site()
@@ -104,8 +106,7 @@ def controller_manager(layout: Layout, site: Site = LOOPBACK) -> list[str]:
         "--secure-port=0",
         "--kube-api-qps=200",
         "--kube-api-burst=400",
-        # Fake nodes send no heartbeats; a condition set by a test still counts.
-        *(() if site.kubelets else ("--node-monitor-grace-period=24h",)),
+        f"--node-monitor-grace-period={site.silence_seconds}s",
         f"--cert-dir={layout.folder / 'pki'}",
     ]
 

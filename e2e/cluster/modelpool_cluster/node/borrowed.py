@@ -20,6 +20,7 @@ from ..settings import Provider, Settings
 from .cluster import NodeCluster
 from .machine import Machine
 from .prerequisites import NotOnThisClusterError
+from .second import SecondNode
 
 _REACH_SECONDS = 5.0
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -62,6 +63,10 @@ class BorrowedCluster(NodeCluster):
     def run_on_node(self, *argv: str, timeout: float = 60) -> str:
         """Not ours to run commands on."""
         self._refuse("a node to run commands on")
+
+    def second_node(self, *images: Path) -> contextlib.AbstractContextManager[SecondNode]:
+        """Not ours to let join."""
+        self._refuse("a second node of our own")
 
     def import_images(self, *files: Path) -> None:
         """Let kind load archives. On an external cluster the images must be there: `make images` builds them."""

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import http.client
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
-from .. import rest, waiting
+from .. import waiting
 from ..binaries import Binaries
 from ..cluster import Cluster
 from ..controlplane import components
-from ..fakenodes import nodes
 from ..managers import Manager
 from ..settings import Settings
-from . import addresses, objects
+from . import addresses, cards, objects
+from .addresses import Host
 from .machine import Machine
 from .manager import NodeManager
-
-_OURS = "kubernetes.io/"
-"""Prefix of labels that are the kubelet's own."""
+from .second import SecondNode, heartbeat, wait_until_ready
 
 
 class NodeCluster(Cluster):
@@ -43,7 +39,7 @@ class NodeCluster(Cluster):
         super().__init__(settings, binaries)
         self._log = log
         self._volumes = 0
-        self._extended: dict[str, str] = {}
+        self._extended: dict[str, str | None] = {}
         """Extended resources of the node, with their capacity."""
 
     def close(self) -> None:
@@ -76,7 +72,7 @@ class NodeCluster(Cluster):
 
     @property
     def _path(self) -> str:
-        return f"/api/v1/nodes/{self.node}"
+        return cards.path(self.node)
 
     # -- the node ----------------------------------------------------------------------------------------------------
 
@@ -100,11 +96,26 @@ class NodeCluster(Cluster):
 
         Its pods start again in their own time.
         """
-        before = self._last_heartbeat()
+        before = heartbeat(self.api, self.node)
         began = time.monotonic()
         self.manager.reboot()
         self._wait_until_ready(since=before)
         return time.monotonic() - began
+
+    def second_node(self, *images: Path) -> AbstractContextManager[SecondNode]:
+        """Let another real node join for as long as the block takes, with images from archives and no cards."""
+        return self._second_node(images)
+
+    @contextlib.contextmanager
+    def _second_node(self, images: Sequence[Path]) -> Iterator[SecondNode]:
+        second = SecondNode(self.api, self.manager)
+        second.boot()
+        try:
+            for file in images:
+                second.machine.import_images(file)
+            yield second
+        finally:
+            second.leave()
 
     def import_images(self, *files: Path) -> None:
         """Put images from archives on the node, under the names that the archives say."""
@@ -132,38 +143,21 @@ class NodeCluster(Cluster):
         """
         if held:
             raise ValueError("a real node cannot be held")
-        played = nodes.gpu_node(
-            name, gpus=gpus, replicas=replicas, memory_mib=memory_mib, product=product, resource_name=resource_name,
-            labels=labels or {}, address=addresses.ADDRESS, now=datetime.datetime.now(datetime.UTC),
+        host = Host(name=self.node, address=addresses.ADDRESS)
+        self._extended[resource_name] = cards.give(
+            self.api, host, gpus=gpus, replicas=replicas, memory_mib=memory_mib, product=product,
+            resource_name=resource_name, labels=labels,
         )  # fmt: skip
-        wanted = {key: value for key, value in played["metadata"]["labels"].items() if not key.startswith(_OURS)}
-        self.api.patch(self._path, {"metadata": {"labels": wanted}}, rest.MERGE)
-        self._set_capacity(resource_name, played["status"]["capacity"].get(resource_name))
         self._nodes.add(self.node)
         return self.node
 
     def remove_node(self, name: str) -> None:
         """Take the cards away. The node stays, for there is but one."""
-        labels = self.api.get(self._path)["metadata"]["labels"]
-        gone = {key: None for key in labels if key.startswith("nvidia.com/")}
-        self.api.patch(self._path, {"metadata": {"labels": gone}}, rest.MERGE)
-        for resource in list(self._extended):
-            self._set_capacity(resource, None)
+        cards.take_away(self.api, self.node)
+        for resource in self._extended:
+            cards.offer(self.api, self.node, resource, None)
+        self._extended.clear()
         self._nodes.discard(self.node)
-
-    def _set_capacity(self, resource: str, count: str | None) -> None:
-        """Set an extended resource through the status, as a device plugin's would be; the kubelet keeps it."""
-        status = {"capacity": {resource: count or "0"}}
-        self.api.patch(f"{self._path}/status", {"status": status}, rest.MERGE)
-        waiting.wait_for(
-            f"{count or 0} {resource} to be allocatable",
-            lambda: self.api.get(self._path)["status"]["allocatable"].get(resource, "0") == (count or "0"),
-            timeout=60,
-        )
-        if count is None:
-            self._extended.pop(resource, None)
-        else:
-            self._extended[resource] = count
 
     # -- volumes -----------------------------------------------------------------------------------------------------
 
@@ -199,23 +193,9 @@ class NodeCluster(Cluster):
         each = ", ".join(f"{name} {seconds:.1f}" for name, seconds in self.manager.seconds.items())
         self._log(f"Node ready in {sum(self.manager.seconds.values()):.1f} s ({each})")
 
-    def _last_heartbeat(self) -> str:
-        return str(_ready_condition(self.api.get(self._path))["lastHeartbeatTime"])
-
     def _wait_until_ready(self, *, since: str = "") -> None:
         """Wait until the kubelet says Ready, later than `since`, and kube-proxy and CoreDNS are at work."""
-
-        def ready() -> bool:
-            self.machine.check_alive()
-            node = self.api.find(self._path)
-            assert node is not None, "the node has not registered"
-            condition = _ready_condition(node)
-            assert condition["status"] == "True", condition["message"]
-            assert condition["lastHeartbeatTime"] > since, condition
-            return True
-
-        waiting.wait_for("the node to be ready", ready, timeout=90)
-
+        wait_until_ready(self.api, self.node, self.machine, since=since)
         waiting.wait_for("CoreDNS", _dns_is_ready, timeout=60)
         waiting.wait_for("the Service `kubernetes`", _service_answers, timeout=60)
 
@@ -239,8 +219,3 @@ def _service_answers() -> bool:
             return True
     except OSError:
         return False
-
-
-def _ready_condition(node: Mapping[str, Any]) -> dict[str, Any]:
-    found = [one for one in node["status"].get("conditions", ()) if one["type"] == "Ready"]
-    return dict(found[0]) if found else {"status": "Unknown", "message": "no condition yet", "lastHeartbeatTime": ""}

@@ -12,39 +12,51 @@ from typing import Any
 from ..controlplane import certificates, components
 from ..controlplane.layout import Layout
 from . import addresses
+from .addresses import Host
 
 PAUSE_IMAGE = "localhost/pause:1"
 CNI_PLUGINS = Path("/usr/lib/cni")
+LEASE_SECONDS = 10
+"""A kubelet gives a sign of life four times in this time: often, so that `SITE.silence_seconds` can be short."""
 RUNTIMES = ("runc", "nvidia")
 """Handlers of RuntimeClasses. `nvidia` is runc too: pods ask for it by name, there is no card to give."""
 
-KUBELET = certificates.Identity(
-    name="kubelet",
-    user=f"system:node:{addresses.NODE}",
-    group="system:nodes",
-    hosts=(addresses.ADDRESS, addresses.NODE),
-)
+KUBELETS = {
+    host: certificates.Identity(
+        name=f"kubelet-{host.name}",
+        user=f"system:node:{host.name}",
+        group="system:nodes",
+        hosts=(host.address, host.name),
+    )
+    for host in (addresses.FIRST, addresses.SECOND)
+}
 PROXY = certificates.Identity(name="kube-proxy", user="system:kube-proxy")
 DNS = certificates.Identity(name="coredns", user="modelpool:coredns")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """The node's files, in the folder of the run."""
+    """A node's files, in the folder of the run."""
 
     layout: Layout
     cgroup: str
     """The control group, in every hierarchy, that holds the groups of all pods."""
+    host: Host = addresses.FIRST
 
     @property
     def folder(self) -> Path:
         """All that is not a socket."""
-        return self.layout.folder / "node"
+        return self.layout.folder / "nodes" / self.host.name
+
+    @property
+    def leases(self) -> Path:
+        """The pods' addresses: of all nodes, for they share a bridge."""
+        return self.layout.folder / "nodes" / "leases"
 
     @property
     def socket(self) -> Path:
         """containerd's. Near the top of the run's folder, for a socket's path must be short."""
-        return self.layout.folder / "cri.sock"
+        return self.layout.folder / f"{self.host.name}.sock"
 
     def __getitem__(self, name: str) -> Path:
         return self.folder / name
@@ -97,7 +109,7 @@ def network(files: Files) -> dict[str, Any]:
                 "ipMasq": False,
                 "ipam": {
                     "type": "host-local",
-                    "dataDir": str(files["leases"]),
+                    "dataDir": str(files.leases),
                     "ranges": [[{"subnet": addresses.POD_CIDR, "rangeStart": addresses.FIRST_POD}]],
                     "routes": [{"dst": "0.0.0.0/0"}],
                 },
@@ -108,11 +120,11 @@ def network(files: Files) -> dict[str, Any]:
 
 def kubelet(files: Files) -> dict[str, Any]:
     """The kubelet's configuration."""
-    layout = files.layout
+    layout, identity = files.layout, KUBELETS[files.host]
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
-        "address": addresses.ADDRESS,
+        "address": files.host.address,
         "healthzPort": 0,
         "authentication": {
             "anonymous": {"enabled": False},
@@ -120,8 +132,8 @@ def kubelet(files: Files) -> dict[str, Any]:
             "x509": {"clientCAFile": str(layout.authority)},
         },
         "authorization": {"mode": "Webhook"},
-        "tlsCertFile": str(layout.certificate(KUBELET.name)),
-        "tlsPrivateKeyFile": str(layout.key(KUBELET.name)),
+        "tlsCertFile": str(layout.certificate(identity.name)),
+        "tlsPrivateKeyFile": str(layout.key(identity.name)),
         "containerRuntimeEndpoint": f"unix://{files.socket}",
         "cgroupDriver": "cgroupfs",  # there is no systemd
         "cgroupRoot": f"/{files.cgroup}",
@@ -136,6 +148,7 @@ def kubelet(files: Files) -> dict[str, Any]:
         "resolvConf": str(files["resolv.conf"]),
         "podLogsDir": str(files["pod-logs"]),
         "volumePluginDir": str(files["volume-plugins"]),
+        "nodeLeaseDurationSeconds": LEASE_SECONDS,
         "imageGCHighThresholdPercent": 100,  # a full disk of the test machine must not evict our images
         "evictionHard": dict.fromkeys(("imagefs.available", "nodefs.available", "nodefs.inodesFree"), "0%")
         | {"memory.available": "64Mi"},
@@ -193,21 +206,25 @@ def documents(files: Files) -> dict[str, str | dict[str, Any]]:
 
 
 def commands(files: Files) -> dict[str, list[str]]:
-    """Return the arguments of each program that a node runs, in the order of their start."""
-    return {
+    """Return the arguments of each program that a node runs, in the order of their start.
+
+    The nodes share a network, so one kube-proxy and one CoreDNS serve all of them.
+    """
+    own = {
         "containerd": [f"--config={files['containerd.toml']}"],
         "kubelet": [
             f"--config={files['kubelet.json']}",
-            f"--kubeconfig={files.layout.kubeconfig(KUBELET.name)}",
+            f"--kubeconfig={files.layout.kubeconfig(KUBELETS[files.host].name)}",
             f"--root-dir={files['kubelet']}",
             f"--cert-dir={files['kubelet']}",
-            f"--hostname-override={addresses.NODE}",
-            f"--node-ip={addresses.ADDRESS}",
+            f"--hostname-override={files.host.name}",
+            f"--node-ip={files.host.address}",
         ],
-        "kube-proxy": [f"--config={files['kube-proxy.json']}"],
-        "coredns": [f"-conf={files['Corefile']}"],
     }
+    if files.host != addresses.FIRST:
+        return own
+    return own | {"kube-proxy": [f"--config={files['kube-proxy.json']}"], "coredns": [f"-conf={files['Corefile']}"]}
 
 
-SITE = components.Site(address=addresses.ADDRESS, kubelets=True)
+SITE = components.Site(address=addresses.ADDRESS, kubelets=True, silence_seconds=20)
 """Where the control plane of a real node listens."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from ..controlplane.layout import choose_scratch
 from ..managers import ControlPlaneManager
 from ..settings import Settings
 from . import archive, cgroups, configuration, prerequisites, traces
+from .addresses import Host
 from .configuration import Files
 from .machine import Machine
 from .plane import NodePlane
@@ -34,6 +34,8 @@ class NodeManager(ControlPlaneManager):
 
     def __init__(self, settings: Settings, binaries: Binaries) -> None:
         super().__init__(settings, binaries)
+        self._programs: dict[str, Path] = {}
+        self._others: dict[Host, Machine] = {}
         self.seconds: dict[str, float] = {}
         """What each part of the start took."""
 
@@ -53,18 +55,33 @@ class NodeManager(ControlPlaneManager):
 
     def import_images(self, file: Path) -> None:
         """Import an archive, OCI's or Docker's, into containerd; the archive says the names."""
-        machine = self._running()
-        done = subprocess.run(
-            machine.ctr("images", "import", str(file)), capture_output=True, text=True, timeout=120, check=False
-        )
-        if done.returncode != 0:
-            raise RuntimeError(f"containerd took no images from {file}: {done.stderr.strip()}")
+        self._running().import_images(file)
 
     def reboot(self) -> None:
         """Let the node lose its power and boot again. Returns when its kubelet has started; pods come later."""
         machine = self._running()
         machine.cut_power()
         machine.boot()
+
+    def join(self, host: Host) -> Machine:
+        """Let another node boot: containerd and a kubelet of its own, in the first one's network.
+
+        It ends with the run, or when its power is cut. Whoever joins again finds its disk as it was.
+        """
+        first = self._running()
+        if self.layout is None or self._supervisor is None:
+            raise RuntimeError("the control plane has no supervisor")
+        if host in self._others:
+            self._others[host].boot()
+            return self._others[host]
+        first.space.add_address(host.address)
+        files = Files(layout=self.layout, cgroup=f"{first.files.cgroup}/{host.name}", host=host)
+        cgroups.make(files.cgroup)
+        machine = self._others[host] = Machine(files, self._programs, first.space, self._supervisor)
+        machine.install()
+        machine.boot()
+        machine.import_images(first.files["pause.tar"])
+        return machine
 
     def _running(self) -> Machine:
         if self.machine is None:
@@ -74,7 +91,7 @@ class NodeManager(ControlPlaneManager):
     def _on_create(self, cluster_options: ClusterOptions, **kwargs: Any) -> None:
         swept = cgroups.sweep()
         programs = {name: binary.path for name, binary in self.binaries.control_plane().items()}
-        node_programs = {name: binary.path for name, binary in self.binaries.node().items()}
+        self._programs = {name: binary.path for name, binary in self.binaries.node().items()}
         cgroup = f"{cgroups.PREFIX}{os.getpid()}-{secrets.token_hex(3)}"
         began = time.monotonic()
         plane = self.plane = NodePlane(programs, lambda: choose_scratch(self.settings.scratch))
@@ -89,11 +106,11 @@ class NodeManager(ControlPlaneManager):
         self.seconds = {"swept": float(len(swept))} if swept else {}
         self.seconds["control plane"] = time.monotonic() - began
         files = Files(layout=self.layout, cgroup=cgroup)
-        self.machine = Machine(files, node_programs, plane.space, plane.supervisor)
+        self.machine = Machine(files, self._programs, plane.space, plane.supervisor)
         began = time.monotonic()
         self.machine.install()
         self.machine.boot()
-        self.import_images(self._pause(files, node_programs["pause"]))
+        self.import_images(self._pause(files, self._programs["pause"]))
         self.seconds["containerd"] = time.monotonic() - began
 
     def _pause(self, files: Files, program: Path) -> Path:
@@ -104,6 +121,7 @@ class NodeManager(ControlPlaneManager):
 
     def _on_delete(self) -> None:
         self.machine = None
+        self._others = {}
         super()._on_delete()
         if self._mark is not None:
             mark, self._mark = self._mark, None

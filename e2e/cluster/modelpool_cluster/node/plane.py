@@ -23,7 +23,7 @@ class NodePlane(ControlPlane):
     identities = (
         *certificates.IDENTITIES,
         certificates.KUBELET_CLIENT,
-        configuration.KUBELET,
+        *configuration.KUBELETS.values(),
         configuration.PROXY,
         configuration.DNS,
     )

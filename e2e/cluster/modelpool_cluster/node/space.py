@@ -22,6 +22,7 @@ from . import addresses, prerequisites
 
 _CLONE_NEWNET = 0x40000000
 _OURS = Path("/proc/thread-self/ns/net")
+_PREFIX = addresses.POD_CIDR.partition("/")[2]
 
 
 class Space:
@@ -44,6 +45,11 @@ class Space:
     def command(self, argv: list[str]) -> list[str]:
         """Return the command that starts a program inside."""
         return ["nsenter", f"--net={self.path}", "--", *argv]
+
+    def add_address(self, address: str) -> None:
+        """Give the bridge one more address, another node's."""
+        with self.inside():
+            _ip(f"address add {address}/{_PREFIX} dev {addresses.BRIDGE}")
 
     def close(self) -> None:
         """Forget the way out; whoever is outside by then stays there. The holder ends with the supervisor."""
@@ -94,12 +100,17 @@ def furnish() -> None:
     for command in (
         "link set dev lo up",
         f"link add name {bridge} type bridge",
-        f"address add {addresses.ADDRESS}/{addresses.POD_CIDR.partition('/')[2]} dev {bridge}",
+        f"address add {addresses.ADDRESS}/{_PREFIX} dev {bridge}",
         f"link set dev {bridge} up",
         f"route add {components.SERVICE_CIDR} dev {bridge} src {addresses.ADDRESS}",
     ):
-        subprocess.run(["ip", *command.split()], env={"PATH": prerequisites.PATH}, check=True, timeout=30)
+        _ip(command)
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     bridged = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
     if bridged.exists():  # so that answers between two pods pass kube-proxy's rules on their way back
         bridged.write_text("1")
+
+
+def _ip(command: str) -> None:
+    """Run `ip` in the calling thread's network."""
+    subprocess.run(["ip", *command.split()], env={"PATH": prerequisites.PATH}, check=True, timeout=30)

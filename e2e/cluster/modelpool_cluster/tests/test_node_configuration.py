@@ -54,4 +54,21 @@ def test_an_api_server_for_kubelets_can_be_reached_by_pods_and_reaches_logs() ->
     assert f"--advertise-address={addresses.ADDRESS}" in flags
     assert any(flag.startswith("--kubelet-client-certificate=") for flag in flags)
     assert {addresses.ADDRESS, components.SERVICE_ADDRESS, "kubernetes.default.svc"} <= set(NodePlane.names)
-    assert "--node-monitor-grace-period=24h" not in components.controller_manager(FILES.layout, configuration.SITE)
+
+
+def test_a_silent_kubelet_is_missed_and_a_fake_node_is_not() -> None:
+    assert "--node-monitor-grace-period=86400s" in components.controller_manager(FILES.layout)
+    grace = f"--node-monitor-grace-period={configuration.SITE.silence_seconds}s"
+    assert grace in components.controller_manager(FILES.layout, configuration.SITE)
+    assert configuration.SITE.silence_seconds >= 2 * configuration.kubelet(FILES)["nodeLeaseDurationSeconds"]
+
+
+def test_a_second_node_shares_the_network_and_nothing_else() -> None:
+    second = Files(layout=FILES.layout, cgroup=f"{FILES.cgroup}/other", host=addresses.SECOND)
+    assert configuration.commands(second).keys() == {"containerd", "kubelet"}
+    assert f"--node-ip={addresses.SECOND.address}" in configuration.commands(second)["kubelet"]
+    assert (second.folder, second.socket) != (FILES.folder, FILES.socket)
+    assert configuration.network(second) == configuration.network(FILES)
+    first, other = configuration.kubelet(FILES), configuration.kubelet(second)
+    own = {"address", "tlsCertFile", "tlsPrivateKeyFile", "containerRuntimeEndpoint", "cgroupRoot", "resolvConf"}
+    assert {key for key, value in first.items() if other[key] != value} == own | {"podLogsDir", "volumePluginDir"}
