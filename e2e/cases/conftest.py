@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import real_node_diary
 from installation import Installation, Operator, installed, rendered
-from real_node_pool import Pool, manifest
+from real_node_pool import Pool, manifest, started
 from real_node_release import Object, Release
 
 from modelpool_cluster.cluster import Cluster
@@ -67,7 +67,7 @@ def release(
 def pool(release: Release) -> Iterator[Pool]:
     """The simulated example, all models ready."""
     with release.cluster.timed("Pool ready"):
-        found = _applied(release.cluster, _NAMESPACE, manifest())
+        found = started(release.cluster, _NAMESPACE, manifest())
     yield found
     if not release.cluster.ours:
         found.delete()
@@ -81,23 +81,13 @@ def add_pool(release: Release) -> Iterator[Callable[..., Pool]]:
 
     def add(pool: Object, *, volumes: bool = True) -> Pool:
         namespace = f"{pool['metadata']['name']}-{next(numbers)}"
-        added.append(found := _applied(cluster, namespace, pool, volumes=volumes))
+        added.append(found := started(cluster, namespace, pool, volumes=volumes))
         return found
 
     yield add
     for one in added:
         one.delete()
         cluster.remove_namespace(one.namespace)
-
-
-def _applied(cluster: NodeCluster, namespace: str, pool: Object, *, volumes: bool = True) -> Pool:
-    cluster.add_namespace(namespace)
-    for _ in range(2 if volumes else 0):  # for weights and for Ollama
-        cluster.add_volume()
-    found = Pool.of(cluster, namespace, pool)
-    found.apply(pool)
-    found.wait_until_ready()
-    return found
 
 
 @pytest.hookimpl(wrapper=True)

@@ -201,6 +201,17 @@ class Pool:
         return name
 
 
+def started(cluster: NodeCluster, namespace: str, pool: Object, *, volumes: bool = True) -> Pool:
+    """Apply a pool in a new namespace and wait until it is ready; `volumes` false leaves its volumes to the caller."""
+    cluster.add_namespace(namespace)
+    for _ in range(2 if volumes else 0):  # for weights and for Ollama
+        cluster.add_volume()
+    found = Pool.of(cluster, namespace, pool)
+    found.apply(pool)
+    found.wait_until_ready()
+    return found
+
+
 _KILL: Final = """
 import os, pathlib, signal
 for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
