@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from examples_pool import Object, Pool, small
-from installation import Installation, Operator
+from installation import Operator
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
@@ -107,20 +107,6 @@ def test_deleting_the_pool_leaves_nothing_behind(cluster: Cluster, pool: Pool, o
     waiting.wait_for("the end of all children", lambda: not pool.names() and not pool.pods("vllm"), timeout=90)
     assert cluster.api.find(pool.path) is None
     assert writes_but_status(operator, began) == set(), "the garbage collector does it, not the operator"
-
-
-def test_a_pool_can_be_deleted_when_no_operator_runs(
-    cluster: Cluster, gpu_node: GpuNodes, installation: Installation, namespace: str
-) -> None:
-    gpu_node(replicas=4)
-    with installation.operator():
-        pool = Pool.create(cluster, namespace, small())
-        pool.wait_ready("2/2")
-        metadata = pool.get()["metadata"]
-    assert "finalizers" not in metadata
-    assert "annotations" not in metadata, "kopf persists nothing"
-    cluster.api.delete(pool.path)
-    waiting.wait_for("the end of all children", lambda: not pool.names(), timeout=90)
 
 
 def test_a_pool_that_leaves_one_kind_of_engine_loses_what_only_that_one_needed(

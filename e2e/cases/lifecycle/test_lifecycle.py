@@ -153,6 +153,9 @@ def test_a_pool_is_deleted_while_no_operator_runs(
     with installation.operator():
         pool = Pool.create(cluster, namespace, small())
         pool.wait_ready("2/2")
+        metadata = pool.get()["metadata"]
+    assert "finalizers" not in metadata
+    assert "annotations" not in metadata, "kopf persists nothing"
     try:
         cluster.kubectl("delete", "mp", pool.name, f"--namespace={namespace}", "--wait", "--timeout=30s", timeout=40)
     except subprocess.TimeoutExpired:

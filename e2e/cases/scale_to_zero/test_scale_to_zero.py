@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import pytest
+from examples_pool import Object, Pool, small
 from installation import Installation, Program, started
 
 from modelpool_cluster import waiting
@@ -23,50 +24,28 @@ IDLE_SECONDS: Final = 3
 SAID: Final = f"Scaled to zero: no request for {IDLE_SECONDS} s; the next request starts it"
 
 
-def pool_of(name: str, model: dict[str, Any], **spec: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "modelpool.dev/v1alpha1",
-        "kind": "ModelPool",
-        "metadata": {"name": name},
-        "spec": {
-            "gpus": {"memory": "24Gi"},
-            "ollama": {"enabled": False},
-            "models": [{"name": MODEL, "engine": "vllm", "source": "hf://Qwen/Qwen3-8B-AWQ", **model}],
-            **spec,
-        },
-    }
+def pool_of(name: str, model: Object, **spec: Any) -> Object:
+    """Return a pool with one model and no fallback."""
+    body = small(name, models=1, **spec)
+    wanted = {"name": MODEL, "engine": "vllm", "source": "hf://Qwen/Qwen3-8B-AWQ", "gpuMemoryFraction": 0.4, **model}
+    body["spec"]["models"] = [wanted]
+    return body
 
 
-class Watched:
-    """A pool in the API server, and its model's Deployment."""
+def replicas(pool: Pool) -> int | None:
+    return next((int(one["spec"]["replicas"]) for one in pool.children(["Deployment"])), None)
 
-    def __init__(self, cluster: Cluster, namespace: str, body: dict[str, Any]) -> None:
-        self.cluster, self.namespace = cluster, namespace
-        pools = f"/apis/modelpool.dev/v1alpha1/namespaces/{namespace}/modelpools"
-        self.path = f"{pools}/{body['metadata']['name']}"
-        cluster.api.create(pools, body)
 
-    def status(self) -> dict[str, Any]:
-        return dict(self.cluster.api.get(self.path).get("status") or {})
+def budgets(pool: Pool) -> list[str]:
+    found = pool.cluster.api.items(f"/apis/policy/v1/namespaces/{pool.namespace}/poddisruptionbudgets")
+    return [one["metadata"]["name"] for one in found]
 
-    def conditions(self) -> dict[str, dict[str, Any]]:
-        return {one["type"]: one for one in self.status().get("conditions", ())}
 
-    def replicas(self) -> int | None:
-        found = self.cluster.api.items(f"/apis/apps/v1/namespaces/{self.namespace}/deployments")
-        return next((int(one["spec"]["replicas"]) for one in found), None)
-
-    def budgets(self) -> list[str]:
-        found = self.cluster.api.items(f"/apis/policy/v1/namespaces/{self.namespace}/poddisruptionbudgets")
-        return [one["metadata"]["name"] for one in found]
-
-    def is_idle(self) -> bool:
-        (model,) = self.status().get("models") or ({},)
-        assert (self.replicas(), model.get("state"), model.get("message")) == (0, "Idle", SAID), (
-            self.replicas(),
-            model,
-        )
-        return True
+def is_idle(pool: Pool) -> bool:
+    model = pool.model(MODEL)
+    found = (replicas(pool), model.get("state"), model.get("message"))
+    assert found == (0, "Idle", SAID), found
+    return True
 
 
 @contextmanager
@@ -100,7 +79,7 @@ def asking(address: str) -> Iterator[None]:
         connection.close()
 
 
-def demand(address: str) -> dict[str, Any]:
+def demand(address: str) -> Object:
     connection = http.client.HTTPConnection(address, timeout=10)
     try:
         connection.request("GET", "/modelpool/demand")
@@ -117,23 +96,23 @@ def test_nobody_asks_and_somebody_asks(
     for _ in range(2):  # replicas stand on different nodes
         gpu_node(held=True, labels={"pool": namespace})
     scaling = {"maxReplicas": 2, "targetInFlight": 1, "idleSeconds": IDLE_SECONDS}
-    body = pool_of("sleeper", {"gpuMemoryFraction": 0.4, "autoscaling": scaling}, nodeSelector={"pool": namespace})
+    body = pool_of("sleeper", {"autoscaling": scaling}, nodeSelector={"pool": namespace})
     with gateway(installation) as address, installation.operator(f"--gateway-url=http://{address}"):
-        pool = Watched(cluster, namespace, body)
-        waiting.wait_for("an idle model", pool.is_idle)
+        pool = Pool.create(cluster, namespace, body)
+        waiting.wait_for("an idle model", lambda: is_idle(pool))
         ready = pool.conditions()["Ready"]
         assert (ready["status"], SAID in ready["message"]) == ("True", True), ready
         assert pool.conditions()["Progressing"]["status"] == "False"
 
         with asking(address):
-            waiting.wait_for("a replica", lambda: pool.replicas() == 1)
+            waiting.wait_for("a replica", lambda: replicas(pool) == 1)
             waiting.wait_for("its pod", lambda: len(cluster.pods(namespace, "app.kubernetes.io/name=vllm")) == 1)
             asked = demand(address)
             assert (asked["inFlight"], asked["pending"]) == (0, 1), asked
             with asking(address):
-                waiting.wait_for("another replica", lambda: pool.replicas() == 2)
+                waiting.wait_for("another replica", lambda: replicas(pool) == 2)
         waiting.wait_for("nobody", lambda: demand(address)["pending"] == 0)
-        waiting.wait_for("an idle model again", pool.is_idle)
+        waiting.wait_for("an idle model again", lambda: is_idle(pool))
 
 
 @pytest.mark.cluster
@@ -143,13 +122,12 @@ def test_what_nobody_can_tell_changes_nothing_and_is_said(
     """The operator looks for gateways behind their Service, and there are none."""
     for _ in range(2):  # replicas stand on different nodes
         gpu_node(held=True, labels={"pool": namespace})
-    fixed = {"gpuMemoryFraction": 0.4, "replicas": 2}
-    body = pool_of("kept", fixed, nodeSelector={"pool": namespace})
+    body = pool_of("kept", {"replicas": 2}, nodeSelector={"pool": namespace})
     told = ("--gateway-service=nobody", f"--gateway-namespace={namespace}")
     with installation.operator(*told):
-        pool = Watched(cluster, namespace, body)
-        waiting.wait_for("two replicas", lambda: pool.replicas() == 2)
-        assert pool.budgets() == ["kept-qwen3-8b"]
+        pool = Pool.create(cluster, namespace, body)
+        waiting.wait_for("two replicas", lambda: replicas(pool) == 2)
+        assert budgets(pool) == ["kept-qwen3-8b"]
         scaling = {"maxReplicas": 3, "idleSeconds": IDLE_SECONDS}
         model = {name: value for name, value in body["spec"]["models"][0].items() if name != "replicas"}
         cluster.api.patch(pool.path, {"spec": {"models": [{**model, "autoscaling": scaling}]}}, MERGE)
@@ -161,8 +139,8 @@ def test_what_nobody_can_tell_changes_nothing_and_is_said(
             return True
 
         waiting.wait_for("that the demand is unknown", said)
-        assert pool.replicas() == 2
+        assert replicas(pool) == 2
         single = {**body["spec"]["models"][0], "replicas": 1}
         cluster.api.patch(pool.path, {"spec": {"models": [single]}}, MERGE)
-        waiting.wait_for("no budget", lambda: pool.budgets() == [])
-        assert pool.replicas() == 1
+        waiting.wait_for("no budget", lambda: budgets(pool) == [])
+        assert replicas(pool) == 1
