@@ -23,6 +23,8 @@ _REFUSALS: Final = (
     errors.AbsentError,
 )
 """What concerns one object and not the next."""
+NO_VERSION: Final = "1"
+"""A resourceVersion that no object of a pool can have: the API server had written its own ones before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +50,7 @@ async def execute(client: Client, pool: ObjectRef, plan: Plan, observed: Observe
     applied = deleted = 0
     for manifest in plan.apply:
         try:
-            if ref_of(manifest) not in observed.children:
-                await _assert_free(client, manifest)
-            await _apply(client, manifest)
+            await (_apply if ref_of(manifest) in observed.children else _make)(client, manifest)
             applied += 1
         except _REFUSALS as exc:
             failures.append(str(exc))
@@ -68,11 +68,23 @@ async def execute(client: Client, pool: ObjectRef, plan: Plan, observed: Observe
     return Outcome(applied=applied, deleted=deleted, failures=tuple(failures))
 
 
-async def _assert_free(client: Client, manifest: Manifest) -> None:
-    """Raise TakenError when an object of that name is there, since what is this pool's was observed.
+async def _make(client: Client, manifest: Manifest) -> None:
+    """Apply what was not observed, and take over nothing.
 
-    Server-side apply cannot be told to make an object and never to take one over.
+    Server-side apply makes an object of any resourceVersion where there is none. Where there is one, it refuses a
+    version that the object does not have: so one request both asks and makes, and nobody comes in between.
+
+    Raises:
+        errors.TakenError: an object of that name is there and is not this pool's.
     """
+    try:
+        await _apply(client, {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": NO_VERSION}})
+    except errors.ConflictError:
+        await _assert_ours(client, manifest)
+        await _apply(client, manifest)
+
+
+async def _assert_ours(client: Client, manifest: Manifest) -> None:
     ref, namespace = ref_of(manifest), manifest["metadata"]["namespace"]
     kind = kinds.child(ref.api_version, ref.kind)
     for found in await client.list_all(kind, namespace, fields=f"metadata.name={ref.name}"):

@@ -94,8 +94,12 @@ class ApiServer:
         path = request.path.removesuffix("/status")
         if path != request.path and path not in self.objects:
             return self._absent()
-        old = self.objects.get(path, {"metadata": {"uid": f"uid-{next(self._numbers)}"}})
-        self.objects[path] = {**old, **request.body, "metadata": {**old["metadata"], **request.body["metadata"]}}
+        if path in self.objects and "resourceVersion" in request.body["metadata"]:
+            return web.json_response({"kind": "Status", "message": "the object has been modified"}, status=409)
+        number = next(self._numbers)
+        old = self.objects.get(path, {"metadata": {"uid": f"uid-{number}"}})
+        merged = {**old["metadata"], **request.body["metadata"], "resourceVersion": str(1000 + number)}
+        self.objects[path] = {**old, **request.body, "metadata": merged}
         return web.json_response(self.objects[path])
 
     def _delete(self, request: Request) -> web.Response:

@@ -84,7 +84,8 @@ async def test_an_object_of_somebody_else_is_not_taken_over(
 ) -> None:
     server.put(CONFIGS, metadata={"name": "a", **metadata})
     done = await execute(client, POOL, plan(manifest("ConfigMap", "a"), manifest("Service", "b")), Observed())
-    assert server.writes == [("PATCH", f"{SERVICES}/b")]
+    assert server.writes == [("PATCH", f"{CONFIGS}/a"), ("PATCH", f"{SERVICES}/b")]
+    assert server.objects[f"{CONFIGS}/a"]["metadata"].get("ownerReferences") == metadata.get("ownerReferences")
     want = "Could not apply ConfigMap a: an object of that name is there and is not this pool's"
     assert done.failures == (want,)
 
@@ -95,7 +96,14 @@ async def test_what_came_since_we_looked_and_is_ours_is_applied(server: ApiServe
     assert (done.applied, done.failures) == (1, ())
 
 
+async def test_what_is_not_there_is_made_by_one_request(server: ApiServer, client: Client) -> None:
+    await execute(client, POOL, plan(manifest("ConfigMap", "a")), Observed())
+    (request,) = server.requests
+    assert (request.verb, request.body["metadata"]["resourceVersion"]) == ("PATCH", "1")
+
+
 async def test_what_was_observed_as_ours_is_applied_without_asking_again(server: ApiServer, client: Client) -> None:
     live = manifest("ConfigMap", "a", uid="u")
     await execute(client, POOL, plan(manifest("ConfigMap", "a")), Observed.from_manifests(children=[live]))
-    assert [request.verb for request in server.requests] == ["PATCH"]
+    (request,) = server.requests
+    assert (request.verb, "resourceVersion" in request.body["metadata"]) == ("PATCH", False)
