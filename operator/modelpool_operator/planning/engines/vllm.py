@@ -20,6 +20,8 @@ ENDPOINT_SECONDS: Final = 5
 GRACE_SECONDS: Final = ENDPOINT_SECONDS + DRAIN_SECONDS + 25
 START_SECONDS: Final = 3 * 60 * 60
 """Upper bound on waiting for the card, download and load."""
+STARTUP_SECONDS: Final = 5
+"""Between two looks at whether it has started: what whoever waits for it may wait longer."""
 
 CACHE_FOLDER: Final = "/cache"
 SCRIPTS_FOLDER: Final = "/opt/modelpool"
@@ -153,7 +155,7 @@ def pod_template(pool: ModelPool, model: Model, share: Share) -> dict[str, Any]:
         "readinessProbe": _probe(period=5, failures=3, timeout=5),
         "resources": pods.resources(spec.vllm.resources, access),
         "securityContext": pods.CONTAINER_SECURITY,
-        "startupProbe": _probe(period=10, failures=START_SECONDS // 10, timeout=5),
+        "startupProbe": _probe(period=STARTUP_SECONDS, failures=START_SECONDS // STARTUP_SECONDS, timeout=5),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
     }
