@@ -1,5 +1,6 @@
 """A pool watched by whoever waits: what its user could read meanwhile, and which of its models answered."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -17,8 +18,9 @@ class Watch:
     """Looks at a pool as often as its `until` does."""
 
     pool: Pool
-    conditions: dict[tuple[str, str, str], list[str]] = field(default_factory=dict)
-    """Messages by condition, status and reason, in the order in which they were seen."""
+    began: float = field(default_factory=time.monotonic)
+    seen: list[tuple[float, str, str]] = field(default_factory=list)
+    """What was seen for the first time: seconds, a condition with its status and reason, a message."""
     answering: list[set[str]] = field(default_factory=list)
     """The vLLM models with a pod that is ready and was not told to end, each time that they were others."""
 
@@ -36,36 +38,32 @@ class Watch:
 
     def look(self) -> None:
         """Look at the pool once."""
+        seconds = time.monotonic() - self.began
         for one in self.pool.status().get("conditions", ()):
-            messages = self.conditions.setdefault((one["type"], one["status"], one["reason"]), [])
-            if one["message"] not in messages:
-                messages.append(one["message"])
+            words = f"{one['type']}={one['status']} {one['reason']}", one["message"]
+            if words not in (before[1:] for before in self.seen):
+                self.seen.append((seconds, *words))
         answering = {model for model in self.pool.vllm_models if any(map(answers, self.pool.pods(model)))}
         if answering not in self.answering[-1:]:
             self.answering.append(answering)
 
-    def said(self, condition: str, status: str, reason: str) -> str:
-        """Return all that a condition said for a reason. Fails when it never had that reason."""
-        assert (condition, status, reason) in self.conditions, str(self)
-        return "\n".join(self.conditions[condition, status, reason])
+    def said(self, condition: str) -> str:
+        """Return all that was said for a reason, as in `Ready=False NodeLost`; nothing where that never was one."""
+        return "\n".join(message for _, what, message in self.seen if what == condition)
 
-    def until_said(self, condition: str, status: str, reason: str, words: str, *, timeout: float = 120) -> str:
-        """Wait until a condition says some words for a reason; returns the message."""
+    def until_said(self, condition: str, words: str = "", *, timeout: float = 120) -> str:
+        """Wait until a condition, as in `Ready=False NodeLost`, says some words; returns the message."""
 
         def look() -> str:
-            found = self.pool.condition(condition)
-            assert (found.get("status"), found.get("reason")) == (status, reason), found
+            found = self.pool.condition(condition.partition("=")[0])
+            assert f"{found.get('type')}={found.get('status')} {found.get('reason')}" == condition, found
             assert words in found["message"], found
             return str(found["message"])
 
-        return self.until(f"{condition}={status}, {reason}", look, timeout=timeout)
+        return self.until(condition, look, timeout=timeout)
 
     def __str__(self) -> str:
-        lines = [
-            f"  {condition}={status} {reason}: {message}"
-            for (condition, status, reason), messages in self.conditions.items()
-            for message in messages
-        ]
+        lines = [f"{seconds:7.1f} s  {what}: {message}" for seconds, what, message in self.seen]
         return "\n".join([f"{self.pool.name}; it answered as {self.answering}", *lines])
 
 

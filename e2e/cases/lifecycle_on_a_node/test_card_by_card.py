@@ -67,16 +67,16 @@ def test_an_upgrade_leaves_one_card_answering(upgraded: str, release: Release, a
     assert left - told < ENDPOINT_SECONDS, "an engine that is told to stop may still be asked"
     assert ended - told > ENDPOINT_SECONDS, "the answer ended before the engine was told to stop: nothing was proved"
 
-    message = watch.until_said("Ready", "False", "ImagePullBackOff", FIRST)
+    message = watch.until_said("Ready=False ImagePullBackOff", FIRST)
     assert "ImagePullBackOff" in real_node_watch.table(pool)
     assert SECOND not in message
-    watch.until_said("Progressing", "True", "CardByCard", TURN)
+    watch.until_said("Progressing=True CardByCard", TURN)
     assert ask(release, SECOND) == (200, "primary")
     assert uid(pool, SECOND) == old[SECOND]["metadata"]["uid"]
 
     pool.patch({"vllm": {**body["spec"]["vllm"], "image": upgraded}})
     watch.until("both engines upgraded", lambda: images(pool) == {FIRST: upgraded, SECOND: upgraded})
-    watch.until("the pool to be ready", lambda: pool.condition("Ready")["reason"] == "ModelsReady")
+    watch.until_said("Ready=True ModelsReady")
     print(watch)
     both, one_card = {FIRST, SECOND}, [seen for seen in watch.answering if seen != {FIRST, SECOND}]
     assert (watch.answering[0], one_card, watch.answering[-1]) == (both, [{SECOND}, {FIRST}], both), watch.answering

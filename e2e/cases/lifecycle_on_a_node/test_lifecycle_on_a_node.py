@@ -40,7 +40,7 @@ def test_an_engine_that_crashes_again_and_again_leaves_the_card_to_the_others(re
     broken["spec"]["models"].append({**model(broken, FIRST), "name": name, "args": ["--no-such-flag"]})
     kept, watch = running.uids(), Watch(pool=running)
     running.apply(broken)
-    message = watch.until_said("Ready", "False", "CrashLoopBackOff", "--no-such-flag")
+    message = watch.until_said("Ready=False CrashLoopBackOff", "--no-such-flag")
     assert message.startswith(f"{name}: CrashLoopBackOff"), message
     printed = real_node_watch.table(running)
     assert "2/3" in printed
@@ -80,14 +80,14 @@ def test_a_model_that_nobody_asks_for_ends_and_a_request_starts_it(release: Rele
 
     watch.until("nobody at work", asleep)
     said = f"{SECOND}: ScaledToZero: Scaled to zero: no request for 3 s; the next request starts it"
-    watch.until_said("Ready", "True", "ModelsReady", said)
+    watch.until_said("Ready=True ModelsReady", said)
     assert said in real_node_watch.table(running)
     with ThreadPoolExecutor(CALLERS) as callers:
         answers = [callers.submit(release.chat, SECOND) for _ in range(CALLERS)]
         watch.until("the answers", lambda: all(answer.done() for answer in answers))
     assert [(one.result().status, one.result().route) for one in answers] == [(200, "primary")] * CALLERS
     print(watch)
-    assert f"{SECOND}: " in watch.said("Progressing", "True", "EnginesStarting")
+    assert f"{SECOND}: " in watch.said("Progressing=True EnginesStarting")
     (same,) = running.pods(FIRST)
     assert same["metadata"]["uid"] == neighbour["metadata"]["uid"]
     running.apply(small())
@@ -126,8 +126,8 @@ def rename(release: Release, running: Pool) -> None:
     watch.until("the new name to be served", lambda: running.states().get(name, ("", ""))[0] == "Ready")
     watch.until("the old one to go", lambda: old["metadata"]["uid"] not in running.uids())
     print(watch)
-    assert name in watch.said("Progressing", "True", "EnginesStarting")
-    assert name in watch.said("Ready", "False", "ModelsNotReady")
+    assert name in watch.said("Progressing=True EnginesStarting")
+    assert name in watch.said("Ready=False ModelsNotReady")
     release.wait_for_route(name, "primary")
     waiting.wait_for("nobody to know the old name", lambda: release.chat(SECOND).status == 404)
     (same,) = running.pods(FIRST)
