@@ -18,7 +18,9 @@ from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.status import GatewayStatus
 from modelpool_operator.cluster import client as clients
 from modelpool_operator.cluster.gateways import Gateways
+from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.recorder import Recorder
+from modelpool_operator.cluster.reflector import following
 from modelpool_operator.handlers import lifecycle, watches, workers
 from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.memo import Changes, Memo
@@ -92,7 +94,10 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
             scaling = Scaling(gateway_service_of(settings), clock=time.monotonic)
             asking = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
             gateways = Gateways(api, asking, urls=settings.gateway_urls, clock=time.monotonic)
-            reconciler = Reconciler(api, recorder, claims, now=_now, gateway=gateway_of(settings), scaling=scaling)
+            mirror = Mirror(settings.namespaces or (None,))
+            reconciler = Reconciler(
+                api, mirror, recorder, claims, now=_now, gateway=gateway_of(settings), scaling=scaling
+            )
             resync = workers.Resync(
                 api,
                 memo.queue,
@@ -103,6 +108,7 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
                 every=settings.resync_seconds,
             )
             pools = await resync.start()
+            await stack.enter_async_context(following(api, mirror, memo.queue.add))
             async with asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(

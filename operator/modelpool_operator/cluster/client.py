@@ -5,15 +5,15 @@ what changes the cluster is counted. One `Client` is opened per program and shar
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+import urllib.parse
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 import msgspec
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.dynamic import DynamicClient
 
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster import errors
@@ -27,6 +27,18 @@ _DEADLINE: Final = aiohttp.ClientTimeout(total=30, sock_connect=5)
 """Of one request. The API server itself gives up on a write after a minute; better to repeat the pass than to wait."""
 _PAGE: Final = 250
 """Objects per page of a list, which bounds the memory of one answer."""
+WATCH_SECONDS: Final = 290
+"""After which the API server ends a watch, so that load balancers with idle limits never do it for us."""
+_WATCHED: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=90)
+"""Of a watch. Bookmarks come every minute; one that is silent for longer is dead."""
+
+
+class Page(NamedTuple):
+    """A part of a list."""
+
+    items: list[Object]
+    version: str
+    """The resourceVersion of the whole list."""
 
 
 async def configuration(kubeconfig: Path | None) -> Configuration:
@@ -45,6 +57,8 @@ async def configuration(kubeconfig: Path | None) -> Configuration:
         await loading
     # As kopf does: the API server is named, never found through a proxy that happens to stand in the environment.
     found.client_session_kwargs = {"trust_env": False}
+    # Every watch holds a connection for good, and their number grows with the namespaces.
+    found.connection_pool_maxsize = 0
     return found
 
 
@@ -53,14 +67,14 @@ async def connected(found: Configuration, metrics: Metrics) -> AsyncIterator["Cl
     """Open a client, and close its connections at the end."""
     async with ApiClient(configuration=found) as api:
         api.user_agent = "modelpool-operator"
-        yield Client(DynamicClient(api), metrics)  # type: ignore[no-untyped-call]
+        yield Client(api, metrics)
 
 
 class Client:
-    """The API server, as five verbs."""
+    """The API server, as six verbs."""
 
-    def __init__(self, dynamic: DynamicClient, metrics: Metrics) -> None:
-        self._dynamic = dynamic
+    def __init__(self, api: ApiClient, metrics: Metrics) -> None:
+        self._api = api
         self._metrics = metrics
 
     async def get(self, kind: Kind, ref: ObjectRef) -> Object:
@@ -70,7 +84,7 @@ class Client:
             errors.AbsentError: there is none.
         """
         what = f"get {kind.kind} {ref.name}"
-        answer: Object = await self._request(what, "get", kind.path(ref.namespace, ref.name))
+        answer: Object = await self._request(what, "GET", kind.path(ref.namespace, ref.name))
         return answer
 
     async def list_all(
@@ -84,22 +98,49 @@ class Client:
             labels: a label selector.
             fields: a field selector.
         """
-        found: list[Object] = []
-        token: str | None = None
+        return [item async for page in self.pages(kind, namespace, labels=labels, fields=fields) for item in page.items]
+
+    async def pages(
+        self, kind: Kind, namespace: str | None = None, *, labels: str | None = None, fields: str | None = None
+    ) -> AsyncIterator[Page]:
+        """Yield what `list_all` returns, page by page, so that nobody has to hold all of it."""
+        query = {"limit": str(_PAGE)}
+        query |= {key: value for key, value in (("labelSelector", labels), ("fieldSelector", fields)) if value}
         while True:
-            page = await self._request(
-                f"list {kind.plural}",
-                "get",
-                kind.path(namespace),
-                label_selector=labels,
-                field_selector=fields,
-                limit=_PAGE,
-                _continue=token,
-            )
-            found += ({"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in page["items"])
+            page = await self._request(f"list {kind.plural}", "GET", kind.path(namespace), query)
+            items = [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in page["items"]]
+            yield Page(items, page["metadata"].get("resourceVersion") or "")
             token = page["metadata"].get("continue")
             if not token:
-                return found
+                return
+            query["continue"] = token
+
+    async def watch(
+        self, kind: Kind, namespace: str | None, *, labels: str, since: str
+    ) -> AsyncGenerator[tuple[str, Object]]:
+        """Yield what happens after a resourceVersion, as type and object, until the API server ends the watch.
+
+        Raises:
+            errors.ExpiredError: the API server no longer knows that version.
+        """
+        query = {"watch": "true", "allowWatchBookmarks": "true", "labelSelector": labels}
+        query |= {"resourceVersion": since, "timeoutSeconds": str(WATCH_SECONDS)}
+        what = f"watch {kind.plural}"
+        async with self._answered(what, "GET", kind.path(namespace), query, deadline=_WATCHED) as answer:
+            # Not by lines of the stream reader: an object may be longer than what that is willing to hold.
+            rest: list[bytes] = []
+            async for chunk in answer.content.iter_any():
+                head, *lines = chunk.split(b"\n")
+                rest.append(head)
+                for line in lines:
+                    whole, rest = b"".join(rest), [line]
+                    if whole.strip():
+                        event = msgspec.json.decode(whole)
+                        if event["type"] == "ERROR":
+                            raise errors.from_answer(
+                                what, event["object"].get("code") or 0, msgspec.json.encode(event["object"])
+                            )
+                        yield event["type"], event["object"]
 
     async def apply(self, kind: Kind, manifest: Mapping[str, Any], *, manager: str, status: bool = False) -> Object:
         """Server-side apply: the fields of the manifest become ours, whoever held them, and our other fields go.
@@ -114,13 +155,11 @@ class Client:
         what = f"apply {'status of ' if status else ''}{kind.kind} {metadata['name']}"
         answer: Object = await self._request(
             what,
-            "patch",
+            "PATCH",
             kind.path(metadata["namespace"], metadata["name"], "status" if status else None),
+            {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"},
             body=dict(manifest),
             content_type="application/apply-patch+yaml",
-            field_manager=manager,
-            force_conflicts="true",
-            query_params=[("fieldValidation", "Strict")],
         )
         self._metrics.writes.labels("status" if status else "apply", kind.kind).inc()
         return answer
@@ -133,35 +172,71 @@ class Client:
             errors.ConflictError: another object has taken its name.
         """
         body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
-        await self._request(f"delete {kind.kind} {ref.name}", "delete", kind.path(ref.namespace, ref.name), body=body)
+        await self._request(f"delete {kind.kind} {ref.name}", "DELETE", kind.path(ref.namespace, ref.name), body=body)
         self._metrics.writes.labels("delete", kind.kind).inc()
 
     async def create(self, kind: Kind, manifest: Mapping[str, Any]) -> None:
         """Create an object that nobody reconciles, such as an Event."""
         namespace = manifest["metadata"]["namespace"]
-        await self._request(f"create {kind.kind}", "post", kind.path(namespace), body=dict(manifest))
+        await self._request(f"create {kind.kind}", "POST", kind.path(namespace), body=dict(manifest))
         self._metrics.writes.labels("create", kind.kind).inc()
 
     async def log(self, ref: ObjectRef, *, container: str, lines: int) -> list[str]:
         """Return the last lines of a container's log."""
         text: str = await self._request(
             f"read the log of Pod {ref.name}",
-            "get",
+            "GET",
             PODS.path(ref.namespace, ref.name, "log"),
+            {"container": container, "tailLines": str(lines), "limitBytes": str(64 * 1024)},
             text=True,
-            header_params={"Accept": "*/*"},
-            query_params=[("container", container), ("tailLines", str(lines)), ("limitBytes", str(64 * 1024))],
         )
         return text.splitlines()
 
-    async def _request(self, what: str, verb: str, path: str, *, text: bool = False, **params: Any) -> Any:
+    async def _request(
+        self,
+        what: str,
+        verb: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        body: Object | None = None,
+        content_type: str = "application/json",
+        text: bool = False,
+    ) -> Any:
+        async with self._answered(what, verb, path, query, body=body, content_type=content_type, text=text) as answer:
+            return await answer.text(errors="replace") if text else msgspec.json.decode(await answer.read())
+
+    @contextlib.asynccontextmanager
+    async def _answered(
+        self,
+        what: str,
+        verb: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        body: Object | None = None,
+        content_type: str = "application/json",
+        text: bool = False,
+        deadline: aiohttp.ClientTimeout = _DEADLINE,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send a request and hold its answer open. The package's own way there copies every body, piece by piece."""
+        headers = {
+            "Accept": "*/*" if text else "application/json",
+            "Content-Type": content_type,
+            **self._api.default_headers,
+        }
+        url = f"{self._api.configuration.host}{path}" + (f"?{urllib.parse.urlencode(query)}" if query else "")
         try:
             with errors.translated(what):
-                answer = await self._dynamic.request(
-                    verb, path, serialize=False, _request_timeout=_DEADLINE, **{"header_params": {}, **params}
+                await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, verb, body)
+                sending = self._api.rest_client.request(  # type: ignore[no-untyped-call]
+                    verb, url, headers=headers, body=body, _request_timeout=deadline
                 )
-                async with answer:
-                    return await answer.text(errors="replace") if text else msgspec.json.decode(await answer.read())
+                answer = await sending
+                async with answer.response as response:
+                    if not 200 <= response.status <= 299:
+                        raise errors.from_answer(what, response.status, await response.read())
+                    yield response
         except errors.ClusterError as exc:
             self._metrics.api_errors.labels(type(exc).__name__.removesuffix("Error").lower()).inc()
             raise

@@ -4,7 +4,8 @@
 
     ClusterError
     ├── UnreachableError    the world's: no answer, none that can be read, or one that asks to come again
-    │                       (network, 429, 5xx, 410) — back off
+    │   │                   (network, 429, 5xx) — back off
+    │   └── ExpiredError    the API server's memory: it no longer knows that resourceVersion (410) — list again
     ├── DeniedError         the installation's: credentials or RBAC say no (401, 403) — a human grants the right
     ├── RejectedError       ours or the user's: the object is wrong (400, 405, 413, 415, 422) — its text names the field
     ├── TakenError          the user's: an object of that name is there and is not ours — a human renames it
@@ -35,6 +36,10 @@ class UnreachableError(ClusterError):
     """The API server did not answer, or cannot serve now."""
 
 
+class ExpiredError(UnreachableError):
+    """The API server has forgotten what came after a resourceVersion, or the rest of a list."""
+
+
 class DeniedError(ClusterError):
     """The API server knows us not, or does not let us."""
 
@@ -62,6 +67,7 @@ _BY_STATUS: Final[dict[int, type[ClusterError]]] = {
     404: AbsentError,
     405: RejectedError,
     409: ConflictError,
+    410: ExpiredError,
     413: RejectedError,
     415: RejectedError,
     422: RejectedError,

@@ -8,6 +8,7 @@ from modelpool_operator.api import names
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client
+from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.observe import owned_by
 from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
 from modelpool_operator.planning.observed import Observed
@@ -37,8 +38,8 @@ class Outcome:
     """What the API server refused, as sentences for the status. The rest of the plan was carried out."""
 
 
-async def execute(client: Client, pool: ObjectRef, plan: Plan, observed: Observed) -> Outcome:
-    """Change the cluster as the plan says.
+async def execute(client: Client, mirror: Mirror, pool: ObjectRef, plan: Plan, observed: Observed) -> Outcome:
+    """Change the cluster as the plan says, and have the mirror show it.
 
     One refused object does not hold up the others: a quota on volumes is no reason to leave a Service out of date. An
     API server that does not answer ends the pass, since the next request would fare no better.
@@ -50,13 +51,14 @@ async def execute(client: Client, pool: ObjectRef, plan: Plan, observed: Observe
     applied = deleted = 0
     for manifest in plan.apply:
         try:
-            await (_apply if ref_of(manifest) in observed.children else _make)(client, manifest)
+            send = _apply if ref_of(manifest) in observed.children else _make
+            await send(client, mirror, manifest)
             applied += 1
         except _REFUSALS as exc:
             failures.append(str(exc))
     for child in plan.delete:
         try:
-            deleted += await _delete(client, pool, child, observed)
+            deleted += await _delete(client, mirror, pool, child, observed)
         except (errors.RejectedError, errors.DeniedError) as exc:
             failures.append(str(exc))
     if plan or failures:
@@ -68,7 +70,7 @@ async def execute(client: Client, pool: ObjectRef, plan: Plan, observed: Observe
     return Outcome(applied=applied, deleted=deleted, failures=tuple(failures))
 
 
-async def _make(client: Client, manifest: Manifest) -> None:
+async def _make(client: Client, mirror: Mirror, manifest: Manifest) -> None:
     """Apply what was not observed, and take over nothing.
 
     Server-side apply makes an object of any resourceVersion where there is none. Where there is one, it refuses a
@@ -78,10 +80,11 @@ async def _make(client: Client, manifest: Manifest) -> None:
         errors.TakenError: an object of that name is there and is not this pool's.
     """
     try:
-        await _apply(client, {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": NO_VERSION}})
+        fresh = {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": NO_VERSION}}
+        await _apply(client, mirror, fresh)
     except errors.ConflictError:
         await _assert_ours(client, manifest)
-        await _apply(client, manifest)
+        await _apply(client, mirror, manifest)
 
 
 async def _assert_ours(client: Client, manifest: Manifest) -> None:
@@ -92,15 +95,18 @@ async def _assert_ours(client: Client, manifest: Manifest) -> None:
             raise errors.TakenError(f"Could not apply {ref}: an object of that name is there and is not this pool's")
 
 
-async def _apply(client: Client, manifest: Manifest) -> None:
+async def _apply(client: Client, mirror: Mirror, manifest: Manifest) -> None:
     ref = ref_of(manifest)
-    await client.apply(kinds.child(ref.api_version, ref.kind), manifest, manager=names.FIELD_MANAGER)
+    kind = kinds.child(ref.api_version, ref.kind)
+    mirror.note(kind, await client.apply(kind, manifest, manager=names.FIELD_MANAGER))
 
 
-async def _delete(client: Client, pool: ObjectRef, child: ChildRef, observed: Observed) -> bool:
-    uid = observed.children[child]["metadata"]["uid"]
+async def _delete(client: Client, mirror: Mirror, pool: ObjectRef, child: ChildRef, observed: Observed) -> bool:
+    kind, ref = kinds.child(child.api_version, child.kind), ObjectRef(pool.namespace, child.name)
     try:
-        await client.delete(kinds.child(child.api_version, child.kind), ObjectRef(pool.namespace, child.name), uid=uid)
+        await client.delete(kind, ref, uid=observed.children[child]["metadata"]["uid"])
     except (errors.AbsentError, errors.ConflictError):
         return False  # Gone, or another object bears its name now, which the next pass will look at.
+    finally:
+        mirror.drop(kind, ref)
     return True

@@ -1,4 +1,4 @@
-"""Looking: everything one pass needs, in one list per kind, side by side. Nothing is kept between passes."""
+"""Looking: everything one pass needs. Children and pods come from the mirror, nodes and logs are asked for."""
 
 import logging
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import SharingStatus
 from modelpool_operator.cluster import errors, inventories, kinds
 from modelpool_operator.cluster.client import Client, Object
+from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.together import together
-from modelpool_operator.planning.manifests import OPTIONAL_KINDS
 from modelpool_operator.planning.observed import Observed, PodView
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,7 @@ LOG_LINES: Final = 40
 
 async def observe(
     client: Client,
+    mirror: Mirror,
     pool: ModelPool,
     *,
     claimed: Mapping[str, names.ObjectRef] | None = None,
@@ -30,6 +31,7 @@ async def observe(
 
     Args:
         client: the API server.
+        mirror: what it was last known to hold.
         pool: whose children, by our label; of them, only those whose controlling owner is this very pool count.
         claimed: names that older pools serve.
         chosen: the way of sharing that the pool's status holds.
@@ -37,13 +39,10 @@ async def observe(
     Raises:
         errors.ClusterError: something could not be read; a decision without it would be a wrong one.
     """
-    namespace = pool.ref.namespace
-    selector = f"{names.POOL_LABEL}={names.label_value(pool.ref.name)}"
-    pods, *children = await together(
-        [_list(client, kind, namespace, selector) for kind in (kinds.PODS, *kinds.CHILDREN)]
-    )
+    pods = mirror.of(kinds.PODS, pool.ref)
+    children = [child for kind in kinds.CHILDREN for child in mirror.of(kind, pool.ref)]
     return Observed.from_manifests(
-        children=[child for objects in children for child in objects if owned_by(child, pool.uid)],
+        children=[child for child in children if owned_by(child, pool.uid)],
         pods=pods,
         inventory=await inventories.look(client, pool, _nodes_of(pods)),
         chosen=chosen,
@@ -56,16 +55,6 @@ def owned_by(manifest: Mapping[str, Any], uid: str) -> bool:
     """Whether the controlling owner of an object has this uid. A label alone makes nothing ours to change or delete."""
     owners = manifest["metadata"].get("ownerReferences") or ()
     return any(owner.get("uid") == uid and owner.get("controller") for owner in owners)
-
-
-async def _list(client: Client, kind: kinds.Kind, namespace: str, selector: str) -> list[Object]:
-    """Return objects of a kind; none where the cluster is too old to serve a kind that it need not serve."""
-    try:
-        return await client.list_all(kind, namespace, labels=selector)
-    except errors.AbsentError:
-        if kind.kind not in OPTIONAL_KINDS:
-            raise
-        return []
 
 
 def _nodes_of(pods: list[Object]) -> set[str]:

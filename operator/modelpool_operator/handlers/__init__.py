@@ -1,6 +1,6 @@
 """Where kopf enters: what wakes a pool, who does the work, and in which order.
 
-- `watches` is the table of contents: which objects are watched, and which pool each wakes. It writes nothing.
+- `watches` is what kopf watches, pools, and that each wakes itself. What wakes them beside is `cluster.reflector`.
 - `workqueue` keeps the pools that are to be looked at: once each, one worker each, later when they failed.
 - `workers` takes from it, and looks at every pool now and then although nothing happened.
 - `reconcile` is one pass: parse, observe, plan, execute, report.

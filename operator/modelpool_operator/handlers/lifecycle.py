@@ -2,16 +2,15 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any
 
 import kopf
 
 from modelpool_operator.api import names
+from modelpool_operator.cluster.client import WATCH_SECONDS
 from modelpool_operator.handlers import forgetting
 from modelpool_operator.handlers.memo import Memo
-from modelpool_operator.handlers.watches import CHILDREN, REGISTRY
-
-_OURS: Final = f"{names.MANAGED_BY_LABEL}={names.MANAGED_BY},{names.POOL_LABEL}"
+from modelpool_operator.handlers.watches import REGISTRY
 
 
 @kopf.on.login(registry=REGISTRY)
@@ -46,11 +45,8 @@ def configure(settings: kopf.OperatorSettings) -> None:
     # The kinds are known and present, the namespaces are named: no need for the right to watch CRDs and namespaces.
     settings.scanning.disabled = True
 
-    # Nobody else's objects shall flow through this process, least of all every Pod of the cluster.
-    for child in CHILDREN:
-        settings.watching.label_selectors[_selector(child)] = _OURS
     # Ends a watch from the server's side now and then, so that load balancers with idle limits never do it for us.
-    settings.watching.server_timeout = 290
+    settings.watching.server_timeout = WATCH_SECONDS
     # A little later from ours, in case the server's end was lost.
     settings.watching.client_timeout = 300
     settings.watching.connect_timeout = 5
@@ -86,8 +82,3 @@ class Patience(Iterable[float]):
 
     def __iter__(self) -> Iterator[float]:
         return itertools.chain((0.25, 0.5, 1, 2, 4, 8, 16), itertools.repeat(30))
-
-
-def _selector(child: str) -> tuple[str, str]:
-    plural, _, group = child.partition(".")
-    return group, plural

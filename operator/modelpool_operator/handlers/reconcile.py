@@ -13,6 +13,7 @@ from modelpool_operator.api.status import GatewayStatus, PoolStatus
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.execute import execute
+from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.observe import observe
 from modelpool_operator.cluster.recorder import News, Recorder, news_between
 from modelpool_operator.cluster.report import report
@@ -23,13 +24,10 @@ from modelpool_operator.planning import plan as plans
 from modelpool_operator.planning import status as statuses
 from modelpool_operator.planning.autoscaling import scaled
 from modelpool_operator.planning.deployments import replicas_of
-from modelpool_operator.planning.manifests import OPTIONAL_KINDS
 from modelpool_operator.planning.observed import Observed
 
 LOOK_AGAIN: Final = 5.0
 """Seconds until the next look at a pool with an engine that starts: how far a download is, no event tells."""
-LOOK_AT_UNWATCHED: Final = 60.0
-"""Seconds until the next look at a pool with children of a kind that is not watched, as not every cluster serves it."""
 TRY_AGAIN: Final = 60.0
 """Seconds until what the API server refused, or the cluster did not have, is tried again: a quota was raised, a webhook
 came back, a driver was installed."""
@@ -65,6 +63,7 @@ class Reconciler:
     def __init__(
         self,
         client: Client,
+        mirror: Mirror,
         recorder: Recorder,
         claims: Claims,
         *,
@@ -73,6 +72,7 @@ class Reconciler:
         scaling: Scaling,
     ) -> None:
         self._client = client
+        self._mirror = mirror
         self._recorder = recorder
         self._claims = claims
         self._now = now
@@ -104,11 +104,12 @@ class Reconciler:
     async def _carry_out(self, pool: ModelPool, body: Object) -> Result:
         previous = parsing.status_of(body)
         chosen = previous.sharing if previous else None
-        observed = await observe(self._client, pool, claimed=self._claims.lost_by(pool.ref), chosen=chosen)
+        claimed = self._claims.lost_by(pool.ref)
+        observed = await observe(self._client, self._mirror, pool, claimed=claimed, chosen=chosen)
         scales = self._scaling.decide(pool, replicas_of(pool, observed))
         pool, observed = scaled(pool, scales), replace(observed, scales=scales)
         plan = plans.make_plan(pool, observed)
-        done = await execute(self._client, pool.ref, plan, observed)
+        done = await execute(self._client, self._mirror, pool.ref, plan, observed)
         status = statuses.assess(
             pool,
             observed,
@@ -145,6 +146,4 @@ class Reconciler:
 
 
 def _next_look(observed: Observed) -> float | None:
-    if any(pod.wants_log for pod in observed.pods):
-        return LOOK_AGAIN
-    return LOOK_AT_UNWATCHED if any(ref.kind in OPTIONAL_KINDS for ref in observed.children) else None
+    return LOOK_AGAIN if any(pod.wants_log for pod in observed.pods) else None

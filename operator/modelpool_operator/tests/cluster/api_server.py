@@ -3,9 +3,11 @@
 It merges nothing and validates nothing; what server-side apply means is proved on a real API server, in `e2e/cases`.
 """
 
+import asyncio
 import contextlib
 import itertools
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,12 +45,16 @@ class ApiServer:
     """Status and body instead of an answer, by verb and path."""
     texts: dict[str, str] = field(default_factory=dict)
     """Plain answers, such as logs, by path."""
+    watches: dict[str, list[list[dict[str, Any]]]] = field(default_factory=dict)
+    """What one watch of a collection after the other tells before it ends, by path; later ones tell nothing."""
     url: str = ""
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def put(self, path: str, **body: Any) -> dict[str, Any]:
         """Store an object at a collection's path, with a uid, and return it."""
         metadata = {"namespace": "llm", "uid": f"uid-{next(self._numbers)}", "generation": 1, **body.pop("metadata")}
+        metadata.setdefault("resourceVersion", str(next(self._numbers)))
         stored = {**body, "metadata": metadata}
         self.objects[f"{path}/{metadata['name']}"] = stored
         return stored
@@ -62,7 +68,7 @@ class ApiServer:
         """Verb and path of all requests but the reading ones."""
         return [(request.verb, request.path) for request in self.requests if request.verb != "GET"]
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         text = await request.text()
         seen = Request(request.method, request.path, dict(request.query), json.loads(text) if text else None)
@@ -70,16 +76,37 @@ class ApiServer:
         if (seen.verb, seen.path) in self.refusals:
             status, said = self.refusals[seen.verb, seen.path]
             return web.json_response(said, status=status)
+        if seen.query.get("watch"):
+            return await self._watch(request)
         if seen.path in self.texts:
             return web.Response(text=self.texts[seen.path])
         return getattr(self, f"_{seen.verb.lower()}")(seen)  # type: ignore[no-any-return]
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        told = self.watches.get(request.path)
+        if told:
+            for event in told.pop(0):
+                await response.write(json.dumps(event).encode() + b"\n")
+        else:
+            await self._ended.wait()
+        return response
+
+    def end_watches(self) -> None:
+        """End those that tell nothing."""
+        self._ended.set()
 
     def _get(self, request: Request) -> web.Response:
         if request.path in self.objects:
             return web.json_response(self.objects[request.path])
         if request.path.rpartition("/")[2] not in COLLECTIONS:
             return self._absent()
-        items = [thing for path, thing in self.objects.items() if path.rpartition("/")[0] == request.path]
+        items = [
+            thing
+            for path, thing in self.objects.items()
+            if request.path in (folder := path.rpartition("/")[0], re.sub("/namespaces/[^/]+", "", folder))
+        ]
         wanted = dict(term.split("=") for term in request.query.get("labelSelector", "").split(",") if "=" in term)
         items = [thing for thing in items if wanted.items() <= (thing["metadata"].get("labels") or {}).items()]
         fields = [term.split("=") for term in request.query.get("fieldSelector", "").split(",") if term]
@@ -88,7 +115,8 @@ class ApiServer:
         limit = int(request.query["limit"])
         more = {"continue": str(start + limit)} if start + limit < len(items) else {}
         bare = [{key: value for key, value in thing.items() if key not in ("apiVersion", "kind")} for thing in items]
-        return web.json_response({"metadata": more, "items": bare[start : start + limit]})
+        version = {"resourceVersion": str(next(self._numbers))}
+        return web.json_response({"metadata": {**more, **version}, "items": bare[start : start + limit]})
 
     def _patch(self, request: Request) -> web.Response:
         path = request.path.removesuffix("/status")
@@ -98,7 +126,7 @@ class ApiServer:
             return web.json_response({"kind": "Status", "message": "the object has been modified"}, status=409)
         number = next(self._numbers)
         old = self.objects.get(path, {"metadata": {"uid": f"uid-{number}"}})
-        merged = {**old["metadata"], **request.body["metadata"], "resourceVersion": str(1000 + number)}
+        merged = {**old["metadata"], **request.body["metadata"], "resourceVersion": str(number)}
         self.objects[path] = {**old, **request.body, "metadata": merged}
         return web.json_response(self.objects[path])
 
@@ -137,6 +165,7 @@ async def running() -> AsyncIterator[ApiServer]:
         server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         yield server
     finally:
+        server.end_watches()
         await runner.cleanup()
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from modelpool_operator.cluster.client import Client
+from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.telemetry.metrics import Metrics
 from modelpool_operator.tests.cluster import api_server
 
@@ -24,3 +25,8 @@ def metrics() -> Metrics:
 async def client(server: api_server.ApiServer, metrics: Metrics) -> AsyncIterator[Client]:
     async with api_server.client_of(server, metrics) as connected:
         yield connected
+
+
+@pytest.fixture
+def mirror() -> Mirror:
+    return Mirror()

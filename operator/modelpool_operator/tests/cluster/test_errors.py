@@ -21,7 +21,7 @@ def _status(**said: object) -> str:
         (403, errors.DeniedError),
         (404, errors.AbsentError),
         (409, errors.ConflictError),
-        (410, errors.UnreachableError),
+        (410, errors.ExpiredError),
         (422, errors.RejectedError),
         (429, errors.UnreachableError),
         (500, errors.UnreachableError),

@@ -8,6 +8,7 @@ from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster import errors
 from modelpool_operator.cluster.client import Client
 from modelpool_operator.cluster.execute import execute
+from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.planning.manifests import ref_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
@@ -30,46 +31,50 @@ def plan(*apply: dict[str, Any], delete: tuple[dict[str, Any], ...] = ()) -> Pla
     return Plan(placement=PLACEMENT, apply=apply, delete=tuple(ref_of(one) for one in delete))
 
 
-async def test_an_empty_plan_sends_nothing(server: ApiServer, client: Client) -> None:
-    done = await execute(client, POOL, plan(), Observed())
+async def test_an_empty_plan_sends_nothing(server: ApiServer, client: Client, mirror: Mirror) -> None:
+    done = await execute(client, mirror, POOL, plan(), Observed())
     assert (done.applied, done.deleted, done.failures) == (0, 0, ())
     assert server.requests == []
 
 
-async def test_apply_in_order_then_delete(server: ApiServer, client: Client) -> None:
+async def test_apply_in_order_then_delete(server: ApiServer, client: Client, mirror: Mirror) -> None:
     old = server.put(SERVICES, apiVersion="v1", kind="Service", metadata={"name": "old"})
     todo = plan(manifest("ConfigMap", "a"), manifest("Service", "b"), delete=(old,))
-    done = await execute(client, POOL, todo, Observed.from_manifests(children=[old]))
+    done = await execute(client, mirror, POOL, todo, Observed.from_manifests(children=[old]))
     assert server.writes == [("PATCH", f"{CONFIGS}/a"), ("PATCH", f"{SERVICES}/b"), ("DELETE", f"{SERVICES}/old")]
     patches = [request for request in server.requests if request.verb == "PATCH"]
     assert {request.query["fieldManager"] for request in patches} == {"modelpool-operator"}
     assert (done.applied, done.deleted) == (2, 1)
 
 
-async def test_one_refused_object_does_not_hold_up_the_others(server: ApiServer, client: Client) -> None:
+async def test_one_refused_object_does_not_hold_up_the_others(
+    server: ApiServer, client: Client, mirror: Mirror
+) -> None:
     server.refuse("PATCH", f"{CONFIGS}/a", 403, "exceeded quota")
-    done = await execute(client, POOL, plan(manifest("ConfigMap", "a"), manifest("Service", "b")), Observed())
+    done = await execute(client, mirror, POOL, plan(manifest("ConfigMap", "a"), manifest("Service", "b")), Observed())
     assert done.applied == 1
     assert done.failures == ("Could not apply ConfigMap a: exceeded quota (HTTP 403)",)
 
 
-async def test_an_api_server_that_cannot_serve_ends_the_pass(server: ApiServer, client: Client) -> None:
+async def test_an_api_server_that_cannot_serve_ends_the_pass(server: ApiServer, client: Client, mirror: Mirror) -> None:
     server.refuse("PATCH", f"{CONFIGS}/a", 503, "later")
     with pytest.raises(errors.UnreachableError):
-        await execute(client, POOL, plan(manifest("ConfigMap", "a"), manifest("Service", "b")), Observed())
+        await execute(client, mirror, POOL, plan(manifest("ConfigMap", "a"), manifest("Service", "b")), Observed())
     assert server.writes == [("PATCH", f"{CONFIGS}/a")]
 
 
-async def test_what_is_gone_already_is_no_failure(server: ApiServer, client: Client) -> None:
+async def test_what_is_gone_already_is_no_failure(server: ApiServer, client: Client, mirror: Mirror) -> None:
     gone = manifest("Service", "gone", uid="u")
-    done = await execute(client, POOL, plan(delete=(gone,)), Observed.from_manifests(children=[gone]))
+    done = await execute(client, mirror, POOL, plan(delete=(gone,)), Observed.from_manifests(children=[gone]))
     assert (done.deleted, done.failures) == (0, ())
 
 
-async def test_an_object_that_took_the_name_meanwhile_is_left_alone(server: ApiServer, client: Client) -> None:
+async def test_an_object_that_took_the_name_meanwhile_is_left_alone(
+    server: ApiServer, client: Client, mirror: Mirror
+) -> None:
     seen = manifest("Service", "s", uid="the-one-we-saw")
     server.put(SERVICES, apiVersion="v1", kind="Service", metadata={"name": "s", "uid": "another"})
-    done = await execute(client, POOL, plan(delete=(seen,)), Observed.from_manifests(children=[seen]))
+    done = await execute(client, mirror, POOL, plan(delete=(seen,)), Observed.from_manifests(children=[seen]))
     assert (done.deleted, done.failures) == (0, ())
     assert f"{SERVICES}/s" in server.objects
 
@@ -80,30 +85,34 @@ async def test_an_object_that_took_the_name_meanwhile_is_left_alone(server: ApiS
     ids=["nobody's", "another pool's"],
 )
 async def test_an_object_of_somebody_else_is_not_taken_over(
-    server: ApiServer, client: Client, metadata: dict[str, Any]
+    server: ApiServer, client: Client, mirror: Mirror, metadata: dict[str, Any]
 ) -> None:
     server.put(CONFIGS, metadata={"name": "a", **metadata})
-    done = await execute(client, POOL, plan(manifest("ConfigMap", "a"), manifest("Service", "b")), Observed())
+    done = await execute(client, mirror, POOL, plan(manifest("ConfigMap", "a"), manifest("Service", "b")), Observed())
     assert server.writes == [("PATCH", f"{CONFIGS}/a"), ("PATCH", f"{SERVICES}/b")]
     assert server.objects[f"{CONFIGS}/a"]["metadata"].get("ownerReferences") == metadata.get("ownerReferences")
     want = "Could not apply ConfigMap a: an object of that name is there and is not this pool's"
     assert done.failures == (want,)
 
 
-async def test_what_came_since_we_looked_and_is_ours_is_applied(server: ApiServer, client: Client) -> None:
+async def test_what_came_since_we_looked_and_is_ours_is_applied(
+    server: ApiServer, client: Client, mirror: Mirror
+) -> None:
     server.put(CONFIGS, metadata={"name": "a", "ownerReferences": [{"uid": "ours", "controller": True}]})
-    done = await execute(client, POOL, plan(manifest("ConfigMap", "a")), Observed())
+    done = await execute(client, mirror, POOL, plan(manifest("ConfigMap", "a")), Observed())
     assert (done.applied, done.failures) == (1, ())
 
 
-async def test_what_is_not_there_is_made_by_one_request(server: ApiServer, client: Client) -> None:
-    await execute(client, POOL, plan(manifest("ConfigMap", "a")), Observed())
+async def test_what_is_not_there_is_made_by_one_request(server: ApiServer, client: Client, mirror: Mirror) -> None:
+    await execute(client, mirror, POOL, plan(manifest("ConfigMap", "a")), Observed())
     (request,) = server.requests
     assert (request.verb, request.body["metadata"]["resourceVersion"]) == ("PATCH", "1")
 
 
-async def test_what_was_observed_as_ours_is_applied_without_asking_again(server: ApiServer, client: Client) -> None:
+async def test_what_was_observed_as_ours_is_applied_without_asking_again(
+    server: ApiServer, client: Client, mirror: Mirror
+) -> None:
     live = manifest("ConfigMap", "a", uid="u")
-    await execute(client, POOL, plan(manifest("ConfigMap", "a")), Observed.from_manifests(children=[live]))
+    await execute(client, mirror, POOL, plan(manifest("ConfigMap", "a")), Observed.from_manifests(children=[live]))
     (request,) = server.requests
     assert (request.verb, "resourceVersion" in request.body["metadata"]) == ("PATCH", False)

@@ -8,11 +8,14 @@ from modelpool_operator.api import parsing
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.cluster import errors
 from modelpool_operator.cluster.client import Client
+from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.observe import observe
+from modelpool_operator.cluster.reflector import fill
 from modelpool_operator.planning.inventory import Inventory
+from modelpool_operator.planning.observed import Observed
 from modelpool_operator.tests.cluster.api_server import ApiServer
 
-LABELS = {"modelpool.dev/pool": "agentic"}
+LABELS = {"app.kubernetes.io/managed-by": "modelpool-operator", "modelpool.dev/pool": "agentic"}
 PODS = "/api/v1/namespaces/llm/pods"
 OWNER = {
     "apiVersion": "modelpool.dev/v1alpha1",
@@ -34,6 +37,13 @@ def pool(**gpus: Any) -> ModelPool:
     )
 
 
+async def looked(client: Client, looked_at: ModelPool) -> Observed:
+    """Observe a pool once everything was listed."""
+    mirror = Mirror()
+    await fill(client, mirror)
+    return await observe(client, mirror, looked_at)
+
+
 def put_service(server: ApiServer, name: str, **metadata: Any) -> None:
     server.put("/api/v1/namespaces/llm/services", metadata={"name": name, "labels": LABELS, **metadata})
 
@@ -43,24 +53,24 @@ async def test_only_children_of_this_very_pool_count(server: ApiServer, client: 
     put_service(server, "of-the-pool-that-had-the-name-before", ownerReferences=[{**OWNER, "uid": "theirs"}])
     put_service(server, "labelled-by-hand")
     put_service(server, "owned-but-not-controlled", ownerReferences=[{**OWNER, "controller": False}])
-    put_service(server, "of-another-pool", labels={"modelpool.dev/pool": "other"}, ownerReferences=[OWNER])
-    observed = await observe(client, pool(memory="24Gi"))
+    put_service(server, "of-another-pool", labels={**LABELS, "modelpool.dev/pool": "other"}, ownerReferences=[OWNER])
+    observed = await looked(client, pool(memory="24Gi"))
     assert [str(ref) for ref in observed.children] == ["Service ours"]
 
 
-async def test_one_list_per_kind_and_nodes_only_when_needed(server: ApiServer, client: Client) -> None:
-    await observe(client, pool(memory="24Gi"))
-    want = ["configmaps", "deployments", "jobs", "persistentvolumeclaims", "poddisruptionbudgets", "pods"]
-    want += ["resourceclaims", "services"]
-    assert sorted(request.path.rpartition("/")[2] for request in server.requests) == want
-    assert {request.query["labelSelector"] for request in server.requests} == {"modelpool.dev/pool=agentic"}
+async def test_what_the_mirror_holds_is_not_asked_for(server: ApiServer, client: Client) -> None:
+    mirror = Mirror()
+    await fill(client, mirror)
+    server.requests.clear()
+    await observe(client, mirror, pool(memory="24Gi"))
+    assert server.requests == []
 
 
 async def test_nodes_of_the_pool_tell_what_the_pool_does_not(server: ApiServer, client: Client) -> None:
     labels = {"pool": "a", "nvidia.com/gpu.memory": "24564"}
     server.put("/api/v1/nodes", metadata={"name": "n", "labels": labels})
     server.put("/api/v1/nodes", metadata={"name": "other", "labels": {"pool": "b"}})
-    observed = await observe(client, pool())
+    observed = await looked(client, pool())
     assert [(node.name, node.gpu_memory) for node in observed.inventory.nodes] == [("n", 24564 * 1024**2)]
 
 
@@ -74,7 +84,7 @@ async def test_the_driver_tells_what_no_label_does(server: ApiServer, client: Cl
     server.put("/api/v1/nodes", metadata={"name": "n", "labels": {"pool": "a"}})
     put_slice(server, "n", "24Gi")
     put_slice(server, "n", "1Gi", driver="other.example.com")
-    found = (await observe(client, pool(sharing="dra"))).inventory
+    found = (await looked(client, pool(sharing="dra"))).inventory
     assert found.memories(by_devices=True) == {"n": 24 * 1024**3}
     assert found.device_classes == frozenset()
 
@@ -82,7 +92,7 @@ async def test_the_driver_tells_what_no_label_does(server: ApiServer, client: Cl
 async def test_a_cluster_without_devices_has_labels_only(server: ApiServer, client: Client) -> None:
     server.refuse("GET", "/apis/resource.k8s.io/v1/resourceslices", 404)
     server.put("/api/v1/nodes", metadata={"name": "n", "labels": {"pool": "a", "nvidia.com/gpu.memory": "12288"}})
-    found = (await observe(client, pool())).inventory
+    found = (await looked(client, pool())).inventory
     assert found.memories(by_devices=True) == {"n": 12 * 1024**3}
 
 
@@ -92,7 +102,7 @@ async def test_a_way_of_sharing_that_is_open_is_looked_for(server: ApiServer, cl
     server.put("/apis/resource.k8s.io/v1/deviceclasses", metadata={"name": "gpu.nvidia.com"})
     server.put("/apis/resource.k8s.io/v1/deviceclasses", metadata={"name": "nic.example.com"})
     server.put("/apis/node.k8s.io/v1/runtimeclasses", metadata={"name": "nvidia"})
-    found = (await observe(client, pool(memory="24Gi", sharing="auto"))).inventory
+    found = (await looked(client, pool(memory="24Gi", sharing="auto"))).inventory
     assert found.nodes[0].resources == {"nvidia.com/gpu": 4}
     assert found.device_classes == frozenset({"gpu.nvidia.com"})
     assert found.runtime_classes == frozenset({"nvidia"})
@@ -103,15 +113,15 @@ async def test_the_driver_may_contradict_a_pool_that_shares_by_claims(server: Ap
     server.put(PODS, metadata={"name": "engine", "labels": LABELS, "annotations": annotations}, spec={"nodeName": "n"})
     put_slice(server, "n", "12Gi")
     put_slice(server, "other", "8Gi")
-    found = (await observe(client, pool(memory="24Gi", sharing="dra"))).inventory
+    found = (await looked(client, pool(memory="24Gi", sharing="dra"))).inventory
     assert found.memories(by_devices=True) == {"n": 12 * 1024**3, "other": 8 * 1024**3}
 
 
 async def test_who_may_not_look_at_devices_shares_by_claims_all_the_same(server: ApiServer, client: Client) -> None:
     server.refuse("GET", "/apis/resource.k8s.io/v1/resourceslices", 403)
-    assert (await observe(client, pool(memory="24Gi", sharing="dra"))).inventory == Inventory()
+    assert (await looked(client, pool(memory="24Gi", sharing="dra"))).inventory == Inventory()
     with pytest.raises(errors.DeniedError):
-        await observe(client, pool(sharing="dra"))
+        await looked(client, pool(sharing="dra"))
 
 
 def put_pod(server: ApiServer, name: str, *, ready: bool) -> None:
@@ -127,34 +137,19 @@ async def test_only_the_log_of_an_engine_that_starts_is_read(server: ApiServer, 
     put_pod(server, "starting", ready=False)
     put_pod(server, "serving", ready=True)
     server.texts[f"{PODS}/starting/log"] = "Loading weights\n42%\n"
-    observed = await observe(client, pool(memory="24Gi"))
+    observed = await looked(client, pool(memory="24Gi"))
     assert {pod.name: pod.log for pod in observed.pods} == {"starting": ("Loading weights", "42%"), "serving": ()}
 
 
 async def test_a_log_that_cannot_be_read_is_no_reason_to_stop(server: ApiServer, client: Client) -> None:
     put_pod(server, "starting", ready=False)
-    observed = await observe(client, pool(memory="24Gi"))
+    observed = await looked(client, pool(memory="24Gi"))
     assert [pod.log for pod in observed.pods] == [()]
 
 
-async def test_a_list_that_fails_ends_the_pass_with_its_own_error(server: ApiServer, client: Client) -> None:
-    server.refuse("GET", "/apis/batch/v1/namespaces/llm/jobs", 403, "jobs is forbidden")
-    with pytest.raises(errors.DeniedError, match="jobs is forbidden"):
-        await observe(client, pool(memory="24Gi"))
-
-
-async def test_a_cluster_too_old_for_claims_has_none(server: ApiServer, client: Client) -> None:
-    claims = "/apis/resource.k8s.io/v1/namespaces/llm/resourceclaims"
-    server.refuse("GET", claims, 404, "the server could not find the requested resource")
-    put_service(server, "ours", ownerReferences=[OWNER])
-    observed = await observe(client, pool(memory="24Gi"))
-    assert [str(ref) for ref in observed.children] == ["Service ours"]
-
-
-async def test_a_kind_that_every_cluster_has_must_be_there(server: ApiServer, client: Client) -> None:
-    server.refuse("GET", "/apis/apps/v1/namespaces/llm/deployments", 404, "not found")
-    with pytest.raises(errors.AbsentError):
-        await observe(client, pool(memory="24Gi"))
+async def test_without_a_kind_nothing_is_decided(client: Client) -> None:
+    with pytest.raises(errors.UnreachableError, match="list pods"):
+        await observe(client, Mirror(), pool(memory="24Gi"))
 
 
 async def test_the_node_of_a_running_engine_is_asked_how_large_its_cards_are(server: ApiServer, client: Client) -> None:
@@ -163,7 +158,7 @@ async def test_the_node_of_a_running_engine_is_asked_how_large_its_cards_are(ser
     server.put(PODS, metadata={"name": "pull", "labels": LABELS}, spec={"nodeName": "other"})
     for name in ("n", "other"):
         server.put("/api/v1/nodes", metadata={"name": name, "labels": {"nvidia.com/gpu.memory": "12288"}})
-    observed = await observe(client, pool(memory="24Gi"))
+    observed = await looked(client, pool(memory="24Gi"))
     assert [(node.name, node.gpu_memory) for node in observed.inventory.nodes] == [("n", 12 * 1024**3)]
 
 
@@ -171,6 +166,6 @@ async def test_who_may_not_look_at_nodes_looks_at_the_rest(server: ApiServer, cl
     annotations = {"modelpool.dev/gpu": "0", "modelpool.dev/gpu-memory": "1000"}
     server.put(PODS, metadata={"name": "engine", "labels": LABELS, "annotations": annotations}, spec={"nodeName": "n"})
     server.refuse("GET", "/api/v1/nodes", 403)
-    observed = await observe(client, pool(memory="24Gi"))
+    observed = await looked(client, pool(memory="24Gi"))
     assert observed.inventory.nodes == ()
     assert [pod.name for pod in observed.pods] == ["engine"]

@@ -1,0 +1,158 @@
+"""What the API server holds of all pools' children and pods, as far as lists and watches have told.
+
+One `Collection` per kind, and per namespace where not all are served; `reflector` keeps it in step. Objects are kept as
+the text they came in, since hundreds of pools have tens of thousands of them and a pass reads some twenty.
+
+A pass must see what an earlier one wrote, although the watch may not have told yet: so the answers to our own writes
+are taken over, and nothing older is. That an answer is newer than what was told shows in its resourceVersion, a number
+that grows over the whole cluster (https://kep.k8s.io/5504).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from modelpool_operator.api import names
+from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.cluster import errors
+from modelpool_operator.cluster.client import Object
+from modelpool_operator.cluster.kinds import CHILDREN, PODS, Kind
+
+SELECTOR: Final = f"{names.MANAGED_BY_LABEL}={names.MANAGED_BY},{names.POOL_LABEL}"
+"""Nobody else's objects shall flow through this process, least of all every Pod of the cluster."""
+MIRRORED: Final = (PODS, *CHILDREN)
+
+
+class Entry(NamedTuple):
+    """One object."""
+
+    pool: ObjectRef
+    """By its label."""
+    version: int
+    text: bytes
+
+
+def version_of(obj: Object) -> int:
+    """Return an object's resourceVersion; 0, older than any, where it is no number."""
+    text = obj["metadata"].get("resourceVersion") or ""
+    return int(text) if text.isdecimal() else 0
+
+
+def entry_of(obj: Object) -> Entry:
+    """Return what is kept of an object."""
+    metadata = obj["metadata"]
+    pool = ObjectRef(metadata["namespace"], (metadata.get("labels") or {}).get(names.POOL_LABEL, ""))
+    return Entry(pool, version_of(obj), msgspec.json.encode(obj))
+
+
+def ref_of(obj: Object) -> ObjectRef:
+    """Return the identity of an object within its kind."""
+    return ObjectRef(obj["metadata"]["namespace"], obj["metadata"]["name"])
+
+
+class Collection:
+    """The objects of one kind. No I/O, so that events in any order test it."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.problem: errors.ClusterError | None = errors.UnreachableError(
+            f"Could not list {kind.plural}: not yet asked"
+        )
+        """Why what is here cannot be relied on, or None."""
+        self._entries: dict[ObjectRef, Entry] = {}
+        self._by_pool: defaultdict[ObjectRef, set[ObjectRef]] = defaultdict(set)
+        self._told = 0
+        """The version up to which everything was told."""
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def of(self, pool: ObjectRef) -> list[Object]:
+        """Return the objects with a pool's label, by name.
+
+        Raises:
+            errors.ClusterError: they are not known.
+        """
+        if self.problem is not None:
+            raise self.problem
+        return [msgspec.json.decode(self._entries[ref].text) for ref in sorted(self._by_pool.get(pool, ()))]
+
+    def replace(self, listed: dict[ObjectRef, Entry], version: str) -> frozenset[ObjectRef]:
+        """Take over a whole list, and return the pools whose objects differ from what was known.
+
+        What we wrote since the list was made stays.
+        """
+        self._told = int(version) if version.isdecimal() else 0
+        before = self._entries
+        newer = {ref: entry for ref, entry in before.items() if entry.version > self._told}
+        self._entries = {**listed, **newer}
+        self._by_pool.clear()
+        for ref, entry in self._entries.items():
+            self._by_pool[entry.pool].add(ref)
+        changed = {ref for ref in before.keys() | self._entries.keys() if before.get(ref) != self._entries.get(ref)}
+        found = {known[ref].pool for known in (before, self._entries) for ref in changed if ref in known}
+        self.problem = None
+        return frozenset(found)
+
+    def take(self, event: str, obj: Object) -> ObjectRef | None:
+        """Take over one event of a watch, and return the pool that it concerns."""
+        self._told = max(self._told, version_of(obj))
+        if event == "BOOKMARK":
+            return None
+        ref, entry = ref_of(obj), entry_of(obj)
+        known = self._entries.get(ref)
+        if known is None or known.version <= entry.version:
+            self._forget(ref) if event == "DELETED" else self._put(ref, entry)
+        return entry.pool
+
+    def note(self, answer: Object) -> None:
+        """Take over the answer to a write of ours, unless the watch has told it already, or what came after it."""
+        ref, entry = ref_of(answer), entry_of(answer)
+        if entry.version > self._told:
+            self._put(ref, entry)
+
+    def drop(self, ref: ObjectRef) -> None:
+        """Forget an object that we deleted; should it take its time to go, the watch tells of it."""
+        self._forget(ref)
+
+    def _put(self, ref: ObjectRef, entry: Entry) -> None:
+        self._forget(ref)
+        self._entries[ref] = entry
+        self._by_pool[entry.pool].add(ref)
+
+    def _forget(self, ref: ObjectRef) -> None:
+        entry = self._entries.pop(ref, None)
+        if entry is not None:
+            self._by_pool[entry.pool].discard(ref)
+            if not self._by_pool[entry.pool]:
+                del self._by_pool[entry.pool]
+
+
+class Mirror:
+    """All collections. One per operator."""
+
+    def __init__(self, namespaces: Iterable[str | None] = (None,), kinds: Sequence[Kind] = MIRRORED) -> None:
+        """No namespaces but None: all of them."""
+        self.collections = {(kind, namespace): Collection(kind) for namespace in namespaces for kind in kinds}
+
+    def of(self, kind: Kind, pool: ObjectRef) -> list[Object]:
+        """Return the objects of a kind that carry a pool's label.
+
+        Raises:
+            errors.ClusterError: they are not known.
+        """
+        return self._collection(kind, pool.namespace).of(ObjectRef(pool.namespace, names.label_value(pool.name)))
+
+    def note(self, kind: Kind, answer: Object) -> None:
+        """Take over the answer to a write of ours."""
+        self._collection(kind, answer["metadata"]["namespace"]).note(answer)
+
+    def drop(self, kind: Kind, ref: ObjectRef) -> None:
+        """Forget an object that we deleted."""
+        self._collection(kind, ref.namespace).drop(ref)
+
+    def _collection(self, kind: Kind, namespace: str) -> Collection:
+        everywhere = self.collections.get((kind, None))
+        return everywhere if everywhere is not None else self.collections[kind, namespace]

@@ -1,0 +1,141 @@
+"""Keeps the mirror in step with the API server: each collection is listed once, and watched from there.
+
+The list is repeated when the API server has forgotten our version, or refused. While it is away what was seen last
+stays; a pass begins with a question to it, so nothing is decided meanwhile. A refusal is another matter: without the
+right to look, what was seen last must not be decided upon, and passes fail with the API server's own words.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Final
+
+from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.cluster import errors
+from modelpool_operator.cluster.client import Client
+from modelpool_operator.cluster.mirror import SELECTOR, Collection, Entry, Mirror, entry_of, ref_of
+from modelpool_operator.cluster.together import together
+from modelpool_operator.planning.manifests import OPTIONAL_KINDS
+
+logger = logging.getLogger(__name__)
+
+LONGEST_PAUSE: Final = 30.0
+"""Seconds between attempts when the API server stays away."""
+UNSERVED_PAUSE: Final = 60.0
+"""Seconds until a cluster that does not serve a kind is asked again."""
+
+Wake = Callable[[ObjectRef], None]
+"""Called with a pool, by the value of its label, whose objects changed."""
+
+
+class Reflector:
+    """Follows one collection."""
+
+    def __init__(self, client: Client, collection: Collection, namespace: str | None, wake: Wake) -> None:
+        self.collection = collection
+        self.tried = asyncio.Event()
+        """Set when the first list came, or failed."""
+        self._client = client
+        self._namespace = namespace
+        self._wake = wake
+        self._since = ""
+        self._unserved = False
+
+    async def run(self) -> None:
+        """List and watch until cancelled."""
+        failures = 0
+        while True:
+            try:
+                if not self._since:
+                    await self.fill()
+                failures = 0 if await self._watch() else failures + 1
+            except errors.ClusterError as exc:
+                failures += 1
+                self._fail(exc)
+            self.tried.set()
+            if failures:
+                await asyncio.sleep(self._pause(failures))
+
+    async def fill(self) -> None:
+        """List the collection, and wake the pools whose objects are other than they were.
+
+        Raises:
+            errors.ClusterError: it could not be listed.
+        """
+        listed: dict[ObjectRef, Entry] = {}
+        version = ""
+        async for page in self._client.pages(self.collection.kind, self._namespace, labels=SELECTOR):
+            listed |= {ref_of(one): entry_of(one) for one in page.items}
+            version = version or page.version
+        concerned = self.collection.replace(listed, version)
+        self._since, self._unserved = version, False
+        self.tried.set()
+        for pool in concerned:
+            self._wake(pool)
+
+    async def _watch(self) -> bool:
+        """Follow events until the API server ends the watch; return whether it told anything."""
+        told = False
+        events = self._client.watch(self.collection.kind, self._namespace, labels=SELECTOR, since=self._since)
+        async with aclosing(events):
+            async for event, thing in events:
+                told = True
+                pool = self.collection.take(event, thing)
+                self._since = thing["metadata"]["resourceVersion"]
+                if pool is not None:
+                    self._wake(pool)
+        return told
+
+    def _fail(self, error: errors.ClusterError) -> None:
+        """Keep what can be kept after a failure, and say so."""
+        kind = self.collection.kind
+        self._unserved = isinstance(error, errors.AbsentError) and kind.kind in OPTIONAL_KINDS
+        if self._unserved:
+            self._since = ""
+            self.collection.replace({}, "")
+            return
+        if not isinstance(error, errors.UnreachableError):
+            self.collection.problem = error
+        if self.collection.problem is not None or isinstance(error, errors.ExpiredError):
+            self._since = ""
+        level = logging.DEBUG if isinstance(error, errors.ExpiredError) else logging.WARNING
+        logger.log(level, "Could not follow the API server", extra={"error": str(error)})
+
+    def _pause(self, failures: int) -> float:
+        """Return seconds; with jitter, so that the watches do not all come back to a restarted API server at once."""
+        if self._unserved:
+            return UNSERVED_PAUSE
+        return min(LONGEST_PAUSE, 0.1 * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)  # noqa: S311
+
+
+@asynccontextmanager
+async def following(client: Client, mirror: Mirror, wake: Wake) -> AsyncIterator[None]:
+    """Keep a mirror in step while the context lasts; it begins when every collection was asked for once.
+
+    Args:
+        client: the API server.
+        mirror: to be kept.
+        wake: called with each pool whose objects changed.
+    """
+    reflectors = [Reflector(client, one, namespace, wake) for (_, namespace), one in mirror.collections.items()]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one.run(), name=f"watch {one.collection.kind.plural}") for one in reflectors]
+        try:
+            await together([one.tried.wait() for one in reflectors])
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def fill(client: Client, mirror: Mirror) -> None:
+    """List every collection once, and follow none.
+
+    Raises:
+        errors.ClusterError: one could not be listed.
+    """
+    await together(
+        [Reflector(client, one, namespace, lambda _: None).fill() for (_, namespace), one in mirror.collections.items()]
+    )
