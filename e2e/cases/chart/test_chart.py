@@ -15,7 +15,6 @@ from chart_helm import ALL_ON, CHART, ROOT, Helm, HelmFailedError, Object, get, 
 
 from modelpool_operator import settings as operator_settings
 from modelpool_operator.cluster import kinds
-from modelpool_operator.handlers import watches
 from modelpool_operator.planning.plan import KEPT
 from modelpool_sidecar import settings as gateway_settings
 
@@ -177,7 +176,6 @@ def test_no_gateway_leaves_nothing_of_it(chart: Helm) -> None:
 # -- rights ----------------------------------------------------------------------------------------------------------
 
 Rights = dict[tuple[str, str], set[str]]
-WATCHED = {one.partition(".")[0] for one in watches.CHILDREN}
 WRITTEN = {"list", "watch", "create", "patch", "delete"}
 OPERATOR: Rights = {
     ("modelpool.dev", "modelpools"): {"get", "list", "watch"},
@@ -186,9 +184,7 @@ OPERATOR: Rights = {
     ("", "pods/log"): {"get"},
     ("", "events"): {"create"},
     **{
-        (kind.api_version.rpartition("/")[0], kind.plural): WRITTEN
-        - ({"delete"} if kind.kind in KEPT else set())
-        - ({"watch"} if kind.plural not in WATCHED else set())
+        (kind.api_version.rpartition("/")[0], kind.plural): WRITTEN - ({"delete"} if kind.kind in KEPT else set())
         for kind in kinds.CHILDREN
     },
 }

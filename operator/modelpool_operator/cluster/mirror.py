@@ -41,8 +41,11 @@ def version_of(obj: Object) -> int:
 
 
 def entry_of(obj: Object) -> Entry:
-    """Return what is kept of an object."""
+    """Return what is kept of an object: all, but for the book of who wrote what of a Pod, since no pod is written."""
     metadata = obj["metadata"]
+    if obj["kind"] == PODS.kind:
+        metadata = {key: value for key, value in metadata.items() if key != "managedFields"}
+        obj = {**obj, "metadata": metadata}
     pool = ObjectRef(metadata["namespace"], (metadata.get("labels") or {}).get(names.POOL_LABEL, ""))
     return Entry(pool, version_of(obj), msgspec.json.encode(obj))
 

@@ -49,6 +49,16 @@ def test_objects_come_back_whole_by_pool_and_name(collection: Collection) -> Non
     assert versions(collection, ObjectRef("other", "a")) == {}
 
 
+def test_who_wrote_what_is_kept_of_children_and_not_of_pods() -> None:
+    book = [{"manager": "kubelet"}]
+    for kind, want in ((SERVICES, book), (kinds.PODS, None)):
+        collection, seen = Collection(kind), service("x", 1)
+        seen["kind"], seen["metadata"]["managedFields"] = kind.kind, book
+        collection.replace(listed(seen), "1")
+        assert collection.of(A)[0]["metadata"].get("managedFields") == want
+        assert seen["metadata"]["managedFields"] == book
+
+
 def test_an_event_tells_its_pool(collection: Collection) -> None:
     assert collection.take("MODIFIED", service("x", 11)) == A
     assert collection.take("DELETED", service("y", 12, pool="b")) == B
