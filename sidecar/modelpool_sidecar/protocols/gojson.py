@@ -11,6 +11,8 @@ import msgspec
 
 _encode: Final = msgspec.json.Encoder().encode
 _find_special: Final = re.compile(rb"[<>&]|\xe2\x80[\xa8\xa9]").search
+find_escaped: Final = re.compile('[\0-\x1f"\\\\<>&\u2028\u2029]').search
+"""Finds what cannot stand in a JSON string as it is."""
 _ESCAPES: Final = (
     (b"<", rb"\u003c"),
     (b">", rb"\u003e"),
@@ -24,6 +26,11 @@ def encode(value: object) -> bytes:
     """The value as compact JSON in Go's spelling."""
     text = _encode(value)
     return text if _find_special(text) is None else escape(text)
+
+
+def quoted(text: str) -> str:
+    """A text as a JSON string, the same as `encode` writes it; faster when nothing in it needs an escape."""
+    return f'"{text}"' if find_escaped(text) is None else encode(text).decode()
 
 
 def escape(text: bytes) -> bytes:

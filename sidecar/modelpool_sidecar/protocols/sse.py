@@ -40,11 +40,15 @@ class Decoder:
     def feed(self, chunk: bytes) -> list[Event]:
         """Events completed by this chunk. Raises EngineError when one event grows beyond the limit."""
         # What engines send nearly always: one event, one line, one chunk.
-        if chunk.startswith(_DATA) and chunk.endswith(_END) and chunk.find(b"\n") == len(chunk) - len(_END):
-            alone = not self._first and not self._data and not self._event and self._lines.between
-            if alone and b"\r" not in chunk and len(chunk) <= self._limit:
-                return [Event(chunk[len(_DATA) : -len(_END)], "", self._id)]
+        whole = chunk.startswith(_DATA) and chunk.endswith(_END) and chunk.find(b"\n") == len(chunk) - len(_END)
+        if whole and self.between and b"\r" not in chunk and len(chunk) <= self._limit:
+            return [Event(chunk[len(_DATA) : -len(_END)], "", self._id)]
         return self._take(self._lines.feed(chunk))
+
+    @property
+    def between(self) -> bool:
+        """Whether all that came were whole events."""
+        return self._lines.between and not (self._first or self._data or self._event)
 
     def close(self) -> list[Event]:
         """The event that the end of the stream cut off, if any."""

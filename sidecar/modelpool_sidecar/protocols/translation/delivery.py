@@ -22,6 +22,10 @@ class Delivery(Protocol):
         """A piece of the answer."""
         ...
 
+    def texts(self, texts: Sequence[str], now_ns: int) -> None:
+        """Several pieces of the answer at once, none of them empty."""
+        ...
+
     def thinking(self, text: str, now_ns: int) -> None:
         """A piece of what was thought before it."""
         ...
@@ -56,7 +60,15 @@ class LineByLine:
         if self._logprobs:
             self._out.append(self._lines.piece(now_ns, content=text, logprobs=self._taken()))
         else:
-            self._out.append(self._lines.text(text, now_ns))
+            self._out.append(self._lines.texts((text,), now_ns))
+
+    def texts(self, texts: Sequence[str], now_ns: int) -> None:
+        """See `Delivery`."""
+        if self._logprobs:
+            self.text(texts[0], now_ns)
+            texts = texts[1:]
+        if texts:
+            self._out.append(self._lines.texts(texts, now_ns))
 
     def thinking(self, text: str, now_ns: int) -> None:
         """See `Delivery`."""
@@ -103,6 +115,10 @@ class AtOnce:
     def text(self, text: str, now_ns: int) -> None:
         """See `Delivery`."""
         self._text.append(text)
+
+    def texts(self, texts: Sequence[str], now_ns: int) -> None:
+        """See `Delivery`."""
+        self._text += texts
 
     def thinking(self, text: str, now_ns: int) -> None:
         """See `Delivery`."""

@@ -12,14 +12,18 @@ from .chunks import TokenLogprob
 from .exchange import Timings, Usage
 
 _NS: Final = 1_000_000_000
+_TENTH: Final = 100_000_000
+_NEVER: Final = -(1 << 62)
 _encode: Final = gojson.encode
+_quoted: Final = gojson.quoted
+_find_escaped: Final = gojson.find_escaped
 
 
 class Shape(Enum):
-    """Where the text stands: bytes before it, and bytes after it and its companions."""
+    """Where the text stands: what comes before it, and after it and its companions."""
 
-    CHAT = (b'","message":{"role":"assistant","content":', b"}")
-    GENERATE = (b'","response":', b"")
+    CHAT = ('","message":{"role":"assistant","content":', "}")
+    GENERATE = ('","response":', "")
 
 
 class Function(msgspec.Struct):
@@ -42,18 +46,23 @@ class Lines:
 
     def __init__(self, *, model: str, shape: Shape, timings: Timings) -> None:
         self._shape = shape
-        before, self._after = shape.value
-        self._head = b'{"model":' + _encode(model) + b',"created_at":"'
-        self._before = before
-        self._open = self._after + b',"done":false}\n'
+        before, after = shape.value
+        self._after = after
+        self._head = f'{{"model":{_encode(model).decode()},"created_at":"'
+        self._before = f"Z{before}"
+        self._open = f'{after},"done":false}}\n'
         self._timings = timings
         self._offset = timings.epoch_ns - timings.started_ns
-        self._second = -1
-        self._stamp = b""
+        self._second_ns = _NEVER
+        self._begin = ""
 
-    def text(self, text: str, now_ns: int) -> bytes:
-        """The frequent line: some content and nothing else."""
-        return b"".join((self._head, self._created(now_ns), self._before, _encode(text), self._open))
+    def texts(self, texts: Sequence[str], now_ns: int) -> bytes:
+        """The frequent lines: some content and nothing else. No text may be empty."""
+        rest = now_ns - self._second_ns
+        if len(texts) == 1 and _TENTH <= rest < _NS and rest % 10 and _find_escaped(texts[0]) is None:  # nearly always
+            return f'{self._begin}.{rest}{self._before}"{texts[0]}"{self._open}'.encode()
+        before, after = self._until_text(now_ns), self._open
+        return "".join([f"{before}{_quoted(text)}{after}" for text in texts]).encode()
 
     def piece(
         self,
@@ -89,22 +98,23 @@ class Lines:
         return b"".join((*message, done, *rest, b"}\n"))
 
     def _message(self, now_ns: int, content: str, thinking: str, calls: Sequence[ToolCall]) -> list[bytes]:
-        parts = [self._head, self._created(now_ns), self._before, _encode(content)]
+        parts = [self._until_text(now_ns).encode(), _encode(content)]
         if thinking:
             parts += (b',"thinking":', _encode(thinking))
         if calls:
             parts += (b',"tool_calls":', _encode(calls))
-        parts.append(self._after)
+        parts.append(self._after.encode())
         return parts
 
-    def _created(self, now_ns: int) -> bytes:
-        second, rest = divmod(now_ns + self._offset, _NS)
-        if second != self._second:
-            self._second = second
-            self._stamp = rfc3339(second * _NS)[:-1].encode()
-        if rest % 10:  # no zero to cut
-            return b"%b.%09dZ" % (self._stamp, rest)
-        return b"%b%bZ" % (self._stamp, fraction(rest).encode())
+    def _until_text(self, now_ns: int) -> str:
+        rest = now_ns - self._second_ns
+        if not 0 <= rest < _NS:
+            second, rest = divmod(now_ns + self._offset, _NS)
+            self._second_ns = now_ns - rest
+            self._begin = self._head + rfc3339(second * _NS)[:-1]
+        if rest >= _TENTH and rest % 10:  # no zero to add or to cut
+            return f"{self._begin}.{rest}{self._before}"
+        return f"{self._begin}{fraction(rest)}{self._before}"
 
 
 def _logprobs(found: Sequence[TokenLogprob]) -> tuple[bytes, ...]:

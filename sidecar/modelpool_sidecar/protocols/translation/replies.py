@@ -5,6 +5,7 @@ thinking was switched off, what the engine's parser still takes for thinking, be
 itself. As Ollama does, white space around thinking is cut.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -13,17 +14,20 @@ from .. import ndjson, sse
 from ..answer import Answer
 from ..dialect import Dialect, Operation
 from ..errors import EngineError, error_body
-from . import chunks, faults
+from . import chunks, faults, repeats
 from .chunks import Choice, Chunk
 from .delivery import AtOnce, Delivery, LineByLine
 from .exchange import Timings, Usage
 from .lines import Lines, Shape, ToolCall
+from .repeats import Pattern
 from .toolcalls import Collector
 
 _DONE: Final = b"[DONE]"
 _LENGTH: Final = "length"
 _BROKEN: Final = frozenset({"abort", "error"})
 """Reasons that mean the engine gave up: a stop by SIGTERM, a fault inside."""
+_PATTERNS: Final = 16
+"""How often a stream may change the form of its events before no more is expected of any form."""
 
 
 class TextReply:
@@ -40,6 +44,9 @@ class TextReply:
         self._to: Delivery = LineByLine(lines) if stream else AtOnce(lines)
         self._events = sse.Decoder()
         self._document: list[bytes] | None = None
+        self._patterns = 0
+        self._learnt: Pattern | None = None
+        self._expected: Pattern | None = None
         self._tools = Collector(seed=timings.epoch_ns)
         self._withheld: list[str] | None = [] if thinking is False else None
         self._thought = False
@@ -54,6 +61,11 @@ class TextReply:
 
     def feed(self, raw: bytes, now_ns: int) -> bytes:
         """See `exchange.Reply`."""
+        if self._expected is not None:
+            texts, raw = self._expected.texts(raw)
+            self._hear(texts, self._expected.thought, now_ns)
+            if not raw:
+                return self._flush()
         if not self._opened and raw:
             self._opened = True
             if raw.lstrip().startswith(b"{"):  # an engine that ignores `stream` and sends one document
@@ -66,6 +78,7 @@ class TextReply:
                 self._event(event.data, now_ns)
         except EngineError as fault:
             return self._fail(fault)
+        self._expected = self._learnt if self._events.between and not self._over else None
         return self._flush()
 
     def close(self, now_ns: int) -> bytes:
@@ -93,11 +106,26 @@ class TextReply:
             self._over = True
             self._finished(now_ns)
             return
+        if self._learnt is not None and (text := self._learnt.text(data)) is not None:
+            if text:
+                self._hear((text,), self._learnt.thought, now_ns)
+            return
         try:
             chunk = chunks.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise EngineError(faults.running(f"the engine sent what is no answer: {error}")) from error
         self._take(chunk, now_ns)
+        if self._patterns < _PATTERNS and (pattern := repeats.learn(data, chunk)) is not None:
+            self._patterns += 1
+            self._learnt = pattern
+
+    def _hear(self, texts: Sequence[str], thought: bool, now_ns: int) -> None:
+        """Take texts that came alone, none of them empty."""
+        if thought or self._thought or self._withheld is not None or self.first_ns is None:
+            for text in texts:
+                (self._think if thought else self._say)(text, now_ns)
+        elif texts:
+            self._to.texts(texts, now_ns)
 
     def _take(self, chunk: Chunk, now_ns: int) -> None:
         if chunk.error is not None:
@@ -206,6 +234,7 @@ class TextReply:
     def _fail(self, fault: EngineError) -> bytes:
         """The error line, or the fault itself while the caller has seen nothing."""
         self._over = True
+        self._expected = None
         self.failed = True
         given = self._flush()
         if not self._given:
