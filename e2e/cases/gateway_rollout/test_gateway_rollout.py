@@ -1,17 +1,23 @@
 """The gateway is replaced while it is asked: every answer comes, and streams under way end well."""
 
 import asyncio
+from typing import Final
 
 import real_node_traffic
 from real_node_pool import VLLM_MODELS, Pool
 from real_node_release import GATEWAY, NAMESPACE, Release
+
+PER_SECOND: Final = 50
 
 
 async def test_streams_outlive_the_gateway_that_they_began_at(release: Release, pool: Pool) -> None:
     kubectl, flags = release.cluster.kubectl, (f"--namespace={NAMESPACE}", f"deployment/{GATEWAY}")
     found = await asyncio.to_thread(release.cluster.pods, NAMESPACE, "app.kubernetes.io/component=gateway")
     (old,) = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
-    async with real_node_traffic.at_rate(release.address, VLLM_MODELS) as traffic, asyncio.TaskGroup() as tasks:
+    async with (
+        real_node_traffic.at_rate(release.address, VLLM_MODELS, per_second=PER_SECOND) as traffic,
+        asyncio.TaskGroup() as tasks,
+    ):
         leaves = tasks.create_task(
             asyncio.to_thread(real_node_traffic.told_to_end, release.cluster, old), name="the old gateway"
         )
@@ -20,5 +26,5 @@ async def test_streams_outlive_the_gateway_that_they_began_at(release: Release, 
         await leaves
     across = traffic.streams_across(leaves.result())
     print(f"{traffic}; {across} streams were under way when the old gateway was told to end")
-    traffic.assert_nothing_lost(per_second=real_node_traffic.PER_SECOND)
+    traffic.assert_nothing_lost(per_second=PER_SECOND)
     assert across > 0, traffic
