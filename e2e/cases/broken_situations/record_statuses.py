@@ -31,11 +31,6 @@ def containers(image: str) -> dict[str, Object]:
     python = {"image": image, "imagePullPolicy": "Never"}
     return {
         "ImagePullBackOff": {"image": "localhost:1/modelpool/absent:1"},
-        "CreateContainerConfigError": {
-            **python,
-            "command": ["python3", "-c", "pass"],
-            "env": [{"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hf", "key": "token"}}}],
-        },
         "OOMKilled": {**python, "command": ["python3", "-c", _GREEDY], "resources": {"limits": {"memory": "48Mi"}}},
         "CrashLoopBackOff": {**python, "command": ["python3", "-c", _SHUT]},
     }
