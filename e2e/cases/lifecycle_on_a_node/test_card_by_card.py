@@ -51,6 +51,7 @@ def test_an_upgrade_leaves_one_card_answering(upgraded: str, release: Release, a
     pool = add_pool(body)
     old = {model: pool.pods(model)[0] for model in (FIRST, SECOND)}
     watch = Watch(pool=pool)
+    watch.look()
 
     with ThreadPoolExecutor(1) as caller:
         begun = threading.Event()
