@@ -76,6 +76,14 @@ def test_an_example_fits_the_memory_that_programs_see(path: Path) -> None:
     assert isinstance(place(spec, cards), Placement)
 
 
+def test_the_example_for_long_prompts_takes_the_longest_recorded_one() -> None:
+    calls = yaml.safe_load((ROOT / "bench" / "pipeline.yaml").read_text())["steps"]
+    longest = max((call for call in calls if "tokensIn" in call), key=lambda call: call["tokensIn"])
+    spec = from_body(yaml.safe_load((ROOT / "examples" / "consolidated.yaml").read_text())).spec
+    (model,) = (model for model in spec.models if longest["model"] in model.names)
+    assert (model.context_length or 0) >= longest["tokensIn"] + longest["tokensOut"] > 40960
+
+
 def test_the_wish_that_does_not_fit_is_refused_in_the_words_it_quotes() -> None:
     path = ROOT / "examples" / REFUSED
     refusal = answer(path)

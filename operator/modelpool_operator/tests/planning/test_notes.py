@@ -29,6 +29,25 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
         {},
         ("a: has the capability 'thinking' without `reasoningParser`: vLLM does not split off its thoughts",),
     ),
+    "more context than trained for": (
+        vllm("a", 0.5, source="hf://Qwen/Qwen3-8B-AWQ", contextLength=42100),
+        {},
+        (
+            "a: `contextLength` 42100 is beyond the 40960 tokens that the model was trained for: vLLM refuses to start, "
+            "unless `args` stretch the model (`--hf-overrides`)",
+        ),
+    ),
+    "as much context as trained for": (vllm("a", 0.5, source="hf://Qwen/Qwen3-8B-AWQ", contextLength=40960), {}, ()),
+    "more context than trained for, by arguments": (
+        vllm("a", 0.5, source="hf://Qwen/Qwen3-8B-AWQ", contextLength=42100, args=["--hf-overrides={}"]),
+        {},
+        (),
+    ),
+    "more context than trained for, by the environment": (
+        vllm("a", 0.5, source="hf://Qwen/Qwen3-8B-AWQ", contextLength=42100),
+        {"vllm": {"env": [{"name": "VLLM_ALLOW_LONG_MAX_MODEL_LEN", "value": "1"}]}},
+        (),
+    ),
     "Ollama knows its models": (ollama("a", **TOOLS), {}, ()),
     "replicas": (
         vllm("a", 0.5, replicas=2),
