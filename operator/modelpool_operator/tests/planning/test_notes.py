@@ -10,6 +10,11 @@ from modelpool_operator.tests.planning.pools import ollama, pool_of, vllm
 TOOLS = {"capabilities": ["completion", "tools"]}
 THINKING = {"capabilities": ["completion", "thinking"]}
 
+BEYOND = (
+    "a: `contextLength` 42100 is beyond the 40960 tokens that the model was trained for: "
+    "vLLM refuses to start, unless `args` stretch the model (`--hf-overrides`)"
+)
+
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
     "nothing to say": (vllm("a", 0.5), {}, ()),
     "tools without a parser": (
@@ -32,10 +37,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
     "more context than trained for": (
         vllm("a", 0.5, source="hf://Qwen/Qwen3-8B-AWQ", contextLength=42100),
         {},
-        (
-            "a: `contextLength` 42100 is beyond the 40960 tokens that the model was trained for: vLLM refuses to start, "
-            "unless `args` stretch the model (`--hf-overrides`)",
-        ),
+        (BEYOND,),
     ),
     "as much context as trained for": (vllm("a", 0.5, source="hf://Qwen/Qwen3-8B-AWQ", contextLength=40960), {}, ()),
     "more context than trained for, by arguments": (
