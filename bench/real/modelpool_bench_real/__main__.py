@@ -6,6 +6,7 @@ Leaves with status 0 and a word when the engines are not installed: `python -m m
 import argparse
 import asyncio
 import json
+import signal
 import statistics
 import sys
 import tempfile
@@ -41,6 +42,7 @@ def main() -> None:
         print(json.dumps({"measure": "real", "skipped": "engines are not installed"}))
         sys.exit(0)
     pipeline = pipelines.read()
+    signal.signal(signal.SIGTERM, _leave)
     with tempfile.TemporaryDirectory(prefix="modelpool-real-") as folder, ExitStack() as stack:
         urls = _start(Path(folder), stack, pipeline.models(), pipeline.recorded.loaded_models)
         found = asyncio.run(_measure(*urls, mix.scaled(pipeline), options.rounds))
@@ -48,6 +50,11 @@ def main() -> None:
     for one in found:
         line = {"measure": f"real/queries-per-minute/{one.queries}", "ratio": round(one.ratio, 3)}
         print(json.dumps({**line, "modelpool": round(one.modelpool, 2), "ollama": round(one.ollama, 2)}))
+
+
+def _leave(signum: int, _: object) -> None:
+    """Go in order when told to: the engines stop, and their folder is removed."""
+    raise SystemExit(128 + signum)
 
 
 def _start(folder: Path, stack: ExitStack, names: tuple[str, ...], loaded: int) -> tuple[str, str]:

@@ -1,4 +1,7 @@
-"""Starts what is installed: vLLM, Ollama, and the gateway before them, each on a free port of the loopback."""
+"""Starts what is installed: vLLM, Ollama, and the gateway before them, each on a free port of the loopback.
+
+None of it outlives the process that started it, however that ends.
+"""
 
 import hashlib
 import json
@@ -15,7 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import places
+from modelpool_cluster.controlplane.supervise import die_with
+
+from . import places, warden
 
 _DEADLINE = 420.0
 """Seconds an engine may take to start. vLLM needs half a minute of a whole core; on a busy machine that is minutes."""
@@ -91,9 +96,11 @@ def _running(command: Sequence[str | Path], log: Path, port: int, **environ: str
             stdout=sink,
             stderr=sink,
             start_new_session=True,
+            preexec_fn=die_with(os.getpid()),
         )
     try:
-        yield Program(process=process, port=port, log=log)
+        with warden.watching(process.pid):
+            yield Program(process=process, port=port, log=log)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
