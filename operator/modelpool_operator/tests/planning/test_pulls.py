@@ -126,6 +126,11 @@ DIMENSIONS = {
     "phi4:14b": of.PHI4_14B,
     "cogito:8b": of.LLAMA31_8B,
     "deepseek-r1:14b": of.QWEN25_14B,
+    "cogito:3b": of.LLAMA32_3B,
+    "cogito:70b": of.LLAMA31_70B,
+    "qwen2.5:3b": of.QWEN25_3B,
+    "qwen2.5-coder:0.5b": of.QWEN25_05B,
+    "qwen2.5-coder:3b": of.QWEN25_3B,
 }
 
 
@@ -135,6 +140,12 @@ def test_a_size_is_what_the_dimensions_say(name: str, model: of.Architecture) ->
     size, want = ollama_library.size_of(name), model.parameters * 4.85 / 8
     assert size is not None
     assert 0.85 * want < size < 1.45 * want
+
+
+def test_every_size_has_a_source_and_those_taken_from_alike_tags_are_held_to_their_dimensions() -> None:
+    assert ollama_library.SOURCES.keys() == ollama_library.SIZES.keys()
+    alike = {name for name, source in ollama_library.SOURCES.items() if source is ollama_library.ALIKE}
+    assert alike <= DIMENSIONS.keys()
 
 
 def test_a_name_is_read_as_ollama_reads_it() -> None:
