@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from . import SourceMissingError
+from .trust import Trust
 
 ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where the kubelet puts a pod's credentials, and renews them."""
 
+_CLIENT: Final = ("client-certificate", "client-key")
 _UNSUPPORTED: Final = {
     "users": ("exec", "auth-provider", "username", "password", "as", "as-uid", "as-groups", "as-user-extra"),
     "clusters": ("proxy-url",),
@@ -30,12 +32,17 @@ class Access:
 
     server: str
     """Its URL, without a slash at the end."""
-    tls: ssl.SSLContext
+    trust: Trust
     server_name: str | None = None
     """Whom its certificate must name, when that is not the URL's host."""
     token: str | None = None
     token_file: Path | None = None
     """Read again for every request, because what is in it expires and is renewed."""
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        """How to encrypt the next connection, and whom to believe; asked for every request, as files are renewed."""
+        return self.trust.context()
 
     def headers(self) -> dict[str, str]:
         """Return what a request says about who asks. Raises OSError when the token's file cannot be read."""
@@ -49,13 +56,14 @@ def in_cluster(host: str, port: str, account: Path = ACCOUNT) -> Access:
     Raises:
         SourceMissingError: the pod has no service account's files.
     """
+    authority = account / "ca.crt"
     try:
-        tls = _tls(ca=account / "ca.crt")
+        trust = Trust(lambda: _tls(ca=authority), [authority])
         (account / "token").read_bytes()
     except OSError as error:
         raise SourceMissingError(f"could not find a cluster to follow: {account}: {_why(error)}") from error
     named = f"[{host}]" if ":" in host else host
-    return Access(server=f"https://{named}:{port}", tls=tls, token_file=account / "token")
+    return Access(server=f"https://{named}:{port}", trust=trust, token_file=account / "token")
 
 
 def from_kubeconfig(paths: Sequence[Path]) -> Access:
@@ -118,20 +126,26 @@ def _access(cluster: Mapping[str, Any], cluster_home: Path, user: Mapping[str, A
         raise _WrongFileError(f"must name a server as a URL, got {server!r}")
     ca_data = _data(cluster, "certificate-authority-data")
     ca = cluster.get("certificate-authority")
-    tls = _tls(
-        ca=cluster_home / ca if ca and ca_data is None else None,
-        ca_data=None if ca_data is None else ca_data.decode("ascii", errors="replace"),
-        unchecked=bool(cluster.get("insecure-skip-tls-verify")),
-    )
-    certificate, key = (_pem(user, user_home, word) for word in ("client-certificate", "client-key"))
-    if (certificate is None) != (key is None):
-        raise _WrongFileError("must have both of client-certificate and client-key, got one")
-    if certificate is not None and key is not None:
-        _present(tls, certificate, key)
+    authority = cluster_home / ca if ca and ca_data is None else None
+
+    def make() -> ssl.SSLContext:
+        tls = _tls(
+            ca=authority,
+            ca_data=None if ca_data is None else ca_data.decode("ascii", errors="replace"),
+            unchecked=bool(cluster.get("insecure-skip-tls-verify")),
+        )
+        certificate, key = (_pem(user, user_home, word) for word in _CLIENT)
+        if (certificate is None) != (key is None):
+            raise _WrongFileError("must have both of client-certificate and client-key, got one")
+        if certificate is not None and key is not None:
+            _present(tls, certificate, key)
+        return tls
+
+    shown = [user_home / user[word] for word in _CLIENT if user.get(word) and not user.get(f"{word}-data")]
     token_file = user.get("tokenFile")
     return Access(
         server=server.rstrip("/"),
-        tls=tls,
+        trust=Trust(make, [*([authority] if authority is not None else []), *shown]),
         server_name=cluster.get("tls-server-name"),
         token=user.get("token"),
         # client-go prefers the file as well: it can be renewed.

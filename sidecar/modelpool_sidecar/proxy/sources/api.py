@@ -98,7 +98,7 @@ class Api:
         self, path: str, query: Mapping[str, str], *, silence: float
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         assert self._session is not None, "the Api is entered before it is asked"
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"ssl": self._access.tls}
         if self._access.server_name is not None:
             options["server_hostname"] = self._access.server_name
         async with self._session.get(
