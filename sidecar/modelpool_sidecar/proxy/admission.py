@@ -66,6 +66,7 @@ class Admission:
         self._directory = directory
         self._wanted: dict[Ticket, tuple[Wanted, asyncio.Future[Target | None]]] = {}
         self._loaded: dict[BackendKey, str] = {}
+        self._places = directory.table.places
         directory.on_change(self._table_changed)
 
     def lease(self, wanted: Wanted, asker: Asker) -> "Lease":
@@ -144,8 +145,10 @@ class Admission:
         self._serve(target.backend.key)
 
     def _table_changed(self) -> None:
-        known = (ModelKey(model.pool.ref, model.name) for model in self._directory.table.models)
-        self.demand.forget_all_but(frozenset(known))
+        table = self._directory.table
+        if table.places is not self._places:  # else there are the same models as before
+            self._places = table.places
+            self.demand.forget_all_but(frozenset(ModelKey(model.pool.ref, model.name) for model in table.models))
         for key in list(self.account.queues):
             self._serve(key)
 

@@ -1,13 +1,13 @@
 """The live routing table and the facts it is built from.
 
-Sources set documents and addresses, probes and failed requests set what is known of one address; each change builds a
-new table and swaps it in by one assignment. Requests read `table` once. Listeners hear of every change, on the same
-loop.
+Sources set documents and addresses, probes and failed requests set what is known of one address; each change makes a
+new table, of which what did not change is the same, and swaps it in by one assignment. Requests read `table` once.
+Listeners hear of every change, on the same loop.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 
-from ..routing import documents, table
+from ..routing import documents, refreshing, table
 from ..routing.table import Address, Probed, RoutingTable, ServiceRef
 
 
@@ -48,7 +48,7 @@ class Directory:
             for url in urls:
                 self._probed.setdefault(url, Probed(alive=False))
         self.loaded = True
-        self._swap()
+        self._swap(table.build(self._documents, self._addresses, self._probed))
 
     def learn(self, url: str, known: Probed) -> None:
         """Take over what a probe found; it clears a suspicion when the engine is alive."""
@@ -56,7 +56,7 @@ class Directory:
             self._suspects.discard(url)
         if self._probed.get(url) != known:
             self._probed[url] = known
-            self._swap()
+            self._refresh(url)
 
     def suspect(self, url: str) -> None:
         """A request could not reach this address: unready at once, until a probe says otherwise."""
@@ -64,7 +64,7 @@ class Directory:
         known = self._probed.get(url)
         if known is None or known.alive:
             self._probed[url] = Probed(alive=False, models=known.models if known else None)
-            self._swap()
+            self._refresh(url)
 
     def lacks(self, url: str, model: str) -> None:
         """An engine said that it does not hold a model which the routes promise, so it is not there yet."""
@@ -76,7 +76,7 @@ class Directory:
             held = frozenset(backend.model for backend in backends if any(at.url == url for at in backend.endpoints))
         self._suspects.add(url)
         self._probed[url] = Probed(alive=known is None or known.alive, models=held - {model})
-        self._swap()
+        self._refresh(url)
 
     @property
     def suspects(self) -> frozenset[str]:
@@ -87,7 +87,10 @@ class Directory:
         """What was last learnt about an address."""
         return self._probed.get(url)
 
-    def _swap(self) -> None:
-        self.table = table.build(self._documents, self._addresses, self._probed)
+    def _refresh(self, url: str) -> None:
+        self._swap(refreshing.refreshed(self.table, url, self._addresses, self._probed))
+
+    def _swap(self, fresh: RoutingTable) -> None:
+        self.table = fresh
         for listener in self._listeners:
             listener()

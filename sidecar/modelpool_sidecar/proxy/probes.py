@@ -6,7 +6,6 @@ one that was alive becomes unready after several silent probes in a row, but at 
 """
 
 import asyncio
-import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -58,27 +57,32 @@ class Prober:
         self._changed = asyncio.Event()
         self._watchers: dict[Subject, asyncio.Task[None]] = {}
         self._hurry: dict[Subject, asyncio.Event] = {}
-        self._looked_at: RoutingTable | None = None
-        self._unready: set[Subject] = set()
         directory.on_change(self._changed.set)
 
     async def run(self) -> None:
         """Probe until cancelled."""
         async with asyncio.TaskGroup() as group:
+            places: object = None
+            suspects = frozenset[str]()
             while True:
                 self._changed.clear()
-                subjects = set(self._subjects(self._directory.table))
-                for gone in self._watchers.keys() - subjects:
-                    self._watchers.pop(gone).cancel()
-                    del self._hurry[gone]
-                for subject in sorted(subjects - self._watchers.keys()):
-                    hurry = self._hurry[subject] = asyncio.Event()
-                    watching = self._watch(subject, hurry)
-                    self._watchers[subject] = group.create_task(watching, name=f"probe {subject.url}")
-                for subject in subjects:
+                table = self._directory.table
+                if table.places is not places or self._directory.suspects != suspects:
+                    places, suspects = table.places, self._directory.suspects
+                    self._follow(set(self._subjects(table)), group)
+                for subject, hurry in self._hurry.items():
                     if not self._is_content(subject):
-                        self._hurry[subject].set()
+                        hurry.set()
                 await self._changed.wait()
+
+    def _follow(self, subjects: set[Subject], group: asyncio.TaskGroup) -> None:
+        for gone in self._watchers.keys() - subjects:
+            self._watchers.pop(gone).cancel()
+            del self._hurry[gone]
+        for subject in sorted(subjects - self._watchers.keys()):
+            hurry = self._hurry[subject] = asyncio.Event()
+            watching = self._watch(subject, hurry)
+            self._watchers[subject] = group.create_task(watching, name=f"probe {subject.url}")
 
     def _subjects(self, table: RoutingTable) -> Iterable[Subject]:
         suspects = self._directory.suspects
@@ -109,25 +113,19 @@ class Prober:
 
         One broken connection may have been that connection's fault: an engine that lives is taken back at once.
         """
-        if self._is_content(subject):
-            hurry.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(hurry.wait(), READY_INTERVAL)
-        else:
+        if not self._is_content(subject):
             await asyncio.sleep(UNREADY_INTERVAL)
+            return
+        hurry.clear()
+        enough = asyncio.get_running_loop().call_later(READY_INTERVAL, hurry.set)
+        try:
+            await hurry.wait()
+        finally:
+            enough.cancel()
 
     def _is_content(self, subject: Subject) -> bool:
-        table = self._directory.table
-        if table is not self._looked_at:  # many models, and many watchers that ask
-            self._looked_at = table
-            self._unready = {
-                Subject(endpoint.url, backend.engine)
-                for model in table.models
-                for backend in model.backends
-                for endpoint in backend.endpoints
-                if not endpoint.ready
-            }
-        return subject not in self._unready and subject.url not in self._directory.suspects
+        lacking = (subject.url, subject.engine) in self._directory.table.unready
+        return not lacking and subject.url not in self._directory.suspects
 
     async def _ask(self, subject: Subject) -> Probed:
         match subject.engine:

@@ -1,11 +1,11 @@
 """The routing table: a value, replaced whole, never edited.
 
 Built from routes documents, the addresses behind their services, and what probes and failed requests have told about
-each address. Knows no socket and no clock; `proxy.directory` calls `build` whenever an input changed and swaps the
-result in.
+each address. Knows no socket and no clock; `proxy.directory` calls `build` when documents or addresses changed
+and swaps the result in; what is learnt of a single address is the business of `refreshing`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
@@ -114,14 +114,17 @@ class RoutingTable:
     pools: tuple[PoolRef, ...] = ()
     unready: frozenset[tuple[str, Engine]] = frozenset()
     """Addresses, and what runs there, that lack a model which they should have: looked up at every probe."""
+    places: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """Which of `models` stand at an address. The same object as long as documents and addresses are the same."""
 
     def find(self, name: str) -> Model | None:
         """The model that answers to a name or alias; as with Ollama, neither case, nor a tag of `latest`, nor the
         default registry and namespace matter."""
-        return self.names.get(name) or self.names.get(_folded(name))
+        return self.names.get(name) or self.names.get(folded(name))
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A model's name without what does not matter in it."""
     return name.lower().removeprefix("registry.ollama.ai/").removeprefix("library/").removesuffix(":latest")
 
 
@@ -144,20 +147,20 @@ def build(
     ordered = sorted(routes, key=lambda document: (document.pool.created, document.pool.ref))
     for document in ordered:
         for entry in document.models:
-            holder = names.get(_folded(entry.name))
+            holder = names.get(folded(entry.name))
             if holder is not None:
                 conflicts.append(Conflict(name=entry.name, winner=holder.pool.ref, loser=document.pool.ref))
                 continue
             model = _model(document, entry, addresses, probed)
             models.append(model)
-            names[_folded(entry.name)] = names[entry.name] = model
+            names[folded(entry.name)] = names[entry.name] = model
         # A pool's own names come before its aliases, so an alias never hides a model of the same pool.
         for entry in document.models:
-            owner = names[_folded(entry.name)]
+            owner = names[folded(entry.name)]
             if owner.pool.ref != document.pool.ref:
                 continue
             for alias in entry.aliases:
-                holder = names.setdefault(_folded(alias), owner)
+                holder = names.setdefault(folded(alias), owner)
                 if holder is owner:
                     names[alias] = owner
                 else:
@@ -167,14 +170,35 @@ def build(
         names=MappingProxyType(names),
         conflicts=tuple(conflicts),
         pools=tuple(document.pool.ref for document in ordered),
-        unready=frozenset(
-            (endpoint.url, backend.engine)
-            for model in models
-            for backend in model.backends
-            for endpoint in backend.endpoints
-            if not endpoint.ready
-        ),
+        unready=frozenset(pair for model in models for pair in unready_of(model)),
+        places=MappingProxyType(_places(models)),
     )
+
+
+def endpoints_of(
+    service: ServiceRef, model: str, addresses: Mapping[ServiceRef, tuple[Address, ...]], probed: Mapping[str, Probed]
+) -> tuple[Endpoint, ...]:
+    """The live addresses of a backend that serves this model there."""
+    return tuple(
+        Endpoint(url=address.url, ready=_is_ready(address, probed.get(address.url), model))
+        for address in addresses.get(service, ())
+    )
+
+
+def unready_of(model: Model) -> Iterator[tuple[str, Engine]]:
+    """What a model adds to a table's `unready`."""
+    for backend in model.backends:
+        for endpoint in backend.endpoints:
+            if not endpoint.ready:
+                yield endpoint.url, backend.engine
+
+
+def _places(models: Sequence[Model]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, list[int]] = {}
+    for place, model in enumerate(models):
+        for url in {endpoint.url for backend in model.backends for endpoint in backend.endpoints}:
+            found.setdefault(url, []).append(place)
+    return {url: tuple(places) for url, places in found.items()}
 
 
 def _model(
@@ -195,10 +219,7 @@ def _model(
                 model=item.model,
                 max_concurrency=item.max_concurrency,
                 capabilities=None if named is None else frozenset(named),
-                endpoints=tuple(
-                    Endpoint(url=address.url, ready=_is_ready(address, probed.get(address.url), item))
-                    for address in addresses.get(service, ())
-                ),
+                endpoints=endpoints_of(service, item.model, addresses, probed),
                 service=service,
                 starts_on_demand=item.starts_on_demand,
             )
@@ -206,11 +227,11 @@ def _model(
     return Model(name=entry.name, pool=document.pool, queue=document.queue, entry=entry, backends=tuple(backends))
 
 
-def _is_ready(address: Address, probed: Probed | None, entry: documents.BackendEntry) -> bool:
+def _is_ready(address: Address, probed: Probed | None, model: str) -> bool:
     if not address.ready:
         return False
     if probed is None:
         return True
     if not probed.alive:
         return False
-    return probed.models is None or _folded(entry.model) in {_folded(name) for name in probed.models}
+    return probed.models is None or folded(model) in {folded(name) for name in probed.models}
