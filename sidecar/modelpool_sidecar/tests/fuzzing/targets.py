@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Final
+from unittest import mock
 
 from modelpool_sidecar.protocols import endings, errors, gojson, ndjson, paths, sse
 from modelpool_sidecar.protocols.answer import Answer
@@ -16,7 +17,7 @@ from modelpool_sidecar.protocols.errors import BadRequestError, EngineError, Ref
 from modelpool_sidecar.protocols.origins import Doorman, is_local
 from modelpool_sidecar.protocols.requests import read_head
 from modelpool_sidecar.protocols.rewriting import replace_model
-from modelpool_sidecar.protocols.translation import Backend, Exchange, Timings, Translation, translate
+from modelpool_sidecar.protocols.translation import Backend, Exchange, Timings, Translation, repeats, translate
 from modelpool_sidecar.proxy.carriers import Naming, Untouched, whole
 
 from .framing import caller_requests, engine_answer
@@ -129,6 +130,30 @@ def translated_reply(data: bytes) -> None:
         assert all(line.get("done") is False for line in lines[:-1])
 
 
+def translated_repeats(data: bytes) -> None:
+    """An event that is read by its likeness to those before says what decoding it whole would have said."""
+    if not data:
+        return
+    short = _told(data)
+    with mock.patch.object(repeats, "learn", return_value=None):
+        assert short == _told(data)
+
+
+def _told(data: bytes) -> list[object]:
+    call = Translation.GENERATE if data[0] & 1 else Translation.CHAT
+    made = translate(call, _BODIES[call] % (b"false" if data[0] & 2 else b"true"), _BACKEND, epoch_ns=1)
+    assert isinstance(made, Exchange)
+    reply = made.open(_TIMINGS)
+    told: list[object] = []
+    try:
+        for place, piece in enumerate(_cut(data[1:])):
+            told.append(reply.feed(piece, _NOW + place))
+        told.append(reply.close(_NOW) if made.stream else reply.answer(_NOW))
+    except EngineError as fault:
+        told.append((fault.status, fault.message))
+    return [*told, reply.usage, reply.first_ns, reply.failed]
+
+
 def translated_error(data: bytes) -> None:
     """An engine's error of any status becomes one in Ollama's words."""
     if not data:
@@ -193,6 +218,7 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
         model_name,
         translated_request,
         translated_reply,
+        translated_repeats,
         translated_error,
         untouched_stream,
         whole_answer,
