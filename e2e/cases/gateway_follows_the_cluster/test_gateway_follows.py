@@ -8,13 +8,13 @@ import contextlib
 import json
 import statistics
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
-from installation import Installation, Operator, Program, started
+from gateway_program import Gateway, running
+from installation import Installation, Operator
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
@@ -43,49 +43,11 @@ POOL: Final[dict[str, Any]] = {
 }
 
 
-class Gateway:
-    """A running gateway, asked as a person would."""
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.address = waiting.wait_for("the gateway's port", self._listening)
-
-    def _listening(self) -> str:
-        self.program.assert_alive()
-        return next((str(line["listening"][0]) for line in self.program.lines() if "listening" in line), "")
-
-    def view(self) -> dict[str, Any]:
-        """Return its table as it shows it."""
-        with urllib.request.urlopen(f"http://{self.address}/modelpool/routes", timeout=10) as answer:
-            shown: dict[str, Any] = json.loads(answer.read())
-            return shown
-
-    def models(self) -> dict[str, dict[str, Any]]:
-        """Return the models of its table by name."""
-        return {model["name"]: model for pool in self.view()["pools"] for model in pool["models"]}
-
-    def status(self, path: str) -> int:
-        """Return the HTTP status of a page."""
-        try:
-            with urllib.request.urlopen(f"http://{self.address}{path}", timeout=10) as answer:
-                return int(answer.status)
-        except urllib.error.HTTPError as exc:
-            with exc:
-                return exc.code
-
-
 @pytest.fixture
 def gateway(installation: Installation) -> Iterator[Gateway]:
     """The gateway in cluster mode, for the test's namespace."""
-    kubeconfig = installation.cluster.kubeconfig_for(installation.namespace, installation.account("gateway"))
-    told = (
-        f"--kubeconfig={kubeconfig}",
-        f"--namespace={installation.namespace}",
-        *("--listen=127.0.0.1:0", "--drain-delay=0", "--shutdown-timeout=1"),
-    )
-    with started("modelpool_sidecar", *told, log=installation.folder / "gateway.log") as program:
-        yield Gateway(program)
-        program.stop()
+    with running(installation) as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,20 +1,26 @@
-"""The API server is killed and comes back: the operator stays up, misses nothing, and does nothing twice.
+"""The API server is killed and comes back: operator and gateway stay up, miss nothing, and do nothing twice.
 
-A control plane of its own, since no other test should meet an API server that is away.
+A control plane of its own for each, since no other test should meet an API server that is away.
 """
 
+import contextlib
+import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from examples_pool import Object, Pool, small
-from installation import Operator, installed
+from gateway_program import Gateway, running
+from installation import Operator, installed, started
 
 from modelpool_cluster import waiting
 from modelpool_cluster.binaries import Binaries
 from modelpool_cluster.cluster import Cluster
+from modelpool_cluster.controlplane.running import ControlPlane
 from modelpool_cluster.managers import ControlPlaneManager
+from modelpool_cluster.rest import MERGE
 from modelpool_cluster.settings import Provider, current
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -22,8 +28,11 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 NAMESPACE = "llm"
 FAILURES = 6
 """Requests of the operator that fail before the API server comes back: its passes, again and again."""
+COMPLAINTS = 8
+"""Attempts of the gateway to follow the cluster that fail before the API server comes back."""
 GROWTH = 12 << 20
-"""Bytes by which the operator may grow: nothing may pile up while nobody listens."""
+"""Bytes by which a program may grow: nothing may pile up while nobody listens."""
+MODEL = "qwen3:8b"
 
 
 @pytest.fixture
@@ -48,12 +57,10 @@ def test_an_api_server_that_was_away_finds_the_operator_where_it_was(
         pool.wait_ready("2/2")
         pool.settle(operator)
         children = {one["metadata"]["name"]: one["metadata"]["resourceVersion"] for one in pool.children()}
-        before = resident(operator)
+        before = resident(operator.program.process.pid)
 
-        plane = own_cluster.manager.plane if isinstance(own_cluster.manager, ControlPlaneManager) else None
-        assert plane is not None
         began = datetime.now(UTC)
-        with plane.outage():
+        with plane_of(own_cluster).outage():
             waiting.wait_for("the operator to miss it", lambda: failures(operator) >= FAILURES, timeout=120)
             assert operator.fetch("health", "/healthz") == "ok"
             assert operator.fetch("health", "/readyz") == "ok", "no other would do better"
@@ -71,9 +78,78 @@ def test_an_api_server_that_was_away_finds_the_operator_where_it_was(
         pool.settle(operator)
         done = [write for write in operator.writes(edited) if not write.endswith("/status")]
         assert sorted(done) == ["patch configmaps/small-routes", "patch deployments/small-model-1"], "once each"
-        grown = resident(operator) - before
+        grown = resident(operator.program.process.pid) - before
         print(f"{failures(operator)} requests failed; the operator grew by {grown >> 10} KiB")
         assert grown < GROWTH
+
+
+def test_the_gateway_serves_from_its_last_routes_and_then_follows_again(
+    own_cluster: Cluster, rendered_chart: str, tmp_path: Path
+) -> None:
+    own_cluster.add_namespace(NAMESPACE)
+    path = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+    with (
+        engine(tmp_path) as url,
+        installed(own_cluster, rendered_chart, NAMESPACE, tmp_path) as installation,
+        running(installation) as gateway,
+    ):
+        metadata = {"name": "by-hand-routes", "labels": {"modelpool.dev/routes": "true"}}
+        documents = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": routes(url, "first")}
+        own_cluster.api.create(path, documents)
+        waiting.wait_for("the routes", lambda: aliases(gateway) == ["first"])
+        before, answered = resident(gateway.program.process.pid), 0
+
+        def missed() -> bool:
+            nonlocal answered
+            assert gateway.chat(MODEL) == 200
+            answered += 1
+            return complaints(gateway) >= COMPLAINTS
+
+        with plane_of(own_cluster).outage():
+            waiting.wait_for("the gateway to miss the API server", missed, timeout=120)
+            assert aliases(gateway) == ["first"]
+            assert (gateway.status("/healthz"), gateway.status("/readyz")) == (200, 200), "no other would do better"
+
+        own_cluster.api.patch(f"{path}/by-hand-routes", {"data": routes(url, "second")}, MERGE)
+        waiting.wait_for("the new routes", lambda: aliases(gateway) == ["second"], timeout=120)
+        assert gateway.chat("second") == 200
+        grown = resident(gateway.program.process.pid) - before
+        print(f"{answered} requests answered while the API server was away; the gateway grew by {grown >> 10} KiB")
+        assert grown < GROWTH
+
+
+@contextlib.contextmanager
+def engine(folder: Path) -> Iterator[str]:
+    """Run a simulated engine, and give its URL once it serves."""
+    told = ("serve", "org/weights", f"--served-model-name={MODEL}", "--host=127.0.0.1", "--port=0")
+    with started("modelpool_engines.vllm", *told, log=folder / "engine.log") as program:
+
+        def serving() -> str:
+            program.assert_alive()
+            found = re.search(r"Starting vLLM API server on (http://\S+)", program.log.read_text())
+            return found[1] if found else ""
+
+        yield waiting.wait_for("the engine", serving, timeout=60)
+
+
+def routes(url: str, alias: str) -> dict[str, str]:
+    """Return the data of a ConfigMap that leads to an engine outside of the cluster."""
+    backend = {"engine": "vllm", "url": url, "model": MODEL}
+    model = {"name": MODEL, "aliases": [alias], "backends": [backend]}
+    return {
+        "routes.json": json.dumps(
+            {"version": 1, "pool": {"namespace": NAMESPACE, "name": "by-hand"}, "models": [model]}
+        )
+    }
+
+
+def aliases(gateway: Gateway) -> list[str]:
+    return list(gateway.models().get(MODEL, {}).get("aliases", ()))
+
+
+def complaints(gateway: Gateway) -> int:
+    gateway.program.assert_alive()
+    return sum(line.get("message") == "Could not follow the API server" for line in gateway.program.lines())
 
 
 def more_room(spec: Object) -> None:
@@ -87,7 +163,13 @@ def failures(operator: Operator) -> int:
     return int(sum(float(line.split()[-1]) for line in counts))
 
 
-def resident(operator: Operator) -> int:
-    status = Path(f"/proc/{operator.program.process.pid}/status").read_text()
+def plane_of(cluster: Cluster) -> ControlPlane:
+    assert isinstance(cluster.manager, ControlPlaneManager)
+    assert cluster.manager.plane is not None
+    return cluster.manager.plane
+
+
+def resident(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
     return int(line.split()[1]) << 10
