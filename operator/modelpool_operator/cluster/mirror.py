@@ -4,8 +4,8 @@ One `Collection` per kind, and per namespace where not all are served; `reflecto
 the text they came in, since hundreds of pools have tens of thousands of them and a pass reads some twenty.
 
 A pass must see what an earlier one wrote, although the watch may not have told yet: so the answers to our own writes
-are taken over, and nothing older is. That an answer is newer than what was told shows in its resourceVersion, a number that grows
-with every change of its kind (https://kep.k8s.io/5504).
+are taken over, and nothing older is. That an answer is newer than what was told shows in its resourceVersion, a
+number that grows with every change of its kind (https://kep.k8s.io/5504).
 """
 
 from collections import defaultdict
