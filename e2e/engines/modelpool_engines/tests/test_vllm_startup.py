@@ -143,6 +143,14 @@ async def test_a_context_beyond_the_model_is_refused_before_anything_is_loaded()
         await _start((), "Qwen/Qwen3-8B-AWQ", "--max-model-len", "100000")
 
 
+async def test_a_context_may_be_stretched_beyond_the_model() -> None:
+    stretched = ("--hf-overrides", '{"max_position_embeddings": 65536}')
+    loaded = await _start((), "Qwen/Qwen3-8B-AWQ", "--max-model-len", "65536", *stretched)
+    assert loaded.max_model_len == 65536
+    with pytest.raises(memory.StartupError, match=r"\(65537\) is greater"):
+        await _start((), "Qwen/Qwen3-8B-AWQ", "--max-model-len", "65537", *stretched)
+
+
 async def test_weights_are_fetched_once(card: cards.Card, tmp_path: Path) -> None:
     environment = {"FAKE_VLLM_DOWNLOAD": "1Mi", "HF_HOME": str(tmp_path / "hub")}
     arguments = (*_QWEN, "0.35")

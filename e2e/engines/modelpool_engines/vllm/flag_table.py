@@ -46,7 +46,7 @@ _VALUES = """
     --dp-supervisor-probe-interval-s --dp-supervisor-probe-timeout-s --dp-sync-interval --ec-manager-config
     --ec-transfer-config --elastic-ep-max-dp-size --engram-config --eplb-config --expert-placement-strategy
     --fault-tolerance-config --fingerprint-mode --fingerprint-value --gdn-prefill-backend --generation-config
-    --grpc-port --h11-max-header-count --h11-max-incomplete-event-size --hf-config-path --hf-overrides --hf-token
+    --grpc-port --h11-max-header-count --h11-max-incomplete-event-size --hf-config-path --hf-token
     --ignore-patterns --io-processor-plugin --jit-monitor-mode --jit-monitor-verbose --kda-decode-backend
     --kda-prefill-backend --kernel-config --kv-cache-metrics-sample --kv-events-config --kv-offloading-backend
     --kv-offloading-size --kv-transfer-config --linear-backend --load-format --log-config-file --log-level

@@ -31,6 +31,8 @@ class Flags:
     kv_cache_dtype: str
     max_model_len: int | None
     """None: what the model was trained for; -1: what fits."""
+    hf_overrides: dict[str, Any]
+    """Takes the place of what the model's config.json says; `max_position_embeddings` alone matters here."""
     max_num_seqs: int
     max_num_batched_tokens: int
     max_num_queued_reqs: int | None
@@ -86,6 +88,7 @@ def parse(arguments: Sequence[str]) -> Flags:
         kv_cache_memory_bytes=given.kv_cache_memory_bytes,
         kv_cache_dtype=given.kv_cache_dtype,
         max_model_len=given.max_model_len,
+        hf_overrides=given.hf_overrides or {},
         max_num_seqs=given.max_num_seqs,
         max_num_batched_tokens=given.max_num_batched_tokens,
         max_num_queued_reqs=given.max_num_queued_reqs,
@@ -123,6 +126,7 @@ def add_serve_flags(parser: argparse.ArgumentParser) -> None:
     add("--kv-cache-memory-bytes", type=_size)
     add("--kv-cache-dtype", default="auto")
     add("--max-model-len", type=_length)
+    add("--hf-overrides", type=_json)
     add("--max-num-seqs", type=int, default=256)
     add("--max-num-batched-tokens", type=_size, default=2048)
     add("--max-num-queued-reqs", type=int)

@@ -39,7 +39,7 @@ class Loaded:
 async def load(flags: Flags, settings: Settings, devices: Sequence[cards.Card]) -> Loaded:
     """Load the model and size the cache; raises memory.StartupError."""
     model = catalog.look_up(flags.model)
-    trained = settings.context_length or model.context
+    trained: int = settings.context_length or flags.hf_overrides.get("max_position_embeddings") or model.context
     memory.check_length(flags.max_model_len, trained)
     if settings.start_error is not None:
         await asyncio.sleep(settings.load_seconds)
