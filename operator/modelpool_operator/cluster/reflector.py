@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE: Final = 30.0
 """Seconds between attempts when the API server stays away."""
+RELIST_SECONDS: Final = 3600.0
+"""How old a list may be when a watch ends: the net below the watches, should an event ever be missed."""
 UNSERVED_PAUSE: Final = 60.0
 """Seconds until a cluster that does not serve a kind is asked again."""
 
@@ -41,6 +43,7 @@ class Reflector:
         self._namespace = namespace
         self._wake = wake
         self._since = ""
+        self._listed_at = 0.0
         self._unserved = False
 
     async def run(self) -> None:
@@ -48,7 +51,7 @@ class Reflector:
         failures = 0
         while True:
             try:
-                if not self._since:
+                if not self._since or asyncio.get_running_loop().time() - self._listed_at > RELIST_SECONDS:
                     await self.fill()
                 failures = 0 if await self._watch() else failures + 1
             except errors.ClusterError as exc:
@@ -71,6 +74,7 @@ class Reflector:
             version = version or page.version
         concerned = self.collection.replace(listed, version)
         self._since, self._unserved = version, False
+        self._listed_at = asyncio.get_running_loop().time()
         self.tried.set()
         for pool in concerned:
             self._wake(pool)

@@ -93,6 +93,19 @@ async def test_an_ended_watch_goes_on_where_it_ended(server: ApiServer, client: 
     assert (since[1], len(lists)) == ("200", 1)
 
 
+async def test_a_list_that_is_old_is_made_anew_when_a_watch_ends(
+    server: ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reflector, "RELIST_SECONDS", -1.0)
+    put(server, "x")
+    async with followed(client) as one:
+        del server.objects["/api/v1/namespaces/llm/services/x"]  # and no watch tells
+        server.watches[PATH] = [[{"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "200"}}}]]
+        server.end_watches()
+        await one.until(lambda: len(one.woken) == 2)
+        assert one.names == []
+
+
 async def test_what_the_api_server_forgot_is_listed_again(server: ApiServer, client: Client) -> None:
     put(server, "x")
     gone = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old resource version"}}
