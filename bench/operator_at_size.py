@@ -10,6 +10,8 @@ steady_seconds               from the first pool's creation to the last write of
 writes_per_minute_at_rest    the operator's writes afterwards, as the API server's audit log has them
 operator_rss_mib             resident memory at its highest
 operator_cpu_percent_at_rest of one core, over the rest
+processor_seconds            of each process until steady, which a busy machine changes less than the time on the wall
+seconds_of_two_cores         half of their sum: what two cores take that do nothing else
 """
 
 import argparse
@@ -17,6 +19,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,6 +39,11 @@ NAMESPACES = 10
 def say(line: str) -> None:
     """Tell how far it is, on stderr: the result alone is on stdout."""
     print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+
+
+def spent(processes: Mapping[str, int]) -> dict[str, float]:
+    """Return the processor time of processes so far, in seconds."""
+    return {name: Cost.of(pid).cpu_seconds for name, pid in processes.items()}
 
 
 def main() -> None:
@@ -59,15 +67,22 @@ def main() -> None:
         with installed(cluster, chart, "modelpool-system", folder, everywhere=True) as installation:
             with installation.operator() as operator:
                 say(f"The operator is up with {Cost.of(operator.program.process.pid).rss_mib:.0f} MiB")
+                processes = {"operator": operator.program.process.pid, **cluster.processes()}
+                before = spent(processes)
                 began = datetime.now(UTC)
                 fleet.create()
                 say(f"{options.pools} pools are made")
                 fleet.wait_until_steady(operator, timeout=1800)
                 steady = fleet.last_write(operator, began)
-                spent = {name: round(Cost.of(pid).cpu_seconds) for name, pid in cluster.processes().items()}
-                say(f"Seconds of CPU so far: operator {Cost.of(operator.program.process.pid).cpu_seconds:.0f}, {spent}")
-                result = measured(operator, seconds=options.rest)
-                result = {"pools": options.pools, "models": options.pools * MODELS, "steady_seconds": steady, **result}
+                took = {name: round(now - before[name], 1) for name, now in spent(processes).items()}
+                result = {
+                    "pools": options.pools,
+                    "models": options.pools * MODELS,
+                    "steady_seconds": steady,
+                    **measured(operator, seconds=options.rest),
+                    "processor_seconds": took,
+                    "seconds_of_two_cores": round(sum(took.values()) / 2, 1),
+                }
             if options.logs is not None:
                 cluster.keep_logs(folder)
     print(json.dumps(result))
