@@ -154,6 +154,8 @@ class Renamer:
 
     def feed(self, chunk: bytes) -> bytes:
         """Whole lines out; the begun one is kept."""
+        if not self._rest and chunk.endswith(b"\n") and chunk.find(b"\n") >= len(chunk) - 2:
+            return chunk.replace(self._old, self._new, 1)  # one line and at most an empty one: what engines send
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         return b"".join(line.replace(self._old, self._new, 1) + b"\n" for line in lines)
 

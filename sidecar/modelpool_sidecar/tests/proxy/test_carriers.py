@@ -30,6 +30,15 @@ def test_a_stream_is_renamed_once_per_event_however_it_is_cut(places: list[int])
     assert not carrier.failed
 
 
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_stream_is_renamed_when_its_events_come_whole(size: int) -> None:
+    events = [event + b"\n\n" for event in STREAM.split(b"\n\n") if event]
+    assert b"".join(events) == STREAM
+    carrier = Untouched(Dialect.OPENAI, ALIAS)
+    groups = [b"".join(events[begin : begin + size]) for begin in range(0, len(events), size)]
+    assert b"".join(map(carrier.feed, groups)) + carrier.close() == RENAMED
+
+
 @given(st.lists(st.integers(0, 10_000), max_size=8))
 def test_without_an_alias_every_chunk_passes_as_it_came(places: list[int]) -> None:
     carrier = Untouched(Dialect.OPENAI, SAME)
