@@ -36,18 +36,18 @@ class Administration:
             self._refuse(visit, closed)
             return
         engine = next(Engine(one.value) for one in call.upstreams)
-        source = visit.visitor
-        asked = parse_qsl(source.query, keep_blank_values=True)
+        visitor, opening = visit.visitor, visit.opening
+        asked = parse_qsl(visitor.head.query, keep_blank_values=True)
         url = self._url(engine, dict(reversed(asked)).get("model", ""), call)
         if isinstance(url, Refusal):
             self._refuse(visit, url)
             return
         query = urlencode([(name, value) for name, value in asked if name != "model"])
         request = UpstreamRequest(
-            method=source.method,
+            method=visitor.head.method,
             path=quote(call.path, safe="/:") + (f"?{query}" if query else ""),
-            headers=headers.to_engine(source.headers.items(), request_id=visit.request_id),
-            body=source.pieces(),
+            lines=headers.with_id(opening.for_engine(json=False), visit.request_id),
+            body=visitor.pieces(),
         )
         visit.backend = engine.value
         try:

@@ -13,12 +13,13 @@ import msgspec
 
 from ..routing import choose
 from ..routing.choose import Refusal, Target, Wait, Wanted
-from ..routing.demand import Demand, ModelKey
+from ..routing.demand import Demand
 from ..routing.documents import Engine
 from ..routing.leases import Account
 from ..routing.queue import FairQueue, Ticket
 from ..routing.table import BackendKey
 from .directory import Directory
+from .errand import in_task
 
 PATIENCE: Final = 4
 """How often a request may be passed over to save Ollama a model swap."""
@@ -39,26 +40,8 @@ class Asker(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 0
 
 
-class Lease:
-    """A slot, from entering the block to leaving it. Written out, because a generator would cost thrice as much."""
-
-    __slots__ = ("_admission", "_asker", "_held", "_wanted")
-
-    def __init__(self, admission: "Admission", wanted: Wanted, asker: Asker) -> None:
-        self._admission = admission
-        self._wanted = wanted
-        self._asker = asker
-
-    async def __aenter__(self) -> Target:
-        self._held = await self._admission.enter(self._wanted, self._asker)
-        return self._held[0]
-
-    async def __aexit__(self, *_: object) -> None:
-        self._admission.leave(*self._held)
-
-
 class Admission:
-    """Grants leases on endpoints. One per gateway, owned by its event loop."""
+    """Grants leases on endpoints: `grant` or `wait`, then `leave`. One per gateway, owned by its event loop."""
 
     def __init__(self, directory: Directory) -> None:
         self.account = Account()
@@ -69,30 +52,43 @@ class Admission:
         self._places = directory.table.places
         directory.on_change(self._table_changed)
 
-    def lease(self, wanted: Wanted, asker: Asker) -> "Lease":
-        """Hold a slot at an endpoint for the length of the block. Entering it raises Refused."""
-        return Lease(self, wanted, asker)
+    def grant(self, wanted: Wanted) -> Target | None:
+        """A slot at an endpoint, to be given back by `leave`; None when it must be waited for. Raises Refused."""
+        decision = choose.choose(self._directory.table, self.account, wanted)
+        if isinstance(decision, Target):
+            self._take(decision)
+            self.demand.served(decision.model.key, time.monotonic())
+            return decision
+        if isinstance(decision, Refusal):
+            if decision.model is not None:
+                self.demand.came(decision.model.key, time.monotonic())
+                self.demand.left(decision.model.key, time.monotonic(), began=False)
+            raise Refused(decision)
+        return None
 
-    async def enter(self, wanted: Wanted, asker: Asker) -> tuple[Target, ModelKey | None]:
-        """What a lease begins with: the slot, and what the request is counted as. Raises Refused."""
+    async def wait(self, wanted: Wanted, asker: Asker) -> Target:
+        """A slot as from `grant`, as soon as there is one and it is the asker's turn. Raises Refused."""
+        await in_task()
         model = self._directory.table.find(wanted.model)
         if model is None:  # it will be refused, and nobody could start an engine for it
-            return await self._acquire(wanted, asker), None
-        key = ModelKey(model.pool.ref, model.name)
-        self.demand.came(key, time.monotonic())
+            return await self._acquire(wanted, asker)
+        self.demand.came(model.key, time.monotonic())
         try:
             target = await self._acquire(wanted, asker)
         except BaseException:
-            self.demand.left(key, time.monotonic(), began=False)
+            self.demand.left(model.key, time.monotonic(), began=False)
             raise
-        self.demand.began(key)
-        return target, key
+        if target.model.key == model.key:
+            self.demand.began(model.key)
+        else:  # another pool serves the name by now
+            self.demand.left(model.key, time.monotonic(), began=False)
+            self.demand.served(target.model.key, time.monotonic())
+        return target
 
-    def leave(self, target: Target, key: ModelKey | None) -> None:
-        """What a lease ends with."""
+    def leave(self, target: Target) -> None:
+        """Give a slot back."""
         self._give_back(target)
-        if key is not None:
-            self.demand.left(key, time.monotonic(), began=True)
+        self.demand.left(target.model.key, time.monotonic(), began=True)
 
     async def _acquire(self, wanted: Wanted, asker: Asker) -> Target:
         loop = asyncio.get_running_loop()
@@ -142,13 +138,14 @@ class Admission:
 
     def _give_back(self, target: Target) -> None:
         self.account.give_back(target.endpoint.url, target.backend.key, target.backend.model)
-        self._serve(target.backend.key)
+        if self.account.queues:
+            self._serve(target.backend.key)
 
     def _table_changed(self) -> None:
         table = self._directory.table
         if table.places is not self._places:  # else there are the same models as before
             self._places = table.places
-            self.demand.forget_all_but(frozenset(ModelKey(model.pool.ref, model.name) for model in table.models))
+            self.demand.forget_all_but(frozenset(model.key for model in table.models))
         for key in list(self.account.queues):
             self._serve(key)
 

@@ -10,9 +10,8 @@ from typing import Any, Final, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
-from multidict import MultiMapping
 
-from .visitor import TooLargeError, Visitor
+from .visitor import Head, TooLargeError, Visitor
 from .way_back import Clock, Line, WayBack
 
 _IDLE_SECONDS: Final = 75.0
@@ -44,10 +43,8 @@ class AsideVisitor:
     def __init__(self, request: web.BaseRequest, back: WayBack) -> None:
         self._request = request
         self.back = back
-        self.method = request.method
-        self.path = request.path
-        self.query = request.rel_url.raw_query_string
-        self.headers: MultiMapping[str] = request.headers
+        self.body: bytes | None = None
+        self.head = Head(request.method, request.path, request.rel_url.raw_query_string, request.headers)
 
     async def read(self) -> bytes:
         """See `visitor.Visitor`."""

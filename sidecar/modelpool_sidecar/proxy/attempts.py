@@ -3,14 +3,14 @@
 import time
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import Final
 
 import msgspec
 
 from ..protocols import dialect, errors
 from ..protocols.answer import OLLAMA_LINES, Answer
 from ..protocols.errors import EngineError, Reason, Refusal
-from ..protocols.paths import Call, Native, Translated, Unserved
+from ..protocols.paths import Call, Native, Translated
 from ..protocols.requests import RequestHead
 from ..protocols.rewriting import replace_model
 from ..protocols.translation import Backend, Exchange, Reply, Timings, Translation, translate
@@ -18,12 +18,12 @@ from ..routing.choose import Target
 from ..routing.documents import Engine
 from . import carriers, headers, sending
 from .carriers import Naming
+from .headers import Headers
 from .sending import Whole
 from .upstream import (
     BrokenMidStream,
     ClosedBeforeFirstByte,
     ConnectFailed,
-    Headers,
     Upstream,
     UpstreamRequest,
     UpstreamResponse,
@@ -33,7 +33,7 @@ from .visit import Visit
 SPOOL_BYTES: Final = 1024 * 1024
 """A document is held back up to this size, so that an engine that dies in its middle costs no request."""
 _SERVER_ERRORS: Final = frozenset({500, 502, 503, 504})
-_ENGINE_BUSY_S: Final = "2"
+_ENGINE_BUSY: Final = b"Retry-After: 2\r\n"
 _LINES: Final = "application/x-ndjson"
 _EVENTS: Final = "text/event-stream"
 
@@ -68,26 +68,23 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     async def run(self, upstream: Upstream) -> None:
         """Answer the caller. Raises AttemptFailed, and BadRequestError when the call cannot be put to this engine."""
-        way = self.call.upstreams[dialect.Engine(self.target.backend.engine.value)]
-        match way:
-            case Native(path=path):
-                await self._guarded(upstream, self._native_request(path), self._untouched)
-            case Translated(call=translation):
-                await self._translated(upstream, translation)
-            case Unserved(message=message):
-                words = errors.render(Refusal(reason=Reason.UNSUPPORTED, detail=message), self.call.dialect)
-                sending.answer(self.visit, words)
-            case _:
-                assert_never(way)
+        way = self.visit.opening.ways[self.target.backend.engine._value_]
+        if isinstance(way, Native):
+            await self._guarded(upstream, self._native_request(way.path), self._untouched)
+        elif isinstance(way, Translated):
+            await self._translated(upstream, way.call)
+        else:
+            words = errors.render(Refusal(reason=Reason.UNSUPPORTED, detail=way.message), self.call.dialect)
+            sending.answer(self.visit, words)
 
     def _native_request(self, path: str) -> UpstreamRequest:
-        query = self.visit.visitor.query
-        served = self.target.backend.model
+        visit = self.visit
+        query = visit.visitor.head.query
         return UpstreamRequest(
             method=self.call.method,
             path=f"{path}?{query}" if query else path,
-            headers=headers.to_engine(self.visit.visitor.headers.items(), request_id=self.visit.request_id),
-            body=self._named(served),
+            lines=headers.with_id(visit.opening.for_engine(json=False), visit.request_id),
+            body=self._named(self.target.backend.model),
         )
 
     def _named(self, served: str) -> bytes:
@@ -110,7 +107,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         request = UpstreamRequest(
             method="POST",
             path=made.path,
-            headers=headers.to_engine(self.visit.visitor.headers.items(), request_id=self.visit.request_id, json=True),
+            lines=headers.with_id(self.visit.opening.for_engine(json=True), self.visit.request_id),
             body=made.body,
         )
         timings = Timings(
@@ -138,39 +135,44 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
             raise AttemptFailed(Failure.CLOSED, str(error)) from error
         except EngineError as error:
             words = errors.render(Refusal.of(error), self.call.dialect)
-            raise AttemptFailed(Failure.FAULT, error.message, _whole(words)) from error
+            raise AttemptFailed(Failure.FAULT, error.message, sending.written(words)) from error
         finally:
             response.release()
 
     async def _untouched(self, response: UpstreamResponse) -> None:
         """The engine speaks the caller's dialect."""
-        kind = (headers.first(response.headers, "Content-Type") or "").partition(";")[0].strip().lower()
+        head = response.head
         speaks_lines = self.call.dialect is dialect.Dialect.OLLAMA
-        if response.status == 200 and kind == (_LINES if speaks_lines else _EVENTS):
+        if head.status == 200 and head.kind == (_LINES if speaks_lines else _EVENTS):
             carrier = carriers.Untouched(self.call.dialect, self._naming)
             # Ollama's clients read the error line, and the API ends such a stream properly; of events nobody must.
             await sending.stream(self.visit, response, carrier, cut_off=not speaks_lines)
             return
-        begun = await response.read(SPOOL_BYTES)
+        body = await response.read(SPOOL_BYTES)
         if not response.whole:
-            await sending.stream(self.visit, response, carriers.Opaque(), begun=begun)
+            await sending.stream(self.visit, response, carriers.Opaque(), begun=body)
             return
-        self._check_status(response.status, Whole(status=response.status, headers=response.headers, body=begun))
-        body = carriers.whole(begun, self._naming) if response.status == 200 else begun
-        sending.whole(
-            self.visit, Whole(status=response.status, headers=_with_retry(response.status, response.headers), body=body)
-        )
+        if head.status == 200:
+            body = carriers.whole(body, self._naming)
+            sending.whole(self.visit, Whole(status=200, lines=head.lines, body=body))
+            return
+        answer = Whole(status=head.status, lines=_with_retry(head.status, head.headers, head.lines), body=body)
+        self._check_status(head.status, answer)
+        sending.whole(self.visit, answer)
 
     async def _converted(self, response: UpstreamResponse, made: Exchange, reply: Reply) -> None:
         """vLLM answers an Ollama caller."""
-        if response.status != 200:
-            words = _whole(reply.refused(response.status, await response.read(SPOOL_BYTES)))
-            self._check_status(response.status, words)
-            sending.whole(self.visit, msgspec.structs.replace(words, headers=_with_retry(words.status, words.headers)))
+        status = response.head.status
+        if status != 200:
+            words = reply.refused(status, await response.read(SPOOL_BYTES))
+            answer = sending.written(words)
+            lines = _with_retry(words.status, words.headers, answer.lines)
+            self._check_status(status, msgspec.structs.replace(answer, lines=lines))
+            sending.whole(self.visit, msgspec.structs.replace(answer, lines=lines))
             return
         carrier = carriers.Converted(reply, time.monotonic_ns)
         if made.stream:
-            told = [("Content-Type", OLLAMA_LINES)]
+            told = headers.lines([("Content-Type", OLLAMA_LINES)])
             await sending.stream(self.visit, response, carrier, told=told, cut_off=False)
             return
         await response.pour(carrier.take)
@@ -180,7 +182,6 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         """Whether another engine should be asked instead of passing this answer on."""
         engine = self.target.backend.engine
         if status in _SERVER_ERRORS and engine is Engine.VLLM:
-            answer = msgspec.structs.replace(answer, headers=_with_retry(status, answer.headers))
             raise AttemptFailed(Failure.STATUS, f"{self.target.endpoint.url} answered {status}", answer)
         if status == 404 and engine is Engine.OLLAMA:
             raise AttemptFailed(Failure.NOT_PULLED, f"Ollama does not hold model {self.target.backend.model!r}")
@@ -190,12 +191,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         return Naming(engine=self.target.backend.model, caller=self.head.model)
 
 
-def _whole(words: Answer) -> Whole:
-    return Whole(status=words.status, headers=sending.described(words), body=words.body)
-
-
-def _with_retry(status: int, given: Headers) -> Headers:
+def _with_retry(status: int, given: Headers, lines: bytes) -> bytes:
     """An engine that is busy does not say for how long."""
     if status != 503 or headers.first(given, "Retry-After") is not None:
-        return given
-    return [*given, ("Retry-After", _ENGINE_BUSY_S)]
+        return lines
+    return lines + _ENGINE_BUSY

@@ -1,7 +1,7 @@
 """The front door: the listening sockets, and the connections that came in by them.
 
-Every connection has one task for all its requests, owned by the gateway's task group. Closing waits for the answers
-that are being given, within a limit.
+A request has a task only where it must wait for more than its engine (see `errand`); the gateway's task group owns it.
+Closing waits for the answers that are being given, within a limit.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from typing import Final
 
 from .aside import Aside
 from .front_connection import HEAD_SECONDS, CallerConnection
+from .front_head import Heads
 from .visitor import Visitor
 from .way_back import Clock
 
@@ -26,12 +27,12 @@ class Front:
     def __init__(
         self, answer: Callable[[Visitor], Awaitable[None]], group: asyncio.TaskGroup, *, most_bytes: int
     ) -> None:
-        """`answer` answers one request; `group` owns the connections' tasks; `most_bytes` is the largest body."""
+        """`answer` answers one request; `group` owns tasks; `most_bytes` is the largest body."""
         self.clock = Clock()
-        self.most_bytes = most_bytes
+        self.heads = Heads(most_bytes)
         self.head_seconds = HEAD_SECONDS
         self._answer = answer
-        self._group = group
+        self.group = group
         self._aside = Aside(self.answer, self.clock, most_bytes=most_bytes)
         self._servers: list[asyncio.Server] = []
         self._connections: set[CallerConnection] = set()
@@ -51,10 +52,6 @@ class Front:
             closing.create_task(self._empty(timeout), name="close the front door's connections")
 
     # What connections need: `front_connection.House`.
-
-    def attend(self, connection: CallerConnection) -> asyncio.Task[None]:
-        """See `front_connection.House`."""
-        return self._group.create_task(connection.serve(), name="caller")
 
     async def answer(self, visitor: Visitor) -> None:
         """See `front_connection.House`."""

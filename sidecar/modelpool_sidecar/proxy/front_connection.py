@@ -7,8 +7,11 @@ loop says. Answers are written from here in both cases.
 
 import asyncio
 import math
-from typing import Final, Protocol, cast
+from collections.abc import Coroutine
+from typing import Any, Final, Protocol, cast
 
+from .errand import Errand
+from .front_head import Heads
 from .front_request import FrontVisitor, Requests
 from .way_back import Clock, Source, WayBack
 
@@ -26,15 +29,13 @@ class House(Protocol):
     """What a connection needs of the front it belongs to."""
 
     clock: Clock
-    most_bytes: int
+    group: asyncio.TaskGroup
+    """Owns the tasks of requests that need one."""
+    heads: Heads
     head_seconds: float
 
-    def attend(self, connection: "CallerConnection") -> "asyncio.Task[None]":
-        """Run `serve` in a task that the house owns."""
-        ...
-
-    async def answer(self, visitor: "FrontVisitor") -> None:
-        """Answer one request."""
+    def answer(self, visitor: FrontVisitor) -> Coroutine[Any, None, None]:
+        """Answer one request. It runs as an `errand`."""
         ...
 
     def lend(self) -> asyncio.Protocol:
@@ -52,42 +53,17 @@ class CallerConnection(asyncio.Protocol):
     def __init__(self, house: House) -> None:
         self._house = house
         self._loop = asyncio.get_running_loop()
-        self._task: asyncio.Task[None] | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._errand = Errand(house.group)
+        self._back: WayBack | None = None
         self._lent: asyncio.Protocol | None = None
         self._source: Source | None = None
         self._full = False
         self._ahead_is_full = False
-        self._requests = Requests(house.most_bytes)
-        self._here: FrontVisitor | None = None
+        self._requests = Requests(house.heads)
         self._busy = False
         self._leaving = False
 
     # What the house does.
-
-    async def serve(self) -> None:
-        """Answer requests until the connection is to be closed."""
-        while not self._leaving:
-            visitor = self._here
-            if visitor is None:
-                self._waiter = self._loop.create_future()
-                await self._waiter
-                continue
-            self._here = None
-            try:
-                await self._house.answer(visitor)
-            finally:
-                self.draws_from(None)
-            if not visitor.back.lasting:
-                break
-            self._busy = False
-            self._due = self._loop.time() + IDLE_SECONDS
-            if self._ahead_is_full:
-                self._ahead_is_full = False
-                self._transport.resume_reading()
-            if self._requests.held:
-                self._advance()
-        self._transport.close()
 
     @property
     def busy(self) -> bool:
@@ -177,8 +153,8 @@ class CallerConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
+        self._leaving = True
+        self._errand.cancel()
         if self._lent is not None:
             self._lent.connection_lost(exc)
         self._house.left(self)
@@ -186,22 +162,42 @@ class CallerConnection(asyncio.Protocol):
     # Requests.
 
     def _advance(self) -> None:
-        """Take the next request, if it is here."""
-        request = self._requests.take()
-        if request is not None:
+        """Take up the requests that are here, until one must be waited for."""
+        while (request := self._requests.take()) is not None:
             head, body = request
             back = WayBack(self, self._house.clock, old=False, bodiless=head.method == "HEAD", lasting=head.lasting)
-            self._here, self._busy = FrontVisitor(head, body, back), True
-            if self._task is None:
-                self._task = self._house.attend(self)
-            elif self._waiter is not None and not self._waiter.done():
-                self._waiter.set_result(None)
-        elif self._requests.uncommon:
+            self._back, self._busy = back, True
+            answering = self._house.answer(FrontVisitor(head, body, back))
+            if not self._errand.begin(answering, self._answered) or not self._is_free():
+                return
+        self._look_ahead()
+
+    def _answered(self) -> None:
+        """The request that was waited for has been answered."""
+        if self._is_free():
+            self._advance()
+
+    def _is_free(self) -> bool:
+        """End with a request; whether there can be another."""
+        self._source = None
+        if self._leaving or not (self._back and self._back.lasting):
+            self._transport.close()
+            return False
+        self._busy = False
+        self._due = self._loop.time() + IDLE_SECONDS
+        if self._ahead_is_full:
+            self._ahead_is_full = False
+            self._transport.resume_reading()
+        return True
+
+    def _look_ahead(self) -> None:
+        """No request is whole: what is it that is here?"""
+        if self._requests.uncommon:
             self._lend()
-        elif (head_here := self._requests.reading) is not None:
+        elif self._requests.reading is not None:
             self._due = math.inf  # a body may take its time
-            if head_here.waits:
-                head_here.waits = False
+            if self._requests.waits:
+                self._requests.waits = False
                 self._transport.write(_GO_ON)
         elif self._requests.held and self._due > (soon := self._loop.time() + self._house.head_seconds):
             self._timer.cancel()  # the head of a later request has the same time as the first one's
@@ -209,9 +205,6 @@ class CallerConnection(asyncio.Protocol):
 
     def _lend(self) -> None:
         self._timer.cancel()
-        if self._task is not None:
-            task, self._task = self._task, None
-            task.cancel()
         lent = self._lent = self._house.lend()
         lent.connection_made(self._transport)
         lent.data_received(self._requests.held)
@@ -223,6 +216,6 @@ class CallerConnection(asyncio.Protocol):
             again = now + IDLE_SECONDS
             self._timer = self._loop.call_at(again if self._busy else min(self._due, again), self._look)
         else:
-            if self._requests.held or self._task is None:
+            if self._requests.held or self._back is None:
                 self._transport.write(_TOO_LATE)
             self._transport.close()

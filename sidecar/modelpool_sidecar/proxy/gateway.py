@@ -4,23 +4,21 @@ Errors of all rooms are turned into words here and nowhere else.
 """
 
 import asyncio
-import dataclasses
 import logging
 import time
 
-from ..protocols import errors, paths, requests
-from ..protocols.answer import Answer
+from ..protocols import errors, requests
 from ..protocols.dialect import Dialect, Operation
 from ..protocols.errors import BadRequestError, Reason, Refusal
 from ..protocols.origins import Doorman
 from ..protocols.paths import Call, Kind
-from ..routing.callers import caller_of
 from ..telemetry.logs import AccessLog
 from ..telemetry.metrics import Metrics
 from . import catalogue, headers, sending, visit
 from .administration import Administration
 from .directory import Directory
 from .inference import Inference
+from .opening import Opening
 from .pages import Pages
 from .visit import Visit
 from .visitor import TooLargeError, Visitor
@@ -54,24 +52,39 @@ class Gateway:
         self._doorman = doorman
 
     async def handle(self, visitor: Visitor) -> None:
-        """Answer one request."""
-        if visitor.method in ("GET", "HEAD") and (page := self._pages.find(visitor.path)) is not None:
-            visitor.back.whole(page.status, [("Content-Type", page.content_type)], page.body)
-            return
+        """Answer one request. Runs as an `errand`."""
+        head = visitor.head
+        opening = head.opening
+        if opening is None:
+            if head.method in ("GET", "HEAD") and (page := self._pages.find(head.path)) is not None:
+                visitor.back.whole(page.status, headers.lines([("Content-Type", page.content_type)]), page.body)
+                return
+            opening = head.opening = Opening(head, self._doorman)
         visiting = Visit(
             visitor=visitor,
-            request_id=visit.request_id(visitor.headers.get(headers.REQUEST_ID)),
-            dialect=paths.dialect_of(visitor.path),
-            caller=caller_of(visitor.headers),
+            opening=opening,
+            request_id=opening.request_id or visit.new_id(),
+            dialect=opening.dialect,
+            epoch_ns=time.time_ns(),
+            started_ns=time.monotonic_ns(),
         )
         try:
-            await self._answer(visiting)
+            call = opening.inference
+            if call is not None:
+                body = visitor.body
+                await self._inference.serve(visiting, call, await visitor.read() if body is None else body)
+            else:
+                await self._answer(visiting)
+        except BadRequestError as error:
+            self._refuse(visiting, Refusal.of(error))
+        except TooLargeError as error:
+            self._refuse(visiting, Refusal(reason=Reason.TOO_LARGE, detail=str(error)))
         except (asyncio.CancelledError, ConnectionError):
             visiting.status, visiting.error = _GONE, visiting.error or "the caller left"
             raise
         except Exception as error:
             _log.exception("Could not answer a request", extra={"request_id": visiting.request_id})
-            if visiting.first_byte_ns is not None:
+            if visiting.first_byte_ns:
                 raise
             visiting.error = type(error).__name__
             self._refuse(visiting, Refusal(reason=Reason.INTERNAL, detail="internal error"))
@@ -79,33 +92,17 @@ class Gateway:
             self._leave(visiting)
 
     async def _answer(self, visiting: Visit) -> None:
-        headers_in = visiting.visitor.headers
-        let_in = self._doorman.check(visiting.visitor.method, headers_in)
-        if isinstance(let_in, Answer):
-            sending.answer(visiting, let_in)
+        """What is no call for an engine, or not let in."""
+        opening = visiting.opening
+        if opening.turned_away is not None:
+            sending.answer(visiting, opening.turned_away)
             return
-        visiting.cors = let_in
-        try:
-            match paths.resolve(visiting.visitor.method, visiting.visitor.path):
-                case Refusal() as refusal:
-                    self._refuse(visiting, refusal)
-                case Call(kind=Kind.CATALOG, dialect=Dialect.OPENAI) as call if paths.ANTHROPIC_HEADER in headers_in:
-                    await self._call(visiting, dataclasses.replace(call, dialect=Dialect.ANTHROPIC))
-                case call:
-                    await self._call(visiting, call)
-        except BadRequestError as error:
-            self._refuse(visiting, Refusal.of(error))
-        except TooLargeError as error:
-            self._refuse(visiting, Refusal(reason=Reason.TOO_LARGE, detail=str(error)))
-
-    async def _call(self, visiting: Visit, call: Call) -> None:
-        visiting.dialect = call.dialect
-        match call.kind:
-            case Kind.INFERENCE:
-                await self._inference.serve(visiting, call, await visiting.visitor.read())
-            case Kind.ADMIN:
+        match opening.call:
+            case Refusal() as refusal:
+                self._refuse(visiting, refusal)
+            case Call(kind=Kind.ADMIN) as call:
                 await self._administration.serve(visiting, call)
-            case Kind.CATALOG:
+            case Call() as call:
                 await self._catalogue(visiting, call)
 
     async def _catalogue(self, visiting: Visit, call: Call) -> None:
@@ -123,11 +120,14 @@ class Gateway:
         sending.answer(visiting, errors.render(refusal, visiting.dialect))
 
     def _leave(self, visiting: Visit) -> None:
-        labels = (visiting.pool, visiting.model, visiting.backend)
-        self._metrics.requests(*labels, visiting.dialect.value, str(visiting.status), visiting.route).inc()
-        if visiting.backend:
-            self._metrics.duration(*labels).observe((time.monotonic_ns() - visiting.started_ns) / 1e9)
-            if visiting.first_byte_ns is not None:
-                waited = (visiting.first_byte_ns - visiting.started_ns) / 1e9
-                self._metrics.first_byte(*labels).observe(waited)
+        visiting.ended_ns = ended_ns = time.monotonic_ns()
+        pool, model, backend = visiting.pool, visiting.model, visiting.backend
+        self._metrics.requests.of[
+            pool, model, backend, visiting.dialect._value_, str(visiting.status), visiting.route
+        ].inc()
+        if backend:
+            labels = (pool, model, backend)
+            self._metrics.duration.of[labels].observe((ended_ns - visiting.started_ns) / 1e9)
+            if visiting.first_byte_ns:
+                self._metrics.first_byte.of[labels].observe((visiting.first_byte_ns - visiting.started_ns) / 1e9)
         self._access.write(visiting.record())

@@ -1,8 +1,8 @@
 """Which headers cross the gateway. Pure: pairs in, pairs out; the only place that names hop-by-hop headers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
-from .upstream import Headers
+Headers = Sequence[tuple[str, str]]
 
 REQUEST_ID = "X-Request-Id"
 BACKEND = "X-ModelPool-Backend"
@@ -39,33 +39,39 @@ _REPLACED_OUT = _HOP_BY_HOP | frozenset(
 )
 
 
-def to_engine(headers: Iterable[tuple[str, str]], *, request_id: str, json: bool = False) -> list[tuple[str, str]]:
+OWN = frozenset({"content-length", "date", "x-request-id"})
+"""What differs from one answer of an engine to the next, and ends here: answers are remembered without it."""
+
+
+def to_engine(headers: Iterable[tuple[str, str]], *, json: bool = False) -> list[tuple[str, str]]:
     """What an engine gets of the caller's headers, `traceparent` and `Authorization` included.
 
-    `json`: the body is ours, so the caller's words about it do not hold.
+    The request's id is for the sender to add, the length of the body for the client. `json`: the body is ours, so the
+    caller's words about it do not hold.
     """
     kept = _end_to_end(headers, _REPLACED_IN_OURS if json else _REPLACED_IN)
-    kept.append((REQUEST_ID, request_id))
     if json:
         kept.append(("Content-Type", "application/json"))
     return kept
 
 
-def to_caller(headers: Headers, added: Mapping[str, str]) -> list[tuple[str, str]]:
-    """What the caller gets of an engine's headers, with ours. Content-Length is for the sender of the body to set."""
-    kept = _end_to_end(headers, _REPLACED_OUT)
-    kept.extend(added.items())
-    return kept
+def to_caller(headers: Headers) -> list[tuple[str, str]]:
+    """What the caller gets of an engine's headers. Content-Length is for the sender of the body to set."""
+    return _end_to_end(headers, _REPLACED_OUT)
 
 
-def as_bytes(first_line: str, pairs: Iterable[tuple[str, str]]) -> bytes:
-    """A message's head on the wire. Raises ValueError when something would break out of its line."""
-    lines = [first_line, *[f"{name}: {value}" for name, value in pairs]]
-    text = "\r\n".join(lines)
-    ends = len(lines) - 1
-    if text.count("\n") != ends or text.count("\r") != ends or "\0" in text:
-        raise ValueError("a header or the first line holds a line's end")
-    return f"{text}\r\n\r\n".encode("utf-8", "surrogateescape")
+def lines(pairs: Iterable[tuple[str, str]]) -> bytes:
+    """Headers on the wire, each with its line's end. Raises ValueError when something would break out of its line."""
+    told = [f"{name}: {value}\r\n" for name, value in pairs]
+    text = "".join(told)
+    if text.count("\n") != len(told) or text.count("\r") != len(told) or "\0" in text:
+        raise ValueError("a header holds a line's end")
+    return text.encode("utf-8", "surrogateescape")
+
+
+def with_id(told: bytes, request_id: str) -> bytes:
+    """Header lines with the request's id behind them. The id must be printable ASCII."""
+    return b"%bX-Request-Id: %b\r\n" % (told, request_id.encode("ascii"))
 
 
 def warning(sentences: Iterable[str]) -> str:

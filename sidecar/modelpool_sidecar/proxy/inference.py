@@ -38,45 +38,44 @@ class Inference:
     async def serve(self, visit: Visit, call: Call, body: bytes) -> None:
         """Answer one call. Raises BadRequestError for what the caller did wrong."""
         head = requests.read_head(body, call.dialect, call.operation)
-        wanted = Wanted(
-            model=head.model,
-            needs=_needs(head, call),
-            engines=_speakers(call.path),
-        )
-        asker = Asker(caller=visit.caller)
+        wanted = Wanted(model=head.model, needs=_needs(head, call), engines=_speakers(call.path))
         failed: AttemptFailed | None = None
         while True:
-            asked_ns = time.monotonic_ns()
             try:
-                async with self._admission.lease(wanted, asker) as target:
-                    visit.queue_ns += time.monotonic_ns() - asked_ns
-                    self._aimed(visit, target)
-                    attempt = Attempt(visit=visit, call=call, head=head, body=body, target=target)
-                    try:
-                        await attempt.run(self._upstream)
-                        return
-                    except AttemptFailed as failure:
-                        failed = failure
-                        self._learn(target, failure)
-                        wanted = msgspec.structs.replace(wanted, tried=wanted.tried | {target.endpoint.url})
+                target = self._admission.grant(wanted) or await self._waited(visit, wanted)
             except Refused as refused:
-                visit.queue_ns += time.monotonic_ns() - asked_ns
                 self._refuse(visit, call, head.model, refused, failed)
                 return
+            try:
+                self._aimed(visit, target)
+                await Attempt(visit=visit, call=call, head=head, body=body, target=target).run(self._upstream)
+                return
+            except AttemptFailed as failure:
+                failed = failure
+                self._learn(target, failure)
+                wanted = msgspec.structs.replace(wanted, tried=wanted.tried | {target.endpoint.url})
+            finally:
+                self._admission.leave(target)
+
+    async def _waited(self, visit: Visit, wanted: Wanted) -> Target:
+        asked_ns = time.monotonic_ns()
+        try:
+            return await self._admission.wait(wanted, Asker(caller=visit.opening.caller))
+        finally:
+            visit.queue_ns += time.monotonic_ns() - asked_ns
 
     def _aimed(self, visit: Visit, target: Target) -> None:
         visit.aim(target)
-        labels = (visit.pool, visit.model, visit.backend)
         if visit.attempts == 1:
-            self._metrics.queue(*labels).observe(visit.queue_ns / 1e9)
+            self._metrics.queue.of[visit.pool, visit.model, visit.backend].observe(visit.queue_ns / 1e9)
         if target.why is not None:
-            self._metrics.fallbacks(visit.pool, visit.model, target.why.value).inc()
+            self._metrics.fallbacks.of[visit.pool, visit.model, target.why.value].inc()
 
     def _learn(self, target: Target, failure: AttemptFailed) -> None:
         """What a failed attempt says about the engine, beyond this request."""
         url = target.endpoint.url
-        labels = (str(target.model.pool.ref), target.model.name, target.backend.engine.value, failure.kind.value)
-        self._metrics.upstream_errors(*labels).inc()
+        labels = (target.model.pool_name, target.model.name, target.backend.engine.value, failure.kind.value)
+        self._metrics.upstream_errors.of[labels].inc()
         match failure.kind:
             case Failure.REFUSED | Failure.CLOSED:
                 self._directory.suspect(url)
@@ -89,7 +88,7 @@ class Inference:
     def _refuse(self, visit: Visit, call: Call, asked: str, refused: Refused, failed: AttemptFailed | None) -> None:
         """Nobody is left: the last engine's own words when it had some, else ours."""
         if refused.refusal.model is not None:
-            visit.model, visit.pool = refused.refusal.model.name, str(refused.refusal.model.pool.ref)
+            visit.model, visit.pool = refused.refusal.model.name, refused.refusal.model.pool_name
         if failed is not None and failed.answer is not None:
             visit.error = str(failed)
             sending.whole(visit, failed.answer)

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterable, Callable
 from typing import Final, Protocol, cast
 
 from . import lean_request
+from .errand import Bell
 from .lean_request import Place
 from .lean_response import AnswerReader, MalformedAnswer, told
-from .upstream import BrokenMidStream, ClosedBeforeFirstByte, Headers
+from .upstream import AnswerHead, BrokenMidStream, ClosedBeforeFirstByte
 
 _HELD_BYTES: Final = 256 * 1024
 """A body that nobody reads is held up to about this size; then the engine is made to wait."""
@@ -19,6 +20,7 @@ _JOINED_BYTES: Final = 64 * 1024
 """A body up to this size is sent in one piece with its head."""
 _BREAKS: Final = (OSError, EOFError, MalformedAnswer)
 """What ends an answer early, as opposed to what its reader raises."""
+_NO_HEAD: Final = AnswerHead(0, ())
 
 
 class Owner(Protocol):
@@ -37,8 +39,7 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self.lost = False
         self._silent = False
-        self.status = 0
-        self.headers: Headers = ()
+        self.head = _NO_HEAD
         self._loop = asyncio.get_running_loop()
         self._owner = owner
         self._read_timeout = read_timeout
@@ -50,33 +51,43 @@ class Connection(asyncio.Protocol):
         self._full = False
         self._cut_short = False
         self._take: Callable[[bytes], None] | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._bell = Bell(self._loop)
         self._error: BaseException | None = None
 
     # What its owner does.
 
     async def ask(self, head: bytes, body: bytes | AsyncIterable[bytes] | None, *, only_head: bool) -> None:
-        """Send a request and wait for the head of its answer. Raises ClosedBeforeFirstByte."""
+        """Send a request and wait for the head of its answer. Raises ClosedBeforeFirstByte.
+
+        Whatever it raises, the connection is closed then.
+        """
+        answer = self._answer
         self._busy = True
         self._heard = self._loop.time()
-        self._answer.expect(only_head=only_head)
-        if self.lost:
-            self._error = EOFError("the engine closed the connection")
-        elif self._watch is None:
+        answer.expect(only_head=only_head)
+        if self._watch is None and not self.lost:
             self._watch = self._loop.call_later(self._read_timeout, self._listen)
-        if isinstance(body, bytes | None):
-            if body and len(body) > _JOINED_BYTES:
+        try:
+            if self.lost:
+                self._error = EOFError("the engine closed the connection")
+            elif body is None:
+                self._transport.write(head)
+            elif not isinstance(body, bytes):
+                self._transport.write(head)
+                await self._send(body)
+            elif len(body) > _JOINED_BYTES:
                 self._transport.writelines((head, body))
             else:
-                self._transport.write(head + body if body else head)
-        else:
-            self._transport.write(head)
-            await self._send(body)
-        while not self._settled:
-            await self._wait()
-        if self._error is not None:
-            raise ClosedBeforeFirstByte(told(self._error)) from self._error
-        self.status, self.headers = self._answer.status, self._answer.headers
+                self._transport.write(head + body)
+            while answer.head is None and self._error is None:
+                await self._bell
+            if self._error is not None:
+                raise ClosedBeforeFirstByte(told(self._error)) from self._error
+        except BaseException:
+            self.abort()
+            raise
+        assert answer.head is not None
+        self.head = answer.head
 
     async def _send(self, body: AsyncIterable[bytes]) -> None:
         """Send a body piece by piece, until it ends or the engine has said all without waiting for it."""
@@ -84,7 +95,7 @@ class Connection(asyncio.Protocol):
             if piece:
                 self._transport.write(lean_request.chunk(piece))
             while self._full and not self._settled:
-                await self._wait()
+                await self._bell
             if self._settled:
                 self._cut_short = True
                 return
@@ -98,7 +109,7 @@ class Connection(asyncio.Protocol):
     @property
     def _settled(self) -> bool:
         """Whether the answer's head is here, or will never be."""
-        return self._answer.here or self._error is not None
+        return self._answer.head is not None or self._error is not None
 
     # What the reader of an answer does: `upstream.UpstreamResponse`.
 
@@ -120,7 +131,7 @@ class Connection(asyncio.Protocol):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
             if self._error is not None:
                 raise BrokenMidStream(told(self._error)) from self._error
-            await self._wait()
+            await self._bell
 
     async def pour(self, take: Callable[[bytes], None]) -> None:
         """See `upstream.UpstreamResponse`."""
@@ -130,7 +141,7 @@ class Connection(asyncio.Protocol):
         self._take = take
         try:
             while not self._answer.ended and self._error is None:
-                await self._wait()
+                await self._bell
         finally:
             self._take = None
         if isinstance(self._error, _BREAKS):
@@ -197,7 +208,7 @@ class Connection(asyncio.Protocol):
         if malformed is not None:
             self._fail(malformed)
         elif self._take is None or answer.ended:
-            self._wake()
+            self._bell.ring()
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol."""
@@ -206,7 +217,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """See asyncio.Protocol."""
         self._full = False
-        self._wake()
+        self._bell.ring()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -221,20 +232,12 @@ class Connection(asyncio.Protocol):
             self._error = self._error or error
         self._answer.forget()
         self._owner.gone(self)
-        self._wake()
+        self._bell.ring()
 
     def _fail(self, error: Exception) -> None:
         self._error = self._error or error
-        self._wake()
         self._transport.abort()
-
-    async def _wait(self) -> None:
-        self._waiter = self._loop.create_future()
-        await self._waiter
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._bell.ring()
 
     def _listen(self) -> None:
         """End the silence of a busy engine. Armed anew only when it fires, because answers are many."""

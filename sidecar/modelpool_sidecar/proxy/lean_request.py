@@ -10,6 +10,8 @@ from . import headers
 from .upstream import UpstreamRequest
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
+_KNOWN_STARTS: Final = 64
+"""Request lines that each base remembers."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -21,39 +23,45 @@ class Place(NamedTuple):
     tls: bool
 
 
-class Base(NamedTuple):
+class Base:
     """A base URL, taken apart once."""
 
-    place: Place
-    host_header: str
-    prefix: str
-    """What stands before each request's path; empty or with a slash at its beginning."""
+    __slots__ = ("_host", "_prefix", "_starts", "place")
 
+    def __init__(self, url: str) -> None:
+        """Raises ValueError when it is no URL."""
+        parts = urlsplit(url)
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise ValueError(f"not a URL of http or https: {url!r}")
+        self.place = Place(parts.hostname, parts.port or _PORTS[parts.scheme], parts.scheme == "https")
+        self._host = headers.lines([("Host", parts.netloc.rpartition("@")[2])])
+        self._prefix = parts.path.rstrip("/")
+        self._starts: dict[tuple[str, str], bytes] = {}
 
-def base_of(url: str) -> Base:
-    """Take a base URL apart. Raises ValueError when it is none."""
-    parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname:
-        raise ValueError(f"not a URL of http or https: {url!r}")
-    place = Place(parts.hostname, parts.port or _PORTS[parts.scheme], parts.scheme == "https")
-    return Base(place, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"))
+    def head(self, request: UpstreamRequest) -> bytes:
+        """Request line and headers, with the length of the body, or chunked when the body is a stream.
 
+        Raises ValueError when the path would break out of its line.
+        """
+        key = request.method, request.path
+        start = self._starts.get(key)
+        if start is None:
+            start = self._start(request)
+            if len(self._starts) < _KNOWN_STARTS:  # queries are many, and theirs
+                self._starts[key] = start
+        body = request.body
+        if isinstance(body, bytes):
+            return b"%b%bContent-Length: %d\r\n\r\n" % (start, request.lines, len(body))
+        if body is not None:
+            return b"%b%bTransfer-Encoding: chunked\r\n\r\n" % (start, request.lines)
+        length = b"" if request.method in ("GET", "HEAD") else b"Content-Length: 0\r\n"
+        return b"%b%b%b\r\n" % (start, request.lines, length)
 
-def head(base: Base, request: UpstreamRequest) -> bytes:
-    """Request line and headers, with the length of the body, or chunked when the body is a stream.
-
-    Raises ValueError when a header or the path would break out of its line.
-    """
-    if " " in request.path:
-        raise ValueError("a space in the path is its line's end")
-    pairs = [("Host", base.host_header), *request.headers]
-    if isinstance(request.body, bytes):
-        pairs.append(("Content-Length", str(len(request.body))))
-    elif request.body is not None:
-        pairs.append(("Transfer-Encoding", "chunked"))
-    elif request.method not in ("GET", "HEAD"):
-        pairs.append(("Content-Length", "0"))
-    return headers.as_bytes(f"{request.method} {base.prefix}{request.path} HTTP/1.1", pairs)
+    def _start(self, request: UpstreamRequest) -> bytes:
+        line = f"{request.method} {self._prefix}{request.path} HTTP/1.1"
+        if line.count(" ") != 2 or any(one in line for one in "\r\n\0"):
+            raise ValueError("a space in the path is its line's end, and so is a line's end")
+        return b"%b\r\n%b" % (line.encode("utf-8", "surrogateescape"), self._host)
 
 
 def chunk(data: bytes) -> bytes:

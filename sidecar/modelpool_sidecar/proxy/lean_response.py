@@ -2,19 +2,34 @@
 
 One reader serves one answer after another; `expect` comes before each. Informational answers are skipped. An answer
 with a body that is neither counted nor chunked ends with its connection, and only `end` can tell.
+
+An engine's small answers come whole, and their heads differ in little but length and date. So the head of a whole
+answer is known again by its bytes without what is this answer's own, and is parsed when it is new.
 """
 
+from functools import lru_cache
+from re import compile as pattern
 from typing import Final
 
 import httptools
 
-from .upstream import Headers
+from . import headers
+from .upstream import AnswerHead
 
 HEAD_BYTES: Final = 64 * 1024
 """The longest head that is read; only approximately, because reads are counted whole."""
 _FRAMES: Final = frozenset({"content-length", "transfer-encoding"})
 _INFORMATIONAL: Final = 200
 _SWITCHING: Final = 101
+_BODILESS: Final = frozenset({204, 304})
+_END: Final = b"\r\n\r\n"
+_LENGTHS: Final = (b"\r\ncontent-length: ", b"\r\nContent-Length: ")
+_MOST_DIGITS: Final = 15
+_OWN_LINES: Final = pattern(rb"\r\n(?:[Dd]ate|[Xx]-[Rr]equest-[Ii]d): [ -~]*(?=\r\n)").sub
+_REMEMBERED: Final = 256
+"""Heads that are known again, the least recently seen forgotten first."""
+_REMEMBERED_BYTES: Final = 2048
+"""Longer heads are parsed each time, so that what is remembered stays small."""
 
 
 class MalformedAnswer(ValueError):  # noqa: N818 -- named for what came
@@ -26,35 +41,47 @@ class AnswerReader:
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
+        self._framed = False
+        self._fresh: list[tuple[str, str]] = []
+        self.parts: list[bytes] = []
+        """Pieces of the body that nobody has taken, without their framing."""
         self.expect(only_head=False)
 
     def expect(self, *, only_head: bool) -> None:
         """The next answer comes. `only_head`: it has no body whatever it says, because HEAD was asked."""
         self._only_head = only_head
-        self._framed = False
         self._read = 0
-        self._fresh: list[tuple[str, str]] = []
-        self.here = False
-        """Whether the head is whole."""
+        self.head: AnswerHead | None = None
+        """Once it is whole."""
         self.ended = False
         """Whether the body is whole."""
         self.lasting = False
         """Whether the connection may carry another answer, once this one has ended."""
-        self.status = 0
-        self.headers: Headers = ()
-        self.parts: list[bytes] = []
-        """Pieces of the body that nobody has taken, without their framing."""
+        if self.parts:
+            self.parts = []
 
     def feed(self, data: bytes) -> None:
         """Read on. Raises MalformedAnswer; what was found before the fault is kept."""
-        self._read += 0 if self.here else len(data)
+        if not self._read and not self._only_head and (found := _known_whole(data)) is not None:
+            self._read = len(data)
+            self.head, body = found
+            self.ended = self.lasting = True
+            if body:
+                self.parts.append(body)
+        else:
+            self.parse(data)
+
+    def parse(self, data: bytes) -> None:
+        """As `feed`, without knowing anything again."""
+        if self.head is None:
+            self._read += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self.lasting = False
             if not self.ended:  # what follows a whole answer spoils the connection alone
                 raise MalformedAnswer(_cause(error)) from error
-        if not self.here and self._read > HEAD_BYTES:
+        if self.head is None and self._read > HEAD_BYTES:
             raise MalformedAnswer(f"the head of the answer is longer than {HEAD_BYTES} bytes")
 
     @property
@@ -64,7 +91,7 @@ class AnswerReader:
 
     def end(self) -> None:
         """The connection ended in order. Raises EOFError unless the answer is whole by that."""
-        if self.here and not self._framed:
+        if self.head is not None and not self._framed:
             self.ended = True
         elif not self.ended:
             raise EOFError("the engine closed the connection")
@@ -85,10 +112,12 @@ class AnswerReader:
         """A second answer to one request would be taken for the next one's."""
         if self.ended:
             raise MalformedAnswer("the engine sent more than one answer")
+        self._framed = False
+        self._fresh = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header; or one trailer, which nobody reads."""
-        if not self.here:
+        if self.head is None:
             self._fresh.append((name.decode("ascii"), value.strip().decode("utf-8", "surrogateescape")))
 
     def on_headers_complete(self) -> None:
@@ -97,15 +126,16 @@ class AnswerReader:
         if status < _INFORMATIONAL:
             if status == _SWITCHING:
                 raise MalformedAnswer("the engine switched protocols unasked")
-            self._fresh = []
             return
+        given = []
         for name, value in self._fresh:
             key = name.lower()
+            if key not in headers.OWN:
+                given.append((name, value))
             if key == "transfer-encoding" and (self._framed or value.lower() != "chunked"):
                 raise MalformedAnswer(f"the engine used the transfer coding {value!r}")
             self._framed = self._framed or key in _FRAMES
-        self.status, self.headers = status, self._fresh
-        self.here, self.ended = True, self._only_head
+        self.head, self.ended = AnswerHead(status, given), self._only_head
         self.lasting = not self._only_head and self._parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
@@ -114,7 +144,7 @@ class AnswerReader:
 
     def on_message_complete(self) -> None:
         """The body is whole; or it was an informational answer, and the real one follows."""
-        self.ended = self.here
+        self.ended = self.head is not None
 
 
 def told(error: BaseException) -> str:
@@ -126,3 +156,37 @@ def _cause(error: Exception) -> str:
     """The parser's complaint, or ours, which its binding wraps."""
     cause = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else None
     return str(cause or error)
+
+
+def _known_whole(data: bytes) -> tuple[AnswerHead, bytes] | None:
+    """An answer that is whole and nothing more, and has the usual head; None means nothing."""
+    end = data.find(_END) + len(_END)
+    if not len(_END) <= end <= _REMEMBERED_BYTES:
+        return None
+    for name in _LENGTHS:
+        at = data.find(name, 0, end)
+        if at > 0:
+            break
+    else:
+        return None
+    begins = at + len(name)
+    stops = data.find(b"\r", begins)
+    digits = data[begins:stops]
+    if not digits.isdigit() or len(digits) > _MOST_DIGITS or int(digits) != len(data) - end:
+        return None
+    head = _usual(_OWN_LINES(b"", b"%b0%b" % (data[:begins], data[stops:end])))
+    return None if head is None else (head, data[end:])
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _usual(text: bytes) -> AnswerHead | None:
+    """The head of an answer with a length, after which its connection lasts, from its bytes with a length of 0."""
+    reader = AnswerReader()
+    try:
+        reader.parse(text)
+    except MalformedAnswer:
+        return None
+    finally:
+        reader.forget()
+    usual = reader.head is not None and reader.ended and reader.lasting and reader.head.status not in _BODILESS
+    return reader.head if usual else None

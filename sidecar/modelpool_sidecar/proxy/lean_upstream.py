@@ -9,7 +9,7 @@ import ssl
 from functools import cached_property
 from typing import Final
 
-from . import lean_request
+from .errand import in_task
 from .lean_connection import Connection
 from .lean_request import Base, Place
 from .lean_response import told
@@ -39,22 +39,27 @@ class LeanUpstream:
 
     async def open(self, base_url: str, request: UpstreamRequest) -> UpstreamResponse:
         """See `upstream.Upstream`."""
-        try:
-            base = self._base(base_url)
-        except ValueError as error:
-            raise ConnectFailed(told(error)) from error
+        base = self._bases.get(base_url)
+        if base is None:
+            try:
+                base = self._base(base_url)
+            except ValueError as error:
+                raise ConnectFailed(told(error)) from error
+        head = base.head(request)
         # A stream cannot be sent twice, so it must not meet a stale connection.
         kept = self._taken(base.place) if isinstance(request.body, bytes | None) else None
         connection = kept or await self._connected(base.place, base_url)
         try:
             try:
-                return await self._ask(connection, base, request)
+                await connection.ask(head, request.body, only_head=request.method == "HEAD")
             except ClosedBeforeFirstByte:
                 if kept is None or not kept.stale:
                     raise
-            return await self._ask(await self._connected(base.place, base_url), base, request)
+                connection = await self._connected(base.place, base_url)
+                await connection.ask(head, request.body, only_head=request.method == "HEAD")
         except ClosedBeforeFirstByte as error:
             raise ClosedBeforeFirstByte(f"{base_url}: {error}") from error
+        return connection
 
     async def close(self) -> None:
         """Close all connections, also those in use."""
@@ -70,23 +75,13 @@ class LeanUpstream:
         await asyncio.sleep(0)  # the loop lets go of a socket after it has told the protocol
 
     def _base(self, url: str) -> Base:
-        base = self._bases.get(url)
-        if base is None:
-            if len(self._bases) >= _KNOWN_BASES:
-                self._bases.clear()
-            base = self._bases[url] = lean_request.base_of(url)
+        if len(self._bases) >= _KNOWN_BASES:
+            self._bases.clear()
+        base = self._bases[url] = Base(url)
         return base
 
-    async def _ask(self, connection: Connection, base: Base, request: UpstreamRequest) -> UpstreamResponse:
-        try:
-            head = lean_request.head(base, request)
-            await connection.ask(head, request.body, only_head=request.method == "HEAD")
-        except BaseException:
-            connection.abort()
-            raise
-        return connection
-
     async def _connected(self, place: Place, base_url: str) -> Connection:
+        await in_task()
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_timeout):

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from ..protocols.answer import PLAIN_JSON, Answer
-from ..routing.demand import Demand, ModelKey
+from ..routing.demand import Demand
 from ..routing.leases import Account
 from ..routing.table import Model, RoutingTable
 from ..telemetry.metrics import Level, Levels, Metrics
@@ -100,7 +100,7 @@ def demand_view(table: RoutingTable, demand: Demand, now: float) -> dict[str, An
                 "secondsSinceLastRequest": None if asked.quiet_since is None else round(now - asked.quiet_since, 3),
             }
             for model in table.models
-            for asked in (demand.of(ModelKey(model.pool.ref, model.name)),)
+            for asked in (demand.of(model.key),)
         ],
     }
 

@@ -142,7 +142,7 @@ class Prober:
     async def _get(self, url: str, path: str) -> tuple[int, bytes]:
         response: UpstreamResponse = await self._upstream.open(url, UpstreamRequest(method="GET", path=path))
         try:
-            return response.status, await response.read(_TAGS_BYTES)
+            return response.head.status, await response.read(_TAGS_BYTES)
         finally:
             response.release()
 

@@ -7,36 +7,37 @@ import msgspec
 from ..protocols.answer import Answer
 from . import headers
 from .carriers import Carrier
-from .upstream import BrokenMidStream, Headers, UpstreamResponse
+from .upstream import BrokenMidStream, UpstreamResponse
 from .visit import Visit
 
-_STREAM_HEADERS: Final = {"X-Accel-Buffering": "no"}
+_STREAM_LINE: Final = b"X-Accel-Buffering: no\r\n"
 
 
 class Whole(msgspec.Struct, frozen=True, kw_only=True):
-    """A complete answer of an engine, in the caller's dialect."""
+    """A complete answer in the caller's dialect."""
 
     status: int
-    headers: Headers
+    lines: bytes
+    """Its headers, as `headers.lines` writes them; ours come on top."""
     body: bytes
 
 
 def answer(visit: Visit, ours: Answer) -> None:
     """Send what the gateway itself says."""
-    whole(visit, Whole(status=ours.status, headers=described(ours), body=ours.body))
+    whole(visit, written(ours))
 
 
-def described(ours: Answer) -> list[tuple[str, str]]:
-    """The headers of an Answer."""
+def written(ours: Answer) -> Whole:
+    """An Answer with its headers written out."""
     kind = [("Content-Type", ours.content_type)] if ours.content_type else []
-    return [*kind, *ours.headers]
+    return Whole(status=ours.status, lines=headers.lines((*kind, *ours.headers)), body=ours.body)
 
 
 def whole(visit: Visit, given: Whole) -> None:
     """Send a complete answer with its length."""
     visit.status, visit.sent = given.status, len(given.body)
     visit.began()
-    visit.visitor.back.whole(given.status, headers.to_caller(given.headers, visit.headers()), given.body)
+    visit.visitor.back.whole(given.status, visit.lines(given.lines), given.body)
 
 
 async def stream(
@@ -44,22 +45,23 @@ async def stream(
     response: UpstreamResponse,
     carrier: Carrier,
     *,
-    told: Headers | None = None,
+    told: bytes | None = None,
     begun: bytes = b"",
     cut_off: bool = True,
 ) -> None:
     """Send a stream as it comes. Raises EngineError or BrokenMidStream only while nothing has been sent.
 
-    `told`: headers in place of the engine's own. `begun`: what of the body has been read already. `cut_off`: a broken
-    stream ends without a proper end of the body, for callers that read no error events.
+    `told`: header lines in place of the engine's own. `begun`: what of the body has been read already. `cut_off`: a
+    broken stream ends without a proper end of the body, for callers that read no error events.
     """
     back = visit.visitor.back
 
     def begin() -> None:
-        given = response.headers if told is None else told
-        visit.status = response.status
+        head = response.head
+        visit.status = head.status
         visit.began()
-        back.begin(response.status, headers.to_caller(given, {**visit.headers(), **_STREAM_HEADERS}))
+        kept = head.lines if told is None else told
+        back.begin(head.status, visit.lines(kept) + _STREAM_LINE)
 
     def send(data: bytes) -> None:
         if data:

@@ -8,12 +8,13 @@
 Knows no routing, no dialect, and no HTTP library.
 """
 
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Callable
 from typing import Protocol
 
 import msgspec
 
-Headers = Sequence[tuple[str, str]]
+from . import headers
+from .headers import Headers
 
 
 class UpstreamError(Exception):
@@ -33,26 +34,44 @@ class BrokenMidStream(UpstreamError):  # noqa: N818
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send. `path` begins with a slash and includes the query; `headers` carry no Host and no hop-by-hop."""
+    """What to send. `path` begins with a slash and includes the query; `lines` carry no Host and no hop-by-hop."""
 
     method: str
     path: str
-    headers: Headers = ()
+    lines: bytes = b""
+    """Headers as `headers.lines` writes them."""
     body: bytes | AsyncIterable[bytes] | None = None
     """Bytes can be sent again to another engine; a stream cannot."""
+
+
+class AnswerHead:
+    """The head of an answer. Read-only, because it may be that of many answers."""
+
+    __slots__ = ("_lines", "headers", "kind", "status")
+
+    def __init__(self, status: int, given: Headers) -> None:
+        self.status = status
+        """The HTTP status."""
+        self.headers = given
+        """In order, repeated ones repeated, without `headers.OWN`."""
+        self.kind = (headers.first(given, "Content-Type") or "").partition(";")[0].strip().lower()
+        """The type of the body."""
+        self._lines: bytes | None = None
+
+    @property
+    def lines(self) -> bytes:
+        """What of the headers is for the caller, as bytes."""
+        if self._lines is None:
+            self._lines = headers.lines(headers.to_caller(self.headers))
+        return self._lines
 
 
 class UpstreamResponse(Protocol):
     """An answer whose head is here and whose body may be coming."""
 
     @property
-    def status(self) -> int:
-        """The HTTP status."""
-        ...
-
-    @property
-    def headers(self) -> Headers:
-        """All headers in order, repeated ones repeated."""
+    def head(self) -> AnswerHead:
+        """Status and headers."""
         ...
 
     async def read(self, limit: int) -> bytes:

@@ -1,32 +1,36 @@
 """One request from arrival to its line in the log: times, ids, and what became of it."""
 
-import secrets
+import random
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from ..protocols.dialect import Dialect
 from ..routing.choose import Target
 from ..telemetry.logs import AccessRecord
 from ..telemetry.metrics import UNKNOWN
 from . import headers
+from .opening import Opening
 from .visitor import Visitor
 
-_LONGEST_ID: Final = 200
+_REMEMBERED: Final = 1024
+"""Ways a request may go whose header lines are remembered."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Visit:
+class Visit(msgspec.Struct, kw_only=True):
     """What is known of a request so far. Mutable: the handlers fill it in."""
 
     visitor: Visitor
+    opening: Opening
     request_id: str
     dialect: Dialect
-    caller: str
-    epoch_ns: int = field(default_factory=time.time_ns)
-    started_ns: int = field(default_factory=time.monotonic_ns)
-    first_byte_ns: int | None = None
+    epoch_ns: int
+    started_ns: int
+    first_byte_ns: int = 0
+    """0 as long as nothing has gone to the caller."""
+    ended_ns: int = 0
     queue_ns: int = 0
     attempts: int = 0
     sent: int = 0
@@ -38,43 +42,43 @@ class Visit:
     error: str = ""
     warnings: tuple[str, ...] = ()
     """What was asked for and knowingly not passed on."""
-    cors: Mapping[str, str] = field(default_factory=dict)
-    """What a browser must read in the answer."""
 
     def aim(self, target: Target) -> None:
         """Note where the request goes now."""
         self.attempts += 1
-        self.model = target.model.name
-        pool = target.model.pool
-        self.pool = f"{pool.namespace}/{pool.name}"
-        self.backend = target.backend.engine.value
-        self.route = target.route.value
+        model = target.model
+        self.model = model.name
+        self.pool = model.pool_name
+        self.backend = target.backend.engine._value_
+        self.route = target.route._value_
 
     def began(self) -> None:
         """Note that the first byte goes to the caller."""
-        if self.first_byte_ns is None:
+        if not self.first_byte_ns:
             self.first_byte_ns = time.monotonic_ns()
 
-    def headers(self) -> dict[str, str]:
-        """What every answer carries, and where it came from if an engine gave it."""
-        told = {headers.REQUEST_ID: self.request_id}
+    def lines(self, kept: bytes) -> bytes:
+        """The header lines of the answer: those that are `kept` of an engine's, and ours.
+
+        Ours are the request's id, and where the answer came from if an engine gave it.
+        """
+        told = headers.with_id(kept, self.request_id)
         if self.backend:
-            told[headers.BACKEND] = self.backend
-            told[headers.POOL] = self.pool
-            told[headers.ROUTE] = self.route
-            told[headers.QUEUE_MS] = str(self.queue_ns // 1_000_000)
-        if self.warnings:
-            told[headers.WARNING] = headers.warning(self.warnings)
-        return {**told, **self.cors}
+            told += _way(self.backend, self.pool, self.route, self.queue_ns // 1_000_000)
+        cors = self.opening.cors
+        if self.warnings or cors:
+            more = [(headers.WARNING, headers.warning(self.warnings))] if self.warnings else []
+            told += headers.lines((*more, *cors.items()))
+        return told
 
     def record(self) -> AccessRecord:
-        """The line for the log."""
-        first = self.first_byte_ns
+        """The line for the log, once the request has ended."""
+        started, first = self.started_ns, self.first_byte_ns
         return AccessRecord(
             request_id=self.request_id,
-            method=self.visitor.method,
-            path=self.visitor.path,
-            dialect=self.dialect.value,
+            method=self.visitor.head.method,
+            path=self.visitor.head.path,
+            dialect=self.dialect._value_,
             model=self.model,
             pool=self.pool,
             backend=self.backend,
@@ -82,16 +86,27 @@ class Visit:
             status=self.status,
             attempts=self.attempts,
             queue_ms=self.queue_ns // 1_000_000,
-            ttfb_ms=None if first is None else round((first - self.started_ns) / 1e6, 2),
-            duration_ms=round((time.monotonic_ns() - self.started_ns) / 1e6, 2),
+            ttfb_ms=(first - started) // 10_000 / 100 if first else None,
+            duration_ms=(self.ended_ns - started) // 10_000 / 100,
             bytes=self.sent,
-            caller=self.caller,
+            caller=self.opening.caller,
             error=self.error,
         )
 
 
-def request_id(given: str | None) -> str:
-    """The caller's id when it is fit for a header and a log, else a new one."""
-    if given and len(given) <= _LONGEST_ID and given.isascii() and given.isprintable():
-        return given
-    return secrets.token_hex(16)
+def new_id() -> str:
+    """A new request's id: it tells requests apart, and is no secret."""
+    return f"{random.getrandbits(128):032x}"
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _way(backend: str, pool: str, route: str, queue_ms: int) -> bytes:
+    """The header lines that say where an answer came from."""
+    return headers.lines(
+        (
+            (headers.BACKEND, backend),
+            (headers.POOL, pool),
+            (headers.ROUTE, route),
+            (headers.QUEUE_MS, str(queue_ms)),
+        )
+    )

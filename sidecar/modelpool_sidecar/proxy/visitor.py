@@ -5,43 +5,54 @@ behind the doors do not know which it was.
 """
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from multidict import MultiMapping
 
 from .way_back import WayBack
+
+if TYPE_CHECKING:
+    from .opening import Opening
 
 
 class TooLargeError(Exception):
     """The body is larger than the gateway takes. The message is for the caller."""
 
 
+class Head:
+    """What a request says before its body. Read-only, because it may be that of many requests."""
+
+    __slots__ = ("headers", "method", "opening", "path", "query")
+
+    def __init__(self, method: str, path: str, query: str, headers: MultiMapping[str]) -> None:
+        self.method = method
+        """As sent, in upper case."""
+        self.path = path
+        """Decoded, without the query."""
+        self.query = query
+        """As sent, without the question mark."""
+        self.headers = headers
+        """Case-insensitive, repeated ones repeated, in order."""
+        self.opening: Opening | None = None
+        """What the gateway has made of it."""
+
+
 class Visitor(Protocol):
     """One request, from its head on."""
 
     @property
-    def method(self) -> str:
-        """As sent, in upper case."""
-        ...
-
-    @property
-    def path(self) -> str:
-        """Decoded, without the query."""
-        ...
-
-    @property
-    def query(self) -> str:
-        """As sent, without the question mark."""
-        ...
-
-    @property
-    def headers(self) -> MultiMapping[str]:
-        """Case-insensitive, repeated ones repeated, in order."""
+    def head(self) -> Head:
+        """What was asked."""
         ...
 
     @property
     def back(self) -> WayBack:
         """Where the answer goes."""
+        ...
+
+    @property
+    def body(self) -> bytes | None:
+        """The whole body, if it is here; else `read` it."""
         ...
 
     async def read(self) -> bytes:

@@ -10,9 +10,6 @@ from functools import cache
 from http import HTTPStatus
 from typing import Final, Protocol
 
-from . import headers
-from .upstream import Headers
-
 _BODILESS: Final = frozenset({204, 304})
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _JOINED_BYTES: Final = 64 * 1024
@@ -50,20 +47,24 @@ class Line(Protocol):
 class Clock:
     """The Date header, made once per second."""
 
+    __slots__ = ("_line", "_second")
+
     def __init__(self) -> None:
         self._second = 0
-        self._text = ""
+        self._line = b""
 
-    def date(self) -> str:
-        """Now, as HTTP writes it."""
+    def date(self) -> bytes:
+        """The header's line, now."""
         second = int(time.time())
         if second != self._second:
-            self._second, self._text = second, formatdate(second, usegmt=True)
-        return self._text
+            self._second, self._line = second, b"Date: %b\r\n" % formatdate(second, usegmt=True).encode()
+        return self._line
 
 
 class WayBack:
     """Carries one answer: `whole`, or `begin`, `write` and `end`, or `cut_off` where it broke."""
+
+    __slots__ = ("_bodiless", "_chunked", "_clock", "_head", "_line", "_old", "begun", "lasting")
 
     def __init__(self, line: Line, clock: Clock, *, old: bool, bodiless: bool, lasting: bool) -> None:
         """`old`: the caller speaks HTTP/1.0. `bodiless`: it asked with HEAD. `lasting`: it wants to ask again."""
@@ -76,25 +77,26 @@ class WayBack:
         self.lasting = lasting
         self.begun = False
 
-    def whole(self, status: int, given: Headers, body: bytes) -> None:
-        """Send a complete answer."""
-        framing = None if status in _BODILESS else ("Content-Length", str(len(body)))
-        head = self._begin(status, given, framing)
+    def whole(self, status: int, told: bytes, body: bytes) -> None:
+        """Send a complete answer. `told`: its headers, as `headers.lines` writes them."""
+        framing = b"" if status in _BODILESS else b"Content-Length: %d\r\n" % len(body)
+        head = self._begin(status, told, framing)
         if self._bodiless or status in _BODILESS:
             self._line.write(head)
         elif len(body) > _JOINED_BYTES:
             self._line.write(head, body)
         else:
             self._line.write(head + body)
-        self._leave()
+        if not self.lasting:
+            self._line.close()
 
-    def begin(self, status: int, given: Headers) -> None:
+    def begin(self, status: int, told: bytes) -> None:
         """Begin an answer of unknown length. Its head goes out with the first piece, or at the end."""
         self._bodiless = self._bodiless or status in _BODILESS
         self._chunked = not self._old and not self._bodiless
         if not self._chunked and not self._bodiless:
             self.lasting = False  # its end is the connection's end
-        self._head = self._begin(status, given, ("Transfer-Encoding", "chunked") if self._chunked else None)
+        self._head = self._begin(status, told, b"Transfer-Encoding: chunked\r\n" if self._chunked else b"")
 
     def write(self, data: bytes) -> None:
         """Send a piece that is not empty."""
@@ -110,7 +112,8 @@ class WayBack:
         last = self._head + _LAST_CHUNK if self._chunked else self._head
         if last:
             self._line.write(last)
-        self._leave()
+        if not self.lasting:
+            self._line.close()
 
     def cut_off(self) -> None:
         """Leave the answer without a proper end, so that the caller sees that it broke."""
@@ -123,27 +126,19 @@ class WayBack:
         """See `Line`."""
         self._line.draws_from(source)
 
-    def _begin(self, status: int, given: Headers, framing: tuple[str, str] | None) -> bytes:
+    def _begin(self, status: int, told: bytes, framing: bytes) -> bytes:
         self.begun = True
-        self.lasting = self.lasting and not self._line.closing
-        pairs = [*given, ("Date", self._clock.date())]
-        if framing is not None:
-            pairs.append(framing)
-        if self.lasting and self._old:
-            pairs.append(("Connection", "keep-alive"))
-        elif not self.lasting and not self._old:
-            pairs.append(("Connection", "close"))
-        return headers.as_bytes(_status_line(status, self._old), pairs)
-
-    def _leave(self) -> None:
-        if not self.lasting:
-            self._line.close()
+        self.lasting = lasting = self.lasting and not self._line.closing
+        keeps = b""
+        if lasting is self._old:  # what differs from the version's habit is said
+            keeps = b"Connection: keep-alive\r\n" if lasting else b"Connection: close\r\n"
+        return b"%b%b%b%b%b\r\n" % (_status_line(status, self._old), told, self._clock.date(), framing, keeps)
 
 
 @cache
-def _status_line(status: int, old: bool) -> str:
+def _status_line(status: int, old: bool) -> bytes:
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = ""
-    return f"HTTP/1.{0 if old else 1} {status} {phrase}"
+    return f"HTTP/1.{0 if old else 1} {status} {phrase}\r\n".encode()

@@ -11,7 +11,7 @@ The rules, for the backends of a model in order of preference:
 6. else the refusal says why.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -132,7 +132,9 @@ def choose(
         if backend.capabilities is not None and not wanted.needs <= backend.capabilities:
             passed.append(Why.CAPABILITY)
             continue
-        usable = [endpoint for endpoint in backend.endpoints if endpoint.ready and endpoint.url not in wanted.tried]
+        usable = backend.ready_endpoints
+        if wanted.tried:
+            usable = tuple(endpoint for endpoint in usable if endpoint.url not in wanted.tried)
         if not usable:
             was_tried = any(endpoint.url in wanted.tried for endpoint in backend.endpoints)
             passed.append(Why.FAILED if was_tried else Why.UNREADY)
@@ -171,8 +173,10 @@ def _starting(model: Model, passed: list[Why]) -> Backend | None:
     return next((one for one, why in reasons if one.starts_on_demand and why is Why.UNREADY), None)
 
 
-def least_loaded(backend: Backend, usable: Iterable[Endpoint], loads: Loads) -> Endpoint | None:
+def least_loaded(backend: Backend, usable: Sequence[Endpoint], loads: Loads) -> Endpoint | None:
     """The endpoint with the fewest running requests that has room for one more."""
+    if len(usable) == 1:
+        return usable[0] if loads.in_flight(usable[0].url) < backend.max_concurrency else None
     with_room = [endpoint for endpoint in usable if loads.in_flight(endpoint.url) < backend.max_concurrency]
     if len(with_room) < 2:
         return with_room[0] if with_room else None

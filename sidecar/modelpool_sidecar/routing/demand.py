@@ -51,6 +51,14 @@ class Demand:
         count.pending += 1
         count.last = now
 
+    def served(self, key: ModelKey, now: float) -> None:
+        """A request came, and is at an engine at once."""
+        count = self._counts.get(key)
+        if count is None:
+            count = self._counts[key] = _Count()
+        count.present += 1
+        count.last = now
+
     def began(self, key: ModelKey) -> None:
         """A request that waited is at an engine."""
         self._counts[key].pending -= 1

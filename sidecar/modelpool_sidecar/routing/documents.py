@@ -20,6 +20,7 @@ class Engine(StrEnum):
 
     VLLM = "vllm"
     OLLAMA = "ollama"
+    __hash__ = str.__hash__  # Enum's own is written in Python, and this is looked up for every request
 
 
 class PoolRef(NamedTuple):

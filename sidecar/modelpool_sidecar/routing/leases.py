@@ -4,18 +4,20 @@ One event loop owns an account, so there are no locks. `proxy.admission` takes a
 Loads.
 """
 
-from collections import Counter
+from typing import TypeVar
 
 from .queue import FairQueue
 from .table import BackendKey
+
+_Key = TypeVar("_Key")
 
 
 class Account:
     """Running and waiting requests. Implements `choose.Loads`."""
 
     def __init__(self) -> None:
-        self._running: Counter[str] = Counter()
-        self._by_model: Counter[tuple[BackendKey, str]] = Counter()
+        self._running: dict[str, int] = {}
+        self._by_model: dict[tuple[BackendKey, str], int] = {}
         self._turns: dict[str, int] = {}
         self._turn = 0
         self.queues: dict[BackendKey, FairQueue] = {}
@@ -36,27 +38,32 @@ class Account:
 
     def in_flight_of(self, key: BackendKey, model: str) -> int:
         """Requests running at a backend for one of the engine's models."""
-        return self._by_model[key, model]
+        return self._by_model.get((key, model), 0)
 
     def take(self, url: str, key: BackendKey, model: str) -> None:
         """Count a request in."""
-        self._by_model[key, model] += 1
+        place = key, model
+        self._by_model[place] = self._by_model.get(place, 0) + 1
         self._turn += 1
         self._turns[url] = self._turn
-        self._running[url] += 1
+        self._running[url] = self._running.get(url, 0) + 1
 
     def give_back(self, url: str, key: BackendKey, model: str) -> None:
         """Count a request out. Giving back more than was taken is a bug, and said so."""
-        if self._running[url] <= 0:
+        if url not in self._running:
             raise RuntimeError(f"lease of {url} given back twice")
-        self._running[url] -= 1
-        self._by_model[key, model] -= 1
-        if not self._running[url]:
-            del self._running[url]
-        if not self._by_model[key, model]:
-            del self._by_model[key, model]
+        _less(self._running, url)
+        _less(self._by_model, (key, model))
 
     @property
     def running(self) -> int:
         """All requests running anywhere."""
-        return self._running.total()
+        return sum(self._running.values())
+
+
+def _less(counts: dict[_Key, int], key: _Key) -> None:
+    left = counts[key] - 1
+    if left:
+        counts[key] = left
+    else:
+        del counts[key]

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from . import documents
+from .demand import ModelKey
 from .documents import Engine, PoolRef
 
 
@@ -72,11 +73,17 @@ class Backend:
     endpoints: tuple[Endpoint, ...]
     service: ServiceRef
     starts_on_demand: bool = False
+    ready_endpoints: tuple[Endpoint, ...] = field(init=False)
+    """Those that would take a request now."""
+
+    def __post_init__(self) -> None:
+        """Look once for what every request asks."""
+        object.__setattr__(self, "ready_endpoints", tuple(one for one in self.endpoints if one.ready))
 
     @property
     def ready(self) -> bool:
         """Whether any endpoint would take a request now."""
-        return any(endpoint.ready for endpoint in self.endpoints)
+        return bool(self.ready_endpoints)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +91,10 @@ class Model:
     """A model as clients know it. `entry` keeps the catalogue's facts as the document gave them."""
 
     name: str
+    key: ModelKey
     pool: documents.Pool
+    pool_name: str
+    """As people read it."""
     queue: documents.QueueLimits
     entry: documents.ModelEntry
     backends: tuple[Backend, ...]
@@ -224,7 +234,15 @@ def _model(
                 starts_on_demand=item.starts_on_demand,
             )
         )
-    return Model(name=entry.name, pool=document.pool, queue=document.queue, entry=entry, backends=tuple(backends))
+    return Model(
+        name=entry.name,
+        key=ModelKey(document.pool.ref, entry.name),
+        pool=document.pool,
+        pool_name=str(document.pool.ref),
+        queue=document.queue,
+        entry=entry,
+        backends=tuple(backends),
+    )
 
 
 def _is_ready(address: Address, probed: Probed | None, model: str) -> bool:

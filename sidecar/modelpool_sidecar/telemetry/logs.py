@@ -52,43 +52,48 @@ class AccessLog:
     def __init__(self, stream: TextIO | None, *, json: bool) -> None:
         self._stream = stream
         self._json = json
-        self._encode = msgspec.json.Encoder().encode
-        self._lines: list[bytes] = []
-        self._second = 0
-        self._stamp = ""
+        self._encode = msgspec.json.Encoder().encode_lines
+        self._records: list[AccessRecord] = []
+        self._millisecond = 0
+        self._time = ""
 
     def write(self, record: AccessRecord) -> None:
         """One line, or nothing when switched off. Needs a running event loop."""
         if self._stream is None:
             return
-        if not self._lines:
+        if not self._records:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
-        if self._json:
-            record.time = self._now()
-            self._lines.append(self._encode(record))
-        else:
-            route = f" -> {record.pool} {record.backend} {record.route}" if record.backend else ""
-            told = f"{record.method} {record.path} {record.model} {record.status} {record.duration_ms:.0f} ms{route}"
-            self._lines.append(f"{told}{' ' + record.error if record.error else ''}".encode(errors="replace"))
-        if len(self._lines) >= _MOST_LINES:
+        record.time = self._now()
+        self._records.append(record)
+        if len(self._records) >= _MOST_LINES:
             self.flush()
 
     def flush(self) -> None:
         """Write what is left."""
-        if self._stream is None or not self._lines:
+        if self._stream is None or not self._records:
             return
-        self._lines.append(b"")
-        text = b"\n".join(self._lines).decode(errors="replace")
-        self._lines.clear()
+        records, self._records = self._records, []
+        if self._json:
+            text = self._encode(records).decode(errors="replace")
+        else:
+            text = "".join(f"{_as_text(record)}\n" for record in records)
         self._stream.write(text)
         self._stream.flush()
 
     def _now(self) -> str:
-        second, rest = divmod(time.time_ns(), 1_000_000_000)
-        if second != self._second:
-            self._second = second
-            self._stamp = datetime.datetime.fromtimestamp(second, datetime.UTC).isoformat().removesuffix("+00:00")
-        return f"{self._stamp}.{rest // 1_000_000:03d}Z"
+        millisecond = time.time_ns() // 1_000_000
+        if millisecond != self._millisecond:
+            self._millisecond = millisecond
+            seconds, rest = divmod(millisecond, 1000)
+            stamp = datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat().removesuffix("+00:00")
+            self._time = f"{stamp}.{rest:03d}Z"
+        return self._time
+
+
+def _as_text(record: AccessRecord) -> str:
+    route = f" -> {record.pool} {record.backend} {record.route}" if record.backend else ""
+    told = f"{record.method} {record.path} {record.model} {record.status} {record.duration_ms:.0f} ms{route}"
+    return f"{told}{' ' + record.error if record.error else ''}"
 
 
 class _JsonFormatter(logging.Formatter):

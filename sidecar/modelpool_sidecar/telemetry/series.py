@@ -4,7 +4,8 @@ The client's own take a lock and walk through the buckets, once per request and 
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -40,51 +41,54 @@ class Spread:
         self.total += value
 
 
+_Kind = TypeVar("_Kind")
+
+
+class _Made(dict[tuple[str, ...], _Kind]):
+    """Series by label values; each is there when it is looked up."""
+
+    def __init__(self, make: Callable[[], _Kind]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, values: tuple[str, ...]) -> _Kind:
+        found = self[values] = self._make()
+        return found
+
+
 class Counters(Collector):
-    """A counter: from label values, in the labels' order, to the series."""
+    """A counter."""
 
     def __init__(self, name: str, text: str, labels: Sequence[str]) -> None:
         self._about = (name, text, tuple(labels))
-        self._series: dict[tuple[str, ...], Count] = {}
-
-    def __call__(self, *values: str) -> Count:
-        """The series of these label values."""
-        found = self._series.get(values)
-        if found is None:
-            found = self._series[values] = Count()
-        return found
+        self.of = _Made(Count)
+        """The series, by label values in the labels' order."""
 
     def collect(self) -> Iterator[Metric]:
         """See Collector."""
         name, text, labels = self._about
         family = CounterMetricFamily(name, text, labels=labels)
-        for values, series in self._series.items():
+        for values, series in self.of.items():
             family.add_metric(values, series.value)
         yield family
 
 
 class Histograms(Collector):
-    """A histogram: from label values, in the labels' order, to the series."""
+    """A histogram."""
 
     def __init__(self, name: str, text: str, labels: Sequence[str], bounds: Sequence[float]) -> None:
         """`bounds`: upper ends of the buckets, rising, without the last one."""
         self._about = (name, text, tuple(labels))
-        self._bounds = tuple(bounds)
         self._names = [*map(floatToGoString, bounds), "+Inf"]
-        self._series: dict[tuple[str, ...], Spread] = {}
-
-    def __call__(self, *values: str) -> Spread:
-        """The series of these label values."""
-        found = self._series.get(values)
-        if found is None:
-            found = self._series[values] = Spread(self._bounds)
-        return found
+        bounds = tuple(bounds)
+        self.of = _Made(lambda: Spread(bounds))
+        """The series, by label values in the labels' order."""
 
     def collect(self) -> Iterator[Metric]:
         """See Collector."""
         name, text, labels = self._about
         family = HistogramMetricFamily(name, text, labels=labels)
-        for values, series in self._series.items():
+        for values, series in self.of.items():
             below = 0
             buckets = []
             for bound, count in zip(self._names, series.counts, strict=True):

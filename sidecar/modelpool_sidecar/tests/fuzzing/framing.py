@@ -1,5 +1,6 @@
 """Targets for the bytes on the wire: HTTP itself, whatever it carries."""
 
+from modelpool_sidecar.proxy.front_head import Heads
 from modelpool_sidecar.proxy.front_request import Requests
 from modelpool_sidecar.proxy.lean_response import AnswerReader, MalformedAnswer
 
@@ -11,34 +12,40 @@ def engine_answer(data: bytes) -> None:
 
 
 def _answer(data: bytes, size: int) -> tuple[object, ...]:
-    reader, body = AnswerReader(), b""
+    reader, body, understood = AnswerReader(), b"", True
     try:
         for begin in range(0, len(data), size):
             reader.feed(data[begin : begin + size])
             body += reader.taken() if reader.parts else b""
     except MalformedAnswer:
+        understood = False
         body += reader.taken() if reader.parts else b""
-        return (False, reader.status, list(reader.headers), body)
-    return (True, reader.status, list(reader.headers), reader.here, reader.ended, reader.lasting, body)
+    head = (reader.head.status, list(reader.head.headers)) if reader.head is not None else None
+    return (understood, head, body, *((reader.ended, reader.lasting) if understood else ()))
 
 
 def caller_requests(data: bytes) -> None:
-    """Callers' requests are the same however they are cut, and nothing of them is lost on the way to the other door."""
+    """Callers' requests are the same however they are cut, and nothing of them is lost on the way to the other door.
+
+    Nor does it matter whether their heads have been read before.
+    """
     first, rest = (data[0] + 1, data[1:]) if data else (1, b"")
-    cut, one = _requests(rest, first), _requests(rest, len(rest) + 1)
-    assert cut[0] == one[0]
-    assert cut[1] == one[1]
+    heads = Heads(1000)
+    cut, one, again = (_requests(rest, size, heads) for size in (first, len(rest) + 1, len(rest) + 1))
+    assert cut[0] == one[0] == again[0] == _requests(rest, len(rest) + 1, Heads(1000))[0]
+    assert cut[1] == one[1] == again[1]
     assert rest.endswith(cut[2]) or not cut[1]
 
 
-def _requests(data: bytes, size: int) -> tuple[list[object], bool, bytes]:
-    requests, found = Requests(1000), list[object]()
+def _requests(data: bytes, size: int, heads: Heads) -> tuple[list[object], bool, bytes]:
+    requests, found = Requests(heads), list[object]()
     begins = range(0, len(data), size)
     for begin in begins:
         requests.feed(data[begin : begin + size])
         while not requests.uncommon and (request := requests.take()) is not None:
             head, body = request
-            assert len(body) == head.length <= 1000
+            assert len(body) <= 1000
             assert head.path.startswith("/")
-            found.append((head.method, head.path, head.query, list(head.headers.items()), head.lasting, body))
+            kept = [pair for pair in head.headers.items() if pair[0].lower() != "content-length"]
+            found.append((head.method, head.path, head.query, kept, head.lasting, body))
     return found, requests.uncommon, requests.held

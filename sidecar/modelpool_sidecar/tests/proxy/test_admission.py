@@ -1,7 +1,8 @@
 """Leases at the edges: what is granted in the same moment as something else happens. No socket."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from modelpool_sidecar.proxy.admission import Admission, Asker, Refused
 from modelpool_sidecar.proxy.directory import Directory
 from modelpool_sidecar.routing import table
-from modelpool_sidecar.routing.choose import RefusalKind, Wanted
+from modelpool_sidecar.routing.choose import RefusalKind, Target, Wanted
 from modelpool_sidecar.routing.demand import ModelKey
 from modelpool_sidecar.routing.documents import Engine
 from modelpool_sidecar.tests.routing.worlds import OLLAMA, VLLM, document, entry, model
@@ -39,8 +40,17 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
+@asynccontextmanager
+async def lease(admission: Admission) -> AsyncIterator[Target]:
+    target = admission.grant(WANTED) or await admission.wait(WANTED, ASKER)
+    try:
+        yield target
+    finally:
+        admission.leave(target)
+
+
 async def hold(admission: Admission, end: asyncio.Event) -> str:
-    async with admission.lease(WANTED, ASKER) as target:
+    async with lease(admission) as target:
         await end.wait()
         return target.endpoint.url
 
@@ -55,7 +65,7 @@ async def test_a_caller_that_leaves_in_the_moment_of_its_grant_gives_it_back() -
     _, admission = open_house()
     end = asyncio.Event()
     async with AsyncExitStack() as first, asyncio.TaskGroup() as group:
-        await first.enter_async_context(admission.lease(WANTED, ASKER))
+        await first.enter_async_context(lease(admission))
         second = group.create_task(hold(admission, end), name="second")
         third = group.create_task(hold(admission, end), name="third")
         await settled()

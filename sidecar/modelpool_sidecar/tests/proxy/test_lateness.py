@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from modelpool_sidecar.proxy.errand import in_task
 from modelpool_sidecar.proxy.front import Front
 from modelpool_sidecar.proxy.visitor import Visitor
 
 
 async def told(visitor: Visitor) -> None:
-    text = f"{visitor.method} {visitor.path} {(await visitor.read()).decode()}\n"
-    visitor.back.whole(200, [("Content-Type", "text/plain")], text.encode())
+    text = f"{visitor.head.method} {visitor.head.path} {(await visitor.read()).decode()}\n"
+    visitor.back.whole(200, b"Content-Type: text/plain\r\n", text.encode())
 
 
 @asynccontextmanager
@@ -164,6 +165,7 @@ async def test_a_long_answer_is_not_looked_at_again_and_again(monkeypatch: pytes
 
     async def slowly(visitor: Visitor) -> None:
         begun.set()
+        await in_task()
         await enough.wait()
         await told(visitor)
 

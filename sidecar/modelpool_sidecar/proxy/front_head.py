@@ -1,0 +1,135 @@
+"""The heads of common requests. Sans I/O: llhttp parses, this decides what is common.
+
+Common is what nearly all callers send: HTTP/1.1, a known length or no body, a path without escapes. Whatever else
+comes (an upload in chunks, a compressed body, an old client, a call for administration, and everything malformed) is
+not judged here: the caller is shown to the other door. So nothing is refused here, and what is accepted is what
+llhttp accepts when it is strict; the other door's parser is the same.
+
+A caller's next head differs from its last one in the length of the body at most. So heads are known again by their
+bytes without that number, and are parsed when they are new.
+"""
+
+from functools import lru_cache
+from re import compile as pattern
+from typing import Final
+
+import httptools
+from multidict import CIMultiDict
+
+from ..protocols import paths
+from ..protocols.paths import Call, Kind
+from .visitor import Head
+
+LONGEST: Final = 8190
+"""The longest head that is read here; the other door allows as much for one line."""
+_MOST_HEADERS: Final = 128
+_REMEMBERED: Final = 256
+"""Heads that are known again, the least recently seen forgotten first."""
+_REMEMBERED_BYTES: Final = 2048
+"""Longer heads are parsed each time, so that what is remembered stays small."""
+_TARGET: Final = pattern(rb"(/[-A-Za-z0-9._~!$&'()*+,;=:@/]*)(?:\?([-A-Za-z0-9._~!$&'()*+,;=:@/?%]*))?").fullmatch
+_UNCOMMON: Final = ("Transfer-Encoding", "Content-Encoding", "Upgrade")
+_CONTINUE: Final = "100-continue"
+_LENGTHS: Final = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")
+_MOST_DIGITS: Final = 15
+"""Of a length that is left out: fewer than llhttp refuses."""
+
+
+class CommonHead(Head):
+    """The head of a common request."""
+
+    __slots__ = ("lasting", "length", "waits")
+
+    def __init__(self, found: "_Found", method: str, path: str, query: str, headers: CIMultiDict[str]) -> None:
+        super().__init__(method, path, query, headers)
+        self.lasting = found.lasting
+        """Whether the caller wants to ask again."""
+        self.waits = headers.get("Expect", "").lower() == _CONTINUE
+        """Whether the caller sends its body only when told to."""
+        self.length = int(headers.get("Content-Length", "0"))
+        """Bytes of the body, if that was not left out."""
+
+
+class Heads:
+    """Reads heads. One per gateway: what one caller sent is known again when another sends the same."""
+
+    def __init__(self, most_bytes: int) -> None:
+        """`most_bytes`: the largest body that is taken."""
+        self._most_bytes = most_bytes
+        self._known = lru_cache(maxsize=_REMEMBERED)(_read)
+
+    def read(self, held: bytes, end: int) -> tuple[CommonHead, int] | None:
+        """The head that is `held` up to `end`, with its blank line, and the length of its body; None: not common."""
+        text, length = held[:end], -1
+        for name in _LENGTHS:
+            at = held.find(name, 0, end)
+            if at > 0:
+                begins = at + len(name)
+                stops = held.find(b"\r", begins)
+                digits = held[begins:stops]
+                if digits.isdigit() and len(digits) <= _MOST_DIGITS:
+                    text, length = b"%b0%b" % (held[:begins], held[stops:end]), int(digits)
+                    break
+        head = self._known(text) if end <= _REMEMBERED_BYTES else _read(text) if end <= LONGEST else None
+        if head is None:
+            return None
+        if length < 0:
+            length = head.length
+        return (head, length) if length <= (self._most_bytes if head.method == "POST" else 0) else None
+
+
+def _read(text: bytes) -> CommonHead | None:
+    """A head, None when it is not common."""
+    found = _Found()
+    try:
+        found.read(text)
+    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        return None
+    target = _TARGET(found.target)
+    if target is None or not found.whole or found.version != "1.1" or len(found.pairs) > _MOST_HEADERS:
+        return None
+    headers = CIMultiDict(found.pairs)
+    head = CommonHead(found, found.method, target[1].decode(), (target[2] or b"").decode(), headers)
+    if any(name in headers for name in _UNCOMMON) or ("Expect" in headers and not head.waits):
+        return None
+    if head.method in ("GET", "HEAD"):
+        return head
+    call = paths.resolve("POST", head.path)
+    is_open = not isinstance(call, Call) or call.kind is not Kind.ADMIN
+    return head if head.method == "POST" and is_open else None
+
+
+class _Found:
+    """What llhttp finds in a head."""
+
+    def __init__(self) -> None:
+        self.target = b""
+        self.pairs: list[tuple[str, str]] = []
+        self.whole = False
+        self.lasting = False
+        self.method = self.version = ""
+        self._parser = httptools.HttpRequestParser(self)
+
+    def read(self, head: bytes) -> None:
+        """Read a head up to and with its blank line. Raises llhttp's errors."""
+        try:
+            self._parser.feed_data(head)
+            self.method = self._parser.get_method().decode()
+            self.version = self._parser.get_http_version()
+        finally:
+            del self._parser  # which knows this object
+
+    # What llhttp calls.
+
+    def on_url(self, data: bytes) -> None:
+        """The target, whole, because the head is fed whole."""
+        self.target += data
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        self.pairs.append((name.decode("ascii"), value.strip(b" \t").decode("utf-8", "surrogateescape")))
+
+    def on_headers_complete(self) -> None:
+        """Only now llhttp knows: once a request without a body is whole, it has forgotten."""
+        self.whole = True
+        self.lasting = self._parser.should_keep_alive()
