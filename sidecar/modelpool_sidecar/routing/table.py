@@ -167,7 +167,7 @@ def build(
         # A pool's own names come before its aliases, so an alias never hides a model of the same pool.
         for entry in document.models:
             owner = names[folded(entry.name)]
-            if owner.pool.ref != document.pool.ref:
+            if owner.entry is not entry:  # another model has the name, and none of this one's aliases
                 continue
             for alias in entry.aliases:
                 holder = names.setdefault(folded(alias), owner)

@@ -102,3 +102,8 @@ def test_addresses_that_lack_a_model_are_known_without_a_search() -> None:
     addresses = {ref: (table.Address(url=ready, ready=True), table.Address(url=lacking, ready=True))}
     found = table.build([documents.parse(DESIGN)], addresses, {lacking: table.Probed(alive=False)})
     assert found.unready == {(lacking, Engine.VLLM)}
+
+
+def test_a_model_whose_name_is_taken_has_no_aliases_either() -> None:
+    twice = document(model("one", aliases=("first",)), model("one", aliases=("second",)))
+    assert set(built(twice).names) == {"one", "first"}
