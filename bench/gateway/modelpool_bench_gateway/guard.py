@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from modelpool_cluster.controlplane.supervise import die_with
+
 from . import asking, load, peers, scenarios, starting
 from .asking import Scenario
 from .load import Load
@@ -155,7 +157,8 @@ def relaying(upstream: int, cpu: int | None) -> Iterator[Target]:
     """A bare relay before an upstream on the loopback. Raises PeerFailedError."""
     module = f"{__package__}.relay"
     words = (*load.on_cpu(cpu), sys.executable, "-m", module, f"{asking.MODEL}=127.0.0.1:{upstream}")
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+    arm = die_with(os.getpid())
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, preexec_fn=arm) as process:
         try:
             assert process.stdout is not None
             port = process.stdout.readline().strip()

@@ -1,16 +1,19 @@
-"""Starts a peer, waits until it answers a request, and ends it."""
+"""Starts a peer, waits until it answers a request, and ends it. It ends with this process, however that ends."""
 
 import json
+import os
 import resource
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from modelpool_cluster.controlplane.supervise import die_with
 
 from .asking import MODEL
 from .load import on_cpu
@@ -51,7 +54,7 @@ def running(peer: Peer, folder: Path, upstream: str, cpu: int | None, environ: M
             stdout=sink,
             stderr=sink,
             cwd=place.folder,
-            preexec_fn=_more_files,
+            preexec_fn=_prepare(os.getpid()),
         )
     try:
         _wait(peer.name, place.port, process, log)
@@ -71,10 +74,19 @@ def running(peer: Peer, folder: Path, upstream: str, cpu: int | None, environ: M
             process.wait()
 
 
-def _more_files() -> None:
-    """A stream is two descriptors to a gateway; service managers and containers give them more than a shell does."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+def _prepare(parent: int) -> Callable[[], None]:
+    """What is done before the peer's program runs.
+
+    A stream is two descriptors to a gateway; service managers and containers give them more than a shell does.
+    """
+    arm = die_with(parent)
+
+    def prepare() -> None:
+        arm()
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+    return prepare
 
 
 def _wait(name: str, port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:

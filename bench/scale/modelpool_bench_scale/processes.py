@@ -1,4 +1,4 @@
-"""The processes that are measured, and what the kernel says of them."""
+"""The processes that are measured, and what the kernel says of them. They end with this process, however it ends."""
 
 import asyncio
 import json
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
+
+from modelpool_cluster.controlplane.supervise import die_with
 
 START_SECONDS: Final = 120.0
 
@@ -44,7 +46,9 @@ class Gateway:
 async def engines(ports: int) -> AsyncIterator[list[str]]:
     """Run engines on so many ports; yield their addresses."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "modelpool_bench_scale.upstream", str(ports), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "modelpool_bench_scale.upstream", str(ports)),
+        stdout=asyncio.subprocess.PIPE,
+        preexec_fn=die_with(os.getpid()),
     )
     try:
         assert process.stdout is not None
@@ -70,6 +74,7 @@ async def gateway(folder: Path, routes: bytes, *, ready: str) -> AsyncIterator[G
             *("--listen", f"127.0.0.1:{port}", "--drain-delay", "0", "--log-level", "warning"),
             stdout=log,
             stderr=log,
+            preexec_fn=die_with(os.getpid()),
         )
     try:
         async with asyncio.TaskGroup() as tasks:
