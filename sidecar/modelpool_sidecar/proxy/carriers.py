@@ -164,14 +164,11 @@ class Renamer:
         return self._rest.replace(self._old, self._new, 1)
 
 
-def whole(body: bytes, engine: str, caller: str) -> bytes:
-    """A whole answer in the caller's dialect: the model is named as the caller did, not as the engine does.
-
-    Raises EngineError when the engine gave up before its end.
-    """
+def whole(body: bytes, naming: Naming) -> bytes:
+    """A whole answer in the caller's dialect. Raises EngineError when the engine gave up before its end."""
     if _ABORTED in body:
         raise EngineError("the engine was stopped while it worked on the answer")
-    if engine == caller:
+    if naming.engine == naming.caller:
         return body
-    renamer = Renamer(Naming(engine=engine, caller=caller))
+    renamer = Renamer(naming)
     return renamer.feed(body) + renamer.close()

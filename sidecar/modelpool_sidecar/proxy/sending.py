@@ -35,10 +35,9 @@ def written(ours: Answer) -> Whole:
 
 def whole(visit: Visit, given: Whole) -> None:
     """Send a complete answer with its length."""
-    status, body = given.status, given.body
-    visit.status, visit.sent = status, len(body)
+    visit.status, visit.sent = given.status, len(given.body)
     visit.began()
-    visit.visitor.back.whole(status, visit.lines(given.lines), body)
+    visit.visitor.back.whole(given.status, visit.lines(given.lines), given.body)
 
 
 async def stream(
