@@ -69,7 +69,7 @@ def _chunks(path: str, units: int) -> Scenario:
 
 
 ALL: Final = (
-    Held(name="request", scenario=_requests(800), reference=5.3),
+    Held(name="request", scenario=_requests(800), reference=2.85),
     Held(name="chunk", scenario=_chunks(scenarios.OPENAI, 3000), reference=1.32),
     Held(name="translated chunk", scenario=_chunks(scenarios.OLLAMA, 3000), reference=1.78),
 )
