@@ -12,7 +12,7 @@ from modelpool_bench_scale import asking, processes, routes
 from modelpool_bench_scale.processes import Gateway
 
 ROUNDS: Final = 7
-REQUESTS: Final = 1200
+REQUESTS: Final = 5000
 """Of each gateway in each round."""
 CONNECTIONS: Final = 8
 STREAMS: Final = 1000
