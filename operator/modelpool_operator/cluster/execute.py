@@ -103,10 +103,12 @@ async def _apply(client: Client, mirror: Mirror, manifest: Manifest) -> None:
 
 async def _delete(client: Client, mirror: Mirror, pool: ObjectRef, child: ChildRef, observed: Observed) -> bool:
     kind, ref = kinds.child(child.api_version, child.kind), ObjectRef(pool.namespace, child.name)
+    deleted = True
     try:
         await client.delete(kind, ref, uid=observed.children[child]["metadata"]["uid"])
-    except (errors.AbsentError, errors.ConflictError):
-        return False  # Gone, or another object bears its name now, which the next pass will look at.
-    finally:
-        mirror.drop(kind, ref)
-    return True
+    except errors.AbsentError:
+        deleted = False
+    except errors.ConflictError:
+        return False  # Another object bears its name now, of which the watch tells.
+    mirror.drop(kind, ref)
+    return deleted

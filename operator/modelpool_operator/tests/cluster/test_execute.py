@@ -1,11 +1,13 @@
 """A plan carried out: in order, to the end, and what was refused is told."""
 
+import contextlib
 from typing import Any
 
 import pytest
 
+from modelpool_operator.api import names
 from modelpool_operator.api.names import ObjectRef
-from modelpool_operator.cluster import errors
+from modelpool_operator.cluster import errors, kinds, reflector
 from modelpool_operator.cluster.client import Client
 from modelpool_operator.cluster.execute import execute
 from modelpool_operator.cluster.mirror import Mirror
@@ -77,6 +79,20 @@ async def test_an_object_that_took_the_name_meanwhile_is_left_alone(
     done = await execute(client, mirror, POOL, plan(delete=(seen,)), Observed.from_manifests(children=[seen]))
     assert (done.deleted, done.failures) == (0, ())
     assert f"{SERVICES}/s" in server.objects
+
+
+@pytest.mark.parametrize(("status", "known"), [(200, False), (404, False), (403, True), (409, True), (503, True)])
+async def test_the_mirror_forgets_what_is_gone_and_nothing_else(
+    server: ApiServer, client: Client, mirror: Mirror, status: int, known: bool
+) -> None:
+    labels = {names.MANAGED_BY_LABEL: names.MANAGED_BY, names.POOL_LABEL: POOL.name}
+    old = server.put(SERVICES, apiVersion="v1", kind="Service", metadata={"name": "old", "labels": labels})
+    await reflector.fill(client, mirror)
+    if status != 200:
+        server.refuse("DELETE", f"{SERVICES}/old", status)
+    with contextlib.suppress(errors.UnreachableError):
+        await execute(client, mirror, POOL, plan(delete=(old,)), Observed.from_manifests(children=[old]))
+    assert [one["metadata"]["name"] for one in mirror.of(kinds.child("v1", "Service"), POOL)] == ["old"] * known
 
 
 @pytest.mark.parametrize(
