@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import gateway_program
 import pytest
 from examples_pool import Object, Pool, small
-from installation import Installation, Program, started
+from installation import Installation
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
@@ -49,25 +50,6 @@ def is_idle(pool: Pool) -> bool:
 
 
 @contextmanager
-def gateway(installation: Installation) -> Iterator[str]:
-    """The gateway in cluster mode, with the rights of its account; yields its address."""
-    kubeconfig = installation.cluster.kubeconfig_for(installation.namespace, installation.account("gateway"))
-    told = (
-        f"--kubeconfig={kubeconfig}",
-        f"--namespace={installation.namespace}",
-        *("--listen=127.0.0.1:0", "--drain-delay=0", "--shutdown-timeout=1"),
-    )
-    with started("modelpool_sidecar", *told, log=installation.folder / "gateway.log") as program:
-        yield waiting.wait_for("the gateway's port", lambda: _listening(program))
-        program.stop()
-
-
-def _listening(program: Program) -> str:
-    program.assert_alive()
-    return next((str(line["listening"][0]) for line in program.lines() if "listening" in line), "")
-
-
-@contextmanager
 def asking(address: str) -> Iterator[None]:
     """Hold one request for the model open for the length of the block."""
     body = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "hi"}]})
@@ -97,21 +79,24 @@ def test_nobody_asks_and_somebody_asks(
         gpu_node(held=True, labels={"pool": namespace})
     scaling = {"maxReplicas": 2, "targetInFlight": 1, "idleSeconds": IDLE_SECONDS}
     body = pool_of("sleeper", {"autoscaling": scaling}, nodeSelector={"pool": namespace})
-    with gateway(installation) as address, installation.operator(f"--gateway-url=http://{address}"):
+    with (
+        gateway_program.running(installation) as gateway,
+        installation.operator(f"--gateway-url=http://{gateway.address}"),
+    ):
         pool = Pool.create(cluster, namespace, body)
         waiting.wait_for("an idle model", lambda: is_idle(pool))
         ready = pool.conditions()["Ready"]
         assert (ready["status"], SAID in ready["message"]) == ("True", True), ready
         assert pool.conditions()["Progressing"]["status"] == "False"
 
-        with asking(address):
+        with asking(gateway.address):
             waiting.wait_for("a replica", lambda: replicas(pool) == 1)
             waiting.wait_for("its pod", lambda: len(cluster.pods(namespace, "app.kubernetes.io/name=vllm")) == 1)
-            asked = demand(address)
+            asked = demand(gateway.address)
             assert (asked["inFlight"], asked["pending"]) == (0, 1), asked
-            with asking(address):
+            with asking(gateway.address):
                 waiting.wait_for("another replica", lambda: replicas(pool) == 2)
-        waiting.wait_for("nobody", lambda: demand(address)["pending"] == 0)
+        waiting.wait_for("nobody", lambda: demand(gateway.address)["pending"] == 0)
         waiting.wait_for("an idle model again", lambda: is_idle(pool))
 
 
