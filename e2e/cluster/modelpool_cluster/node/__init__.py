@@ -11,7 +11,8 @@ groups and the run's folder) the supervisor removes. `traces` proves it.
 - `prerequisites` says what this machine lacks, by name.
 - `space`, `cgroups`, `machine` make the parts; `init` is the machine's first process; `plane` puts the control plane
   into the space.
-- `second` is another node beside the first, for cases that take two; `cards` are what nodes have.
+- `second` is another node beside the first, for cases that take two; `cards` are what nodes have, and `readiness` what
+  their kubelets say.
 - `archive` writes container images; `objects` are what a cluster needs before it is of use.
 - `manager` and `cluster` offer it all as the provider `node`; `plugin` gives it to pytest.
 - `borrowed` offers the nodes of the providers `kind` and `external` to the same tests.

@@ -21,7 +21,8 @@ from . import addresses, cards, objects
 from .addresses import Host
 from .machine import Machine
 from .manager import NodeManager
-from .second import SecondNode, heartbeat, wait_until_ready
+from .readiness import heartbeat, wait_until_ready
+from .second import SecondNode
 
 
 class NodeCluster(Cluster):
