@@ -14,6 +14,8 @@ from .durations import parse_keep_alive
 from .errors import BadRequestError
 
 _NOTHING: Final = msgspec.Raw(b"")
+"""Stands for what is absent, and for nothing else; looking at its bytes would take longer than to read them."""
+_ARRAY: Final = ord("[")
 _NULL: Final = b"null"
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
 """A raw value is known to be JSON by its structure alone: its strings may still be none."""
@@ -103,11 +105,10 @@ def read_head(body: bytes, dialect: Dialect, operation: Operation) -> RequestHea
     if not model:
         raise BadRequestError("model is required")
     streams = dialect is Dialect.OLLAMA and operation in (Operation.CHAT, Operation.GENERATE)
-    images = any(_filled(message.images) or _has_image(message.content) for message in messages)
     return RequestHead(
         model=model,
         stream=found.stream if found.stream is not None else streams,
-        images=images or _filled(found.images),
+        images=_filled(found.images) or _have_images(messages),
         tools=_filled(found.tools),
         thinking=_thinking(found),
         keep_alive_s=_keep_alive(found.keep_alive) if dialect is Dialect.OLLAMA else None,
@@ -159,8 +160,12 @@ def _struct_name(operation: Operation) -> str:
     return names.get(operation, "ChatRequest")
 
 
+def _is_array(raw: msgspec.Raw) -> bool:
+    return raw is not _NOTHING and memoryview(raw)[0] == _ARRAY
+
+
 def _filled(raw: msgspec.Raw) -> bool:
-    return bytes(memoryview(raw)[:1]) == b"[" and bytes(raw).strip(b"[] \t\r\n") != b""
+    return _is_array(raw) and bytes(raw).strip(b"[] \t\r\n") != b""
 
 
 def _read(body: bytes, operation: Operation) -> tuple[_Fields, list[_Message]]:
@@ -177,7 +182,7 @@ def _read(body: bytes, operation: Operation) -> tuple[_Fields, list[_Message]]:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error, body, _struct_name(operation)) from error
     raw = found.input if operation is Operation.RESPONSES else found.messages
-    if bytes(memoryview(raw)[:1]) != b"[":
+    if not _is_array(raw):
         return found, []
     try:
         return found, _MESSAGES.decode(raw)
@@ -185,9 +190,17 @@ def _read(body: bytes, operation: Operation) -> tuple[_Fields, list[_Message]]:
         return found, []
 
 
+def _have_images(messages: list[_Message]) -> bool:
+    for message in messages:
+        content, images = message.content, message.images
+        if content is not _NOTHING and memoryview(content)[0] == _ARRAY and _has_image(content):
+            return True
+        if images is not _NOTHING and _filled(images):
+            return True
+    return False
+
+
 def _has_image(content: msgspec.Raw) -> bool:
-    if bytes(memoryview(content)[:1]) != b"[":
-        return False
     try:
         return any(part.type in _IMAGE_PARTS for part in _PARTS.decode(content))
     except _UNREADABLE:
@@ -195,6 +208,8 @@ def _has_image(content: msgspec.Raw) -> bool:
 
 
 def _thinking(body: _Fields) -> bool | None:
+    if body.think is body.thinking is body.reasoning_effort is _NOTHING:
+        return None
     for raw, off in ((body.think, b"false"), (body.reasoning_effort, b'"none"')):
         value = bytes(raw)
         if value and value != _NULL:
@@ -205,6 +220,8 @@ def _thinking(body: _Fields) -> bool | None:
 
 
 def _keep_alive(raw: msgspec.Raw) -> float | None:
+    if raw is _NOTHING:
+        return None
     value = bytes(raw)
     if not value or value == _NULL:
         return None
