@@ -13,7 +13,7 @@ from ..protocols.errors import Reason, Refusal
 from ..protocols.paths import Call
 from ..routing.documents import Engine
 from ..routing.table import Backend
-from . import carriers, headers, refusals, sending
+from . import carriers, refusals, sending
 from .directory import Directory
 from .upstream import BrokenMidStream, Upstream, UpstreamError, UpstreamRequest
 from .visit import Visit
@@ -46,7 +46,7 @@ class Administration:
         request = UpstreamRequest(
             method=visitor.head.method,
             path=quote(call.path, safe="/:") + (f"?{query}" if query else ""),
-            lines=headers.with_id(opening.for_engine(json=False), visit.request_id),
+            lines=opening.for_engine(json=False) + visit.id_line,
             body=visitor.pieces(),
         )
         visit.backend = engine.value

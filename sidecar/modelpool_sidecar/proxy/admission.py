@@ -55,7 +55,7 @@ class Admission:
     def grant(self, wanted: Wanted) -> Target | None:
         """A slot at an endpoint, to be given back by `leave`; None when it must be waited for. Raises Refused."""
         decision = choose.choose(self._directory.table, self.account, wanted)
-        if isinstance(decision, Target):
+        if type(decision) is Target:
             self._take(decision)
             self.demand.served(decision.model.key, time.monotonic())
             return decision
@@ -133,11 +133,13 @@ class Admission:
         return future.result() if future.done() else None
 
     def _take(self, target: Target) -> None:
-        self.account.take(target.endpoint.url, target.backend.key, target.backend.model)
-        self._loaded[target.backend.key] = target.backend.model
+        backend = target.backend
+        self.account.take(target.endpoint.url, backend.key, backend.model)
+        self._loaded[backend.key] = backend.model
 
     def _give_back(self, target: Target) -> None:
-        self.account.give_back(target.endpoint.url, target.backend.key, target.backend.model)
+        backend = target.backend
+        self.account.give_back(target.endpoint.url, backend.key, backend.model)
         if self.account.queues:
             self._serve(target.backend.key)
 

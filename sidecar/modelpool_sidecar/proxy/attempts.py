@@ -1,19 +1,18 @@
 """One attempt: a request to one engine, and its answer to the caller, or AttemptFailed while nothing has been sent."""
 
 import time
-from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
-from ..protocols import dialect, errors
+from ..protocols import errors
 from ..protocols.answer import OLLAMA_LINES, Answer
 from ..protocols.errors import EngineError, Reason, Refusal
 from ..protocols.paths import Call, Native, Translated
 from ..protocols.requests import RequestHead
 from ..protocols.rewriting import replace_model
-from ..protocols.translation import Backend, Exchange, Reply, Timings, Translation, translate
+from ..protocols.translation import Backend, Exchange, Timings, Translation, translate
 from ..routing.choose import Target
 from ..routing.documents import Engine
 from . import carriers, headers, sending
@@ -34,6 +33,7 @@ SPOOL_BYTES: Final = 1024 * 1024
 """A document is held back up to this size, so that an engine that dies in its middle costs no request."""
 _SERVER_ERRORS: Final = frozenset({500, 502, 503, 504})
 _ENGINE_BUSY: Final = b"Retry-After: 2\r\n"
+_VLLM: Final = Engine.VLLM
 _LINES: Final = "application/x-ndjson"
 _EVENTS: Final = "text/event-stream"
 
@@ -57,7 +57,7 @@ class AttemptFailed(Exception):  # noqa: N818
         self.answer = answer
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+class Attempt(msgspec.Struct, frozen=True):
     """What is tried where."""
 
     visit: Visit
@@ -67,62 +67,26 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     target: Target
 
     async def run(self, upstream: Upstream) -> None:
-        """Answer the caller. Raises AttemptFailed, and BadRequestError when the call cannot be put to this engine."""
+        """Answer the caller. Raises AttemptFailed, and BadRequestError when the call cannot be put to this engine.
+
+        Every way in which nothing comes is an AttemptFailed.
+        """
         way = self.visit.opening.ways[self.target.backend.engine._value_]
+        exchange: Exchange | None = None
         if isinstance(way, Native):
-            await self._guarded(upstream, self._native_request(way.path), self._untouched)
+            request = self._native_request(way.path)
         elif isinstance(way, Translated):
-            await self._translated(upstream, way.call)
+            made = self._translated(way.call)
+            if isinstance(made, Answer):
+                sending.answer(self.visit, made)
+                return
+            exchange = made
+            request = self._translated_request(made)
         else:
             words = errors.render(Refusal(reason=Reason.UNSUPPORTED, detail=way.message), self.call.dialect)
             sending.answer(self.visit, words)
-
-    def _native_request(self, path: str) -> UpstreamRequest:
-        visit = self.visit
-        query = visit.visitor.head.query
-        return UpstreamRequest(
-            method=self.call.method,
-            path=f"{path}?{query}" if query else path,
-            lines=headers.with_id(visit.opening.for_engine(json=False), visit.request_id),
-            body=self._named(self.target.backend.model),
-        )
-
-    def _named(self, served: str) -> bytes:
-        """The body under the served name. Ollama's decoder takes `MODEL` for `model` too: it always gets one name."""
-        if self.head.model == served and self.target.backend.engine is Engine.VLLM:
-            return self.body
-        return replace_model(self.body, served)
-
-    async def _translated(self, upstream: Upstream, translation: Translation) -> None:
-        backend = Backend(
-            model=self.target.backend.model,
-            context_length=self.target.model.entry.context_length,
-            capabilities=self.target.backend.capabilities,
-        )
-        made = translate(translation, self.body, backend, epoch_ns=self.visit.epoch_ns)
-        if isinstance(made, Answer):
-            sending.answer(self.visit, made)
             return
-        self.visit.warnings = made.warnings
-        request = UpstreamRequest(
-            method="POST",
-            path=made.path,
-            lines=headers.with_id(self.visit.opening.for_engine(json=True), self.visit.request_id),
-            body=made.body,
-        )
-        timings = Timings(
-            epoch_ns=self.visit.epoch_ns, started_ns=self.visit.started_ns, dispatched_ns=time.monotonic_ns()
-        )
-        reply = made.open(timings)
-        await self._guarded(upstream, request, lambda response: self._converted(response, made, reply))
-
-    async def _guarded(
-        self,
-        upstream: Upstream,
-        request: UpstreamRequest,
-        answer: Callable[[UpstreamResponse], Awaitable[None]],
-    ) -> None:
-        """Send, and answer with what comes; every way in which nothing comes is an AttemptFailed."""
+        dispatched_ns = time.monotonic_ns() if exchange is not None else 0
         try:
             response = await upstream.open(self.target.endpoint.url, request)
         except ConnectFailed as error:
@@ -130,7 +94,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         except ClosedBeforeFirstByte as error:
             raise AttemptFailed(Failure.CLOSED, str(error)) from error
         try:
-            await answer(response)
+            if exchange is None:
+                await self._untouched(response)
+            else:
+                await self._converted(response, exchange, dispatched_ns)
         except BrokenMidStream as error:
             raise AttemptFailed(Failure.CLOSED, str(error)) from error
         except EngineError as error:
@@ -139,29 +106,60 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         finally:
             response.release()
 
+    def _native_request(self, path: str) -> UpstreamRequest:
+        visit, backend = self.visit, self.target.backend
+        query = visit.visitor.head.query
+        # Ollama's decoder takes `MODEL` for `model` too: it always gets one name.
+        is_named = self.head.model == backend.model and backend.engine is _VLLM
+        return UpstreamRequest(
+            method=self.call.method,
+            path=f"{path}?{query}" if query else path,
+            lines=visit.opening.for_engine(json=False) + visit.id_line,
+            body=self.body if is_named else replace_model(self.body, backend.model),
+        )
+
+    def _translated(self, translation: Translation) -> Exchange | Answer:
+        backend = Backend(
+            model=self.target.backend.model,
+            context_length=self.target.model.entry.context_length,
+            capabilities=self.target.backend.capabilities,
+        )
+        return translate(translation, self.body, backend, epoch_ns=self.visit.epoch_ns)
+
+    def _translated_request(self, made: Exchange) -> UpstreamRequest:
+        self.visit.warnings = made.warnings
+        return UpstreamRequest(
+            method="POST",
+            path=made.path,
+            lines=self.visit.opening.for_engine(json=True) + self.visit.id_line,
+            body=made.body,
+        )
+
     async def _untouched(self, response: UpstreamResponse) -> None:
         """The engine speaks the caller's dialect."""
         head = response.head
-        speaks_lines = self.call.dialect is dialect.Dialect.OLLAMA
+        speaks_lines = self.visit.opening.speaks_lines
         if head.status == 200 and head.kind == (_LINES if speaks_lines else _EVENTS):
             carrier = carriers.Untouched(self.call.dialect, self._naming)
             # Ollama's clients read the error line, and the API ends such a stream properly; of events nobody must.
             await sending.stream(self.visit, response, carrier, cut_off=not speaks_lines)
             return
-        body = await response.read(SPOOL_BYTES)
+        body = response.taken() if response.whole else await response.read(SPOOL_BYTES)
         if not response.whole:
             await sending.stream(self.visit, response, carriers.Opaque(), begun=body)
             return
         if head.status == 200:
-            body = carriers.whole(body, self._naming)
+            body = carriers.whole(body, self.target.backend.model, self.head.model)
             sending.whole(self.visit, Whole(status=200, lines=head.lines, body=body))
             return
         answer = Whole(status=head.status, lines=_with_retry(head.status, head.headers, head.lines), body=body)
         self._check_status(head.status, answer)
         sending.whole(self.visit, answer)
 
-    async def _converted(self, response: UpstreamResponse, made: Exchange, reply: Reply) -> None:
+    async def _converted(self, response: UpstreamResponse, made: Exchange, dispatched_ns: int) -> None:
         """vLLM answers an Ollama caller."""
+        visit = self.visit
+        reply = made.open(Timings(epoch_ns=visit.epoch_ns, started_ns=visit.started_ns, dispatched_ns=dispatched_ns))
         status = response.head.status
         if status != 200:
             words = reply.refused(status, await response.read(SPOOL_BYTES))
@@ -181,7 +179,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     def _check_status(self, status: int, answer: Whole) -> None:
         """Whether another engine should be asked instead of passing this answer on."""
         engine = self.target.backend.engine
-        if status in _SERVER_ERRORS and engine is Engine.VLLM:
+        if status in _SERVER_ERRORS and engine is _VLLM:
             raise AttemptFailed(Failure.STATUS, f"{self.target.endpoint.url} answered {status}", answer)
         if status == 404 and engine is Engine.OLLAMA:
             raise AttemptFailed(Failure.NOT_PULLED, f"Ollama does not hold model {self.target.backend.model!r}")

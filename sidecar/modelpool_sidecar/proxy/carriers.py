@@ -164,11 +164,14 @@ class Renamer:
         return self._rest.replace(self._old, self._new, 1)
 
 
-def whole(body: bytes, naming: Naming) -> bytes:
-    """A whole answer in the caller's dialect. Raises EngineError when the engine gave up before its end."""
+def whole(body: bytes, engine: str, caller: str) -> bytes:
+    """A whole answer in the caller's dialect: the model is named as the caller did, not as the engine does.
+
+    Raises EngineError when the engine gave up before its end.
+    """
     if _ABORTED in body:
         raise EngineError("the engine was stopped while it worked on the answer")
-    if naming.engine == naming.caller:
+    if engine == caller:
         return body
-    renamer = Renamer(naming)
+    renamer = Renamer(Naming(engine=engine, caller=caller))
     return renamer.feed(body) + renamer.close()

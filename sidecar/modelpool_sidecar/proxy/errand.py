@@ -40,7 +40,7 @@ class Bell:
             self.sleeper = None
 
     def ring(self) -> None:
-        """Wake who waits, if somebody does."""
+        """Wake who waits, if somebody does. In no task, or an errand would run in it."""
         sleeper = self.sleeper
         if sleeper is not None:
             self.sleeper = None
@@ -72,9 +72,9 @@ async def in_task() -> None:
 
 
 class Errand:
-    """Runs one coroutine after another. Each must see to its own exceptions, as a task of a TaskGroup must."""
+    """Runs one coroutine after another."""
 
-    __slots__ = ("_ended", "_group", "_run", "_task")
+    __slots__ = ("_ended", "_group", "_run", "_task", "fault")
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
         """`group` owns the tasks."""
@@ -82,6 +82,8 @@ class Errand:
         self._ended: Callable[[], None] | None = None
         self._run: Coroutine[Any, None, None] | None = None
         self._task: asyncio.Task[None] | None = None
+        self.fault: Exception | None = None
+        """What the coroutine raised at its end."""
 
     def begin(self, run: Coroutine[Any, None, None], ended: Callable[[], None]) -> bool:
         """Run as far as possible without waiting. Returns whether that was all; `ended` is called if not, at the end.
@@ -89,7 +91,8 @@ class Errand:
         The one before must have ended.
         """
         self._run = run
-        if self._moved(run.send):
+        self.fault = None
+        if self._moved():
             return True
         self._ended = ended
         return False
@@ -98,42 +101,65 @@ class Errand:
         """As a task is cancelled: at once if it waits for a bell."""
         if self._task is not None:
             self._task.cancel()
-        elif self._run is not None and self._moved(self._run.throw, asyncio.CancelledError()):
+        elif self._run is not None and self._moved(asyncio.CancelledError()):
             self._end()
 
     def go_on(self) -> None:
         """The bell has rung."""
-        if self._run is not None and self._moved(self._run.send):
+        if self._run is not None and self._moved():
             self._end()
 
-    def _moved(self, move: Callable[[Any], object], told: object = None) -> bool:
+    def _moved(self, told: BaseException | None = None) -> bool:
         """Run to the next wait. Returns whether it came to the end."""
+        run = self._run
+        assert run is not None
         try:
-            wanted = move(told)
+            wanted = run.send(None) if told is None else run.throw(told)
         except (StopIteration, asyncio.CancelledError):
             self._run = None
+            return True
+        except Exception as fault:
+            self._run, self.fault = None, fault
             return True
         if type(wanted) is Bell:
             wanted.sleeper = self
             return False
-        assert self._run is not None
-        fault: BaseException = RuntimeError(f"an errand cannot wait for {wanted!r}")
-        if wanted is _IN_TASK:
-            try:
-                self._task = self._group.create_task(self._run, name="request")
-            except RuntimeError:  # the group has been cancelled
-                fault = asyncio.CancelledError()
-            else:
-                self._task.add_done_callback(self._over)
-                self._run = None
-                return False
-        return self._moved(self._run.throw, fault)
+        if wanted is not _IN_TASK:
+            return self._moved(RuntimeError(f"an errand cannot wait for {wanted!r}"))
+        rest = self._rest(run)
+        try:
+            self._task = self._group.create_task(rest, name="request")
+        except RuntimeError:  # the group has been cancelled
+            rest.close()
+            return self._moved(asyncio.CancelledError())
+        self._task.add_done_callback(self._over)
+        return False
+
+    async def _rest(self, run: Coroutine[Any, None, None]) -> None:
+        self._run = None
+        try:
+            await _Begun(run)
+        except Exception as fault:
+            self.fault = fault
 
     def _over(self, _: "asyncio.Task[None]") -> None:
         self._task = None
-        self._end()
+        if self._run is None or self._moved(asyncio.CancelledError()):  # else it was cancelled before it began
+            self._end()
 
     def _end(self) -> None:
         ended, self._ended = self._ended, None
         if ended is not None:
             ended()
+
+
+class _Begun:
+    """Lets a coroutine be awaited that has begun already."""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Coroutine[Any, None, None]) -> None:
+        self._run = run
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self._run.__await__()

@@ -8,14 +8,14 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 from .aside import Aside
-from .front_connection import HEAD_SECONDS, CallerConnection
+from .front_connection import BODY_SECONDS, HEAD_SECONDS, CallerConnection
 from .front_head import Heads
 from .visitor import Visitor
-from .way_back import Clock
+from .way_back import Clock, WayBack
 
 _BACKLOG: Final = 1024
 _log = logging.getLogger(__name__)
@@ -25,15 +25,16 @@ class Front:
     """Lets callers in. Implements `front_connection.House`."""
 
     def __init__(
-        self, answer: Callable[[Visitor], Awaitable[None]], group: asyncio.TaskGroup, *, most_bytes: int
+        self, answer: Callable[[Visitor], Coroutine[Any, None, None]], group: asyncio.TaskGroup, *, most_bytes: int
     ) -> None:
         """`answer` answers one request; `group` owns tasks; `most_bytes` is the largest body."""
         self.clock = Clock()
         self.heads = Heads(most_bytes)
         self.head_seconds = HEAD_SECONDS
-        self._answer = answer
+        self.body_seconds = BODY_SECONDS
+        self.answer = answer
         self.group = group
-        self._aside = Aside(self.answer, self.clock, most_bytes=most_bytes)
+        self._aside = Aside(self._answer_aside, self.clock, most_bytes=most_bytes)
         self._servers: list[asyncio.Server] = []
         self._connections: set[CallerConnection] = set()
         self._emptied: asyncio.Future[None] | None = None
@@ -53,15 +54,11 @@ class Front:
 
     # What connections need: `front_connection.House`.
 
-    async def answer(self, visitor: Visitor) -> None:
+    def failed(self, back: WayBack, fault: Exception) -> None:
         """See `front_connection.House`."""
-        try:
-            await self._answer(visitor)
-        except ConnectionError:
-            visitor.back.cut_off()
-        except Exception:
-            _log.exception("Could not end an answer")
-            visitor.back.cut_off()
+        if not isinstance(fault, ConnectionError):
+            _log.error("Could not end an answer", exc_info=fault)
+        back.cut_off()
 
     def lend(self) -> asyncio.Protocol:
         """See `front_connection.House`."""
@@ -77,6 +74,12 @@ class Front:
         made = CallerConnection(self)
         self._connections.add(made)
         return made
+
+    async def _answer_aside(self, visitor: Visitor) -> None:
+        try:
+            await self.answer(visitor)
+        except Exception as fault:
+            self.failed(visitor.back, fault)
 
     async def _empty(self, timeout: float) -> None:
         for connection in list(self._connections):

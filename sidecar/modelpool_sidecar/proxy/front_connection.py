@@ -7,16 +7,19 @@ loop says. Answers are written from here in both cases.
 
 import asyncio
 import math
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol, cast
 
 from .errand import Errand
 from .front_head import Heads
-from .front_request import FrontVisitor, Requests
+from .front_request import FrontVisitor, LateVisitor, Requests
+from .visitor import Visitor
 from .way_back import Clock, Source, WayBack
 
 HEAD_SECONDS: Final = 30.0
 """For a request's line and headers, from the connection's or their own first byte."""
+BODY_SECONDS: Final = 60.0
+"""For the next piece of a body that was announced."""
 IDLE_SECONDS: Final = 75.0
 """How long a connection is kept between requests: at least this, at most twice as long."""
 _AHEAD_BYTES: Final = 64 * 1024
@@ -33,9 +36,13 @@ class House(Protocol):
     """Owns the tasks of requests that need one."""
     heads: Heads
     head_seconds: float
+    body_seconds: float
 
-    def answer(self, visitor: FrontVisitor) -> Coroutine[Any, None, None]:
-        """Answer one request. It runs as an `errand`."""
+    answer: Callable[[Visitor], Coroutine[Any, None, None]]
+    """Answers one request, as an `errand`."""
+
+    def failed(self, back: WayBack, fault: Exception) -> None:
+        """End an answer whose errand has ended with a fault."""
         ...
 
     def lend(self) -> asyncio.Protocol:
@@ -60,6 +67,7 @@ class CallerConnection(asyncio.Protocol):
         self._full = False
         self._ahead_is_full = False
         self._requests = Requests(house.heads)
+        self._new = True
         self._busy = False
         self._leaving = False
 
@@ -87,12 +95,13 @@ class CallerConnection(asyncio.Protocol):
 
     # What the way back does: `way_back.Line`.
 
-    def write(self, *data: bytes) -> None:
+    def write(self, data: bytes) -> None:
         """See `way_back.Line`."""
-        if len(data) == 1:
-            self._transport.write(data[0])
-        else:
-            self._transport.writelines(data)
+        self._transport.write(data)
+
+    def write_both(self, head: bytes, body: bytes) -> None:
+        """See `way_back.Line`."""
+        self._transport.writelines((head, body))
 
     def draws_from(self, source: Source | None) -> None:
         """See `way_back.Line`."""
@@ -115,7 +124,7 @@ class CallerConnection(asyncio.Protocol):
         """See asyncio.Protocol."""
         self._transport = cast("asyncio.Transport", transport)
         self._due = self._loop.time() + self._house.head_seconds
-        self._timer = self._loop.call_at(self._due, self._look)
+        self._arm(self._due)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -164,13 +173,15 @@ class CallerConnection(asyncio.Protocol):
     def _advance(self) -> None:
         """Take up the requests that are here, until one must be waited for."""
         while (request := self._requests.take()) is not None:
-            head, body = request
-            back = WayBack(self, self._house.clock, old=False, bodiless=head.method == "HEAD", lasting=head.lasting)
-            self._back, self._busy = back, True
-            answering = self._house.answer(FrontVisitor(head, body, back))
-            if not self._errand.begin(answering, self._answered) or not self._is_free():
+            visitor = FrontVisitor(self, self._house.clock, *request)
+            if not self._answer(visitor, visitor):
                 return
         self._look_ahead()
+
+    def _answer(self, visitor: Visitor, back: WayBack) -> bool:
+        """Take up a request. Returns whether another can follow at once."""
+        self._back, self._busy, self._new, self._due = back, True, False, math.inf
+        return self._errand.begin(self._house.answer(visitor), self._answered) and self._is_free()
 
     def _answered(self) -> None:
         """The request that was waited for has been answered."""
@@ -180,11 +191,14 @@ class CallerConnection(asyncio.Protocol):
     def _is_free(self) -> bool:
         """End with a request; whether there can be another."""
         self._source = None
-        if self._leaving or not (self._back and self._back.lasting):
+        back, self._back = self._back, None
+        assert back is not None
+        if self._errand.fault is not None:
+            self._house.failed(back, self._errand.fault)
+        if self._leaving or not back.lasting:
             self._transport.close()
             return False
-        self._busy = False
-        self._due = self._loop.time() + IDLE_SECONDS
+        self._busy = False  # since when it is idle is for `_look` to see
         if self._ahead_is_full:
             self._ahead_is_full = False
             self._transport.resume_reading()
@@ -195,13 +209,12 @@ class CallerConnection(asyncio.Protocol):
         if self._requests.uncommon:
             self._lend()
         elif self._requests.reading is not None:
-            self._due = math.inf  # a body may take its time
+            self._by(self._loop.time() + self._house.body_seconds)
             if self._requests.waits:
                 self._requests.waits = False
                 self._transport.write(_GO_ON)
         elif self._requests.held and self._due > (soon := self._loop.time() + self._house.head_seconds):
-            self._timer.cancel()  # the head of a later request has the same time as the first one's
-            self._due, self._timer = soon, self._loop.call_at(soon, self._look)
+            self._by(soon)  # the head of a later request has the same time as the first one's
 
     def _lend(self) -> None:
         self._timer.cancel()
@@ -212,10 +225,26 @@ class CallerConnection(asyncio.Protocol):
     def _look(self) -> None:
         """Show out who is late. Armed anew only when it fires, because requests are many."""
         now = self._loop.time()
-        if self._busy or now < self._due:
-            again = now + IDLE_SECONDS
-            self._timer = self._loop.call_at(again if self._busy else min(self._due, again), self._look)
+        if now < self._due:
+            if self._due == math.inf and not self._busy:
+                self._due = now + IDLE_SECONDS
+            self._arm(min(self._due, now + IDLE_SECONDS))
+        elif self._requests.reading is not None:
+            head = self._requests.reading
+            back = WayBack(self, self._house.clock, old=False, bodiless=False, lasting=False)
+            self._answer(LateVisitor(head, back), back)
         else:
-            if self._requests.held or self._back is None:
+            if self._requests.held or self._new:
                 self._transport.write(_TOO_LATE)
             self._transport.close()
+
+    def _by(self, due: float) -> None:
+        """Expect something by then."""
+        self._due = due
+        if due < self._armed:
+            self._timer.cancel()
+            self._arm(due)
+
+    def _arm(self, when: float) -> None:
+        self._armed = when
+        self._timer = self._loop.call_at(when, self._look)

@@ -11,13 +11,14 @@ bytes without that number, and are parsed when they are new.
 
 from functools import lru_cache
 from re import compile as pattern
-from typing import Final
+from typing import Final, NamedTuple
 
 import httptools
 from multidict import CIMultiDict
 
 from ..protocols import paths
 from ..protocols.paths import Call, Kind
+from . import lengths
 from .visitor import Head
 
 LONGEST: Final = 8190
@@ -30,9 +31,6 @@ _REMEMBERED_BYTES: Final = 2048
 _TARGET: Final = pattern(rb"(/[-A-Za-z0-9._~!$&'()*+,;=:@/]*)(?:\?([-A-Za-z0-9._~!$&'()*+,;=:@/?%]*))?").fullmatch
 _UNCOMMON: Final = ("Transfer-Encoding", "Content-Encoding", "Upgrade")
 _CONTINUE: Final = "100-continue"
-_LENGTHS: Final = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")
-_MOST_DIGITS: Final = 15
-"""Of a length that is left out: fewer than llhttp refuses."""
 
 
 class CommonHead(Head):
@@ -50,6 +48,19 @@ class CommonHead(Head):
         """Bytes of the body, if that was not left out."""
 
 
+class Reading(NamedTuple):
+    """A head as one request had it."""
+
+    head: CommonHead
+    length: int
+    """Bytes of the body."""
+    most_bytes: int
+    """The largest body that is common with this head."""
+    before: bytes
+    behind: bytes
+    """See `lengths.parted`."""
+
+
 class Heads:
     """Reads heads. One per gateway: what one caller sent is known again when another sends the same."""
 
@@ -58,24 +69,16 @@ class Heads:
         self._most_bytes = most_bytes
         self._known = lru_cache(maxsize=_REMEMBERED)(_read)
 
-    def read(self, held: bytes, end: int) -> tuple[CommonHead, int] | None:
-        """The head that is `held` up to `end`, with its blank line, and the length of its body; None: not common."""
-        text, length = held[:end], -1
-        for name in _LENGTHS:
-            at = held.find(name, 0, end)
-            if at > 0:
-                begins = at + len(name)
-                stops = held.find(b"\r", begins)
-                digits = held[begins:stops]
-                if digits.isdigit() and len(digits) <= _MOST_DIGITS:
-                    text, length = b"%b0%b" % (held[:begins], held[stops:end]), int(digits)
-                    break
+    def read(self, held: bytes, end: int) -> Reading | None:
+        """The head that is `held` up to `end`, with its blank line; None when it is not common."""
+        before, length, behind = lengths.parted(held, end)
+        text = b"".join((before, b"0", behind)) if behind else before
         head = self._known(text) if end <= _REMEMBERED_BYTES else _read(text) if end <= LONGEST else None
         if head is None:
             return None
-        if length < 0:
-            length = head.length
-        return (head, length) if length <= (self._most_bytes if head.method == "POST" else 0) else None
+        most_bytes = self._most_bytes if head.method == "POST" else 0
+        reading = Reading(head, length if behind else head.length, most_bytes, before, behind)
+        return reading if reading.length <= most_bytes else None
 
 
 def _read(text: bytes) -> CommonHead | None:

@@ -1,36 +1,31 @@
 """What a caller asks, out of the bytes of its connection. Sans I/O: `front_head` reads heads, this finds the bodies."""
 
 from collections.abc import AsyncIterator
-from typing import Final
 
-from .front_head import LONGEST, CommonHead, Heads
-from .visitor import Head
-from .way_back import WayBack
-
-_END: Final = b"\r\n\r\n"
+from . import lengths
+from .front_head import LONGEST, CommonHead, Heads, Reading
+from .visitor import Head, TooLateError
+from .way_back import Clock, Line, WayBack
 
 
 class Requests:
     """The common requests of one connection, out of its bytes."""
 
-    __slots__ = ("_head", "_heads", "_missing", "_parts", "held", "uncommon", "waits")
+    __slots__ = ("_heads", "_last", "_missing", "_parts", "held", "reading", "uncommon", "waits")
 
     def __init__(self, heads: Heads) -> None:
         self._heads = heads
-        self._head: CommonHead | None = None
+        self._last: Reading | None = None
         self._parts: list[bytes] = []
         self._missing = 0
         self.held = b""
         """What has come and belongs to no request that was taken."""
+        self.reading: CommonHead | None = None
+        """The head of a request whose body is still coming."""
         self.uncommon = False
         """Whether what is held is for the other door."""
         self.waits = False
         """Whether the caller sends the body that is missing only when told to; for its reader to set back."""
-
-    @property
-    def reading(self) -> CommonHead | None:
-        """The head of a request whose body is still coming."""
-        return self._head
 
     def feed(self, data: bytes) -> None:
         """Keep what has come."""
@@ -46,47 +41,65 @@ class Requests:
 
     def take(self) -> tuple[CommonHead, bytes] | None:
         """The next request with its body, if it is whole; else look at `uncommon`."""
-        head = self._head
-        if head is not None:
-            if self._missing:
-                return None
-            self._head = None
-            body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-            self._parts = []
-            return head, body
+        if self.reading is not None:
+            return self._rest()
         held = self.held
-        end = held.find(_END) + len(_END)
-        if end < len(_END):
-            self.uncommon = len(held) > LONGEST or b"\n\n" in held
-            return None
-        found = self._heads.read(held, end)
-        if found is None:
-            self.uncommon = True
-            return None
-        head, length = found
-        here = len(held) - end
-        if here == length:
-            self.held = b""
-            return head, held[end:]
-        if here > length:
-            self.held = held[end + length :]
-            return head, held[end : end + length]
-        self._head, self._missing, self.held = head, length - here, b""
+        last = self._last
+        if last is not None and (again := lengths.again(held, last.before, last.behind)) is not None:
+            length, end = again
+            if length > last.most_bytes:
+                self.uncommon = True
+                return None
+        else:
+            end = held.find(lengths.END) + len(lengths.END)
+            if end < len(lengths.END):
+                self.uncommon = len(held) > LONGEST or b"\n\n" in held
+                return None
+            last = self._heads.read(held, end)
+            if last is None:
+                self.uncommon = True
+                return None
+            self._last = last if last.behind else None
+            length = last.length
+        return self._begun(last.head, length, end)
+
+    def _begun(self, head: CommonHead, length: int, end: int) -> tuple[CommonHead, bytes] | None:
+        """Go on behind a head."""
+        held = self.held
+        ends = end + length
+        if len(held) >= ends:
+            self.held = held[ends:]
+            return head, held[end:ends]
+        self.reading, self._missing, self.held = head, ends - len(held), b""
         self.waits = head.waits
-        if here:
+        if len(held) > end:
             self._parts.append(held[end:])
         return None
 
+    def _rest(self) -> tuple[CommonHead, bytes] | None:
+        head = self.reading
+        if self._missing or head is None:
+            return None
+        self.reading = None
+        parts, self._parts = self._parts, []
+        return head, b"".join(parts)
 
-class FrontVisitor:
-    """Implements `visitor.Visitor`: a request that is here with its body."""
 
-    __slots__ = ("back", "body", "head")
+class FrontVisitor(WayBack):
+    """Implements `visitor.Visitor`: a request that is here with its body, and its own way back."""
 
-    def __init__(self, head: Head, body: bytes, back: WayBack) -> None:
-        self.head = head
+    def __init__(self, line: Line, clock: Clock, head: CommonHead, body: bytes) -> None:
+        self._line = line
+        self._clock = clock
+        self._bodiless = head.method == "HEAD"
+        self.lasting = head.lasting
+        self.head: Head = head
         self.body = body
-        self.back = back
+
+    @property
+    def back(self) -> WayBack:
+        """See `visitor.Visitor`."""
+        return self
 
     async def read(self) -> bytes:
         """See `visitor.Visitor`."""
@@ -95,6 +108,24 @@ class FrontVisitor:
     def pieces(self) -> AsyncIterator[bytes] | None:
         """See `visitor.Visitor`."""
         return _once(self.body) if self.body else None
+
+
+class LateVisitor:
+    """Implements `visitor.Visitor`: a request whose body does not come."""
+
+    body = None
+
+    def __init__(self, head: Head, back: WayBack) -> None:
+        self.head = head
+        self.back = back
+
+    async def read(self) -> bytes:
+        """See `visitor.Visitor`."""
+        raise TooLateError("the request body did not come in time")
+
+    def pieces(self) -> AsyncIterator[bytes] | None:
+        """See `visitor.Visitor`."""
+        return None
 
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:

@@ -4,8 +4,10 @@ Errors of all rooms are turned into words here and nowhere else.
 """
 
 import asyncio
+import dataclasses
 import logging
 import time
+from http import HTTPStatus
 
 from ..protocols import errors, requests
 from ..protocols.dialect import Dialect, Operation
@@ -14,17 +16,20 @@ from ..protocols.origins import Doorman
 from ..protocols.paths import Call, Kind
 from ..telemetry.logs import AccessLog
 from ..telemetry.metrics import Metrics
-from . import catalogue, headers, sending, visit
+from . import catalogue, headers, sending
 from .administration import Administration
 from .directory import Directory
 from .inference import Inference
 from .opening import Opening
 from .pages import Pages
-from .visit import Visit
-from .visitor import TooLargeError, Visitor
+from .visit import Ids, Visit
+from .visitor import TooLargeError, TooLateError, Visitor
 
 _GONE = 499
 """The caller left before the answer was whole: never sent, only counted."""
+
+_CODES = [str(status) for status in range(1000)]
+"""Made once: llhttp accepts statuses of three digits."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +55,7 @@ class Gateway:
         self._metrics = metrics
         self._access = access
         self._doorman = doorman
+        self._ids = Ids()
 
     async def handle(self, visitor: Visitor) -> None:
         """Answer one request. Runs as an `errand`."""
@@ -60,10 +66,12 @@ class Gateway:
                 visitor.back.whole(page.status, headers.lines([("Content-Type", page.content_type)]), page.body)
                 return
             opening = head.opening = Opening(head, self._doorman)
+        request_id = opening.request_id or self._ids.new()
         visiting = Visit(
             visitor=visitor,
             opening=opening,
-            request_id=opening.request_id or visit.new_id(),
+            request_id=request_id,
+            id_line=b"X-Request-Id: %b\r\n" % request_id.encode(),
             dialect=opening.dialect,
             epoch_ns=time.time_ns(),
             started_ns=time.monotonic_ns(),
@@ -79,6 +87,9 @@ class Gateway:
             self._refuse(visiting, Refusal.of(error))
         except TooLargeError as error:
             self._refuse(visiting, Refusal(reason=Reason.TOO_LARGE, detail=str(error)))
+        except TooLateError as error:
+            refusal = Refusal(reason=Reason.BAD_REQUEST, detail=str(error))
+            self._refuse(visiting, refusal, status=HTTPStatus.REQUEST_TIMEOUT)
         except (asyncio.CancelledError, ConnectionError):
             visiting.status, visiting.error = _GONE, visiting.error or "the caller left"
             raise
@@ -115,19 +126,24 @@ class Gateway:
         else:
             sending.answer(visiting, told)
 
-    def _refuse(self, visiting: Visit, refusal: Refusal) -> None:
+    def _refuse(self, visiting: Visit, refusal: Refusal, status: int | None = None) -> None:
         visiting.error = visiting.error or refusal.detail or refusal.reason.value[1]
-        sending.answer(visiting, errors.render(refusal, visiting.dialect))
+        told = errors.render(refusal, visiting.dialect)
+        sending.answer(visiting, told if status is None else dataclasses.replace(told, status=status))
 
     def _leave(self, visiting: Visit) -> None:
+        started_ns = visiting.started_ns
         visiting.ended_ns = ended_ns = time.monotonic_ns()
-        pool, model, backend = visiting.pool, visiting.model, visiting.backend
-        self._metrics.requests.of[
-            pool, model, backend, visiting.dialect._value_, str(visiting.status), visiting.route
-        ].inc()
-        if backend:
-            labels = (pool, model, backend)
-            self._metrics.duration.of[labels].observe((ended_ns - visiting.started_ns) / 1e9)
+        labels = (
+            visiting.pool, visiting.model, visiting.backend,
+            visiting.dialect._value_, _CODES[visiting.status], visiting.route,
+        )  # fmt: skip
+        if visiting.backend:
+            answered, duration, first_byte = self._metrics.ledgers[labels]
+            answered.value += 1
+            duration.observe((ended_ns - started_ns) / 1e9)
             if visiting.first_byte_ns:
-                self._metrics.first_byte.of[labels].observe((visiting.first_byte_ns - visiting.started_ns) / 1e9)
+                first_byte.observe((visiting.first_byte_ns - started_ns) / 1e9)
+        else:
+            self._metrics.requests.of[labels].inc()
         self._access.write(visiting.record())

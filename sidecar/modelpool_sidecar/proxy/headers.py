@@ -69,11 +69,6 @@ def lines(pairs: Iterable[tuple[str, str]]) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def with_id(told: bytes, request_id: str) -> bytes:
-    """Header lines with the request's id behind them. The id must be printable ASCII."""
-    return b"%bX-Request-Id: %b\r\n" % (told, request_id.encode("ascii"))
-
-
 def warning(sentences: Iterable[str]) -> str:
     """What was knowingly not passed on, as one header's value: printable, and no longer than a header should be."""
     text = "; ".join(sentences)

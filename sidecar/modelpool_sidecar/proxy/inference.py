@@ -5,16 +5,14 @@ reached, dies, drains or answers with a server's error costs an attempt and not 
 """
 
 import time
-from functools import cache
 from typing import Final
 
 import msgspec
 
-from ..protocols import dialect, errors, paths, requests
-from ..protocols.paths import Call, Unserved
+from ..protocols import errors, requests
+from ..protocols.paths import Call
 from ..protocols.requests import RequestHead
 from ..routing.choose import Target, Wanted
-from ..routing.documents import Engine
 from ..telemetry.metrics import Metrics
 from . import refusals, sending
 from .admission import Admission, Asker, Refused
@@ -38,7 +36,9 @@ class Inference:
     async def serve(self, visit: Visit, call: Call, body: bytes) -> None:
         """Answer one call. Raises BadRequestError for what the caller did wrong."""
         head = requests.read_head(body, call.dialect, call.operation)
-        wanted = Wanted(model=head.model, needs=_needs(head, call), engines=_speakers(call.path))
+        opening = visit.opening
+        needs = _needs(head, strict=opening.speaks_lines) if head.images or opening.speaks_lines else _NOTHING
+        wanted = Wanted(model=head.model, needs=needs, engines=opening.speakers)
         failed: AttemptFailed | None = None
         while True:
             try:
@@ -48,7 +48,7 @@ class Inference:
                 return
             try:
                 self._aimed(visit, target)
-                await Attempt(visit=visit, call=call, head=head, body=body, target=target).run(self._upstream)
+                await Attempt(visit, call, head, body, target).run(self._upstream)
                 return
             except AttemptFailed as failure:
                 failed = failure
@@ -98,19 +98,9 @@ class Inference:
         sending.answer(visit, errors.render(refusals.worded(refused.refusal, asked, call), call.dialect))
 
 
-def _needs(head: RequestHead, call: Call) -> frozenset[str]:
-    """What the model must be able to do. Ollama refuses tools and thinking where they are unknown; OpenAI's servers
-    ignore what they do not know, and decide on tools themselves.
+def _needs(head: RequestHead, *, strict: bool) -> frozenset[str]:
+    """What the model must be able to do. Ollama refuses tools and thinking where they are unknown (`strict`); OpenAI's
+    servers ignore what they do not know, and decide on tools themselves.
     """
-    strict = call.dialect is dialect.Dialect.OLLAMA
-    if not (head.images or strict):
-        return _NOTHING
     asked = {"vision": head.images, "tools": strict and head.tools, "thinking": strict and head.thinking is True}
     return frozenset(name for name, wanted in asked.items() if wanted)
-
-
-@cache
-def _speakers(path: str) -> frozenset[Engine]:
-    """Engines that have the call at this path of `paths.INFERENCE`."""
-    _, _, upstreams = paths.INFERENCE[path]
-    return frozenset(Engine(engine.value) for engine, way in upstreams.items() if not isinstance(way, Unserved))

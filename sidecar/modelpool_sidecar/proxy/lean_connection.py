@@ -12,6 +12,7 @@ from . import lean_request
 from .errand import Bell
 from .lean_request import Place
 from .lean_response import AnswerReader, MalformedAnswer, told
+from .lean_silence import Silence
 from .upstream import AnswerHead, BrokenMidStream, ClosedBeforeFirstByte
 
 _HELD_BYTES: Final = 256 * 1024
@@ -20,7 +21,6 @@ _JOINED_BYTES: Final = 64 * 1024
 """A body up to this size is sent in one piece with its head."""
 _BREAKS: Final = (OSError, EOFError, MalformedAnswer)
 """What ends an answer early, as opposed to what its reader raises."""
-_NO_HEAD: Final = AnswerHead(0, ())
 
 
 class Owner(Protocol):
@@ -33,23 +33,20 @@ class Owner(Protocol):
 class Connection(asyncio.Protocol):
     """Implements `upstream.UpstreamResponse` for one answer after another."""
 
+    head: AnswerHead
+
     def __init__(self, owner: Owner, place: Place, read_timeout: float) -> None:
         """`read_timeout` bounds the silence of a busy engine, in seconds."""
         self.place = place
-        self.idle_since = 0.0
         self.lost = False
         self._silent = False
-        self.head = _NO_HEAD
         self._loop = asyncio.get_running_loop()
         self._owner = owner
         self._read_timeout = read_timeout
         self._answer = AnswerReader()
-        self._watch: asyncio.TimerHandle | None = None
-        self._heard = 0.0
+        self._silence = Silence(self._loop, read_timeout, self._fell_silent)
         self._busy = False
-        self._paused = False
         self._full = False
-        self._cut_short = False
         self._take: Callable[[bytes], None] | None = None
         self._bell = Bell(self._loop)
         self._error: BaseException | None = None
@@ -57,20 +54,15 @@ class Connection(asyncio.Protocol):
     # What its owner does.
 
     async def ask(self, head: bytes, body: bytes | AsyncIterable[bytes] | None, *, only_head: bool) -> None:
-        """Send a request and wait for the head of its answer. Raises ClosedBeforeFirstByte.
-
-        Whatever it raises, the connection is closed then.
-        """
+        """Send a request and wait for the head of its answer. Raises ClosedBeforeFirstByte; it is closed then."""
+        if self.lost:
+            raise ClosedBeforeFirstByte("the engine closed the connection")
         answer = self._answer
-        self._busy = True
-        self._heard = self._loop.time()
         answer.expect(only_head=only_head)
-        if self._watch is None and not self.lost:
-            self._watch = self._loop.call_later(self._read_timeout, self._listen)
+        self._busy = True
+        self._silence.begin()
         try:
-            if self.lost:
-                self._error = EOFError("the engine closed the connection")
-            elif body is None:
+            if body is None:
                 self._transport.write(head)
             elif not isinstance(body, bytes):
                 self._transport.write(head)
@@ -97,9 +89,14 @@ class Connection(asyncio.Protocol):
             while self._full and not self._settled:
                 await self._bell
             if self._settled:
-                self._cut_short = True
+                self._answer.lasting = False
                 return
         self._transport.write(lean_request.LAST_CHUNK)
+
+    @property
+    def idle_seconds(self) -> float:
+        """Since anything was heard of the engine, or said to it."""
+        return self._loop.time() - self._silence.heard
 
     @property
     def stale(self) -> bool:
@@ -117,6 +114,10 @@ class Connection(asyncio.Protocol):
     def whole(self) -> bool:
         """See `upstream.UpstreamResponse`."""
         return self._answer.ended
+
+    def taken(self) -> bytes:
+        """See `upstream.UpstreamResponse`."""
+        return self._answer.taken()
 
     async def read(self, limit: int) -> bytes:
         """See `upstream.UpstreamResponse`."""
@@ -151,23 +152,23 @@ class Connection(asyncio.Protocol):
 
     def pause(self) -> None:
         """See `upstream.UpstreamResponse`."""
-        if not self._paused and not self.lost and not self._answer.ended:
-            self._paused = True
+        if not self._silence.held_back and not self.lost and not self._answer.ended:
+            self._silence.held_back = True
             self._transport.pause_reading()
 
     def resume(self) -> None:
         """See `upstream.UpstreamResponse`."""
-        if self._paused and not self.lost:
-            self._paused = False
-            self._heard = self._loop.time()
+        if self._silence.held_back and not self.lost:
+            self._silence.held_back = False
+            self._silence.heard = self._loop.time()
             self._transport.resume_reading()
 
     def release(self) -> None:
         """See `upstream.UpstreamResponse`."""
         if not self._busy:
             return
-        whole = self._answer.ended and self._error is None and not self._cut_short and not self.lost
-        if whole and self._answer.lasting and not self._transport.get_write_buffer_size():
+        whole = self._answer.ended and self._answer.lasting and self._error is None and not self.lost
+        if whole and not self._transport.get_write_buffer_size():
             self._busy = False
             self.resume()
             self._owner.returned(self)
@@ -190,7 +191,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             return
         answer = self._answer
-        self._heard = self._loop.time()
+        self._silence.heard = self._loop.time()
         malformed: MalformedAnswer | None = None
         try:
             answer.feed(data)
@@ -203,7 +204,7 @@ class Connection(asyncio.Protocol):
                 except Exception as error:
                     self._fail(error)
                     return
-            elif sum(map(len, answer.parts)) > _HELD_BYTES:
+            elif not answer.ended and sum(map(len, answer.parts)) > _HELD_BYTES:
                 self.pause()
         if malformed is not None:
             self._fail(malformed)
@@ -222,8 +223,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self.lost = True
-        if self._watch is not None:
-            self._watch.cancel()
+        self._silence.end()
         try:
             if exc is not None and not self._answer.ended:
                 raise exc
@@ -239,14 +239,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
         self._bell.ring()
 
-    def _listen(self) -> None:
-        """End the silence of a busy engine. Armed anew only when it fires, because answers are many."""
-        self._watch = None
-        if not self._busy:
-            return
-        left = self._read_timeout if self._paused else self._heard + self._read_timeout - self._loop.time()
-        if left > 0:
-            self._watch = self._loop.call_later(left, self._listen)
-        elif not self._answer.ended:
+    def _fell_silent(self) -> None:
+        if self._busy and not self._answer.ended:
             self._silent = True
             self._fail(TimeoutError(f"silent for {self._read_timeout:g} s"))

@@ -51,7 +51,7 @@ class Base:
                 self._starts[key] = start
         body = request.body
         if isinstance(body, bytes):
-            return b"%b%bContent-Length: %d\r\n\r\n" % (start, request.lines, len(body))
+            return b"".join((start, request.lines, b"Content-Length: %d\r\n\r\n" % len(body)))
         if body is not None:
             return b"%b%bTransfer-Encoding: chunked\r\n\r\n" % (start, request.lines)
         length = b"" if request.method in ("GET", "HEAD") else b"Content-Length: 0\r\n"

@@ -9,11 +9,11 @@ answer is known again by its bytes without what is this answer's own, and is par
 
 from functools import lru_cache
 from re import compile as pattern
-from typing import Final
+from typing import Final, NamedTuple
 
 import httptools
 
-from . import headers
+from . import headers, lengths
 from .upstream import AnswerHead
 
 HEAD_BYTES: Final = 64 * 1024
@@ -22,9 +22,6 @@ _FRAMES: Final = frozenset({"content-length", "transfer-encoding"})
 _INFORMATIONAL: Final = 200
 _SWITCHING: Final = 101
 _BODILESS: Final = frozenset({204, 304})
-_END: Final = b"\r\n\r\n"
-_LENGTHS: Final = (b"\r\ncontent-length: ", b"\r\nContent-Length: ")
-_MOST_DIGITS: Final = 15
 _OWN_LINES: Final = pattern(rb"\r\n(?:[Dd]ate|[Xx]-[Rr]equest-[Ii]d): [ -~]*(?=\r\n)").sub
 _REMEMBERED: Final = 256
 """Heads that are known again, the least recently seen forgotten first."""
@@ -36,11 +33,24 @@ class MalformedAnswer(ValueError):  # noqa: N818 -- named for what came
     """The engine does not speak HTTP, or not as it may."""
 
 
+class _Usual(NamedTuple):
+    """The head of a connection's last whole answer."""
+
+    head: AnswerHead
+    before: bytes
+    behind: bytes
+    """See `lengths.parted`."""
+
+
+_NOTHING_USUAL: Final = _Usual(AnswerHead(0, ()), b"", b"")
+
+
 class AnswerReader:
     """Reads the answers of one connection."""
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
+        self._usual = _NOTHING_USUAL
         self._framed = False
         self._fresh: list[tuple[str, str]] = []
         self.parts: list[bytes] = []
@@ -62,13 +72,7 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> None:
         """Read on. Raises MalformedAnswer; what was found before the fault is kept."""
-        if not self._read and not self._only_head and (found := _known_whole(data)) is not None:
-            self._read = len(data)
-            self.head, body = found
-            self.ended = self.lasting = True
-            if body:
-                self.parts.append(body)
-        else:
+        if self._read or self._only_head or not self._is_usual(data):
             self.parse(data)
 
     def parse(self, data: bytes) -> None:
@@ -84,6 +88,30 @@ class AnswerReader:
         if self.head is None and self._read > HEAD_BYTES:
             raise MalformedAnswer(f"the head of the answer is longer than {HEAD_BYTES} bytes")
 
+    def _is_usual(self, data: bytes) -> bool:
+        """Take an answer that is whole and nothing more, and whose head is known; or nothing."""
+        usual = self._usual
+        known = lengths.again(data, usual.before, usual.behind) if usual.behind else None
+        if known is None:
+            end = data.find(lengths.END) + len(lengths.END)
+            if not len(lengths.END) <= end <= _REMEMBERED_BYTES:
+                return False
+            before, length, behind = lengths.parted(data, end)
+            head = _read(_OWN_LINES(b"", b"".join((before, b"0", behind)))) if behind else None
+            if head is None:
+                return False
+            self._usual = usual = _Usual(head, before, behind)
+        else:
+            length, end = known
+        if len(data) != end + length:
+            return False
+        self._read = end
+        self.head = usual.head
+        self.ended = self.lasting = True
+        if length:
+            self.parts.append(data[end:])
+        return True
+
     @property
     def untouched(self) -> bool:
         """Whether not one byte of this answer has come."""
@@ -97,10 +125,9 @@ class AnswerReader:
             raise EOFError("the engine closed the connection")
 
     def taken(self) -> bytes:
-        """What of the body has come and was not taken; there must be some."""
-        data = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
-        self.parts.clear()
-        return data
+        """What of the body has come and was not taken."""
+        parts, self.parts = self.parts, []
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def forget(self) -> None:
         """The connection is closed: nothing more will be fed. Parser and reader know each other until then."""
@@ -158,28 +185,8 @@ def _cause(error: Exception) -> str:
     return str(cause or error)
 
 
-def _known_whole(data: bytes) -> tuple[AnswerHead, bytes] | None:
-    """An answer that is whole and nothing more, and has the usual head; None means nothing."""
-    end = data.find(_END) + len(_END)
-    if not len(_END) <= end <= _REMEMBERED_BYTES:
-        return None
-    for name in _LENGTHS:
-        at = data.find(name, 0, end)
-        if at > 0:
-            break
-    else:
-        return None
-    begins = at + len(name)
-    stops = data.find(b"\r", begins)
-    digits = data[begins:stops]
-    if not digits.isdigit() or len(digits) > _MOST_DIGITS or int(digits) != len(data) - end:
-        return None
-    head = _usual(_OWN_LINES(b"", b"%b0%b" % (data[:begins], data[stops:end])))
-    return None if head is None else (head, data[end:])
-
-
 @lru_cache(maxsize=_REMEMBERED)
-def _usual(text: bytes) -> AnswerHead | None:
+def _read(text: bytes) -> AnswerHead | None:
     """The head of an answer with a length, after which its connection lasts, from its bytes with a length of 0."""
     reader = AnswerReader()
     try:

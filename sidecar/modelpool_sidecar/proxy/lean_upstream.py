@@ -106,7 +106,7 @@ class LeanUpstream:
         idle = self._idle.get(place)
         while idle:
             connection = idle.pop()
-            if not connection.lost and asyncio.get_running_loop().time() - connection.idle_since < _IDLE_SECONDS:
+            if not connection.lost and connection.idle_seconds < _IDLE_SECONDS:
                 return connection
             connection.abort()
         return None
@@ -116,11 +116,12 @@ class LeanUpstream:
         if self._closed:
             connection.abort()
             return
-        loop = asyncio.get_running_loop()
-        connection.idle_since = loop.time()
-        self._idle.setdefault(connection.place, []).append(connection)
+        idle = self._idle.get(connection.place)
+        if idle is None:
+            idle = self._idle[connection.place] = []
+        idle.append(connection)
         if self._sweep is None:
-            self._sweep = loop.call_later(_IDLE_SECONDS, self._clean)
+            self._sweep = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._clean)
 
     def gone(self, connection: Connection) -> None:
         """See `lean_connection.Owner`."""
@@ -131,11 +132,10 @@ class LeanUpstream:
 
     def _clean(self) -> None:
         """Close what was idle for too long: the first ones of each list."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
         for place, idle in list(self._idle.items()):
-            while idle and (idle[0].lost or now - idle[0].idle_since >= _IDLE_SECONDS):
+            while idle and (idle[0].lost or idle[0].idle_seconds >= _IDLE_SECONDS):
                 idle.pop(0).abort()
             if not idle:
                 del self._idle[place]
+        loop = asyncio.get_running_loop()
         self._sweep = loop.call_later(_IDLE_SECONDS, self._clean) if self._idle else None

@@ -6,18 +6,21 @@ Pure, and the same for all requests with that head: nothing here may depend on t
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Final
 
 from ..protocols import paths
 from ..protocols.answer import Answer
 from ..protocols.dialect import Dialect
 from ..protocols.errors import Refusal
 from ..protocols.origins import Doorman
-from ..protocols.paths import Call, Kind, Upstream
+from ..protocols.paths import Call, Kind, Unserved, Upstream
 from ..routing.callers import caller_of
+from ..routing.documents import Engine
 from . import headers
 from .visitor import Head
 
-_LONGEST_ID = 200
+_LONGEST_ID: Final = 200
+_NOBODY: Final[frozenset[Engine]] = frozenset()
 
 
 class Opening:
@@ -32,6 +35,8 @@ class Opening:
         "dialect",
         "inference",
         "request_id",
+        "speakers",
+        "speaks_lines",
         "turned_away",
         "ways",
     )
@@ -50,14 +55,19 @@ class Opening:
         """The call, if it is let in and for an engine."""
         self.ways: Mapping[str, Upstream] = {}
         """How each engine serves the call, by the engine's name."""
+        self.speakers = _NOBODY
+        """The engines that have the call."""
         self.dialect: Dialect
         if isinstance(call, Call):
             self.dialect = call.dialect
             self.ways = {engine.value: way for engine, way in call.upstreams.items()}
+            self.speakers = frozenset(Engine(name) for name, way in self.ways.items() if not isinstance(way, Unserved))
             if call.kind is Kind.INFERENCE and self.turned_away is None:
                 self.inference = call
         else:
             self.dialect = paths.dialect_of(head.path)
+        self.speaks_lines = self.dialect is Dialect.OLLAMA
+        """Whether the caller's streams are lines, as Ollama's are, and not events."""
         self._head = head
         self._for_engine: dict[bool, bytes] = {}
 

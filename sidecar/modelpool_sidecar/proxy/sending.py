@@ -35,9 +35,10 @@ def written(ours: Answer) -> Whole:
 
 def whole(visit: Visit, given: Whole) -> None:
     """Send a complete answer with its length."""
-    visit.status, visit.sent = given.status, len(given.body)
+    status, body = given.status, given.body
+    visit.status, visit.sent = status, len(body)
     visit.began()
-    visit.visitor.back.whole(given.status, visit.lines(given.lines), given.body)
+    visit.visitor.back.whole(status, visit.lines(given.lines), body)
 
 
 async def stream(

@@ -86,6 +86,10 @@ class UpstreamResponse(Protocol):
         """Whether all of the body has come."""
         ...
 
+    def taken(self) -> bytes:
+        """What has come of the body and was not read yet."""
+        ...
+
     async def pour(self, take: Callable[[bytes], None]) -> None:
         """Give the body to `take`, piece by piece, in the moment it arrives, and return at its end.
 

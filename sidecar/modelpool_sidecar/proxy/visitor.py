@@ -19,6 +19,10 @@ class TooLargeError(Exception):
     """The body is larger than the gateway takes. The message is for the caller."""
 
 
+class TooLateError(Exception):
+    """The body does not come. The message is for the caller."""
+
+
 class Head:
     """What a request says before its body. Read-only, because it may be that of many requests."""
 
@@ -56,7 +60,7 @@ class Visitor(Protocol):
         ...
 
     async def read(self) -> bytes:
-        """The whole body. Raises TooLargeError."""
+        """The whole body. Raises TooLargeError and TooLateError."""
         ...
 
     def pieces(self) -> AsyncIterator[bytes] | None:

@@ -26,8 +26,12 @@ class Source(Protocol):
 class Line(Protocol):
     """A caller's connection."""
 
-    def write(self, *data: bytes) -> None:
+    def write(self, data: bytes) -> None:
         """Send, or forget it when the caller has left."""
+        ...
+
+    def write_both(self, head: bytes, body: bytes) -> None:
+        """The same in two pieces, for bodies that would take long to be copied."""
         ...
 
     def draws_from(self, source: Source | None) -> None:
@@ -64,7 +68,11 @@ class Clock:
 class WayBack:
     """Carries one answer: `whole`, or `begin`, `write` and `end`, or `cut_off` where it broke."""
 
-    __slots__ = ("_bodiless", "_chunked", "_clock", "_head", "_line", "_old", "begun", "lasting")
+    _old = False
+    _bodiless = False
+    _chunked = False
+    _head = b""
+    begun = False
 
     def __init__(self, line: Line, clock: Clock, *, old: bool, bodiless: bool, lasting: bool) -> None:
         """`old`: the caller speaks HTTP/1.0. `bodiless`: it asked with HEAD. `lasting`: it wants to ask again."""
@@ -72,19 +80,16 @@ class WayBack:
         self._clock = clock
         self._old = old
         self._bodiless = bodiless
-        self._chunked = False
-        self._head = b""
         self.lasting = lasting
-        self.begun = False
 
     def whole(self, status: int, told: bytes, body: bytes) -> None:
         """Send a complete answer. `told`: its headers, as `headers.lines` writes them."""
-        framing = b"" if status in _BODILESS else b"Content-Length: %d\r\n" % len(body)
-        head = self._begin(status, told, framing)
-        if self._bodiless or status in _BODILESS:
+        bodiless = status in _BODILESS
+        head = self._begin(status, told, b"" if bodiless else b"Content-Length: %d\r\n" % len(body))
+        if bodiless or self._bodiless:
             self._line.write(head)
         elif len(body) > _JOINED_BYTES:
-            self._line.write(head, body)
+            self._line.write_both(head, body)
         else:
             self._line.write(head + body)
         if not self.lasting:
@@ -132,7 +137,7 @@ class WayBack:
         keeps = b""
         if lasting is self._old:  # what differs from the version's habit is said
             keeps = b"Connection: keep-alive\r\n" if lasting else b"Connection: close\r\n"
-        return b"%b%b%b%b%b\r\n" % (_status_line(status, self._old), told, self._clock.date(), framing, keeps)
+        return b"".join((_status_line(status, self._old), told, self._clock.date(), framing, keeps, b"\r\n"))
 
 
 @cache

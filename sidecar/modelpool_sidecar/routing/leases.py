@@ -4,12 +4,8 @@ One event loop owns an account, so there are no locks. `proxy.admission` takes a
 Loads.
 """
 
-from typing import TypeVar
-
 from .queue import FairQueue
 from .table import BackendKey
-
-_Key = TypeVar("_Key")
 
 
 class Account:
@@ -50,20 +46,21 @@ class Account:
 
     def give_back(self, url: str, key: BackendKey, model: str) -> None:
         """Count a request out. Giving back more than was taken is a bug, and said so."""
-        if url not in self._running:
+        running = self._running.get(url)
+        if running is None:
             raise RuntimeError(f"lease of {url} given back twice")
-        _less(self._running, url)
-        _less(self._by_model, (key, model))
+        place = key, model
+        of_model = self._by_model[place]
+        if running > 1:
+            self._running[url] = running - 1
+        else:
+            del self._running[url]
+        if of_model > 1:
+            self._by_model[place] = of_model - 1
+        else:
+            del self._by_model[place]
 
     @property
     def running(self) -> int:
         """All requests running anywhere."""
         return sum(self._running.values())
-
-
-def _less(counts: dict[_Key, int], key: _Key) -> None:
-    left = counts[key] - 1
-    if left:
-        counts[key] = left
-    else:
-        del counts[key]

@@ -21,7 +21,7 @@ _MOST_LINES: Final = 1000
 """Lines that are kept, whatever the time."""
 
 
-class AccessRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
+class AccessRecord(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """What is told of one request. Durations in milliseconds; the caller is a digest or a product, never a key."""
 
     time: str = ""
@@ -61,11 +61,15 @@ class AccessLog:
         """One line, or nothing when switched off. Needs a running event loop."""
         if self._stream is None:
             return
-        if not self._records:
+        records = self._records
+        if not records:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
-        record.time = self._now()
-        self._records.append(record)
-        if len(self._records) >= _MOST_LINES:
+        millisecond = time.time_ns() // 1_000_000
+        if millisecond != self._millisecond:
+            self._millisecond, self._time = millisecond, _written(millisecond)
+        record.time = self._time
+        records.append(record)
+        if len(records) >= _MOST_LINES:
             self.flush()
 
     def flush(self) -> None:
@@ -80,14 +84,12 @@ class AccessLog:
         self._stream.write(text)
         self._stream.flush()
 
-    def _now(self) -> str:
-        millisecond = time.time_ns() // 1_000_000
-        if millisecond != self._millisecond:
-            self._millisecond = millisecond
-            seconds, rest = divmod(millisecond, 1000)
-            stamp = datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat().removesuffix("+00:00")
-            self._time = f"{stamp}.{rest:03d}Z"
-        return self._time
+
+def _written(millisecond: int) -> str:
+    """A time since 1970 as the log writes it."""
+    seconds, rest = divmod(millisecond, 1000)
+    stamp = datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat().removesuffix("+00:00")
+    return f"{stamp}.{rest:03d}Z"
 
 
 def _as_text(record: AccessRecord) -> str:

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from .series import Counters, Histograms
+from .series import Count, Counters, Histograms, Made, Spread
 
 UNKNOWN = "unknown"
 _DURATIONS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -34,6 +34,14 @@ class Levels(NamedTuple):
     """By pool, model, backend."""
     endpoints: Iterable[Level]
     """Ready endpoints by pool, model, backend."""
+
+
+class Ledger(NamedTuple):
+    """Where the end of a request is entered, by all that its series are told apart by."""
+
+    answered: Count
+    duration: Spread
+    first_byte: Spread
 
 
 class Metrics:
@@ -73,6 +81,11 @@ class Metrics:
         ):  # fmt: skip
             self.registry.register(family)
         self.registry.register(_Gauges(levels))
+        self.ledgers = Made(self._ledger)
+        """By the label values of `requests`, for requests that came to an engine."""
+
+    def _ledger(self, values: tuple[str, ...]) -> Ledger:
+        return Ledger(self.requests.of[values], self.duration.of[values[:3]], self.first_byte.of[values[:3]])
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format."""

@@ -44,15 +44,15 @@ class Spread:
 _Kind = TypeVar("_Kind")
 
 
-class _Made(dict[tuple[str, ...], _Kind]):
-    """Series by label values; each is there when it is looked up."""
+class Made(dict[tuple[str, ...], _Kind]):
+    """Series, or what consists of some, by label values; each is there when it is looked up."""
 
-    def __init__(self, make: Callable[[], _Kind]) -> None:
+    def __init__(self, make: Callable[[tuple[str, ...]], _Kind]) -> None:
         super().__init__()
         self._make = make
 
     def __missing__(self, values: tuple[str, ...]) -> _Kind:
-        found = self[values] = self._make()
+        found = self[values] = self._make(values)
         return found
 
 
@@ -61,7 +61,7 @@ class Counters(Collector):
 
     def __init__(self, name: str, text: str, labels: Sequence[str]) -> None:
         self._about = (name, text, tuple(labels))
-        self.of = _Made(Count)
+        self.of = Made(lambda _: Count())
         """The series, by label values in the labels' order."""
 
     def collect(self) -> Iterator[Metric]:
@@ -81,7 +81,7 @@ class Histograms(Collector):
         self._about = (name, text, tuple(labels))
         self._names = [*map(floatToGoString, bounds), "+Inf"]
         bounds = tuple(bounds)
-        self.of = _Made(lambda: Spread(bounds))
+        self.of = Made(lambda _: Spread(bounds))
         """The series, by label values in the labels' order."""
 
     def collect(self) -> Iterator[Metric]:

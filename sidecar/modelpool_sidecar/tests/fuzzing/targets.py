@@ -183,7 +183,7 @@ def untouched_stream(data: bytes) -> None:
 def whole_answer(data: bytes) -> None:
     """A document with another name is as long as before, but for the names."""
     try:
-        named = whole(data, _NAMES)
+        named = whole(data, _NAMES.engine, _NAMES.caller)
     except EngineError:
         return
     assert len(data) - len(named) == data.count(b'"model":"served"') - named.count(b'"model":"served"')

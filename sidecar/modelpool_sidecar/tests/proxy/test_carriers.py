@@ -75,7 +75,10 @@ def test_before_anything_was_given_a_fault_is_raised() -> None:
 
 
 def test_a_document_is_renamed_and_an_aborted_one_is_a_fault() -> None:
-    assert carriers.whole(b'{"model":"qwen3:8b","x":1.0}', ALIAS) == b'{"model":"odd \\"name\\"","x":1.0}'
+    assert (
+        carriers.whole(b'{"model":"qwen3:8b","x":1.0}', ALIAS.engine, ALIAS.caller)
+        == b'{"model":"odd \\"name\\"","x":1.0}'
+    )
     with pytest.raises(EngineError):
-        carriers.whole(b'{"choices":[{"finish_reason":"abort"}]}', SAME)
-    assert carriers.whole(b'{"content":"\\"finish_reason\\":\\"abort\\""}', SAME)
+        carriers.whole(b'{"choices":[{"finish_reason":"abort"}]}', SAME.engine, SAME.caller)
+    assert carriers.whole(b'{"content":"\\"finish_reason\\":\\"abort\\""}', SAME.engine, SAME.caller)

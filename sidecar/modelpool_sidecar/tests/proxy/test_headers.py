@@ -4,7 +4,7 @@ from multidict import CIMultiDict
 from modelpool_sidecar.protocols.origins import Doorman
 from modelpool_sidecar.proxy import headers
 from modelpool_sidecar.proxy.opening import Opening
-from modelpool_sidecar.proxy.visit import new_id
+from modelpool_sidecar.proxy.visit import Ids
 from modelpool_sidecar.proxy.visitor import Head
 
 
@@ -32,6 +32,7 @@ def test_only_a_fit_request_id_is_kept(given: str) -> None:
 
 
 def test_new_ids_differ() -> None:
-    made = {new_id() for _ in range(100)}
-    assert len(made) == 100
+    ids = Ids()
+    made = {ids.new() for _ in range(1000)}
+    assert len(made) == 1000
     assert all(len(one) == 32 and one.isalnum() for one in made)

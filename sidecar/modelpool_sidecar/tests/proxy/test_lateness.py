@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,22 +10,29 @@ import pytest
 
 from modelpool_sidecar.proxy.errand import in_task
 from modelpool_sidecar.proxy.front import Front
-from modelpool_sidecar.proxy.visitor import Visitor
+from modelpool_sidecar.proxy.visitor import TooLateError, Visitor
 
 
 async def told(visitor: Visitor) -> None:
-    text = f"{visitor.head.method} {visitor.head.path} {(await visitor.read()).decode()}\n"
+    try:
+        body = await visitor.read()
+    except TooLateError as error:
+        visitor.back.whole(408, b"", str(error).encode())
+        return
+    text = f"{visitor.head.method} {visitor.head.path} {body.decode()}\n"
     visitor.back.whole(200, b"Content-Type: text/plain\r\n", text.encode())
 
 
 @asynccontextmanager
-async def server(head_seconds: float, answer: Callable[[Visitor], Awaitable[None]] = told) -> AsyncIterator[int]:
+async def server(
+    head_seconds: float, body_seconds: float = 60, answer: Callable[[Visitor], Coroutine[Any, None, None]] = told
+) -> AsyncIterator[int]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.setblocking(False)
     async with asyncio.TaskGroup() as group:
         front = Front(answer, group, most_bytes=1000)
-        front.head_seconds = head_seconds
+        front.head_seconds, front.body_seconds = head_seconds, body_seconds
         await front.listen(listener)
         try:
             yield listener.getsockname()[1]
@@ -120,6 +127,33 @@ async def test_a_body_may_take_its_time() -> None:
         writer.close()
         await writer.wait_closed()
     assert answer.endswith(b"POST /api/chat hi\n")
+
+
+@pytest.mark.parametrize("begun", [b"", b"h"])
+@pytest.mark.parametrize("later", [False, True])
+async def test_a_body_that_does_not_go_on_is_given_up(begun: bytes, later: bool) -> None:
+    stays = REQUEST.replace(b"Connection: close\r\n", b"")
+    async with server(head_seconds=20, body_seconds=0.1) as port:
+        answer = await talk(port, *([stays] if later else []), stays[:-2] + begun)
+    assert answer.count(b"HTTP/1.1 200 OK\r\n") == later
+    assert answer.endswith(b"the request body did not come in time")
+
+
+async def test_a_body_that_goes_on_is_waited_for() -> None:
+    whole = REQUEST.replace(b"Content-Length: 2", b"Content-Length: 8")[:-2]
+    async with server(head_seconds=20, body_seconds=1.0) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(whole)
+        for _ in range(8):  # in all longer than the time for one piece
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await reader.read(1)
+            writer.write(b"x")
+        async with asyncio.timeout(20):
+            answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    assert answer.endswith(b"POST /api/chat xxxxxxxx\n")
 
 
 async def test_a_head_without_end_reaches_aiohttps_limits() -> None:

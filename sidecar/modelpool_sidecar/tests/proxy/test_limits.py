@@ -77,6 +77,21 @@ async def test_a_body_beyond_the_limit(tmp_path: Path, dialect: str, chunked: bo
         assert not vllm.received
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_body_that_does_not_come(tmp_path: Path, dialect: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelpool_sidecar.proxy.front.BODY_SECONDS", 0.1)
+    async with gates(tmp_path) as (gate, vllm):
+        head, _, body = (await raw(gate, message(DIALECTS[dialect], json.dumps(CHAT).encode())[:-1])).partition(
+            b"\r\n\r\n"
+        )
+        assert head.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+        assert b"\r\nConnection: close" in head
+        assert told(body, dialect) == "the request body did not come in time"
+        await gate.until_idle()
+        assert [line.status for line in gate.log.lines] == [408]
+        assert not vllm.received
+
+
 async def test_a_compressed_body_is_inflated_within_the_limit(tmp_path: Path) -> None:
     async with gates(tmp_path, max_body_bytes=100_000) as (gate, vllm):
         body = json.dumps(CHAT).encode()

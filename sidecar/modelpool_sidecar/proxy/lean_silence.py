@@ -1,0 +1,41 @@
+"""The silence of an engine that is asked for something, bounded without a timer per answer."""
+
+import asyncio
+from collections.abc import Callable
+
+
+class Silence:
+    """Tells when a connection has been silent for too long. Its timer is armed anew only when it fires."""
+
+    __slots__ = ("_limit", "_loop", "_timer", "_too_long", "heard", "held_back")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, limit: float, too_long: Callable[[], None]) -> None:
+        """`limit`: seconds. `too_long` is called when they are over, busy or not."""
+        self._loop = loop
+        self._limit = limit
+        self._too_long = too_long
+        self._timer: asyncio.TimerHandle | None = None
+        self.heard = 0.0
+        """When something was last heard or said, by the loop's clock: for the connection to set."""
+        self.held_back = False
+        """Whether the engine is silent because it is made to wait."""
+
+    def begin(self) -> None:
+        """Something has been asked for."""
+        self.heard = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._limit, self._look)
+
+    def end(self) -> None:
+        """The connection is closed."""
+        if self._timer is not None:
+            self._timer.cancel()
+        del self._too_long  # which knows the connection
+
+    def _look(self) -> None:
+        self._timer = None
+        left = self._limit if self.held_back else self.heard + self._limit - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self._too_long()
