@@ -9,12 +9,11 @@ from typing import Final
 
 import msgspec
 
+from .bodies import NOTHING, Body, Chat, Fields, Message, Part
 from .dialect import Dialect, Operation
 from .durations import parse_keep_alive
 from .errors import BadRequestError
 
-_NOTHING: Final = msgspec.Raw(b"")
-"""Stands for what is absent, and for nothing else; looking at its bytes would take longer than to read them."""
 _ARRAY: Final = ord("[")
 _NULL: Final = b"null"
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
@@ -28,59 +27,29 @@ _SHOW_MODEL: Final = Operation.SHOW_MODEL
 _STREAMING: Final = (Operation.CHAT, Operation.GENERATE)
 
 
-class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
-    """The facts of one request that decide where it may go."""
+class RequestHead:
+    """The facts of one request that decide where it may go. Read-only."""
 
-    model: str
-    stream: bool
-    """Whether the caller wants a stream: as asked, else the dialect's default."""
-    images: bool = False
-    tools: bool = False
-    thinking: bool | None = None
-    """Whether thinking is asked for; None when the caller leaves it to the model."""
-    keep_alive_s: float | None = None
-    """Ollama's keep_alive in seconds, infinite when negative, None when absent."""
+    __slots__ = ("images", "keep_alive_s", "model", "stream", "thinking", "tools")
 
-
-class _Fields(msgspec.Struct):
-    model: str | None = None
-    name: str | None = None
-    stream: bool | None = None
-    prompt: msgspec.Raw = _NOTHING
-    input: msgspec.Raw = _NOTHING
-    images: msgspec.Raw = _NOTHING
-    tools: msgspec.Raw = _NOTHING
-    think: msgspec.Raw = _NOTHING
-    thinking: msgspec.Raw = _NOTHING
-    reasoning_effort: msgspec.Raw = _NOTHING
-    keep_alive: msgspec.Raw = _NOTHING
+    def __init__(
+        self, *, model: str, stream: bool, images: bool, tools: bool, thinking: bool | None, keep_alive_s: float | None
+    ) -> None:
+        self.model = model
+        self.stream = stream
+        """Whether the caller wants a stream: as asked, else the dialect's default."""
+        self.images = images
+        self.tools = tools
+        self.thinking = thinking
+        """Whether thinking is asked for; None when the caller leaves it to the model."""
+        self.keep_alive_s = keep_alive_s
+        """Ollama's keep_alive in seconds, infinite when negative, None when absent."""
 
 
-class _Message(msgspec.Struct):
-    content: msgspec.Raw = _NOTHING
-    images: msgspec.Raw = _NOTHING
-
-
-class _Body(_Fields):
-    """A body of which nothing is known."""
-
-    messages: msgspec.Raw = _NOTHING
-
-
-class _Chat(_Fields):
-    """A body whose messages are read in the same pass: a long conversation is gone through once."""
-
-    messages: list[_Message] = []
-
-
-class _Part(msgspec.Struct):
-    type: str = ""
-
-
-_BODY: Final = msgspec.json.Decoder(_Body)
-_CHAT: Final = msgspec.json.Decoder(_Chat)
-_MESSAGES: Final = msgspec.json.Decoder(list[_Message])
-_PARTS: Final = msgspec.json.Decoder(list[_Part])
+_BODY: Final = msgspec.json.Decoder(Body)
+_CHAT: Final = msgspec.json.Decoder(Chat)
+_MESSAGES: Final = msgspec.json.Decoder(list[Message])
+_PARTS: Final = msgspec.json.Decoder(list[Part])
 _IMAGE_PARTS: Final = frozenset({"image", "image_url", "input_image"})
 _MISMATCH: Final = re.compile(r"Expected `([^`]+)`, got `(\w+)`(?: - at `\$\.?([^`]*)`)?")
 _GO_KINDS: Final = {
@@ -169,14 +138,14 @@ def _struct_name(operation: Operation) -> str:
 
 
 def _is_array(raw: msgspec.Raw) -> bool:
-    return raw is not _NOTHING and memoryview(raw)[0] == _ARRAY
+    return raw is not NOTHING and memoryview(raw)[0] == _ARRAY
 
 
 def _filled(raw: msgspec.Raw) -> bool:
     return _is_array(raw) and bytes(raw).strip(b"[] \t\r\n") != b""
 
 
-def _read(body: bytes, operation: Operation) -> tuple[_Fields, list[_Message]]:
+def _read(body: bytes, operation: Operation) -> tuple[Fields, list[Message]]:
     """The body and its messages. Messages of another shape are none here: whoever needs them refuses them better."""
     if operation is not _RESPONSES:
         try:
@@ -198,12 +167,12 @@ def _read(body: bytes, operation: Operation) -> tuple[_Fields, list[_Message]]:
         return found, []
 
 
-def _have_images(messages: list[_Message]) -> bool:
+def _have_images(messages: list[Message]) -> bool:
     for message in messages:
         content, images = message.content, message.images
-        if content is not _NOTHING and memoryview(content)[0] == _ARRAY and _has_image(content):
+        if content is not NOTHING and memoryview(content)[0] == _ARRAY and _has_image(content):
             return True
-        if images is not _NOTHING and _filled(images):
+        if images is not NOTHING and _filled(images):
             return True
     return False
 
@@ -215,8 +184,8 @@ def _has_image(content: msgspec.Raw) -> bool:
         return False
 
 
-def _thinking(body: _Fields) -> bool | None:
-    if body.think is body.thinking is body.reasoning_effort is _NOTHING:
+def _thinking(body: Fields) -> bool | None:
+    if body.think is body.thinking is body.reasoning_effort is NOTHING:
         return None
     for raw, off in ((body.think, b"false"), (body.reasoning_effort, b'"none"')):
         value = bytes(raw)
@@ -228,7 +197,7 @@ def _thinking(body: _Fields) -> bool | None:
 
 
 def _keep_alive(raw: msgspec.Raw) -> float | None:
-    if raw is _NOTHING:
+    if raw is NOTHING:
         return None
     value = bytes(raw)
     if not value or value == _NULL:

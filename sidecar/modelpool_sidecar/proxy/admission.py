@@ -7,9 +7,8 @@ gives it back.
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import Final
-
-import msgspec
 
 from ..routing import choose
 from ..routing.choose import Refusal, Target, Wait, Wanted
@@ -33,7 +32,8 @@ class Refused(Exception):  # noqa: N818
         self.refusal = refusal
 
 
-class Asker(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
     """Who asks, for the order of the queue."""
 
     caller: str
@@ -107,7 +107,7 @@ class Admission:
                     if granted is not None:
                         return granted
                     if loop.time() >= deadline:
-                        wanted = msgspec.structs.replace(wanted, gave_up=wanted.gave_up | {wait.backend.key})
+                        wanted = wanted.without(line=wait.backend.key)
 
     async def _wait(self, wait: Wait, wanted: Wanted, asker: Asker, deadline: float) -> Target | None:
         """Queue until granted; None at the deadline, or when the table changed so that choosing must begin anew."""

@@ -4,8 +4,6 @@ import time
 from enum import StrEnum
 from typing import Final
 
-import msgspec
-
 from ..protocols import errors
 from ..protocols.answer import OLLAMA_LINES, Answer
 from ..protocols.errors import EngineError, Reason, Refusal
@@ -57,14 +55,17 @@ class AttemptFailed(Exception):  # noqa: N818
         self.answer = answer
 
 
-class Attempt(msgspec.Struct, frozen=True):
-    """What is tried where."""
+class Attempt:
+    """What is tried where. Read-only."""
 
-    visit: Visit
-    call: Call
-    head: RequestHead
-    body: bytes
-    target: Target
+    __slots__ = ("body", "call", "head", "target", "visit")
+
+    def __init__(self, visit: Visit, call: Call, head: RequestHead, body: bytes, target: Target) -> None:
+        self.visit = visit
+        self.call = call
+        self.head = head
+        self.body = body
+        self.target = target
 
     async def run(self, upstream: Upstream) -> None:
         """Answer the caller. Raises AttemptFailed, and BadRequestError when the call cannot be put to this engine.
@@ -163,10 +164,11 @@ class Attempt(msgspec.Struct, frozen=True):
         status = response.head.status
         if status != 200:
             words = reply.refused(status, await response.read(SPOOL_BYTES))
-            answer = sending.written(words)
-            lines = _with_retry(words.status, words.headers, answer.lines)
-            self._check_status(status, msgspec.structs.replace(answer, lines=lines))
-            sending.whole(self.visit, msgspec.structs.replace(answer, lines=lines))
+            plain = sending.written(words)
+            lines = _with_retry(words.status, words.headers, plain.lines)
+            answer = Whole(status=plain.status, lines=lines, body=plain.body)
+            self._check_status(status, answer)
+            sending.whole(self.visit, answer)
             return
         carrier = carriers.Converted(reply, time.monotonic_ns)
         if made.stream:

@@ -43,11 +43,14 @@ class Carrier(Protocol):
         ...
 
 
-class Naming(msgspec.Struct, frozen=True, kw_only=True):
-    """The model's name as the engine answers it, and as the caller asked for it."""
+class Naming:
+    """The model's name as the engine answers it, and as the caller asked for it. Read-only."""
 
-    engine: str
-    caller: str
+    __slots__ = ("caller", "engine")
+
+    def __init__(self, *, engine: str, caller: str) -> None:
+        self.engine = engine
+        self.caller = caller
 
 
 class Untouched:

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .aside import Aside
 from .front_connection import BODY_SECONDS, HEAD_SECONDS, CallerConnection
@@ -42,7 +42,7 @@ class Front:
     async def listen(self, bound: socket.socket) -> None:
         """Accept connections on a socket."""
         loop = asyncio.get_running_loop()
-        self._servers.append(await loop.create_server(self._connection, sock=bound, backlog=_BACKLOG))
+        self._servers.append(await loop.create_server(self._protocol, sock=bound, backlog=_BACKLOG))
 
     async def close(self, timeout: float) -> None:
         """Accept no more, give running answers so many seconds, then cut off what is left."""
@@ -70,10 +70,10 @@ class Front:
         if self._emptied is not None and not self._connections and not self._emptied.done():
             self._emptied.set_result(None)
 
-    def _connection(self) -> CallerConnection:
+    def _protocol(self) -> asyncio.Protocol:
         made = CallerConnection(self)
         self._connections.add(made)
-        return made
+        return cast("asyncio.Protocol", made)
 
     async def _answer_aside(self, visitor: Visitor) -> None:
         try:

@@ -54,8 +54,8 @@ class House(Protocol):
         ...
 
 
-class CallerConnection(asyncio.Protocol):
-    """Implements `way_back.Line`."""
+class CallerConnection:
+    """Implements `way_back.Line`, and asyncio.Protocol without inheriting it: see `lean_connection.Connection`."""
 
     def __init__(self, house: House) -> None:
         self._house = house

@@ -105,6 +105,8 @@ def _read(text: bytes) -> CommonHead | None:
 class _Found:
     """What llhttp finds in a head."""
 
+    __deletable__ = ("_parser",)
+
     def __init__(self) -> None:
         self.target = b""
         self.pairs: list[tuple[str, str]] = []

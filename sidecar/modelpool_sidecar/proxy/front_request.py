@@ -107,7 +107,7 @@ class FrontVisitor(WayBack):
 
     def pieces(self) -> AsyncIterator[bytes] | None:
         """See `visitor.Visitor`."""
-        return _once(self.body) if self.body else None
+        return _Once(self.body) if self.body else None
 
 
 class LateVisitor:
@@ -128,5 +128,17 @@ class LateVisitor:
         return None
 
 
-async def _once(body: bytes) -> AsyncIterator[bytes]:
-    yield body
+class _Once:
+    """A body in one piece. A class, because the compiler knows no asynchronous generators."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body: bytes | None = body
+
+    def __aiter__(self) -> "_Once":
+        return self
+
+    async def __anext__(self) -> bytes:
+        body, self._body = self._body, None
+        if body is None:
+            raise StopAsyncIteration
+        return body

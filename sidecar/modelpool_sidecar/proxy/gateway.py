@@ -66,16 +66,7 @@ class Gateway:
                 visitor.back.whole(page.status, headers.lines([("Content-Type", page.content_type)]), page.body)
                 return
             opening = head.opening = Opening(head, self._doorman)
-        request_id = opening.request_id or self._ids.new()
-        visiting = Visit(
-            visitor=visitor,
-            opening=opening,
-            request_id=request_id,
-            id_line=b"X-Request-Id: %b\r\n" % request_id.encode(),
-            dialect=opening.dialect,
-            epoch_ns=time.time_ns(),
-            started_ns=time.monotonic_ns(),
-        )
+        visiting = Visit(visitor, opening, opening.request_id or self._ids.new())
         try:
             call = opening.inference
             if call is not None:

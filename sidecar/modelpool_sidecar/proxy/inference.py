@@ -7,8 +7,6 @@ reached, dies, drains or answers with a server's error costs an attempt and not 
 import time
 from typing import Final
 
-import msgspec
-
 from ..protocols import errors, requests
 from ..protocols.paths import Call
 from ..protocols.requests import RequestHead
@@ -53,7 +51,7 @@ class Inference:
             except AttemptFailed as failure:
                 failed = failure
                 self._learn(target, failure)
-                wanted = msgspec.structs.replace(wanted, tried=wanted.tried | {target.endpoint.url})
+                wanted = wanted.without(url=target.endpoint.url)
             finally:
                 self._admission.leave(target)
 

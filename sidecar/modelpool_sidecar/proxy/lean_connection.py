@@ -30,8 +30,11 @@ class Owner(Protocol):
     def gone(self, connection: "Connection") -> None: ...  # noqa: D102
 
 
-class Connection(asyncio.Protocol):
-    """Implements `upstream.UpstreamResponse` for one answer after another."""
+class Connection:
+    """Implements `upstream.UpstreamResponse` for one answer after another, and the methods of asyncio.Protocol.
+
+    It does not inherit those: a compiled class with a base in Python has no attributes in C.
+    """
 
     head: AnswerHead
 
@@ -210,6 +213,9 @@ class Connection(asyncio.Protocol):
             self._fail(malformed)
         elif self._take is None or answer.ended:
             self._bell.ring()
+
+    def eof_received(self) -> None:
+        """See asyncio.Protocol. The transport closes itself."""
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol."""

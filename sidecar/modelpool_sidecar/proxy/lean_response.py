@@ -48,6 +48,8 @@ _NOTHING_USUAL: Final = _Usual(AnswerHead(0, ()), b"", b"")
 class AnswerReader:
     """Reads the answers of one connection."""
 
+    __deletable__ = ("_parser",)
+
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._usual = _NOTHING_USUAL

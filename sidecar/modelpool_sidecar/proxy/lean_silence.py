@@ -7,6 +7,7 @@ from collections.abc import Callable
 class Silence:
     """Tells when a connection has been silent for too long. Its timer is armed anew only when it fires."""
 
+    __deletable__ = ("_too_long",)
     __slots__ = ("_limit", "_loop", "_timer", "_too_long", "heard", "held_back")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limit: float, too_long: Callable[[], None]) -> None:

@@ -7,7 +7,7 @@ connection in the moment it is taken: that says nothing about the engine, and th
 import asyncio
 import ssl
 from functools import cached_property
-from typing import Final
+from typing import Final, cast
 
 from .errand import in_task
 from .lean_connection import Connection
@@ -85,14 +85,15 @@ class LeanUpstream:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_timeout):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(self, place, self._read_timeout),
+                _, made = await loop.create_connection(
+                    lambda: cast("asyncio.Protocol", Connection(self, place, self._read_timeout)),
                     place.host,
                     place.port,
                     ssl=self._tls if place.tls else None,
                 )
         except (OSError, TimeoutError) as error:
             raise ConnectFailed(f"{base_url}: {told(error)}") from error
+        connection = cast("Connection", made)
         if not connection.lost:  # else it was said already that it is gone
             self._open.add(connection)
         return connection

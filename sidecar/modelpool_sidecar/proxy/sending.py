@@ -2,8 +2,6 @@
 
 from typing import Final
 
-import msgspec
-
 from ..protocols.answer import Answer
 from . import headers
 from .carriers import Carrier
@@ -13,13 +11,16 @@ from .visit import Visit
 _STREAM_LINE: Final = b"X-Accel-Buffering: no\r\n"
 
 
-class Whole(msgspec.Struct, frozen=True, kw_only=True):
-    """A complete answer in the caller's dialect."""
+class Whole:
+    """A complete answer in the caller's dialect. Read-only."""
 
-    status: int
-    lines: bytes
-    """Its headers, as `headers.lines` writes them; ours come on top."""
-    body: bytes
+    __slots__ = ("body", "lines", "status")
+
+    def __init__(self, *, status: int, lines: bytes, body: bytes) -> None:
+        self.status = status
+        self.lines = lines
+        """Its headers, as `headers.lines` writes them; ours come on top."""
+        self.body = body
 
 
 def answer(visit: Visit, ours: Answer) -> None:

@@ -11,8 +11,6 @@ Knows no routing, no dialect, and no HTTP library.
 from collections.abc import AsyncIterable, Callable
 from typing import Protocol
 
-import msgspec
-
 from . import headers
 from .headers import Headers
 
@@ -33,15 +31,21 @@ class BrokenMidStream(UpstreamError):  # noqa: N818
     """The answer had begun and ended too early."""
 
 
-class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send. `path` begins with a slash and includes the query; `lines` carry no Host and no hop-by-hop."""
+class UpstreamRequest:
+    """What to send. Read-only: it may be sent again."""
 
-    method: str
-    path: str
-    lines: bytes = b""
-    """Headers as `headers.lines` writes them."""
-    body: bytes | AsyncIterable[bytes] | None = None
-    """Bytes can be sent again to another engine; a stream cannot."""
+    __slots__ = ("body", "lines", "method", "path")
+
+    def __init__(
+        self, *, method: str, path: str, lines: bytes = b"", body: bytes | AsyncIterable[bytes] | None = None
+    ) -> None:
+        self.method = method
+        self.path = path
+        """Begins with a slash and includes the query."""
+        self.lines = lines
+        """Headers as `headers.lines` writes them, without Host and what is hop-by-hop."""
+        self.body = body
+        """Bytes can be sent again to another engine; a stream cannot."""
 
 
 class AnswerHead:

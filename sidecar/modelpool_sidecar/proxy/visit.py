@@ -5,12 +5,9 @@ import time
 from functools import lru_cache
 from typing import Final
 
-import msgspec
-
-from ..protocols.dialect import Dialect
 from ..routing.choose import Target
-from ..telemetry.logs import AccessRecord
 from ..telemetry.metrics import UNKNOWN
+from ..telemetry.records import AccessRecord
 from . import headers
 from .opening import Opening
 from .visitor import Visitor
@@ -22,32 +19,38 @@ _REMEMBERED: Final = 1024
 """Ways a request may go whose header lines are remembered."""
 
 
-class Visit(msgspec.Struct, kw_only=True):
+class Visit:
     """What is known of a request so far. Mutable: the handlers fill it in."""
 
-    visitor: Visitor
-    opening: Opening
-    request_id: str
-    """Printable ASCII."""
-    id_line: bytes
-    """The same as a header."""
-    dialect: Dialect
-    epoch_ns: int
-    started_ns: int
-    first_byte_ns: int = 0
-    """0 as long as nothing has gone to the caller."""
-    ended_ns: int = 0
-    queue_ns: int = 0
-    attempts: int = 0
-    sent: int = 0
-    status: int = 0
-    model: str = UNKNOWN
-    pool: str = ""
-    backend: str = ""
-    route: str = ""
-    error: str = ""
-    warnings: tuple[str, ...] = ()
-    """What was asked for and knowingly not passed on."""
+    __slots__ = (
+        "attempts", "backend", "dialect", "ended_ns", "epoch_ns", "error", "first_byte_ns", "id_line", "model",
+        "opening", "pool", "queue_ns", "request_id", "route", "sent", "started_ns", "status", "visitor", "warnings",
+    )  # fmt: skip
+
+    def __init__(self, visitor: Visitor, opening: Opening, request_id: str) -> None:
+        """`request_id`: printable ASCII."""
+        self.visitor = visitor
+        self.opening = opening
+        self.request_id = request_id
+        self.id_line = b"X-Request-Id: %b\r\n" % request_id.encode()
+        """The same as a header."""
+        self.dialect = opening.dialect
+        self.epoch_ns = time.time_ns()
+        self.started_ns = time.monotonic_ns()
+        self.first_byte_ns = 0
+        """0 as long as nothing has gone to the caller."""
+        self.ended_ns = 0
+        self.queue_ns = 0
+        self.attempts = 0
+        self.sent = 0
+        self.status = 0
+        self.model = UNKNOWN
+        self.pool = ""
+        self.backend = ""
+        self.route = ""
+        self.error = ""
+        self.warnings: tuple[str, ...] = ()
+        """What was asked for and knowingly not passed on."""
 
     def aim(self, target: Target) -> None:
         """Note where the request goes now."""

@@ -14,9 +14,7 @@ The rules, for the backends of a model in order of preference:
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
-
-import msgspec
+from typing import Final, Protocol
 
 from .documents import Engine
 from .table import Backend, BackendKey, Endpoint, Model, RoutingTable
@@ -69,29 +67,61 @@ class Loads(Protocol):
         ...
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What choosing needs to know about a request, and what it has gone through so far."""
-
-    model: str
-    needs: frozenset[str] = frozenset()
-    """Capabilities the request cannot do without."""
-    engines: frozenset[Engine] = frozenset(Engine)
-    """Engines that have such a call."""
-    tried: frozenset[str] = frozenset()
-    """Endpoints that failed before the first byte."""
-    gave_up: frozenset[BackendKey] = frozenset()
-    """Backends whose queue it has waited in for as long as it may."""
+# One for all: a new one for each request would be looked at as long as a full one.
+_NO_NAMES: Final[frozenset[str]] = frozenset()
+_NO_BACKENDS: Final[frozenset[BackendKey]] = frozenset()
+_ALL_ENGINES: Final = frozenset(Engine)
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the request goes now."""
+class Wanted:
+    """What choosing needs to know about a request, and what it has gone through so far. Read-only."""
 
-    model: Model
-    backend: Backend
-    endpoint: Endpoint
-    route: Route
-    why: Why | None = None
-    """Why the first backend did not take it; None on the primary route."""
+    __slots__ = ("engines", "gave_up", "model", "needs", "tried")
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        needs: frozenset[str] = _NO_NAMES,
+        engines: frozenset[Engine] = _ALL_ENGINES,
+        tried: frozenset[str] = _NO_NAMES,
+        gave_up: frozenset[BackendKey] = _NO_BACKENDS,
+    ) -> None:
+        self.model = model
+        self.needs = needs
+        """Capabilities the request cannot do without."""
+        self.engines = engines
+        """Engines that have such a call."""
+        self.tried = tried
+        """Endpoints that failed before the first byte."""
+        self.gave_up = gave_up
+        """Backends whose queue it has waited in for as long as it may."""
+
+    def without(self, *, url: str | None = None, line: BackendKey | None = None) -> "Wanted":
+        """The same request after an endpoint failed it, or after it has waited in a line for long enough."""
+        return Wanted(
+            model=self.model,
+            needs=self.needs,
+            engines=self.engines,
+            tried=self.tried if url is None else self.tried | {url},
+            gave_up=self.gave_up if line is None else self.gave_up | {line},
+        )
+
+
+class Target:
+    """Where the request goes now. Read-only."""
+
+    __slots__ = ("backend", "endpoint", "model", "route", "why")
+
+    def __init__(
+        self, *, model: Model, backend: Backend, endpoint: Endpoint, route: Route, why: Why | None = None
+    ) -> None:
+        self.model = model
+        self.backend = backend
+        self.endpoint = endpoint
+        self.route = route
+        self.why = why
+        """Why the first backend did not take it; None on the primary route."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,34 +13,14 @@ from typing import Any, Final, TextIO
 
 import msgspec
 
+from .records import AccessRecord
+
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 FLUSH_SECONDS: Final = 0.1
 _MOST_LINES: Final = 1000
 """Lines that are kept, whatever the time."""
-
-
-class AccessRecord(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
-    """What is told of one request. Durations in milliseconds; the caller is a digest or a product, never a key."""
-
-    time: str = ""
-    request_id: str = ""
-    method: str = ""
-    path: str = ""
-    dialect: str = ""
-    model: str = ""
-    pool: str = ""
-    backend: str = ""
-    route: str = ""
-    status: int = 0
-    attempts: int = 0
-    queue_ms: int = 0
-    ttfb_ms: float | None = None
-    duration_ms: float = 0.0
-    bytes: int = 0
-    caller: str = ""
-    error: str = ""
 
 
 class AccessLog:

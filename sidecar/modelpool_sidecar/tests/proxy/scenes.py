@@ -13,7 +13,8 @@ import aiohttp
 
 from modelpool_sidecar import app
 from modelpool_sidecar.settings import Listen, Settings
-from modelpool_sidecar.telemetry.logs import AccessLog, AccessRecord
+from modelpool_sidecar.telemetry.logs import AccessLog
+from modelpool_sidecar.telemetry.records import AccessRecord
 
 DEADLINE = 20.0
 """Seconds a condition may take on a busy machine."""

@@ -1,0 +1,52 @@
+"""What is read of a request's body to route it, as the decoder takes it. By itself: who uses it is compiled.
+
+What is not asked for stays raw.
+"""
+
+from typing import Final
+
+import msgspec
+
+NOTHING: Final = msgspec.Raw(b"")
+"""Stands for what is absent, and for nothing else; looking at its bytes would take longer than to read them."""
+
+
+class Fields(msgspec.Struct):
+    """What every body may hold."""
+
+    model: str | None = None
+    name: str | None = None
+    stream: bool | None = None
+    prompt: msgspec.Raw = NOTHING
+    input: msgspec.Raw = NOTHING
+    images: msgspec.Raw = NOTHING
+    tools: msgspec.Raw = NOTHING
+    think: msgspec.Raw = NOTHING
+    thinking: msgspec.Raw = NOTHING
+    reasoning_effort: msgspec.Raw = NOTHING
+    keep_alive: msgspec.Raw = NOTHING
+
+
+class Message(msgspec.Struct):
+    """One message of a conversation."""
+
+    content: msgspec.Raw = NOTHING
+    images: msgspec.Raw = NOTHING
+
+
+class Body(Fields):
+    """A body of which nothing is known."""
+
+    messages: msgspec.Raw = NOTHING
+
+
+class Chat(Fields):
+    """A body whose messages are read in the same pass: a long conversation is gone through once."""
+
+    messages: list[Message] = []
+
+
+class Part(msgspec.Struct):
+    """One part of a message's content."""
+
+    type: str = ""
