@@ -13,7 +13,7 @@ PROGRAMS = ("operator", "sidecar", "engines")
 TARGETS = (*PROGRAMS, "clients")
 """Of the Dockerfile; each is an image `modelpool/<target>`."""
 _PARTS = ("Dockerfile", "LICENSE", "README.md", "pyproject.toml", "requirements", "operator", "sidecar", "cli")
-_PARTS_BELOW = ("e2e/engines",)
+_PARTS_BELOW = ("e2e/engines", "tools/compiling.py")
 _LEFT_OUT = {"__pycache__", "tests"}
 
 
