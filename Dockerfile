@@ -4,8 +4,8 @@
 
 # What the programs run on: any image with python3 and CA certificates.
 ARG BASE=python:3.13-slim-bookworm
-# What they are installed with: the same python3, and pip.
-ARG BUILDER=${BASE}
+# What they are built and installed with: the same python3 with pip, gcc and Python's headers.
+ARG BUILDER=python:3.13-bookworm
 
 FROM ${BUILDER} AS builder
 # A mirror of the package index, for builds behind a wall.
@@ -20,6 +20,18 @@ RUN python3 -m venv --without-pip /build \
 COPY . .
 RUN /build/bin/python3 -m hatchling build -t wheel -d /dist
 
+# The gateway's own wheel, compiled. It sees nothing but the gateway, so that it is compiled anew when that changes.
+FROM builder AS sidecar-wheel
+COPY requirements/compile.lock requirements/
+RUN python3 -m venv --without-pip /build \
+ && python3 -m pip --python /build/bin/python3 install --require-hashes -r requirements/compile.lock
+COPY LICENSE README.md pyproject.toml ./
+COPY tools tools
+COPY sidecar sidecar
+# 0 leaves it interpreted, and needs no compiler in BUILDER.
+ARG COMPILED=1
+RUN HATCH_BUILD_HOOK_ENABLE_CUSTOM=${COMPILED} /build/bin/python3 -m hatchling build -t wheel -d /dist
+
 # /opt/venv, not /opt/modelpool: the operator mounts its start script there, over whatever an engine's image has.
 FROM builder AS operator-venv
 COPY requirements/operator.lock requirements/
@@ -32,7 +44,7 @@ FROM builder AS sidecar-venv
 COPY requirements/sidecar.lock requirements/
 RUN python3 -m venv --without-pip /opt/venv \
  && python3 -m pip --python /opt/venv/bin/python3 install --require-hashes -r requirements/sidecar.lock
-COPY --from=wheel /dist /dist
+COPY --from=sidecar-wheel /dist /dist
 RUN python3 -m pip --python /opt/venv/bin/python3 install --no-deps --no-index /dist/*.whl
 
 FROM builder AS engines-venv

@@ -103,9 +103,9 @@ def _with_docker(builder: str, staged: Path, settings: Settings) -> None:
 
 def _with_buildah(store: Path, staged: Path, settings: Settings, log: Callable[[str], None]) -> None:
     pruning.empty_when_large(store / "storage")
-    system = base.layer(store, log)
-    base.write_base(staged / "base.tar", system)
-    base.write_builder(staged / "builder.tar", system, wheels.folder(store, settings, log), staged)
+    base.write_base(staged / "base.tar", base.layer(store, log))
+    tools = wheels.folder(store, settings, log)
+    base.write_builder(staged / "builder.tar", base.compiling_layer(store, log), tools, staged)
     buildah = ["buildah", f"--root={store / 'storage'}", f"--runroot={staged / 'run'}", "--storage-driver=overlay"]
     commands = [[*buildah, "pull", "--quiet", f"oci-archive:{staged / name}.tar"] for name in ("base", "builder")]
     for target in context.TARGETS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from .contents import Contents
@@ -21,6 +21,9 @@ _BUILDING: Final = re.compile(
     r"|pip[\d.]*|uv|easy_install|apt-add-repository)$"
     r"|(?:^|/)(?:dist|site)-packages/(?:pip|setuptools|wheel|uv)/|(?:^|/)ensurepip/"
 )
+
+
+_EXTENSION: Final = re.compile(r"/site-packages/([\w/]+)\.[\w-]+\.so$")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +44,17 @@ def above_base(images: Mapping[str, Contents]) -> dict[str, int]:
     return {name: sum(size for digest, size in one.layers if digest not in shared) for name, one in images.items()}
 
 
-def problems(images: Mapping[str, Contents], start: Start | None) -> Iterator[str]:
-    """Yield what does not hold, each as a sentence. Without a start nothing is said of it."""
+def problems(images: Mapping[str, Contents], start: Start | None, compiled: Iterable[str] = ()) -> Iterator[str]:
+    """Yield what does not hold, each as a sentence. Without a start nothing is said of it.
+
+    Args:
+        images: what was read, by target.
+        start: of the gateway's container.
+        compiled: the names of the gateway's modules that must be compiled.
+    """
+    plain = sorted(set(compiled) - set(_extension_modules(images["sidecar"])))
+    if plain:
+        yield f"sidecar must hold {len(plain)} more of its modules compiled, such as {plain[0]}"
     for name, size in above_base(images).items():
         if size > BYTES_ABOVE_BASE[name]:
             yield f"{name} must stay below {BYTES_ABOVE_BASE[name] / 1e6:g} MB above its base, got {size / 1e6:.1f} MB"
@@ -56,3 +68,9 @@ def problems(images: Mapping[str, Contents], start: Start | None) -> Iterator[st
         yield f"sidecar must be ready within {READY_SECONDS:g} s of a processor, got {start.processor_seconds:.1f} s"
     if start is not None and start.undisturbed and start.seconds > READY_SECONDS:
         yield f"sidecar must be ready within {READY_SECONDS:g} s, got {start.seconds:.1f} s"
+
+
+def _extension_modules(image: Contents) -> Iterator[str]:
+    for file in image.files:
+        if found := _EXTENSION.search(f"/{file}"):
+            yield found[1].replace("/", ".")

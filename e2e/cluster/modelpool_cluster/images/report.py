@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ..compiled import compiled_modules
 from . import held, starting
 from .building import Images
 from .contents import Contents, read
@@ -23,7 +24,7 @@ class Report:
     @property
     def problems(self) -> tuple[str, ...]:
         """What does not hold."""
-        return tuple(held.problems(self.contents, self.start))
+        return tuple(held.problems(self.contents, self.start, compiled_modules()))
 
     def lines(self) -> Iterator[str]:
         """Yield it for people."""

@@ -13,7 +13,7 @@ from ..binaries.cache import Cache
 from ..settings import Settings
 from . import base, context
 
-LOCKS = ("build", *context.TARGETS)
+LOCKS = ("build", "compile", *context.TARGETS)
 _GLIBC = (5, 12, 17, 24, 26, 27, 28, 31, 34, 35, 36)
 """Minor versions of glibc 2 that wheels are built for and the base image has."""
 

@@ -127,3 +127,15 @@ def test_what_is_promised_is_no_problem() -> None:
 def test_what_is_not_kept_is_named(sidecar: Contents, began: Start, says: str) -> None:
     (found,) = problems(sidecar, began)
     assert found.startswith(says)
+
+
+def test_a_gateway_that_is_not_compiled_is_named() -> None:
+    library = "opt/venv/lib/python3.11/site-packages"
+    files = [
+        f"{library}/{name}" for name in ("gateway/a.cpython-311-x86_64-linux-gnu.so", "gateway/a.py", "gateway/b.py")
+    ]
+    images = {"sidecar": image(*files), "engines": image("x", size=2, user="0:0")}
+
+    assert list(held.problems(images, None, ["gateway.a"])) == []
+    (found,) = held.problems(images, None, ["gateway.a", "gateway.b"])
+    assert found == "sidecar must hold 1 more of its modules compiled, such as gateway.b"
