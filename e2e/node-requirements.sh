@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what a real test node, the images and the compiled gateway need from Debian (or Ubuntu): the one place that names the packages.
-# Run as root. Does nothing when everything is there.
+# Installs what a real test node, the images and the compiled gateway need from Debian (or Ubuntu): the one place that
+# names the packages. Run as root. Does nothing when everything is there.
 set -euo pipefail
 
 node=(containerd runc containernetworking-plugins nftables iproute2 mount util-linux)
