@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from . import goals, load, measures, measuring, page, peers, picture, scenarios, starting
+from . import built, goals, load, measures, measuring, page, peers, picture, scenarios, starting
 from .measuring import Cpus
 from .starting import Target
 
@@ -29,11 +29,11 @@ def main(argv: Sequence[str]) -> int:
     """0 when all was measured that could be had, 1 when the gateway itself could not be."""
     asked = _arguments(argv)
     names = (asked.peers or (_QUICK_PEERS if asked.quick else "")).replace(",", " ").split()
-    unknown = set(names) - {peer.name for peer in peers.ALL} - {peers.DIRECT}
+    unknown = set(names) - {peer.word for peer in peers.ALL} - {peers.DIRECT}
     if unknown:
-        sys.stderr.write(f"peers must be of {', '.join(peer.name for peer in peers.ALL)}, got {sorted(unknown)}\n")
+        sys.stderr.write(f"peers must be of {', '.join(peer.word for peer in peers.ALL)}, got {sorted(unknown)}\n")
         return 2
-    wanted = [peer for peer in peers.ALL if not names or peer.name in names or peer.name == peers.OURS]
+    wanted = [peer for peer in peers.ALL if not names or peer.word in names or peer.name == peers.OURS]
     tasks = [task for task in scenarios.ALL if not asked.quick or task.name in scenarios.QUICK]
     rounds = asked.rounds or (1 if asked.quick else 3)
     if asked.seconds:
@@ -52,8 +52,9 @@ def main(argv: Sequence[str]) -> int:
     if peers.OURS not in found.rounds:
         return 1
     ratios = measures.ratios(peers.OURS, found.rounds, found.direct)
+    build = built.measured().kind
     where = f"{platform.machine()}, {os.cpu_count()} CPUs, load on CPU {cpus.load}, each gateway on CPU {cpus.peers}"
-    print(f"\n{where}, {rounds} rounds, {time.monotonic() - began:.0f} s\n")
+    print(f"\n{where}, {rounds} rounds, {time.monotonic() - began:.0f} s; the gateway was {build}\n")
     print(*page.figures(found.rounds, found.direct), "", *page.ratios(ratios), sep="\n")
     for name, why in found.skipped.items():
         print(f"skipped {name}: {why.splitlines()[0]}")
@@ -63,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"the load program had no time left: {name} in {task}")
     for goal, ratio in goals.missed(ratios):
         print(f"missed: {ratio.measure} against {ratio.peer} {goal}, got {ratio.median:.2f} (best {ratio.best:.2f})")
-    _write(ratios, found, where, rounds)
+    _write(ratios, found, where, rounds, build)
     quiet = os.getloadavg()[0] < _BUSY + (os.cpu_count() or 1)
     if asked.docs and not quiet:
         print("the machine was busy: only processor time and memory are published")
@@ -72,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
         versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
         told = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {_processor()}, {where}, {rounds} rounds: {versions}."
         DOCUMENT.write_text(page.replaced(DOCUMENT.read_text(), told, found.rounds, ratios, wall_clock=quiet))
-    print(*page.lines(ratios), sep="\n")
+    print(*page.lines(ratios, build), sep="\n")
     return 0
 
 
@@ -106,14 +107,14 @@ def _factor(tasks: Sequence[scenarios.Task], seconds: float, repeated: int) -> f
     return max(0.1, (seconds - waiting) / measured)
 
 
-def _write(ratios: Sequence[measures.Ratio], found: measuring.Measured, where: str, rounds: int) -> None:
+def _write(ratios: Sequence[measures.Ratio], found: measuring.Measured, where: str, rounds: int, build: str) -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     document = {
         "machine": where,
         "rounds": rounds,
         "versions": found.versions,
         "skipped": found.skipped,
-        "ratios": [page.record(ratio) for ratio in ratios],
+        "ratios": [page.record(ratio, build) for ratio in ratios],
     }
     (RESULTS / "gateway.json").write_text(json.dumps(document, indent=1) + "\n")
 

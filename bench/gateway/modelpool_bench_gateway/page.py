@@ -16,7 +16,8 @@ def number(value: float) -> str:
 def figures(rounds: Mapping[str, Sequence[Round]], direct: Sequence[Round]) -> Iterator[str]:
     """Every gateway's medians, a measure a line."""
     names = list(rounds)
-    yield f"{'':38}{'unit':>5}" + "".join(f"{name:>14}" for name in ["direct", *names])
+    wide = max(14, *(len(name) + 2 for name in names))
+    yield f"{'':38}{'unit':>5}" + "".join(f"{name:>{wide}}" for name in ["direct", *names])
     for measure in ALL:
         found: list[Figure | None] = [None if measure.added else figure(measure, direct, direct)]
         found += [figure(measure, rounds[name], direct) for name in names]
@@ -24,13 +25,13 @@ def figures(rounds: Mapping[str, Sequence[Round]], direct: Sequence[Round]) -> I
             continue
         if measure.unit != "1/s":
             found[0] = None
-        cells = "".join(f"{'-' if one is None else number(one.median):>14}" for one in found)
+        cells = "".join(f"{'-' if one is None else number(one.median):>{wide}}" for one in found)
         yield f"{measure.name:38}{measure.unit:>5}{cells}"
 
 
 def ratios(found: Sequence[Ratio]) -> Iterator[str]:
     """Ours by theirs, a measure and peer a line, with the goal where there is one."""
-    yield f"{'ours / theirs':38}{'peer':>18}{'median':>9}{'best':>9}  goal"
+    yield f"{'ours / theirs':38}{'peer':>22}{'median':>9}{'best':>9}  goal"
     for ratio in found:
         goal = goals.of(ratio)
         verdict = ""
@@ -38,13 +39,13 @@ def ratios(found: Sequence[Ratio]) -> Iterator[str]:
             verdict = (
                 f"{goal} {'met' if goal.met(ratio.median) else 'met by the best' if goal.met(ratio.best) else 'MISSED'}"
             )
-        yield f"{ratio.measure:38}{ratio.peer:>18}{ratio.median:9.2f}{ratio.best:9.2f}  {verdict}".rstrip()
+        yield f"{ratio.measure:38}{ratio.peer:>22}{ratio.median:9.2f}{ratio.best:9.2f}  {verdict}".rstrip()
 
 
-def lines(found: Sequence[Ratio]) -> Iterator[str]:
-    """One line of JSON for each ratio, with both raw figures."""
+def lines(found: Sequence[Ratio], build: str) -> Iterator[str]:
+    """One line of JSON for each ratio, with both raw figures and what the gateway was: compiled or interpreted."""
     for ratio in found:
-        yield json.dumps(record(ratio))
+        yield json.dumps(record(ratio, build))
 
 
 BEGIN: Final = "<!-- figures of `make bench-gateway DOCS=1` -->"
@@ -97,11 +98,12 @@ def _goals(found: Sequence[Ratio]) -> Iterator[str]:
             yield (f"| {ratio.measure} | {ratio.peer} | {goal} | {ratio.median:.2f} | {ratio.best:.2f} | {verdict} |")
 
 
-def record(ratio: Ratio) -> dict[str, object]:
+def record(ratio: Ratio, build: str) -> dict[str, object]:
     """A ratio as a document."""
     goal = goals.of(ratio)
     return {
         "bench": "gateway",
+        "build": build,
         "measure": ratio.measure,
         "unit": ratio.unit,
         "peer": ratio.peer,

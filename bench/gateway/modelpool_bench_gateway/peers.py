@@ -4,6 +4,7 @@ A peer gets one upstream, one model and one process, with the settings its own m
 log where it has one, and limits out of the way. Its log goes to a file.
 """
 
+import dataclasses
 import json
 import socket
 import sys
@@ -12,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from . import installing
+from . import built, installing
 from .asking import MODEL
 
 OURS: Final = "gateway"
+"""As users run it: compiled, where this machine can."""
+INTERPRETED: Final = "gateway, interpreted"
 DIRECT: Final = "direct"
 _STREAMS: Final = 100_000
 """Requests that may be in flight: a limit that is looked at and never reached."""
@@ -55,6 +58,11 @@ class Peer:
     leaves_out: frozenset[str] = frozenset()
     """Tasks that are beyond it."""
 
+    @property
+    def word(self) -> str:
+        """What it is called on a command line."""
+        return self.name.rpartition(" ")[2]
+
 
 def routes(upstream: str) -> dict[str, object]:
     """The routes document of the gateway under test: a vLLM, and an Ollama behind it to fall back to."""
@@ -70,6 +78,15 @@ def routes(upstream: str) -> dict[str, object]:
 
 
 def _ours(place: Place, program: Sequence[str] = ("modelpool_sidecar",)) -> Command:
+    """The gateway as it is measured: see `built`."""
+    return dataclasses.replace(_interpreted(place, program), environ=built.measured().environ())
+
+
+def _our_version() -> str:
+    return f"{installing.our_version()} {built.measured().kind}"
+
+
+def _interpreted(place: Place, program: Sequence[str] = ("modelpool_sidecar",)) -> Command:
     path = place.folder / "routes.json"
     path.write_text(json.dumps(routes(place.upstream)))
     listen = f"127.0.0.1:{place.port}"
@@ -77,6 +94,12 @@ def _ours(place: Place, program: Sequence[str] = ("modelpool_sidecar",)) -> Comm
         words=(sys.executable, "-m", *program, "--routes-file", str(path), "--listen", listen,
                "--drain-delay", "0", "--shutdown-timeout", "2")
     )  # fmt: skip
+
+
+def _interpreted_version() -> str:
+    if built.measured().kind == built.INTERPRETED:
+        raise installing.UnavailableError("the gateway itself is interpreted here")
+    return installing.our_version()
 
 
 _NGINX: Final = """
@@ -154,7 +177,8 @@ def _litellm(place: Place) -> Command:
 
 
 ALL: Final = (
-    Peer(name=OURS, version=installing.our_version, command=_ours, translates=True),
+    Peer(name=OURS, version=_our_version, command=_ours, translates=True),
+    Peer(name=INTERPRETED, version=_interpreted_version, command=_interpreted, translates=True),
     Peer(name="nginx", version=installing.nginx_version, command=_nginx),
     Peer(name="vllm-router", version=lambda: installing.python_peer("vllm-router"), command=_vllm_router),
     Peer(
@@ -166,7 +190,7 @@ ALL: Final = (
 def slowed(percent: float) -> Peer:
     """The gateway under test, costing so much more than it does."""
     program = (f"{__package__}.slowed", f"{percent:g}")
-    return Peer(name=OURS, version=installing.our_version, command=lambda place: _ours(place, program), translates=True)
+    return Peer(name=OURS, version=_our_version, command=lambda place: _ours(place, program), translates=True)
 
 
 def free_port() -> int:

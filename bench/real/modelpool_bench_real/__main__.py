@@ -6,6 +6,7 @@ Leaves with status 0 and a word when the engines are not installed: `python -m m
 import argparse
 import asyncio
 import json
+import os
 import signal
 import statistics
 import sys
@@ -17,6 +18,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from modelpool_bench_gateway import built
 from modelpool_bench_real import mix
 from modelpool_bench_real.mix import Throughput
 from modelpool_bench_replay import pipeline as pipelines
@@ -32,7 +34,7 @@ TIMEOUT_SECONDS: Final = 240.0
 def main() -> None:
     """Run, or say what is missing."""
     parser = argparse.ArgumentParser(prog="modelpool_bench_real", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=2, help="of each, in turn; default: 2")
+    parser.add_argument("--rounds", type=int, default=3, help="of each, in turn; default: 3")
     options = parser.parse_args()
     missing = [path for path in (places.vllm(), places.models()) if not places.done(path)]
     if not places.ollama_program().exists():
@@ -42,14 +44,17 @@ def main() -> None:
         print(json.dumps({"measure": "real", "skipped": "engines are not installed"}))
         sys.exit(0)
     pipeline = pipelines.read()
+    build = built.measured()
+    os.environ.update(build.environ())  # the gateway inherits it
     signal.signal(signal.SIGTERM, _leave)
     with tempfile.TemporaryDirectory(prefix="modelpool-real-") as folder, ExitStack() as stack:
         urls = _start(Path(folder), stack, pipeline.models(), pipeline.recorded.loaded_models)
         found = asyncio.run(_measure(*urls, mix.scaled(pipeline), options.rounds))
-    print(_table(found))
+    print(f"The gateway was {build.kind}.\n\n{_table(found)}")
     for one in found:
-        line = {"measure": f"real/queries-per-minute/{one.queries}", "ratio": round(one.ratio, 3)}
-        print(json.dumps({**line, "modelpool": round(one.modelpool, 2), "ollama": round(one.ollama, 2)}))
+        line: dict[str, object] = {"measure": f"real/queries-per-minute/{one.queries}", "ratio": round(one.ratio, 3)}
+        line |= {"modelpool": round(one.modelpool, 2), "ollama": round(one.ollama, 2), "build": build.kind}
+        print(json.dumps(line))
 
 
 def _leave(signum: int, _: object) -> None:

@@ -2,10 +2,12 @@
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from pathlib import Path
 
+from modelpool_bench_gateway import built
 from modelpool_bench_replay import fitting, pipeline, report, runs, scenarios, timeline
 from modelpool_bench_replay.speeds import SpeedSet
 
@@ -22,6 +24,8 @@ def main() -> None:
 
 
 async def _run(options: argparse.Namespace) -> int:
+    build = built.measured()
+    os.environ.update(build.environ())  # the pools' programs inherit it
     recorded = pipeline.read()
     rates = fitting.fit(recorded)
     print(report.of_fit(recorded, rates))
@@ -41,7 +45,8 @@ async def _run(options: argparse.Namespace) -> int:
             if options.pictures:
                 timeline.write(options.pictures, fresh)
     print(report.of_runs(recorded, done))
-    print(report.json_lines(recorded, done))
+    print(f"The gateway was {build.kind}.")
+    print(report.json_lines(done, build.kind))
     return 0
 
 

@@ -69,8 +69,10 @@ def of_runs(pipeline: Pipeline, done: Sequence[Run]) -> str:
     return "\n".join([*sections, ""])
 
 
-def json_lines(pipeline: Pipeline, done: Sequence[Run]) -> str:
-    """Return a line for each measure: the ratio to the recorded Ollama in the same run, and both raw figures."""
+def json_lines(done: Sequence[Run], build: str) -> str:
+    """Return a line for each measure: the ratio to the recorded Ollama in the same run, both raw figures, and whether
+    the gateway was compiled or interpreted.
+    """
     reference = {run.users: run.figures for run in done if run.scenario.pool is None}
     lines = []
     for run in done:
@@ -87,7 +89,7 @@ def json_lines(pipeline: Pipeline, done: Sequence[Run]) -> str:
             ratio = mine[name] / theirs[name] if larger_is_better else theirs[name] / mine[name]
             measure = f"replay/{run.speeds.value}/{run.scenario.name}/{run.users}/{name}"
             line = {"measure": measure, "ratio": round(ratio, 3), "modelpool": round(mine[name], 3)}
-            lines.append(json.dumps({**line, "ollama": round(theirs[name], 3)}))
+            lines.append(json.dumps({**line, "ollama": round(theirs[name], 3), "build": build}))
     return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from modelpool_bench_gateway import built
 from modelpool_bench_scale import capacity, costs
 from modelpool_bench_scale.capacity import Load, Unit
 from modelpool_bench_scale.costs import RequestCost, StreamCost, SwapCost
@@ -25,10 +26,10 @@ GOALS: Final = {"request": 1.05, "stream": 40.0}
 
 def main() -> None:
     """Measure, simulate, print."""
-    asyncio.run(_run())
+    asyncio.run(_run(built.measured().kind))
 
 
-async def _run() -> None:
+async def _run(build: str) -> None:
     with tempfile.TemporaryDirectory(prefix="modelpool-scale-") as name:
         folder = Path(name)
         requests = []
@@ -45,13 +46,14 @@ async def _run() -> None:
     fleets = [
         capacity.simulate(unit, load, gateways=count, seconds=SIMULATED_SECONDS, seed=1) for count in (FLEET, needed)
     ]
+    print(f"The gateway was {build}.\n")
     print(_costs(requests, streams, swap))
     print(capacity.table(unit, load, fleets))
     print(
         f"\n{needed} gateways are the fewest that stay below {TARGET:.0%} of a processor, but for one moment in 1000.\n"
     )
     for line in _lines(requests, streams, swap):
-        print(json.dumps(line))
+        print(json.dumps({**line, "build": build}))
 
 
 def _unit(request: RequestCost, streams: list[StreamCost]) -> Unit:

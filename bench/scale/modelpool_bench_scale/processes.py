@@ -14,6 +14,7 @@ from typing import Final
 
 import aiohttp
 
+from modelpool_bench_gateway import built
 from modelpool_cluster.controlplane.supervise import die_with
 
 START_SECONDS: Final = 120.0
@@ -74,6 +75,7 @@ async def gateway(folder: Path, routes: bytes, *, ready: str) -> AsyncIterator[G
             *("--listen", f"127.0.0.1:{port}", "--drain-delay", "0", "--log-level", "warning"),
             stdout=log,
             stderr=log,
+            env={**os.environ, **built.measured().environ()},
             preexec_fn=die_with(os.getpid()),
         )
     try:

@@ -77,7 +77,8 @@ def test_a_goal_that_is_missed_is_told() -> None:
 
 
 def test_lines_carry_the_ratio_and_both_figures() -> None:
-    told = [json.loads(line) for line in page.lines(measures.ratios("gateway", ROUNDS, DIRECT))]
+    told = [json.loads(line) for line in page.lines(measures.ratios("gateway", ROUNDS, DIRECT), "compiled")]
+    assert {one["build"] for one in told} == {"compiled"}
     assert len({(one["measure"], one["peer"]) for one in told}) == len(told) > 20
     assert all(isinstance(one[key], float) for one in told for key in ("ratio", "gateway", "theirs"))
 
