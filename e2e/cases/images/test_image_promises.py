@@ -7,6 +7,7 @@ import pytest
 
 from modelpool_cluster.compiled import compiled_modules
 from modelpool_cluster.images import Images, contents, report, starting
+from modelpool_cluster.node.prerequisites import PATH
 from modelpool_cluster.settings import current
 
 
@@ -29,7 +30,9 @@ def test_the_images_gateway_is_compiled(node_images: Images, tmp_path: Path) -> 
     asked = f"import importlib\nfor name in {names!r}: print(importlib.import_module(name).__file__)"
     python = ["chroot", str(tmp_path), "/opt/venv/bin/python3", "-c", asked]
 
-    told = subprocess.run(python, env={}, capture_output=True, text=True, timeout=60, check=True).stdout.split()
+    told = subprocess.run(
+        python, env={"PATH": PATH}, capture_output=True, text=True, timeout=60, check=True
+    ).stdout.split()
 
     assert len(told) == len(names) > 0
     assert [file for file in told if not file.endswith(".so")] == []
