@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from modelpool_bench_gateway import built
-from modelpool_bench_scale import capacity, costs
+from modelpool_bench_scale import capacity, costs, processes
 from modelpool_bench_scale.capacity import Load, Unit
 from modelpool_bench_scale.costs import RequestCost, StreamCost, SwapCost
 
-TABLES: Final = ((100, 4), (10_000, 4), (1000, 100), (1000, 1000))
-"""Models and endpoints."""
+TABLES: Final = ((100, 1), (10_000, 1), (1000, 100), (1000, 1000))
+"""Models and endpoints: first what models cost, on as many endpoints as one has, then what endpoints do."""
 LARGEST: Final = TABLES[1]
 PATHS: Final = ("/v1/chat/completions", "/api/chat")
 FLEET: Final = 1000
@@ -26,7 +26,9 @@ GOALS: Final = {"request": 1.05, "stream": 40.0}
 
 def main() -> None:
     """Measure, simulate, print."""
-    asyncio.run(_run(built.measured().kind))
+    build = built.measured().kind
+    processes.stay_beside()
+    asyncio.run(_run(build))
 
 
 async def _run(build: str) -> None:

@@ -15,9 +15,13 @@ from typing import Final
 import aiohttp
 
 from modelpool_bench_gateway import built
+from modelpool_bench_gateway.load import on_cpu
+from modelpool_bench_gateway.measuring import Cpus
 from modelpool_cluster.controlplane.supervise import die_with
 
 START_SECONDS: Final = 120.0
+CPUS: Final = Cpus.available()
+"""Gateways run on one, callers and engines on the other."""
 
 
 class GatewayEndedError(Exception):
@@ -41,6 +45,12 @@ class Gateway:
         """Return the bytes it has in memory."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def stay_beside() -> None:
+    """Keep this process, which plays the callers, and the engines that it starts off the gateways' CPU."""
+    if CPUS.load is not None:
+        os.sched_setaffinity(0, {CPUS.load})
 
 
 @asynccontextmanager
@@ -71,6 +81,7 @@ async def gateway(folder: Path, routes: bytes, *, ready: str) -> AsyncIterator[G
     port = _free_port()
     with (folder / "gateway.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
+            *on_cpu(CPUS.peers),
             *(sys.executable, "-m", "modelpool_sidecar", "--routes-file", str(path)),
             *("--listen", f"127.0.0.1:{port}", "--drain-delay", "0", "--log-level", "warning"),
             stdout=log,
