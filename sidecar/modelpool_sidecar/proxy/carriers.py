@@ -109,7 +109,7 @@ class Converted:
         """See `Carrier`."""
         return self._reply.feed(chunk, self._now_ns())
 
-    def take(self, chunk: bytes) -> None:
+    def take(self, chunk: bytes, framed: bytes | None = None) -> None:
         """The same for a caller that wants one document, which the reply keeps."""
         self._reply.feed(chunk, self._now_ns())
 

@@ -5,15 +5,15 @@ bounds, until somebody reads (`read`). Knows no pool and no second try; `lean_up
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable
 from typing import Final, Protocol, cast
 
-from . import lean_request
+from . import chunks, lean_request
 from .errand import Bell
 from .lean_request import Place
 from .lean_response import AnswerReader, MalformedAnswer, told
 from .lean_silence import Silence
-from .upstream import AnswerHead, BrokenMidStream, ClosedBeforeFirstByte
+from .upstream import AnswerHead, BrokenMidStream, ClosedBeforeFirstByte, Take
 
 _HELD_BYTES: Final = 256 * 1024
 """A body that nobody reads is held up to about this size; then the engine is made to wait."""
@@ -50,7 +50,7 @@ class Connection:
         self._silence = Silence(self._loop, read_timeout, self._fell_silent)
         self._busy = False
         self._full = False
-        self._take: Callable[[bytes], None] | None = None
+        self._take: Take | None = None
         self._bell = Bell(self._loop)
         self._error: BaseException | None = None
 
@@ -137,10 +137,10 @@ class Connection:
                 raise BrokenMidStream(told(self._error)) from self._error
             await self._bell
 
-    async def pour(self, take: Callable[[bytes], None]) -> None:
+    async def pour(self, take: Take) -> None:
         """See `upstream.UpstreamResponse`."""
         if self._answer.parts:
-            take(self._answer.taken())
+            take(self._answer.taken(), None)
         self.resume()
         self._take = take
         try:
@@ -195,23 +195,30 @@ class Connection:
             return
         answer = self._answer
         self._silence.heard = self._loop.time()
+        take = self._take
         malformed: MalformedAnswer | None = None
-        try:
-            answer.feed(data)
-        except MalformedAnswer as error:
-            malformed = error
-        if answer.parts:
-            if self._take is not None:
-                try:
-                    self._take(answer.taken())
-                except Exception as error:
-                    self._fail(error)
-                    return
-            elif not answer.ended and sum(map(len, answer.parts)) > _HELD_BYTES:
+        framed: bytes | None = None
+        body = chunks.unframed(data) if take is not None and answer.between else None
+        if body is not None:
+            framed = data
+        else:
+            try:
+                answer.feed(data)
+            except MalformedAnswer as error:
+                malformed = error
+            if answer.parts and take is not None:
+                body = answer.taken()
+            elif answer.parts and not answer.ended and sum(map(len, answer.parts)) > _HELD_BYTES:
                 self.pause()
+        if body is not None and take is not None:
+            try:
+                take(body, framed)
+            except Exception as error:
+                self._fail(error)
+                return
         if malformed is not None:
             self._fail(malformed)
-        elif self._take is None or answer.ended:
+        elif take is None or answer.ended:
             self._bell.ring()
 
     def eof_received(self) -> None:

@@ -21,6 +21,7 @@ HEAD_BYTES: Final = 64 * 1024
 _FRAMES: Final = frozenset({"content-length", "transfer-encoding"})
 _INFORMATIONAL: Final = 200
 _SWITCHING: Final = 101
+_CHUNK_END: Final = b"\r\n"
 _BODILESS: Final = frozenset({204, 304})
 _OWN_LINES: Final = pattern(rb"\r\n(?:[Dd]ate|[Xx]-[Rr]equest-[Ii]d): [ -~]*(?=\r\n)").sub
 _REMEMBERED: Final = 256
@@ -69,6 +70,8 @@ class AnswerReader:
         """Whether the body is whole."""
         self.lasting = False
         """Whether the connection may carry another answer, once this one has ended."""
+        self.between = False
+        """Whether a chunk of the body may begin now: what is whole chunks need not be fed then."""
         if self.parts:
             self.parts = []
 
@@ -87,6 +90,8 @@ class AnswerReader:
             self.lasting = False
             if not self.ended:  # what follows a whole answer spoils the connection alone
                 raise MalformedAnswer(_cause(error)) from error
+        # More than the end of a chunk may have come of which the parser has said nothing yet.
+        self.between = self.between and data.endswith(_CHUNK_END)
         if self.head is None and self._read > HEAD_BYTES:
             raise MalformedAnswer(f"the head of the answer is longer than {HEAD_BYTES} bytes")
 
@@ -167,12 +172,21 @@ class AnswerReader:
         self.head, self.ended = AnswerHead(status, given), self._only_head
         self.lasting = not self._only_head and self._parser.should_keep_alive()
 
+    def on_chunk_header(self) -> None:
+        """A chunk begins."""
+        self.between = False
+
+    def on_chunk_complete(self) -> None:
+        """A chunk is over."""
+        self.between = not self.ended
+
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
         self.parts.append(data)
 
     def on_message_complete(self) -> None:
         """The body is whole; or it was an informational answer, and the real one follows."""
+        self.between = False
         self.ended = self.head is not None
 
 

@@ -57,40 +57,59 @@ async def stream(
     broken stream ends without a proper end of the body, for callers that read no error events.
     """
     back = visit.visitor.back
-
-    def begin() -> None:
-        head = response.head
-        visit.status = head.status
-        visit.began()
-        kept = head.lines if told is None else told
-        back.begin(head.status, visit.lines(kept) + _STREAM_LINE)
-
-    def send(data: bytes) -> None:
-        if data:
-            if not back.begun:
-                begin()
-            visit.sent += len(data)
-            back.write(data)
-
-    def take(chunk: bytes) -> None:
-        send(carrier.feed(chunk))
-
+    relay = _Relay(visit, response, carrier, told)
     broken = False
     back.draws_from(response)
     try:
         if begun:
-            take(begun)
-        await response.pour(take)
+            relay.take(begun, None)
+        await response.pour(relay.take)
         rest = carrier.close()
     except BrokenMidStream as error:
         visit.error, broken = str(error), True
         rest = carrier.cut()
     finally:
         back.draws_from(None)
-    send(rest)
+    if rest:
+        relay.send(rest, None)
     if not back.begun:
-        begin()
+        relay.begin()
     if (broken or carrier.failed) and cut_off:
         back.cut_off()
     else:
         back.end()
+
+
+class _Relay:
+    """The pieces of one stream, on their way from the engine to the caller."""
+
+    __slots__ = ("_back", "_carrier", "_response", "_told", "_visit")
+
+    def __init__(self, visit: Visit, response: UpstreamResponse, carrier: Carrier, told: bytes | None) -> None:
+        self._visit = visit
+        self._back = visit.visitor.back
+        self._response = response
+        self._carrier = carrier
+        self._told = told
+
+    def take(self, piece: bytes, framed: bytes | None) -> None:
+        """See `upstream.Take`. Raises EngineError while nothing has been sent."""
+        data = self._carrier.feed(piece)
+        if data:
+            self.send(data, framed if data is piece else None)
+
+    def send(self, data: bytes, framed: bytes | None) -> None:
+        """Send what is not empty, behind the head if that has not gone out."""
+        if not self._back.begun:
+            self.begin()
+        self._visit.sent += len(data)
+        self._back.write(data, framed)
+
+    def begin(self) -> None:
+        """Say what the engine said of its answer."""
+        head = self._response.head
+        visit = self._visit
+        visit.status = head.status
+        visit.began()
+        kept = head.lines if self._told is None else self._told
+        self._back.begin(head.status, visit.lines(kept) + _STREAM_LINE)

@@ -70,6 +70,10 @@ class AnswerHead:
         return self._lines
 
 
+Take = Callable[[bytes, bytes | None], None]
+"""Takes a piece of a body, and the bytes that carried it if these are one chunk of HTTP/1.1 and nothing else."""
+
+
 class UpstreamResponse(Protocol):
     """An answer whose head is here and whose body may be coming."""
 
@@ -94,7 +98,7 @@ class UpstreamResponse(Protocol):
         """What has come of the body and was not read yet."""
         ...
 
-    async def pour(self, take: Callable[[bytes], None]) -> None:
+    async def pour(self, take: Take) -> None:
         """Give the body to `take`, piece by piece, in the moment it arrives, and return at its end.
 
         Raises BrokenMidStream, and what `take` raises.

@@ -103,10 +103,13 @@ class WayBack:
             self.lasting = False  # its end is the connection's end
         self._head = self._begin(status, told, b"Transfer-Encoding: chunked\r\n" if self._chunked else b"")
 
-    def write(self, data: bytes) -> None:
-        """Send a piece that is not empty."""
+    def write(self, data: bytes, framed: bytes | None = None) -> None:
+        """Send a piece that is not empty. `framed`: the same as a chunk of HTTP/1.1, where it came so."""
         if self._chunked:
-            data = b"%b%x\r\n%b\r\n" % (self._head, len(data), data)
+            if framed is not None and not self._head:
+                data = framed
+            else:
+                data = b"%b%x\r\n%b\r\n" % (self._head, len(data), data)
         else:
             data = self._head if self._bodiless else self._head + data
         self._head = b""

@@ -209,8 +209,12 @@ async def test_silence_and_death_in_the_middle_are_seen_after_what_came() -> Non
         async with lean(half, read_timeout=0.5) as (upstream, played):
             response = await upstream.open(played.url, UpstreamRequest(method="GET", path=path))
             got: list[bytes] = []
+
+            def take(data: bytes, _: bytes | None, got: list[bytes] = got) -> None:
+                got.append(data)
+
             with pytest.raises(BrokenMidStream):
-                await response.pour(got.append)
+                await response.pour(take)
             with pytest.raises(BrokenMidStream):
                 await response.read(1)
             response.release()
@@ -224,7 +228,7 @@ async def test_what_the_reader_raises_reaches_it_and_stops_the_engine() -> None:
             await request.chunk(b"x")
             await asyncio.sleep(0.001)
 
-    def refuses(_: bytes) -> None:
+    def refuses(_: bytes, framed: bytes | None) -> None:
         raise LookupError("enough")
 
     async with lean(goes_on) as (upstream, played):
@@ -252,7 +256,7 @@ async def test_an_engine_waits_for_its_reader(held_back: str) -> None:
         response = await upstream.open(played.url, UpstreamRequest(method="GET", path="/"))
         got = 0
 
-        def take(data: bytes) -> None:
+        def take(data: bytes, _: bytes | None) -> None:
             nonlocal got
             if not got:
                 response.pause()
