@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--speeds", choices=[one.value for one in SpeedSet], help="only this set; default: both")
     parser.add_argument("--scenario", action="append", choices=[one.name for one in scenarios.ALL], help="default: all")
     parser.add_argument("--slower", type=float, default=1.0, help="compress time by so much less; default: 1")
+    parser.add_argument("--rounds", type=int, default=3, help="of each, of which the middle one counts; default: 3")
     parser.add_argument("--pictures", type=Path, help="folder for a timeline of each scenario")
     options = parser.parse_args()
     sys.exit(asyncio.run(_run(options)))
@@ -38,7 +39,9 @@ async def _run(options: argparse.Namespace) -> int:
             for compression, at_once in runs.GROUPS.items():
                 began = time.monotonic()
                 slower = compression / options.slower
-                fresh += await runs.run(scenario, speeds, recorded, compression=slower, at_once=at_once)
+                fresh += await runs.run(
+                    scenario, speeds, recorded, compression=slower, at_once=at_once, rounds=options.rounds
+                )
                 name = f"{scenario.name} ({speeds.value})" if speeds else scenario.name
                 print(f"{name}, {at_once} at once: {time.monotonic() - began:.1f} s", file=sys.stderr)
             done += fresh

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,9 +53,18 @@ def paces(scenario: Scenario, chosen: SpeedSet | None, pipeline: Pipeline) -> di
 
 
 async def run(
-    scenario: Scenario, chosen: SpeedSet | None, pipeline: Pipeline, *, compression: float, at_once: tuple[int, ...]
+    scenario: Scenario,
+    chosen: SpeedSet | None,
+    pipeline: Pipeline,
+    *,
+    compression: float,
+    at_once: tuple[int, ...],
+    rounds: int,
 ) -> list[Run]:
-    """Start the scenario's processes, run so many queries at once, one number after the other, and end them."""
+    """Start the scenario's processes, run so many queries at once, one number after the other, and end them.
+
+    Of the rounds with as many queries the middle one is returned, by queries a minute.
+    """
     told = paces(scenario, chosen, pipeline)
     order = scenario.order(pipeline.steps)
     done = []
@@ -71,26 +80,34 @@ async def run(
             # A query finds in memory what another left there; a pool's models are there anyway.
             await client.run(pipeline.steps, order, users=1)
         for users in at_once:
-            worked, loads = place.worked(), place.loads()
-            spans = await client.run(pipeline.steps, order, users=users)
-            measured = measures.figures(
-                spans,
-                switches=place.loads() - loads,
-                worked=(place.worked() - worked) * compression,
-                cards=scenario.copies,
-                resident=place.resident(),
-            )
-            one = Run(
-                scenario=scenario,
-                speeds=chosen,
-                compression=compression,
-                users=users,
-                figures=measured,
-                spans=spans,
-                ideal_seconds=_ideal(told, pipeline, scenario) if users == 1 and not scenario.together else None,
-            )
-            done.append(one)
+            fresh = []
+            for _ in range(rounds):
+                worked, loads = place.worked(), place.loads()
+                spans = await client.run(pipeline.steps, order, users=users)
+                measured = measures.figures(
+                    spans,
+                    switches=place.loads() - loads,
+                    worked=(place.worked() - worked) * compression,
+                    cards=scenario.copies,
+                    resident=place.resident(),
+                )
+                one = Run(
+                    scenario=scenario,
+                    speeds=chosen,
+                    compression=compression,
+                    users=users,
+                    figures=measured,
+                    spans=spans,
+                    ideal_seconds=_ideal(told, pipeline, scenario) if users == 1 and not scenario.together else None,
+                )
+                fresh.append(one)
+            done.append(middle(fresh))
     return done
+
+
+def middle(rounds: Sequence[Run]) -> Run:
+    """Return the round that as many were faster as slower than; of an even number the slower one of the middle."""
+    return sorted(rounds, key=lambda one: one.figures.per_minute)[(len(rounds) - 1) // 2]
 
 
 def _ideal(told: Mapping[str, Pace], pipeline: Pipeline, scenario: Scenario) -> float:
