@@ -66,10 +66,10 @@ ROUNDS ?= 20
 start-order: setup ## Prove ROUNDS times that engines of one card start one after the other, whoever is killed (WITHOUT_LOCK=1: the control)
 	@$(BIN)/python e2e/cases/start_order/start_order_rounds.py --rounds $(ROUNDS) $(if $(WITHOUT_LOCK),--without-lock)
 
-bench: bench-gateway bench-replay bench-scale bench-real ## Measure everything that is published; each part ends with lines of JSON
+bench: bench-gateway bench-replay bench-scale bench-real ## Measure everything that is published in half an hour; each part ends with lines of JSON
 
 PEERS ?=
-bench-gateway: setup ## Measure the gateway and its peers in one run (PEERS="nginx vllm-router", SECONDS, QUICK=1, DOCS=1)
+bench-gateway: setup ## Measure the gateway and its peers in one run (PEERS="interpreted nginx vllm-router", SECONDS, QUICK=1, DOCS=1)
 	@$(BIN)/python -m modelpool_bench_gateway $(if $(PEERS),--peers "$(PEERS)") $(if $(QUICK),--quick) $(if $(DOCS),--docs) \
 	  $(if $(filter command,$(firstword $(origin SECONDS))),--seconds $(SECONDS))
 
