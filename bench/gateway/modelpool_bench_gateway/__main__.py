@@ -40,6 +40,7 @@ def main(argv: Sequence[str]) -> int:
         tasks = [task.scaled(_factor(tasks, asked.seconds, rounds * (len(wanted) + 1))) for task in tasks]
     running = {name: _running(name, value) for name, _, value in (text.partition("=") for text in asked.running)}
     cpus = Cpus.available()
+    build = built.measured().kind
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="modelpool-bench-") as folder:
         try:
@@ -52,7 +53,6 @@ def main(argv: Sequence[str]) -> int:
     if peers.OURS not in found.rounds:
         return 1
     ratios = measures.ratios(peers.OURS, found.rounds, found.direct)
-    build = built.measured().kind
     where = f"{platform.machine()}, {os.cpu_count()} CPUs, load on CPU {cpus.load}, each gateway on CPU {cpus.peers}"
     print(f"\n{where}, {rounds} rounds, {time.monotonic() - began:.0f} s; the gateway was {build}\n")
     print(*page.figures(found.rounds, found.direct), "", *page.ratios(ratios), sep="\n")

@@ -16,8 +16,9 @@ def number(value: float) -> str:
 def figures(rounds: Mapping[str, Sequence[Round]], direct: Sequence[Round]) -> Iterator[str]:
     """Every gateway's medians, a measure a line."""
     names = list(rounds)
-    wide = max(14, *(len(name) + 2 for name in names))
-    yield f"{'':38}{'unit':>5}" + "".join(f"{name:>{wide}}" for name in ["direct", *names])
+    widths = [max(14, len(name) + 2) for name in ["direct", *names]]
+    heads = "".join(f"{name:>{wide}}" for name, wide in zip(["direct", *names], widths, strict=True))
+    yield f"{'':38}{'unit':>5}{heads}"
     for measure in ALL:
         found: list[Figure | None] = [None if measure.added else figure(measure, direct, direct)]
         found += [figure(measure, rounds[name], direct) for name in names]
@@ -25,7 +26,8 @@ def figures(rounds: Mapping[str, Sequence[Round]], direct: Sequence[Round]) -> I
             continue
         if measure.unit != "1/s":
             found[0] = None
-        cells = "".join(f"{'-' if one is None else number(one.median):>{wide}}" for one in found)
+        told = ["-" if one is None else number(one.median) for one in found]
+        cells = "".join(f"{cell:>{wide}}" for cell, wide in zip(told, widths, strict=True))
         yield f"{measure.name:38}{measure.unit:>5}{cells}"
 
 
