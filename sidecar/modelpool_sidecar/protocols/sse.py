@@ -5,9 +5,7 @@ lines that begin with a colon are comments, several `data` lines join with LF. O
 end of the stream is still given, by `close`, because its reader checks the JSON anyway.
 """
 
-from typing import Final
-
-import msgspec
+from typing import Final, NamedTuple
 
 from .errors import EngineError
 from .splitting import ANY_END, MAX_LINE_BYTES, LineSplitter
@@ -17,7 +15,7 @@ _END: Final = b"\n\n"
 _BOM: Final = b"\xef\xbb\xbf"
 
 
-class Event(msgspec.Struct, frozen=True, gc=False):
+class Event(NamedTuple):
     """One event. `data` stays bytes: who reads it decodes JSON from bytes."""
 
     data: bytes

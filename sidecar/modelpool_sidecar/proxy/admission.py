@@ -20,6 +20,7 @@ from ..routing.table import BackendKey
 from .directory import Directory
 from .errand import in_task
 
+_OLLAMA: Final = Engine.OLLAMA
 PATIENCE: Final = 4
 """How often a request may be passed over to save Ollama a model swap."""
 
@@ -49,6 +50,7 @@ class Admission:
         self._directory = directory
         self._wanted: dict[Ticket, tuple[Wanted, asyncio.Future[Target | None]]] = {}
         self._loaded: dict[BackendKey, str] = {}
+        """What each Ollama was last asked for; a vLLM has one model."""
         self._places = directory.table.places
         directory.on_change(self._table_changed)
 
@@ -135,7 +137,8 @@ class Admission:
     def _take(self, target: Target) -> None:
         backend = target.backend
         self.account.take(target.endpoint.url, backend.key, backend.model)
-        self._loaded[backend.key] = backend.model
+        if backend.engine is _OLLAMA:
+            self._loaded[backend.key] = backend.model
 
     def _give_back(self, target: Target) -> None:
         backend = target.backend

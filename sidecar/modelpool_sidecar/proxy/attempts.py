@@ -90,20 +90,20 @@ class Attempt:
         dispatched_ns = time.monotonic_ns() if exchange is not None else 0
         try:
             response = await upstream.open(self.target.endpoint.url, request)
-        except ConnectFailed as error:
-            raise AttemptFailed(Failure.REFUSED, str(error)) from error
-        except ClosedBeforeFirstByte as error:
-            raise AttemptFailed(Failure.CLOSED, str(error)) from error
+        except ConnectFailed as refused:
+            raise AttemptFailed(Failure.REFUSED, str(refused)) from refused
+        except ClosedBeforeFirstByte as closed:
+            raise AttemptFailed(Failure.CLOSED, str(closed)) from closed
         try:
             if exchange is None:
                 await self._untouched(response)
             else:
                 await self._converted(response, exchange, dispatched_ns)
-        except BrokenMidStream as error:
-            raise AttemptFailed(Failure.CLOSED, str(error)) from error
-        except EngineError as error:
-            words = errors.render(Refusal.of(error), self.call.dialect)
-            raise AttemptFailed(Failure.FAULT, error.message, sending.written(words)) from error
+        except BrokenMidStream as broken:
+            raise AttemptFailed(Failure.CLOSED, str(broken)) from broken
+        except EngineError as fault:
+            words = errors.render(Refusal.of(fault), self.call.dialect)
+            raise AttemptFailed(Failure.FAULT, fault.message, sending.written(words)) from fault
         finally:
             response.release()
 

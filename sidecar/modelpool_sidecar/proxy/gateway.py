@@ -74,21 +74,21 @@ class Gateway:
                 await self._inference.serve(visiting, call, await visitor.read() if body is None else body)
             else:
                 await self._answer(visiting)
-        except BadRequestError as error:
-            self._refuse(visiting, Refusal.of(error))
-        except TooLargeError as error:
-            self._refuse(visiting, Refusal(reason=Reason.TOO_LARGE, detail=str(error)))
-        except TooLateError as error:
-            refusal = Refusal(reason=Reason.BAD_REQUEST, detail=str(error))
+        except BadRequestError as wrong:
+            self._refuse(visiting, Refusal.of(wrong))
+        except TooLargeError as large:
+            self._refuse(visiting, Refusal(reason=Reason.TOO_LARGE, detail=str(large)))
+        except TooLateError as late:
+            refusal = Refusal(reason=Reason.BAD_REQUEST, detail=str(late))
             self._refuse(visiting, refusal, status=HTTPStatus.REQUEST_TIMEOUT)
         except (asyncio.CancelledError, ConnectionError):
             visiting.status, visiting.error = _GONE, visiting.error or "the caller left"
             raise
-        except Exception as error:
+        except Exception as fault:
             _log.exception("Could not answer a request", extra={"request_id": visiting.request_id})
             if visiting.first_byte_ns:
                 raise
-            visiting.error = type(error).__name__
+            visiting.error = type(fault).__name__
             self._refuse(visiting, Refusal(reason=Reason.INTERNAL, detail="internal error"))
         finally:
             self._leave(visiting)
@@ -130,11 +130,12 @@ class Gateway:
             visiting.dialect._value_, _CODES[visiting.status], visiting.route,
         )  # fmt: skip
         if visiting.backend:
-            answered, duration, first_byte = self._metrics.ledgers[labels]
-            answered.value += 1
-            duration.observe((ended_ns - started_ns) / 1e9)
+            ledger = self._metrics.ledgers[labels]
+            ledger.answered.value += 1
+            ledger.duration.observe((ended_ns - started_ns) / 1e9)
+            ledger.queue.observe(visiting.queue_ns / 1e9)
             if visiting.first_byte_ns:
-                first_byte.observe((visiting.first_byte_ns - started_ns) / 1e9)
+                ledger.first_byte.observe((visiting.first_byte_ns - started_ns) / 1e9)
         else:
             self._metrics.requests.of[labels].inc()
         self._access.write(visiting.record())

@@ -64,8 +64,6 @@ class Inference:
 
     def _aimed(self, visit: Visit, target: Target) -> None:
         visit.aim(target)
-        if visit.attempts == 1:
-            self._metrics.queue.of[visit.pool, visit.model, visit.backend].observe(visit.queue_ns / 1e9)
         if target.why is not None:
             self._metrics.fallbacks.of[visit.pool, visit.model, target.why.value].inc()
 

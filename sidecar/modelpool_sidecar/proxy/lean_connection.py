@@ -204,8 +204,8 @@ class Connection:
         else:
             try:
                 answer.feed(data)
-            except MalformedAnswer as error:
-                malformed = error
+            except MalformedAnswer as fault:
+                malformed = fault
             if answer.parts and take is not None:
                 body = answer.taken()
             elif answer.parts and not answer.ended and sum(map(len, answer.parts)) > _HELD_BYTES:

@@ -43,8 +43,8 @@ class LeanUpstream:
         if base is None:
             try:
                 base = self._base(base_url)
-            except ValueError as error:
-                raise ConnectFailed(told(error)) from error
+            except ValueError as wrong:
+                raise ConnectFailed(told(wrong)) from wrong
         head = base.head(request)
         # A stream cannot be sent twice, so it must not meet a stale connection.
         kept = self._taken(base.place) if isinstance(request.body, bytes | None) else None

@@ -5,7 +5,7 @@ fallback answers for it, and that is demand for the model. One event loop owns i
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from .documents import PoolRef
 
@@ -29,11 +29,14 @@ class Asked:
     """When the last request came or ended; None when there was none yet. Means nothing while there are some."""
 
 
+_NEVER: Final = float("-inf")
+
+
 @dataclass(slots=True)
 class _Count:
     present: int = 0
     pending: int = 0
-    last: float | None = None
+    last: float = _NEVER
 
 
 @dataclass(slots=True)
@@ -75,7 +78,8 @@ class Demand:
         count = self._counts.get(key)
         if count is None:
             return Asked()
-        return Asked(in_flight=count.present - count.pending, pending=count.pending, quiet_since=count.last)
+        quiet_since = None if count.last == _NEVER else count.last
+        return Asked(in_flight=count.present - count.pending, pending=count.pending, quiet_since=quiet_since)
 
     def forget_all_but(self, known: frozenset[ModelKey]) -> None:
         """Drop models that are gone from the routes; those with requests stay until these are over."""

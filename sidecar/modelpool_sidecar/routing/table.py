@@ -7,6 +7,7 @@ and swaps the result in; what is learnt of a single address is the business of `
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from sys import intern
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -156,14 +157,16 @@ def build(
     conflicts: list[Conflict] = []
     ordered = sorted(routes, key=lambda document: (document.pool.created, document.pool.ref))
     for document in ordered:
+        ref = document.pool.ref
+        pool_name = str(ref)
         for entry in document.models:
             holder = names.get(folded(entry.name))
             if holder is not None:
                 conflicts.append(Conflict(name=entry.name, winner=holder.pool.ref, loser=document.pool.ref))
                 continue
-            model = _model(document, entry, addresses, probed)
+            model = _model(document, ref, pool_name, entry, addresses, probed)
             models.append(model)
-            names[folded(entry.name)] = names[entry.name] = model
+            names[model.name] = names[folded(entry.name)] = model
         # A pool's own names come before its aliases, so an alias never hides a model of the same pool.
         for entry in document.models:
             owner = names[folded(entry.name)]
@@ -213,10 +216,13 @@ def _places(models: Sequence[Model]) -> dict[str, tuple[int, ...]]:
 
 def _model(
     document: documents.RoutesDocument,
+    ref: PoolRef,
+    pool_name: str,
     entry: documents.ModelEntry,
     addresses: Mapping[ServiceRef, tuple[Address, ...]],
     probed: Mapping[str, Probed],
 ) -> Model:
+    name = intern(entry.name)  # so that what is compared and hashed with each request is there once
     backends = []
     for item in entry.backends:
         service = service_of(document.pool, item)
@@ -224,9 +230,9 @@ def _model(
         shown = service.name if not service.namespace else f"{service.name}:{service.port}"
         backends.append(
             Backend(
-                key=BackendKey(document.pool.ref, shown),
+                key=BackendKey(ref, intern(shown)),
                 engine=item.engine,
-                model=item.model,
+                model=intern(item.model),
                 max_concurrency=item.max_concurrency,
                 capabilities=None if named is None else frozenset(named),
                 endpoints=endpoints_of(service, item.model, addresses, probed),
@@ -235,10 +241,10 @@ def _model(
             )
         )
     return Model(
-        name=entry.name,
-        key=ModelKey(document.pool.ref, entry.name),
+        name=name,
+        key=ModelKey(ref, name),
         pool=document.pool,
-        pool_name=str(document.pool.ref),
+        pool_name=pool_name,
         queue=document.queue,
         entry=entry,
         backends=tuple(backends),

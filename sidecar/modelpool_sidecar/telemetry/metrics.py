@@ -36,12 +36,16 @@ class Levels(NamedTuple):
     """Ready endpoints by pool, model, backend."""
 
 
-class Ledger(NamedTuple):
-    """Where the end of a request is entered, by all that its series are told apart by."""
+class Ledger:
+    """Where the end of a request is entered, by all that its series are told apart by: found by one look."""
 
-    answered: Count
-    duration: Spread
-    first_byte: Spread
+    __slots__ = ("answered", "duration", "first_byte", "queue")
+
+    def __init__(self, answered: Count, duration: Spread, first_byte: Spread, queue: Spread) -> None:
+        self.answered = answered
+        self.duration = duration
+        self.first_byte = first_byte
+        self.queue = queue
 
 
 class Metrics:
@@ -85,7 +89,10 @@ class Metrics:
         """By the label values of `requests`, for requests that came to an engine."""
 
     def _ledger(self, values: tuple[str, ...]) -> Ledger:
-        return Ledger(self.requests.of[values], self.duration.of[values[:3]], self.first_byte.of[values[:3]])
+        of_model = values[:3]
+        return Ledger(
+            self.requests.of[values], self.duration.of[of_model], self.first_byte.of[of_model], self.queue.of[of_model]
+        )
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format."""

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from .chunks import TokenLogprob
 from .exchange import Usage
-from .lines import Lines, ToolCall
+from .lines import Lines
+from .toolcalls import ToolCall
 
 
 class Delivery(Protocol):

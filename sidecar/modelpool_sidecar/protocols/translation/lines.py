@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Final
 
-import msgspec
-
 from .. import gojson
 from ..durations import fraction, rfc3339
 from .chunks import TokenLogprob
 from .exchange import Timings, Usage
+from .toolcalls import ToolCall
 
 _NS: Final = 1_000_000_000
 _TENTH: Final = 100_000_000
@@ -24,21 +23,6 @@ class Shape(Enum):
 
     CHAT = ('","message":{"role":"assistant","content":', "}")
     GENERATE = ('","response":', "")
-
-
-class Function(msgspec.Struct):
-    """Ollama's function of a tool call: the arguments are an object."""
-
-    index: int
-    name: str
-    arguments: dict[str, object]
-
-
-class ToolCall(msgspec.Struct):
-    """A complete tool call."""
-
-    id: str
-    function: Function
 
 
 class Lines:

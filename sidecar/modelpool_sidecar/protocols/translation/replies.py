@@ -18,9 +18,9 @@ from . import chunks, faults, repeats
 from .chunks import Choice, Chunk
 from .delivery import AtOnce, Delivery, LineByLine
 from .exchange import Timings, Usage
-from .lines import Lines, Shape, ToolCall
+from .lines import Lines, Shape
 from .repeats import Pattern
-from .toolcalls import Collector
+from .toolcalls import Collector, ToolCall
 
 _DONE: Final = b"[DONE]"
 _LENGTH: Final = "length"

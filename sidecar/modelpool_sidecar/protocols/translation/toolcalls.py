@@ -3,7 +3,21 @@
 import msgspec
 
 from .chunks import ToolDelta
-from .lines import Function, ToolCall
+
+
+class Function(msgspec.Struct):
+    """Ollama's function of a tool call: the arguments are an object."""
+
+    index: int
+    name: str
+    arguments: dict[str, object]
+
+
+class ToolCall(msgspec.Struct):
+    """A complete tool call."""
+
+    id: str
+    function: Function
 
 
 class _Open:

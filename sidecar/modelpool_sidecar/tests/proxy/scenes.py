@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from modelpool_sidecar import app
 from modelpool_sidecar.settings import Listen, Settings
@@ -31,15 +32,18 @@ async def until(condition: Callable[[], object], *, seen: Callable[[], object], 
     return loop.time() - began
 
 
-class Records(AccessLog):
-    """An access log that keeps its lines."""
+class Records:
+    """An access log, read back as soon as somebody looks at it."""
 
     def __init__(self) -> None:
-        super().__init__(None, json=True)
-        self.lines: list[AccessRecord] = []
+        self._text = io.StringIO()
+        self.access = AccessLog(self._text, json=True)
 
-    def write(self, record: AccessRecord) -> None:
-        self.lines.append(record)
+    @property
+    def lines(self) -> list[AccessRecord]:
+        """All lines so far."""
+        self.access.flush()
+        return msgspec.json.Decoder(AccessRecord).decode_lines(self._text.getvalue())
 
 
 @dataclass
@@ -105,7 +109,7 @@ async def scene(folder: Path, routes: dict[str, Any] | list[Any], **settings: An
     log = Records()
     chosen = {"listen": (Listen("127.0.0.1", 0),), "shutdown_timeout": 10.0, "connect_timeout": 5.0, **settings}
     async with (
-        app.gateway(Settings(routes_file=path, **chosen), log) as running,
+        app.gateway(Settings(routes_file=path, **chosen), log.access) as running,
         aiohttp.ClientSession(auto_decompress=False) as session,
     ):
         made = Scene(running=running, session=session, routes=path, log=log)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ..compiled import patches_what_is_compiled
 from .scenes import CHAT, Scene, backend, document, scene
 from .scripted import Engine, Received, engine
 
@@ -77,6 +78,7 @@ async def test_a_body_beyond_the_limit(tmp_path: Path, dialect: str, chunked: bo
         assert not vllm.received
 
 
+@patches_what_is_compiled
 @pytest.mark.parametrize("dialect", DIALECTS)
 async def test_a_body_that_does_not_come(tmp_path: Path, dialect: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("modelpool_sidecar.proxy.front.BODY_SECONDS", 0.1)

@@ -13,6 +13,7 @@ from modelpool_sidecar.protocols.errors import EngineError
 from modelpool_sidecar.protocols.translation import Reply, Translation, chunks, repeats
 from modelpool_sidecar.protocols.translation.repeats import Pattern
 
+from ...compiled import patches_what_is_compiled
 from .. import recordings
 from ..cutting import CUTS, bytewise, pieces
 from .asking import DISPATCHED, TIMINGS, chat, exchange, prompt
@@ -99,6 +100,7 @@ EVENT = (
 THINK = st.sampled_from([None, True, False])
 
 
+@patches_what_is_compiled
 @given(events=st.lists(EVENT, max_size=8), cuts=CUTS, think=THINK)
 @THOROUGH
 @pytest.mark.parametrize(("call", "stream"), [(CHAT, True), (CHAT, False), (GENERATE, True)])
@@ -115,6 +117,7 @@ def test_the_shorter_way_says_the_same(
         assert found == want
 
 
+@patches_what_is_compiled
 @pytest.mark.parametrize("name", ["12-chat-stream-usage", "25-chat-reasoning-parser-stream", "14-chat-logprobs"])
 def test_recorded_streams_read_the_same_byte_by_byte(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     body = recordings.load(f"vllm/{name}").body
@@ -191,6 +194,7 @@ def test_what_differs_is_left(raw: bytes) -> None:
     assert learnt(said("a")).texts(raw) == ((), raw)
 
 
+@patches_what_is_compiled
 def test_a_stream_that_changes_its_form_each_time_is_learnt_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
     learnt = 0
 
