@@ -119,7 +119,14 @@ def test_a_deleted_node_lets_the_engines_start_elsewhere(
     waiting.wait_for("the pool to say that no node is left", nowhere, timeout=90)
     second = gpu_node(replicas=4, labels={"pool": namespace})
     pool.wait_ready("2/2")
-    assert {pod["spec"]["nodeName"] for pod in pool.pods("vllm")} == {second}
+
+    def moved() -> bool:
+        """The pods of the node that is gone are collected by and by."""
+        nodes = {pod["spec"]["nodeName"] for pod in pool.pods("vllm")}
+        assert nodes == {second}, nodes
+        return True
+
+    waiting.wait_for("all engines to be on the second node", moved, timeout=90)
 
 
 def test_a_reinstalled_operator_adopts_what_is_there(

@@ -15,10 +15,12 @@ from modelpool_cluster.controlplane.supervise import started
 from modelpool_real_engines import running
 
 _STARTER = """
+import signal
 import sys
 from pathlib import Path
 from modelpool_real_engines.running import _running
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell runs in the background ignores it
 folder = Path(sys.argv[1])
 program = 'sleep 600 & echo $$ $! > "$0"; wait'  # as an engine does: it starts another and waits for it
 with _running(["sh", "-c", program, folder / "first"], folder / "log", 0):
