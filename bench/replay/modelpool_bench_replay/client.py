@@ -1,6 +1,7 @@
 """Asks as the pipeline does: Ollama's API, each step as soon as what it needs is there, in compressed time."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ PICTURE: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M
 """One pixel: the engines count a prompt's tokens by its text."""
 TOLERANCE: Final = 40
 """Tokens by which a prompt may differ from the recorded one: the chat template's own."""
+_runs: Final = itertools.count()
+"""Each run asks what none before has asked: engines remember the beginnings of prompts."""
 
 
 class WrongAnswerError(Exception):
@@ -56,16 +59,16 @@ class Client:
         self, steps: tuple[Step, ...], order: Mapping[str, tuple[str, ...]], *, users: int
     ) -> tuple[Span, ...]:
         """Have so many users ask a query each, at once; raises WrongAnswerError."""
-        began = time.monotonic()
+        began, run = time.monotonic(), next(_runs)
         async with asyncio.TaskGroup() as tasks:
             running = [
-                tasks.create_task(self._query(number, steps, order, began), name=f"query {number}")
+                tasks.create_task(self._query(run, number, steps, order, began), name=f"query {number}")
                 for number in range(users)
             ]
         return tuple(span for query in running for span in query.result())
 
     async def _query(
-        self, number: int, steps: tuple[Step, ...], order: Mapping[str, tuple[str, ...]], began: float
+        self, run: int, number: int, steps: tuple[Step, ...], order: Mapping[str, tuple[str, ...]], began: float
     ) -> list[Span]:
         done = {step.name: asyncio.Event() for step in steps}
 
@@ -76,7 +79,7 @@ class Client:
             if step.kind is Kind.WAIT:
                 await asyncio.sleep(step.seconds / self.compression)
             else:
-                await self._ask(number, step)
+                await self._ask(run, number, step)
             done[step.name].set()
             return Span(
                 query=number,
@@ -91,9 +94,9 @@ class Client:
             running = [tasks.create_task(do(step), name=f"query {number}, {step.name}") for step in steps]
         return [task.result() for task in running]
 
-    async def _ask(self, number: int, step: Step) -> None:
+    async def _ask(self, run: int, number: int, step: Step) -> None:
         url = self.urls[number % len(self.urls)]
-        message: dict[str, Any] = {"role": "user", "content": prompt(f"{number} {step.name}", step.tokens_in)}
+        message: dict[str, Any] = {"role": "user", "content": prompt(f"{run}.{number} {step.name}", step.tokens_in)}
         if step.kind is Kind.VISION:
             message["images"] = [PICTURE]
         body = {
