@@ -2,26 +2,15 @@
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from modelpool_cluster.compiled import NoCompilerError
 
-from .. import built, load, peers, starting
+from .. import built, peers, starting
 from ..built import COMPILED, INTERPRETED, Build
-from ..load import Load, LoadError
-
-
-@pytest.fixture(scope="module")
-def callers() -> Iterator[Load]:
-    try:
-        program = load.build(print)
-    except LoadError as error:
-        pytest.skip(str(error))
-    with load.running(program, None) as running:
-        yield running
+from ..load import Load
 
 
 @pytest.mark.timeout(420)  # the gateway may have to be compiled first

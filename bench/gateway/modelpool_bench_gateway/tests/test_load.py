@@ -6,21 +6,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from .. import guard, load, scenarios
+from .. import guard, scenarios
 from ..asking import Scenario
-from ..load import Load, LoadError
+from ..load import Load
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it is written for epoll")
-
-
-@pytest.fixture(scope="module")
-def callers() -> Iterator[Load]:
-    try:
-        program = load.build(print)
-    except LoadError as error:
-        pytest.skip(str(error))
-    with load.running(program, None) as running:
-        yield running
 
 
 @contextmanager
