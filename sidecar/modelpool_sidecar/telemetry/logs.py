@@ -34,6 +34,9 @@ class AccessLog:
         self._json = json
         self._encode = msgspec.json.Encoder().encode_lines
         self._records: list[AccessRecord] = []
+        self._second = -1
+        self._stamp = ""
+        """The second as the log writes it, up to its end."""
         self._millisecond = 0
         self._time = ""
 
@@ -46,11 +49,19 @@ class AccessLog:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
         millisecond = time.time_ns() // 1_000_000
         if millisecond != self._millisecond:
-            self._millisecond, self._time = millisecond, _written(millisecond)
+            self._millisecond, self._time = millisecond, self._written(millisecond)
         record.time = self._time
         records.append(record)
         if len(records) >= _MOST_LINES:
             self.flush()
+
+    def _written(self, millisecond: int) -> str:
+        """A time since 1970 as the log writes it."""
+        second = millisecond // 1000
+        if second != self._second:
+            self._second = second
+            self._stamp = datetime.datetime.fromtimestamp(second, datetime.UTC).isoformat().removesuffix("+00:00")
+        return f"{self._stamp}.{millisecond % 1000:03d}Z"
 
     def flush(self) -> None:
         """Write what is left."""
@@ -63,13 +74,6 @@ class AccessLog:
             text = "".join(f"{_as_text(record)}\n" for record in records)
         self._stream.write(text)
         self._stream.flush()
-
-
-def _written(millisecond: int) -> str:
-    """A time since 1970 as the log writes it."""
-    seconds, rest = divmod(millisecond, 1000)
-    stamp = datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat().removesuffix("+00:00")
-    return f"{stamp}.{rest:03d}Z"
 
 
 def _as_text(record: AccessRecord) -> str:
