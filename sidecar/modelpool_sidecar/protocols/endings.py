@@ -34,7 +34,9 @@ def is_whole(dialect: Dialect, tail: bytes, *, lines: bool = False) -> bool:
     if lines or dialect is Dialect.OLLAMA:
         last = end.rsplit(b"\n", 1)[-1]
         return any(mark in last for mark in _LAST_LINES)
-    _, boundary, last = end.replace(b"\r\n", b"\n").rpartition(b"\n\n")
+    if b"\r" in end:
+        end = end.replace(b"\r\n", b"\n")
+    _, boundary, last = end.rpartition(b"\n\n")
     if not boundary and len(tail) >= TAIL_BYTES:  # the last event is longer than what was kept
         return tail.endswith((b"}\n\n", b"}\r\n\r\n"))
     return last == _DONE or (last.startswith(_LAST_EVENTS) and last.endswith(b"}"))

@@ -170,12 +170,12 @@ class Attempt:
             self._check_status(status, answer)
             sending.whole(self.visit, answer)
             return
-        carrier = carriers.Converted(reply, time.monotonic_ns)
         if made.stream:
+            carrier = carriers.Converted(reply, time.monotonic_ns)
             told = headers.lines([("Content-Type", OLLAMA_LINES)])
             await sending.stream(self.visit, response, carrier, told=told, cut_off=False)
             return
-        await response.pour(carrier.take)
+        await response.pour(carriers.Gathering(reply, time.monotonic_ns))
         sending.answer(self.visit, reply.answer(time.monotonic_ns()))
 
     def _check_status(self, status: int, answer: Whole) -> None:

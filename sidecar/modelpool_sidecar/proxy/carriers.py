@@ -6,7 +6,7 @@ others.
 """
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -14,33 +14,36 @@ from ..protocols import endings
 from ..protocols.dialect import Dialect
 from ..protocols.errors import EngineError
 from ..protocols.translation import Reply
+from .upstream import Receiver
 
 _DEAD_AT_FIRST: Final = (b'data: {"error"', b'data:{"error"', b"event: error", b"event:error")
 _ABORTED: Final = b'"finish_reason":"abort"'
+_GRAPHIC: Final = b"!"
+"""What begins with white space, or with nothing, is less than this; a stream's end may have come before it."""
 _LONG_TAIL: Final = 4 * endings.TAIL_BYTES
 """What is kept of a stream's end is cut when it has grown to this: cutting it for every piece is what costs."""
 _EOF: Final = "the engine's answer broke off"
 
 
-class Carrier(Protocol):
-    """What the relay drives."""
+class Carrier:
+    """What the relay drives. A class and no protocol: compiled, its methods are called without a look-up."""
 
     def feed(self, chunk: bytes) -> bytes:
         """Bytes from the engine in, bytes for the caller out."""
-        ...
+        raise NotImplementedError
 
     def close(self) -> bytes:
         """The engine's body ended: what is left to say, an error included if the end is no end."""
-        ...
+        raise NotImplementedError
 
     def cut(self) -> bytes:
         """The engine's body broke: what to say so that the caller sees it."""
-        ...
+        raise NotImplementedError
 
     @property
     def failed(self) -> bool:
         """Whether the caller has been told of an error in the stream."""
-        ...
+        return False
 
 
 class Naming:
@@ -53,30 +56,49 @@ class Naming:
         self.caller = caller
 
 
-class Untouched:
+class Untouched(Carrier):
     """A stream in the caller's own dialect. Only a differing model name is replaced, once per line or event."""
 
     def __init__(self, dialect: Dialect, naming: Naming) -> None:
         self._dialect = dialect
         self._rename = None if naming.engine == naming.caller else Renamer(naming)
-        self._recent: list[bytes] = []
+        # A line or event that was begun must end before an error can be read.
+        self._boundary = b"\n" if dialect is Dialect.OLLAMA else b"\n\n"
+        self._last = b""
+        self._before: list[bytes] = []
         self._size = 0
-        self.failed = False
+        self._failed = False
+
+    @property
+    def failed(self) -> bool:
+        """See `Carrier`."""
+        return self._failed
 
     def feed(self, chunk: bytes) -> bytes:
         """See `Carrier`."""
-        if not self._size and chunk.startswith(_DEAD_AT_FIRST):
-            raise EngineError(chunk[:512].decode(errors="replace"))
-        self._recent.append(chunk)
-        self._size += len(chunk)
-        if self._size > _LONG_TAIL:
-            self._recent = [self._tail()]
-            self._size = len(self._recent[0])
+        last = self._last
+        if not last:
+            if chunk.startswith(_DEAD_AT_FIRST):
+                raise EngineError(chunk[:512].decode(errors="replace"))
+        elif self._size or chunk < _GRAPHIC or not last.endswith(self._boundary):
+            self._keep(last, chunk)
+        self._last = chunk if len(chunk) <= _LONG_TAIL else chunk[-endings.TAIL_BYTES :]
         return chunk if self._rename is None else self._rename.feed(chunk)
+
+    def _keep(self, last: bytes, chunk: bytes) -> None:
+        """Keep what came before a chunk, as far as the stream's end may lie in it."""
+        if last.endswith(self._boundary) and chunk >= _GRAPHIC:
+            self._before, self._size = [], 0
+            return
+        self._before.append(last)
+        self._size += len(last)
+        if self._size > _LONG_TAIL:
+            self._before = [b"".join(self._before)[-endings.TAIL_BYTES :]]
+            self._size = len(self._before[0])
 
     def close(self) -> bytes:
         """See `Carrier`."""
-        if not self._size:
+        if not self._last:
             raise EngineError("the engine's answer was empty")
         rest = b"" if self._rename is None else self._rename.close()
         if endings.is_whole(self._dialect, self._tail()):
@@ -85,20 +107,18 @@ class Untouched:
 
     def cut(self) -> bytes:
         """See `Carrier`."""
-        if not self._size:
+        if not self._last:
             raise EngineError(_EOF)
-        self.failed = True
-        # A line or event that was begun must end before the error can be read.
-        boundary = b"\n" if self._dialect is Dialect.OLLAMA else b"\n\n"
-        gap = b"" if self._tail().endswith(boundary) else boundary
+        self._failed = True
+        gap = b"" if self._tail().endswith(self._boundary) else self._boundary
         return gap + endings.broken(self._dialect, _EOF)
 
     def _tail(self) -> bytes:
         """The end of what has passed."""
-        return b"".join(self._recent)[-endings.TAIL_BYTES :]
+        return b"".join((*self._before, self._last))[-endings.TAIL_BYTES :]
 
 
-class Converted:
+class Converted(Carrier):
     """A stream of vLLM on its way to an Ollama client."""
 
     def __init__(self, reply: Reply, now_ns: Callable[[], int]) -> None:
@@ -108,10 +128,6 @@ class Converted:
     def feed(self, chunk: bytes) -> bytes:
         """See `Carrier`."""
         return self._reply.feed(chunk, self._now_ns())
-
-    def take(self, chunk: bytes, framed: bytes | None = None) -> None:
-        """The same for a caller that wants one document, which the reply keeps."""
-        self._reply.feed(chunk, self._now_ns())
 
     def close(self) -> bytes:
         """See `Carrier`."""
@@ -127,11 +143,28 @@ class Converted:
         return self._reply.failed
 
 
-class Opaque:
+class Gathering(Receiver):
+    """A stream of vLLM for a caller that wants one document, which the reply keeps."""
+
+    def __init__(self, reply: Reply, now_ns: Callable[[], int]) -> None:
+        self._reply = reply
+        self._now_ns = now_ns
+
+    def take(self, piece: bytes, framed: bytes | None) -> None:
+        """See `upstream.Receiver`."""
+        self._reply.feed(piece, self._now_ns())
+
+
+class Opaque(Carrier):
     """Bytes of which nothing is known: a broken end can only be shown by breaking off."""
 
     def __init__(self) -> None:
-        self.failed = False
+        self._failed = False
+
+    @property
+    def failed(self) -> bool:
+        """See `Carrier`."""
+        return self._failed
 
     def feed(self, chunk: bytes) -> bytes:
         """See `Carrier`."""
@@ -143,7 +176,7 @@ class Opaque:
 
     def cut(self) -> bytes:
         """See `Carrier`."""
-        self.failed = True
+        self._failed = True
         return b""
 
 

@@ -1,6 +1,6 @@
-"""A chunk of a body that comes whole and alone, as an engine's events nearly always do. Sans I/O.
+"""Chunks of a body that come whole, as an engine's events nearly always do, one or several at once. Sans I/O.
 
-What is anything else (several chunks, a part of one, the last one, one with extensions) is left to the parser.
+What is anything else (a long one, the last one, one with extensions) is left to the parser.
 """
 
 from typing import Final
@@ -9,10 +9,26 @@ _END: Final = b"\r\n"
 _MOST_BYTES: Final = 16 * 1024
 """Larger ones cost what they hold, and not how they are framed."""
 _MOST_DIGITS: Final = 4
+_DIGITS: Final = frozenset(b"0123456789abcdefABCDEF")
 _NONE: Final = b"\n"
 """Begins no chunk."""
+_lengths: Final[dict[int, bytes]] = {}
+"""What a chunk begins with that carries so many bytes, as far as such were sent."""
+_sizes: Final[dict[bytes, int]] = {}
+"""The same the other way round, as far as such were read."""
 _beginnings: Final[dict[int, bytes]] = {}
 """What a whole chunk begins with that is so many bytes long, as far as such were seen."""
+
+
+def framed(data: bytes) -> bytes:
+    """A chunk that carries `data`, which is not empty."""
+    size = len(data)
+    length = _lengths.get(size)
+    if length is None:
+        length = b"%x\r\n" % size
+        if size <= _MOST_BYTES:
+            _lengths[size] = length
+    return b"".join((length, data, _END))
 
 
 def unframed(data: bytes) -> bytes | None:
@@ -21,9 +37,49 @@ def unframed(data: bytes) -> bytes | None:
     beginning = _beginnings.get(size)
     if beginning is None:
         beginning = _beginning(size)
-    if data.startswith(beginning) and data.endswith(_END):
-        return data[len(beginning) : size - len(_END)]
-    return None
+    begin, end = len(beginning), size - len(_END)
+    return data[begin:end] if data[:begin] == beginning and data[end:] == _END else None
+
+
+def several(data: bytes) -> tuple[bytes, int, bool]:
+    """What the whole chunks carry that `data` begins with, where they end, and whether another begins there.
+
+    `data` must begin where a chunk may begin. What begins behind the whole ones is for the parser unless it is said to
+    be a chunk, of which some bytes are missing.
+    """
+    carried: list[bytes] = []
+    at, size = 0, len(data)
+    line, length = b"", 0
+    cut = False
+    while at < size:
+        if not line or data[at : at + len(line)] != line:
+            line = data[at : data.find(b"\n", at, at + _MOST_DIGITS + len(_END)) + 1]
+            if not line:
+                cut = size - at < _MOST_DIGITS + len(_END) and _DIGITS.issuperset(data[at:].rstrip(b"\r"))
+                break
+            length = _size(line)
+        begin = at + len(line)
+        end = begin + length
+        after = end + len(_END)
+        if not length or data[end:after] != _END:
+            cut = length > 0 and after > size and _END.startswith(data[end:])
+            break
+        carried.append(data[begin:end])
+        at = after
+    return b"".join(carried), at, cut
+
+
+def _size(line: bytes) -> int:
+    """How many bytes a chunk carries that begins with this line; 0 for what is left to the parser."""
+    size = _sizes.get(line)
+    if size is None:
+        digits = line[: -len(_END)]
+        size = int(digits, 16) if line.endswith(_END) and digits and _DIGITS.issuperset(digits) else 0
+        if size > _MOST_BYTES:
+            size = 0
+        if size:
+            _sizes[line] = size
+    return size
 
 
 def _beginning(size: int) -> bytes:

@@ -8,12 +8,12 @@ import asyncio
 from collections.abc import AsyncIterable
 from typing import Final, Protocol, cast
 
-from . import chunks, lean_request
+from . import lean_request
 from .errand import Bell
 from .lean_request import Place
 from .lean_response import AnswerReader, MalformedAnswer, told
 from .lean_silence import Silence
-from .upstream import AnswerHead, BrokenMidStream, ClosedBeforeFirstByte, Take
+from .upstream import AnswerHead, BrokenMidStream, ClosedBeforeFirstByte, Receiver
 
 _HELD_BYTES: Final = 256 * 1024
 """A body that nobody reads is held up to about this size; then the engine is made to wait."""
@@ -50,7 +50,7 @@ class Connection:
         self._silence = Silence(self._loop, read_timeout, self._fell_silent)
         self._busy = False
         self._full = False
-        self._take: Take | None = None
+        self._into: Receiver | None = None
         self._bell = Bell(self._loop)
         self._error: BaseException | None = None
 
@@ -137,17 +137,17 @@ class Connection:
                 raise BrokenMidStream(told(self._error)) from self._error
             await self._bell
 
-    async def pour(self, take: Take) -> None:
+    async def pour(self, into: Receiver) -> None:
         """See `upstream.UpstreamResponse`."""
         if self._answer.parts:
-            take(self._answer.taken(), None)
+            into.take(self._answer.taken(), None)
         self.resume()
-        self._take = take
+        self._into = into
         try:
             while not self._answer.ended and self._error is None:
                 await self._bell
         finally:
-            self._take = None
+            self._into = None
         if isinstance(self._error, _BREAKS):
             raise BrokenMidStream(told(self._error)) from self._error
         if self._error is not None:
@@ -195,31 +195,33 @@ class Connection:
             return
         answer = self._answer
         self._silence.heard = self._loop.time()
-        take = self._take
-        malformed: MalformedAnswer | None = None
-        framed: bytes | None = None
-        body = chunks.unframed(data) if take is not None and answer.between else None
-        if body is not None:
-            framed = data
-        else:
-            try:
-                answer.feed(data)
-            except MalformedAnswer as fault:
-                malformed = fault
-            if answer.parts and take is not None:
-                body = answer.taken()
-            elif answer.parts and not answer.ended and sum(map(len, answer.parts)) > _HELD_BYTES:
-                self.pause()
-        if body is not None and take is not None:
-            try:
-                take(body, framed)
-            except Exception as error:
-                self._fail(error)
+        if self._into is not None and answer.between:
+            body, framed, data = answer.whole_chunks(data)
+            if body:
+                self._give(body, framed)
+            if not data or self._error is not None:
                 return
+        malformed: MalformedAnswer | None = None
+        try:
+            answer.feed(data)
+        except MalformedAnswer as fault:
+            malformed = fault
+        if answer.parts and self._into is not None:
+            self._give(answer.taken(), None)
+        elif answer.parts and not answer.ended and sum(map(len, answer.parts)) > _HELD_BYTES:
+            self.pause()
         if malformed is not None:
             self._fail(malformed)
-        elif take is None or answer.ended:
+        elif self._into is None or answer.ended:
             self._bell.ring()
+
+    def _give(self, body: bytes, framed: bytes | None) -> None:
+        into = self._into
+        assert into is not None
+        try:
+            into.take(body, framed)
+        except Exception as error:
+            self._fail(error)
 
     def eof_received(self) -> None:
         """See asyncio.Protocol. The transport closes itself."""
@@ -238,10 +240,13 @@ class Connection:
         self.lost = True
         self._silence.end()
         try:
+            self._answer.spill()
             if exc is not None and not self._answer.ended:
                 raise exc
             self._answer.end()
-        except (OSError, EOFError) as error:
+        except _BREAKS as error:
+            if self._answer.parts and self._into is not None and self._error is None:
+                self._give(self._answer.taken(), None)
             self._error = self._error or error
         self._answer.forget()
         self._owner.gone(self)

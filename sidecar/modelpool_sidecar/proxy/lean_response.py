@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import httptools
 
-from . import headers, lengths
+from . import chunks, headers, lengths
 from .upstream import AnswerHead
 
 HEAD_BYTES: Final = 64 * 1024
@@ -55,6 +55,7 @@ class AnswerReader:
         self._parser = httptools.HttpResponseParser(self)
         self._usual = _NOTHING_USUAL
         self._framed = False
+        self._cut = b""
         self._fresh: list[tuple[str, str]] = []
         self.parts: list[bytes] = []
         """Pieces of the body that nobody has taken, without their framing."""
@@ -71,14 +72,26 @@ class AnswerReader:
         self.lasting = False
         """Whether the connection may carry another answer, once this one has ended."""
         self.between = False
-        """Whether a chunk of the body may begin now: what is whole chunks need not be fed then."""
+        """Whether a chunk of the body may begin now: what has come is for `whole_chunks` then, and not for `feed`."""
+        self._cut = b""
         if self.parts:
             self.parts = []
 
     def feed(self, data: bytes) -> None:
         """Read on. Raises MalformedAnswer; what was found before the fault is kept."""
-        if self._read or self._only_head or not self._is_usual(data):
+        if self._read or self._only_head:
             self.parse(data)
+        elif not self._is_usual(data):
+            end = data.find(lengths.END) + len(lengths.END)
+            if len(lengths.END) <= end < len(data):
+                self.parse(data[:end])
+                data = data[end:]
+            if self.between:
+                body, _, data = self.whole_chunks(data)
+                if body:
+                    self.parts.append(body)
+            if data:
+                self.parse(data)
 
     def parse(self, data: bytes) -> None:
         """As `feed`, without knowing anything again."""
@@ -94,6 +107,28 @@ class AnswerReader:
         self.between = self.between and data.endswith(_CHUNK_END)
         if self.head is None and self._read > HEAD_BYTES:
             raise MalformedAnswer(f"the head of the answer is longer than {HEAD_BYTES} bytes")
+
+    def whole_chunks(self, data: bytes) -> tuple[bytes, bytes, bytes]:
+        """What the whole chunks carry that have come, the chunks themselves, and what is to be fed.
+
+        A chunk of which some bytes are missing is kept until they come.
+        """
+        if self._cut:
+            data, self._cut = self._cut + data, b""
+        body = chunks.unframed(data)
+        if body is not None:
+            return body, data, b""
+        body, end, is_cut = chunks.several(data)
+        rest = data[end:]
+        if is_cut:
+            self._cut, rest = rest, b""
+        return body, data[:end], rest
+
+    def spill(self) -> None:
+        """Give up the chunk of which nothing more will come: what is here of it is among the `parts` then."""
+        if self._cut:
+            data, self._cut = self._cut, b""
+            self.parse(data)
 
     def _is_usual(self, data: bytes) -> bool:
         """Take an answer that is whole and nothing more, and whose head is known; or nothing."""
@@ -169,7 +204,9 @@ class AnswerReader:
             if key == "transfer-encoding" and (self._framed or value.lower() != "chunked"):
                 raise MalformedAnswer(f"the engine used the transfer coding {value!r}")
             self._framed = self._framed or key in _FRAMES
+            self.between = self.between or key == "transfer-encoding"
         self.head, self.ended = AnswerHead(status, given), self._only_head
+        self.between = self.between and not self._only_head and status not in _BODILESS
         self.lasting = not self._only_head and self._parser.should_keep_alive()
 
     def on_chunk_header(self) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 from ..protocols.answer import Answer
 from . import headers
 from .carriers import Carrier
-from .upstream import BrokenMidStream, UpstreamResponse
+from .upstream import BrokenMidStream, Receiver, UpstreamResponse
 from .visit import Visit
 
 _STREAM_LINE: Final = b"X-Accel-Buffering: no\r\n"
@@ -63,7 +63,7 @@ async def stream(
     try:
         if begun:
             relay.take(begun, None)
-        await response.pour(relay.take)
+        await response.pour(relay)
         rest = carrier.close()
     except BrokenMidStream as error:
         visit.error, broken = str(error), True
@@ -80,7 +80,7 @@ async def stream(
         back.end()
 
 
-class _Relay:
+class _Relay(Receiver):
     """The pieces of one stream, on their way from the engine to the caller."""
 
     __slots__ = ("_back", "_carrier", "_response", "_told", "_visit")
@@ -93,7 +93,7 @@ class _Relay:
         self._told = told
 
     def take(self, piece: bytes, framed: bytes | None) -> None:
-        """See `upstream.Take`. Raises EngineError while nothing has been sent."""
+        """See `upstream.Receiver`. Raises EngineError while nothing has been sent."""
         data = self._carrier.feed(piece)
         if data:
             self.send(data, framed if data is piece else None)

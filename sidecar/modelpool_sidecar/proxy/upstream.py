@@ -8,7 +8,7 @@
 Knows no routing, no dialect, and no HTTP library.
 """
 
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable
 from typing import Protocol
 
 from . import headers
@@ -70,8 +70,12 @@ class AnswerHead:
         return self._lines
 
 
-Take = Callable[[bytes, bytes | None], None]
-"""Takes a piece of a body, and the bytes that carried it if these are one chunk of HTTP/1.1 and nothing else."""
+class Receiver:
+    """What a body is poured into. A class and no protocol: compiled, its method is called without a look-up."""
+
+    def take(self, piece: bytes, framed: bytes | None) -> None:
+        """Take a piece of a body, and the bytes that carried it if these are whole chunks of HTTP/1.1."""
+        raise NotImplementedError
 
 
 class UpstreamResponse(Protocol):
@@ -98,10 +102,10 @@ class UpstreamResponse(Protocol):
         """What has come of the body and was not read yet."""
         ...
 
-    async def pour(self, take: Take) -> None:
-        """Give the body to `take`, piece by piece, in the moment it arrives, and return at its end.
+    async def pour(self, into: Receiver) -> None:
+        """Give the body away, piece by piece, in the moment it arrives, and return at its end.
 
-        Raises BrokenMidStream, and what `take` raises.
+        Raises BrokenMidStream, and what the receiver raises.
         """
         ...
 

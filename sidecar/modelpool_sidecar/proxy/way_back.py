@@ -10,6 +10,8 @@ from functools import cache
 from http import HTTPStatus
 from typing import Final, Protocol
 
+from . import chunks
+
 _BODILESS: Final = frozenset({204, 304})
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _JOINED_BYTES: Final = 64 * 1024
@@ -109,7 +111,7 @@ class WayBack:
             if framed is not None and not self._head:
                 data = framed
             else:
-                data = b"%b%x\r\n%b\r\n" % (self._head, len(data), data)
+                data = self._head + chunks.framed(data) if self._head else chunks.framed(data)
         else:
             data = self._head if self._bodiless else self._head + data
         self._head = b""

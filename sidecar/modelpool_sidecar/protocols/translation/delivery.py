@@ -4,7 +4,6 @@ Both take the same pieces, so that `replies` need not know which it serves.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from .chunks import TokenLogprob
 from .exchange import Usage
@@ -12,45 +11,55 @@ from .lines import Lines
 from .toolcalls import ToolCall
 
 
-class Delivery(Protocol):
-    """Takes pieces of an answer in their order."""
+class Delivery:
+    """Takes pieces of an answer in their order. A class and no protocol: compiled, nothing of it is looked up."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether lines of text may go past it: it writes lines, and holds nothing that comes before them."""
+        return False
 
     def logprobs(self, found: Sequence[TokenLogprob]) -> None:
         """Probabilities that belong to the next piece."""
-        ...
+        raise NotImplementedError
 
     def text(self, text: str, now_ns: int) -> None:
         """A piece of the answer."""
-        ...
+        raise NotImplementedError
 
     def texts(self, texts: Sequence[str], now_ns: int) -> None:
         """Several pieces of the answer at once, none of them empty."""
-        ...
+        raise NotImplementedError
 
     def thinking(self, text: str, now_ns: int) -> None:
         """A piece of what was thought before it."""
-        ...
+        raise NotImplementedError
 
     def call(self, call: ToolCall, now_ns: int) -> None:
         """A complete tool call."""
-        ...
+        raise NotImplementedError
 
     def end(self, now_ns: int, *, done_reason: str, first_ns: int | None, usage: Usage | None) -> None:
         """The answer is whole."""
-        ...
+        raise NotImplementedError
 
     def flush(self) -> bytes:
         """What has become ready for the caller since the last time."""
-        ...
+        raise NotImplementedError
 
 
-class LineByLine:
+class LineByLine(Delivery):
     """For the caller of a stream: a piece is a line."""
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._out: list[bytes] = []
         self._logprobs: list[TokenLogprob] = []
+
+    @property
+    def plain(self) -> bool:
+        """See `Delivery`."""
+        return not self._out and not self._logprobs
 
     def logprobs(self, found: Sequence[TokenLogprob]) -> None:
         """See `Delivery`."""
@@ -98,7 +107,7 @@ class LineByLine:
         return taken
 
 
-class AtOnce:
+class AtOnce(Delivery):
     """For the caller of one document: all pieces in one."""
 
     def __init__(self, lines: Lines) -> None:

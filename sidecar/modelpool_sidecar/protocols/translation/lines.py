@@ -15,14 +15,14 @@ _TENTH: Final = 100_000_000
 _NEVER: Final = -(1 << 62)
 _encode: Final = gojson.encode
 _quoted: Final = gojson.quoted
-_find_escaped: Final = gojson.find_escaped
+_UNDONE: Final = b',"done":false}\n'
 
 
 class Shape(Enum):
     """Where the text stands: what comes before it, and after it and its companions."""
 
-    CHAT = ('","message":{"role":"assistant","content":', "}")
-    GENERATE = ('","response":', "")
+    CHAT = (b'","message":{"role":"assistant","content":', b"}")
+    GENERATE = (b'","response":', b"")
 
 
 class Lines:
@@ -32,21 +32,31 @@ class Lines:
         self._shape = shape
         before, after = shape.value
         self._after = after
-        self._head = f'{{"model":{_encode(model).decode()},"created_at":"'
-        self._before = f"Z{before}"
-        self._open = f'{after},"done":false}}\n'
+        self._head = b'{"model":%b,"created_at":"' % _encode(model)
+        self._before = b"Z" + before
+        self._begin_text = self._before + b'"'
+        self._end_text = b'"' + after + _UNDONE
         self._timings = timings
         self._offset = timings.epoch_ns - timings.started_ns
         self._second_ns = _NEVER
-        self._begin = ""
+        self._begin = b""
+
+    def plain(self, text: bytes, now_ns: int) -> bytes:
+        """The most frequent line: `text` is a JSON string's inside, and needs no escape."""
+        rest = now_ns - self._second_ns
+        if _TENTH <= rest < _NS and rest % 10:  # nearly always
+            return b"".join((self._begin, str(rest).encode(), self._begin_text, text, self._end_text))
+        return self.plains([text], now_ns)
+
+    def plains(self, texts: list[bytes], now_ns: int) -> bytes:
+        """The same for several, of which there is at least one."""
+        before, after = self._until_text(now_ns) + b'"', self._end_text
+        return b"".join((before, (after + before).join(texts), after))
 
     def texts(self, texts: Sequence[str], now_ns: int) -> bytes:
         """The frequent lines: some content and nothing else. No text may be empty."""
-        rest = now_ns - self._second_ns
-        if len(texts) == 1 and _TENTH <= rest < _NS and rest % 10 and _find_escaped(texts[0]) is None:  # nearly always
-            return f'{self._begin}.{rest}{self._before}"{texts[0]}"{self._open}'.encode()
-        before, after = self._until_text(now_ns), self._open
-        return "".join([f"{before}{_quoted(text)}{after}" for text in texts]).encode()
+        before, after = self._until_text(now_ns), self._after + _UNDONE
+        return b"".join([b"%b%b%b" % (before, _quoted(text), after) for text in texts])
 
     def piece(
         self,
@@ -82,23 +92,23 @@ class Lines:
         return b"".join((*message, done, *rest, b"}\n"))
 
     def _message(self, now_ns: int, content: str, thinking: str, calls: Sequence[ToolCall]) -> list[bytes]:
-        parts = [self._until_text(now_ns).encode(), _encode(content)]
+        parts = [self._until_text(now_ns), _encode(content)]
         if thinking:
             parts += (b',"thinking":', _encode(thinking))
         if calls:
             parts += (b',"tool_calls":', _encode(calls))
-        parts.append(self._after.encode())
+        parts.append(self._after)
         return parts
 
-    def _until_text(self, now_ns: int) -> str:
+    def _until_text(self, now_ns: int) -> bytes:
         rest = now_ns - self._second_ns
         if not 0 <= rest < _NS:
             second, rest = divmod(now_ns + self._offset, _NS)
             self._second_ns = now_ns - rest
-            self._begin = self._head + rfc3339(second * _NS)[:-1]
+            self._begin = b"%b%b." % (self._head, rfc3339(second * _NS)[:-1].encode())
         if rest >= _TENTH and rest % 10:  # no zero to add or to cut
-            return f"{self._begin}.{rest}{self._before}"
-        return f"{self._begin}{fraction(rest)}{self._before}"
+            return b"%b%d%b" % (self._begin, rest, self._before)
+        return b"%b%b%b" % (self._begin[:-1], fraction(rest).encode(), self._before)
 
 
 def _logprobs(found: Sequence[TokenLogprob]) -> tuple[bytes, ...]:

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from .. import gojson
 from . import chunks
 from .chunks import Choice, Chunk
 
@@ -28,6 +29,7 @@ class Pattern:
         "_after",
         "_before",
         "_begin",
+        "_between",
         "_end",
         "_raw_after",
         "_raw_before",
@@ -43,6 +45,7 @@ class Pattern:
         self._begin, self._end = len(before) - 1, 1 - len(after)
         self._raw_before, self._raw_after = _OPEN + before, after + _END
         self._raw_begin, self._raw_end = self._begin + len(_OPEN), self._end - len(_END)
+        self._between = self._raw_after + self._raw_before
         self._two = 2 * (len(self._raw_before) + len(self._raw_after))
         self.thought = thought
         """Whether the text is thinking."""
@@ -72,6 +75,23 @@ class Pattern:
         except _FAULTS:
             return _NONE, raw
         return (text,) if text else _NONE, b""
+
+    def plain(self, raw: bytes) -> bytes | None:
+        """The inside of the text's JSON string, when `raw` is one event with a text that is plain (see `gojson`)."""
+        if len(raw) >= self._two or not (raw.startswith(self._raw_before) and raw.endswith(self._raw_after)):
+            return None
+        text = raw[self._raw_begin + 1 : self._raw_end - 1]
+        return text if text and gojson.is_plain(text) else None
+
+    def plains(self, raw: bytes) -> tuple[list[bytes], bytes] | None:
+        """The same of all such events that `raw` begins with, and what is left of it."""
+        end = raw.rfind(self._raw_after)
+        if end <= self._raw_begin or not raw.startswith(self._raw_before):
+            return None
+        texts = raw[self._raw_begin + 1 : end].split(self._between)
+        if b"" in texts or not gojson.is_plain(b"".join(texts)):
+            return None
+        return texts, raw[end + len(self._raw_after) :]
 
     def _many(self, raw: bytes) -> tuple[tuple[str, ...], bytes]:
         texts: list[str] = []

@@ -1,11 +1,9 @@
 """vLLM's answer to a chat or a completion, on its way to an Ollama client.
 
-One Reply per try. Text goes out as it comes in; what must wait is held: tool calls until they are whole, and, when
-thinking was switched off, what the engine's parser still takes for thinking, because it may turn out to be the answer
-itself. As Ollama does, white space around thinking is cut.
+One Reply per try. Text goes out as it comes in; what must wait is held: tool calls until they are whole, and some
+thinking (see `utterance`).
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -20,12 +18,19 @@ from .delivery import AtOnce, Delivery, LineByLine
 from .exchange import Timings, Usage
 from .lines import Lines, Shape
 from .repeats import Pattern
-from .toolcalls import Collector, ToolCall
+from .toolcalls import Collector
+from .utterance import Utterance
 
 _DONE: Final = b"[DONE]"
+_END: Final = b"\n\n"
+_FIRST_BYTES: Final = 512
+_STEP_BYTES: Final = 8 * 1024
+"""How much is read at once at most, or up to the next event's end: what is learnt in it shortens the rest."""
 _LENGTH: Final = "length"
 _BROKEN: Final = frozenset({"abort", "error"})
 """Reasons that mean the engine gave up: a stop by SIGTERM, a fault inside."""
+_CUT_BYTES: Final = 64 * 1024
+"""Longer lines are left to the decoder, which has a limit."""
 _PATTERNS: Final = 16
 """How often a stream may change the form of its events before no more is expected of any form."""
 
@@ -42,28 +47,66 @@ class TextReply:
         self._operation = operation
         self._stream = stream
         self._to: Delivery = LineByLine(lines) if stream else AtOnce(lines)
+        self._lines = lines
         self._events = sse.Decoder()
         self._document: list[bytes] | None = None
         self._patterns = 0
         self._learnt: Pattern | None = None
         self._expected: Pattern | None = None
+        self._plain: Pattern | None = None
+        self._cut = b""
         self._tools = Collector(seed=timings.epoch_ns)
-        self._withheld: list[str] | None = [] if thinking is False else None
-        self._thought = False
-        self._thought_space = ""
+        self._said = Utterance(self._to, may_think=thinking is not False)
         self._finish: str | None = None
         self._opened = False
         self._given = False
         self._over = False
         self.usage: Usage | None = None
-        self.first_ns: int | None = None
         self.failed = False
+
+    @property
+    def first_ns(self) -> int | None:
+        """See `exchange.Reply`."""
+        return self._said.first_ns
 
     def feed(self, raw: bytes, now_ns: int) -> bytes:
         """See `exchange.Reply`."""
+        if self._cut:
+            raw, self._cut = self._cut + raw, b""
+        if self._plain is not None and (text := self._plain.plain(raw)) is not None:
+            return self._lines.plain(text, now_ns)
+        if self._learnt is not None:
+            raw = self._without_cut(raw)
+        given: list[bytes] = []
+        while raw:
+            if self._plain is not None and (found := self._plain.plains(raw)) is not None:
+                texts, raw = found
+                given.append(self._lines.plains(texts, now_ns))
+                continue
+            end = raw.find(_END, _FIRST_BYTES if self._learnt is None else _STEP_BYTES) + len(_END)
+            step = raw[:end] if end >= len(_END) else raw
+            raw = raw[len(step) :]
+            given.append(self._read(step, now_ns))
+            self._plain = self._expected if given[-1] and self._is_plain else None
+        return given[0] if len(given) == 1 else b"".join(given)
+
+    def _without_cut(self, raw: bytes) -> bytes:
+        """Keep back the line that the network has cut, so that what comes next begins where a line does."""
+        end = raw.rfind(b"\n") + 1
+        if len(raw) - end > _CUT_BYTES or b"\r" in raw:
+            return raw
+        self._cut = raw[end:]
+        return raw[:end]
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether texts that are like those before can go past everything here: they begin, end and change nothing."""
+        return self._expected is not None and not self._expected.thought and self._said.plain
+
+    def _read(self, raw: bytes, now_ns: int) -> bytes:
         if self._expected is not None:
             texts, raw = self._expected.texts(raw)
-            self._hear(texts, self._expected.thought, now_ns)
+            self._said.hear(texts, self._expected.thought, now_ns)
             if not raw:
                 return self._flush()
         if not self._opened and raw:
@@ -108,7 +151,7 @@ class TextReply:
             return
         if self._learnt is not None and (text := self._learnt.text(data)) is not None:
             if text:
-                self._hear((text,), self._learnt.thought, now_ns)
+                self._said.hear((text,), self._learnt.thought, now_ns)
             return
         try:
             chunk = chunks.decode(data)
@@ -118,14 +161,6 @@ class TextReply:
         if self._patterns < _PATTERNS and (pattern := repeats.learn(data, chunk)) is not None:
             self._patterns += 1
             self._learnt = pattern
-
-    def _hear(self, texts: Sequence[str], thought: bool, now_ns: int) -> None:
-        """Take texts that came alone, none of them empty."""
-        if thought or self._thought or self._withheld is not None or self.first_ns is None:
-            for text in texts:
-                (self._think if thought else self._say)(text, now_ns)
-        elif texts:
-            self._to.texts(texts, now_ns)
 
     def _take(self, chunk: Chunk, now_ns: int) -> None:
         if chunk.error is not None:
@@ -143,67 +178,24 @@ class TextReply:
         delta = choice.delta or choice.message
         if delta is not None:
             if thought := delta.reasoning or delta.reasoning_content:
-                self._think(thought, now_ns)
+                self._said.think(thought, now_ns)
             if delta.content:
-                self._say(delta.content, now_ns)
+                self._said.say(delta.content, now_ns)
             if delta.tool_calls:
-                self._begin(now_ns)
-                self._call(self._tools.take(delta.tool_calls), now_ns)
+                self._said.begin(now_ns)
+                self._said.call(self._tools.take(delta.tool_calls), now_ns)
         elif choice.text:
-            self._say(choice.text, now_ns)
+            self._said.say(choice.text, now_ns)
         if choice.finish_reason is not None:
             self._finish = choice.finish_reason
             if self._finish in _BROKEN:
                 raise EngineError(faults.running(f"the engine ended the answer early ({self._finish})"))
-            self._call(self._tools.finish(), now_ns)
-
-    def _begin(self, now_ns: int) -> None:
-        if self.first_ns is None:
-            self.first_ns = now_ns
-
-    def _say(self, text: str, now_ns: int) -> None:
-        self._begin(now_ns)
-        self._release(now_ns)
-        if self._thought:
-            text = text.lstrip()
-            if not text:
-                return
-            self._thought = False
-        self._to.text(text, now_ns)
-
-    def _think(self, text: str, now_ns: int) -> None:
-        self._begin(now_ns)
-        if self._withheld is not None:
-            self._withheld.append(text)
-            return
-        self._thought = True
-        text = self._thought_space + text
-        kept = text.rstrip()
-        self._thought_space = text[len(kept) :]
-        if kept:
-            self._to.thinking(kept, now_ns)
-
-    def _call(self, calls: list[ToolCall | str], now_ns: int) -> None:
-        for call in calls:
-            if isinstance(call, str):
-                self._say(call, now_ns)
-            else:
-                self._release(now_ns)
-                self._to.call(call, now_ns)
-
-    def _release(self, now_ns: int) -> None:
-        """Content has come, so what was withheld was thinking after all."""
-        if self._withheld is not None:
-            withheld, self._withheld = "".join(self._withheld), None
-            if withheld:
-                self._think(withheld, now_ns)
+            self._said.call(self._tools.finish(), now_ns)
 
     def _finished(self, now_ns: int) -> None:
         if self._finish is None:
             raise EngineError(faults.running("the engine ended the answer without a reason"))
-        if self._withheld:  # nothing but "thinking" came, with thinking off: it was the answer
-            withheld, self._withheld = "".join(self._withheld), None
-            self._say(withheld, now_ns)
+        self._said.finish(now_ns)
         if self._stream:
             self._deliver(now_ns)
 
@@ -218,6 +210,7 @@ class TextReply:
             self._event(b"".join(self._document), now_ns)
             self._event(_DONE, now_ns)
             return
+        self._events.feed(self._cut)
         for event in self._events.close():
             self._event(event.data, now_ns)
         if not self._over:

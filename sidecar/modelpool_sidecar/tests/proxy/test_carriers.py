@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelpool_sidecar.protocols import endings
 from modelpool_sidecar.protocols.dialect import Dialect
 from modelpool_sidecar.protocols.errors import EngineError
 from modelpool_sidecar.proxy import carriers
@@ -45,6 +46,33 @@ def test_without_an_alias_every_chunk_passes_as_it_came(places: list[int]) -> No
     pieces = cut(STREAM, places)
     assert [carrier.feed(piece) for piece in pieces] == pieces
     assert carrier.close() == b""
+
+
+ENDS = [
+    (Dialect.OPENAI, b'data: {"a":1}\n\n', b"data: [DONE]\n\n"),
+    (Dialect.OPENAI, b'data: {"a":1}\r\n\r\n', b"data: [DONE]\r\n\r\n"),
+    (Dialect.OPENAI, b'data: {"a":1}\n\n', b"data: [DONE]\n\n\n  \n"),
+    (Dialect.OPENAI, b'data: {"a":1}\n\n', b'data: "data: [DONE]\n\n'),
+    (Dialect.OPENAI, b"data: [DONE]\n\n", b": ping\n\n"),
+    (Dialect.OPENAI, b'data: {"a":1}\n\n', b'event: response.completed\ndata: {"x":"' + b"y" * 9000 + b'"}\n\n'),
+    (Dialect.OLLAMA, b'{"done":false}\n', b'{"done":true}\n'),
+    (Dialect.OLLAMA, b'{"done":false}\n', b'{"done":true}'),
+    (Dialect.OLLAMA, b'{"done":true}\n', b'{"done":false}\n'),
+    (Dialect.ANTHROPIC, b"event: x\ndata: {}\n\n", b'event: message_stop\ndata: {"type":"message_stop"}\n\n'),
+]
+
+
+@pytest.mark.parametrize(("dialect", "often", "last"), ENDS)
+@given(st.integers(0, 40), st.lists(st.integers(0, 10_000), max_size=8))
+def test_the_end_of_a_stream_is_known_however_it_was_cut(
+    dialect: Dialect, often: bytes, last: bytes, times: int, places: list[int]
+) -> None:
+    """What is kept of a stream says of its end what the whole stream says."""
+    whole = often * times + last
+    carrier = Untouched(dialect, SAME)
+    for piece in cut(whole, places):
+        carrier.feed(piece)
+    assert (carrier.close() == b"") is endings.is_whole(dialect, whole[-endings.TAIL_BYTES :])
 
 
 @pytest.mark.parametrize(

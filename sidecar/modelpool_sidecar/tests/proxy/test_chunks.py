@@ -63,18 +63,89 @@ PIECES = [
 ]
 
 
+def read(reader: AnswerReader, data: bytes) -> bytes:
+    """As a connection reads: what is whole chunks passes the parser by, and is passed on as it came."""
+    found = b""
+    if reader.between:
+        found, framed, data = reader.whole_chunks(data)
+        assert carried(framed) == found
+    if data:
+        reader.feed(data)
+        found += reader.taken() if reader.parts else b""
+    return found
+
+
+def carried(framed: bytes) -> bytes:
+    reader = AnswerReader()
+    try:
+        reader.parse(HEAD + framed)
+        return reader.taken()
+    finally:
+        reader.forget()
+
+
 @pytest.mark.parametrize("cut", range(len(b"".join(PIECES))))
-def test_a_chunk_may_begin_only_where_one_is_over(cut: int) -> None:
-    """Whatever the reads: what is taken past the parser is exactly what it would have found."""
+def test_what_passes_the_parser_by_is_what_it_would_have_found(cut: int) -> None:
     whole = b"".join(PIECES)
-    for reads in ([whole[:cut], whole[cut:]], [*PIECES[: cut % 10], b"".join(PIECES[cut % 10 :])], PIECES):
+    twice = [[whole[:cut], whole[cut:again], whole[again:]] for again in range(cut, len(whole))]
+    byte_by_byte = [whole[:cut], *(whole[place : place + 1] for place in range(cut, len(whole)))]
+    for reads in ([*PIECES[: cut % 10], b"".join(PIECES[cut % 10 :])], PIECES, byte_by_byte, *twice):
         reader, body = AnswerReader(), b""
         reader.feed(HEAD)
+        assert reader.between
         for data in filter(None, reads):
-            taken = chunks.unframed(data) if reader.between else None
-            if taken is None:
-                reader.feed(data)
-                taken = reader.taken() if reader.parts else b""
-            body += taken
+            body += read(reader, data)
         assert (body, reader.ended, reader.between) == (b"hello5helloabcab", True, False)
         reader.forget()
+
+
+@pytest.mark.parametrize("cut", range(len(HEAD), len(HEAD) + 40))
+def test_chunks_that_come_with_the_head_pass_the_parser_by(cut: int) -> None:
+    whole = HEAD + framed(b"hello") * 3 + framed(b"x" * 20) + b"0\r\n\r\n"
+    reader = AnswerReader()
+    reader.feed(whole[:cut])
+    body = reader.taken() if reader.parts else b""
+    assert body + read(reader, whole[cut:]) == b"hello" * 3 + b"x" * 20
+    assert reader.ended
+    reader.forget()
+
+
+@pytest.mark.parametrize("cut", range(1, len(framed(b"hello"))))
+def test_what_is_here_of_a_chunk_is_not_lost_when_its_engine_dies(cut: int) -> None:
+    reader = AnswerReader()
+    reader.feed(HEAD)
+    assert read(reader, framed(b"hello")[:cut]) == b""
+    reader.spill()
+    assert b"".join(reader.parts) == b"hello"[: max(0, cut - 3)]
+    with pytest.raises(EOFError):
+        reader.end()
+    reader.forget()
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (framed(b"a") + framed(b"bc" * 9), (b"a" + b"bc" * 9, 6 + 24, False)),
+        (framed(b"a") + b"0\r\n\r\n", (b"a", 6, False)),
+        (framed(b"a") + b"3\r\nab", (b"a", 6, True)),
+        (framed(b"a") + b"3\r\nabc\r", (b"a", 6, True)),
+        (framed(b"a") + b"3\r\nabc\n", (b"a", 6, False)),
+        (framed(b"a") + b"1f", (b"a", 6, True)),
+        (framed(b"a") + b"1f\r", (b"a", 6, True)),
+        (framed(b"a") + b"1g", (b"a", 6, False)),
+        (framed(b"a") + b"A\r\n" + b"x" * 10 + b"\r\n", (b"a" + b"x" * 10, 21, False)),
+        (framed(b"a") + b"3;a\r\nabc\r\n", (b"a", 6, False)),
+        (framed(b"a") + b"-1\r\nabc\r\n", (b"a", 6, False)),
+        (framed(b"x" * 20_000), (b"", 0, False)),
+        (framed(b"x" * 20_000)[:900], (b"", 0, False)),
+        (b"", (b"", 0, False)),
+    ],
+)
+def test_several_chunks_are_walked(data: bytes, found: tuple[bytes, int, bool]) -> None:
+    assert chunks.several(data) == found
+
+
+@pytest.mark.parametrize("length", [1, 15, 16, 4096, 16384, 16385, 70_000])
+def test_a_chunk_is_framed(length: int) -> None:
+    body = b"x" * length
+    assert chunks.framed(body) == chunks.framed(body) == framed(body)

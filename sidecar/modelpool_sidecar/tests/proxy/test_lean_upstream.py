@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from modelpool_sidecar.protocols.translation import Reply
+from modelpool_sidecar.proxy.carriers import Gathering
 from modelpool_sidecar.proxy.lean_connection import Connection
 from modelpool_sidecar.proxy.lean_upstream import LeanUpstream
 from modelpool_sidecar.proxy.upstream import (
     BrokenMidStream,
     ClosedBeforeFirstByte,
     ConnectFailed,
+    Receiver,
     UpstreamRequest,
     UpstreamResponse,
 )
@@ -38,6 +41,21 @@ async def read(response: UpstreamResponse) -> bytes:
         return await response.read(1 << 30)
     finally:
         response.release()
+
+
+class Taken:
+    """As much of a reply as hears what comes."""
+
+    def __init__(self, take: Callable[[bytes], None]) -> None:
+        self._take = take
+
+    def feed(self, raw: bytes, now_ns: int) -> bytes:
+        self._take(raw)
+        return b""
+
+
+def into(take: Callable[[bytes], None]) -> Receiver:
+    return Gathering(cast("Reply", Taken(take)), lambda: 0)
 
 
 async def says_ok(request: Received) -> None:
@@ -210,11 +228,8 @@ async def test_silence_and_death_in_the_middle_are_seen_after_what_came() -> Non
             response = await upstream.open(played.url, UpstreamRequest(method="GET", path=path))
             got: list[bytes] = []
 
-            def take(data: bytes, _: bytes | None, got: list[bytes] = got) -> None:
-                got.append(data)
-
             with pytest.raises(BrokenMidStream):
-                await response.pour(take)
+                await response.pour(into(got.append))
             with pytest.raises(BrokenMidStream):
                 await response.read(1)
             response.release()
@@ -228,13 +243,13 @@ async def test_what_the_reader_raises_reaches_it_and_stops_the_engine() -> None:
             await request.chunk(b"x")
             await asyncio.sleep(0.001)
 
-    def refuses(_: bytes, framed: bytes | None) -> None:
+    def refuses(_: bytes) -> None:
         raise LookupError("enough")
 
     async with lean(goes_on) as (upstream, played):
         response = await upstream.open(played.url, UpstreamRequest(method="GET", path="/"))
         with pytest.raises(LookupError, match="enough"):
-            await response.pour(refuses)
+            await response.pour(into(refuses))
         response.release()
         await until(played.received[0].gone.is_set, seen=lambda: played.received)
 
@@ -256,7 +271,7 @@ async def test_an_engine_waits_for_its_reader(held_back: str) -> None:
         response = await upstream.open(played.url, UpstreamRequest(method="GET", path="/"))
         got = 0
 
-        def take(data: bytes, _: bytes | None) -> None:
+        def take(data: bytes) -> None:
             nonlocal got
             if not got:
                 response.pause()
@@ -264,7 +279,7 @@ async def test_an_engine_waits_for_its_reader(held_back: str) -> None:
             got += len(data)
 
         if held_back == "paused":
-            await response.pour(take)
+            await response.pour(into(take))
         else:
             still = -1
             while still != sent:

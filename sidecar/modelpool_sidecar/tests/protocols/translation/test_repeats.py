@@ -163,6 +163,21 @@ def test_a_text_alone_is_a_pattern(raw: bytes, thought: bool) -> None:
     assert pattern.text(other[6:-2]) == '"b\n'
 
 
+@pytest.mark.parametrize("text", ["a", " token", "~" * 300, "[DONE]", "}]}"])
+def test_a_plain_text_is_found_as_it_stands(text: str) -> None:
+    pattern = learnt(said("a"))
+    assert pattern.plain(said(text)) == (text.encode() if len(text) < 100 else None)  # long ones may be several
+    assert pattern.plains(said(text)) == ([text.encode()], b"")
+    assert pattern.plains(said(text) + said("b") + b"data: x") == ([text.encode(), b"b"], b"data: x")
+
+
+@pytest.mark.parametrize("text", ["", '"', "\\", "\n", "<", "\u2028", "é", "\x00", "\x01"])
+def test_what_go_would_spell_otherwise_is_not_plain(text: str) -> None:
+    pattern = learnt(said("a"))
+    assert pattern.plain(said(text)) is None
+    assert pattern.plains(said("a") + said(text) + said("a")) is None
+
+
 @pytest.mark.parametrize(
     "data",
     [
