@@ -12,11 +12,11 @@ from typing import Final
 
 from ..routing import choose
 from ..routing.choose import Refusal, Target, Wait, Wanted
-from ..routing.demand import Demand
+from ..routing.demand import Demand, Tally
 from ..routing.documents import Engine
 from ..routing.leases import Account
 from ..routing.queue import FairQueue, Ticket
-from ..routing.table import BackendKey
+from ..routing.table import BackendKey, Model
 from .directory import Directory
 from .errand import in_task
 
@@ -59,7 +59,7 @@ class Admission:
         decision = choose.choose(self._directory.table, self.account, wanted)
         if type(decision) is Target:
             self._take(decision)
-            self.demand.served(decision.model.key, time.monotonic())
+            self._tally(decision.model).served(time.monotonic())
             return decision
         if isinstance(decision, Refusal):
             if decision.model is not None:
@@ -84,13 +84,21 @@ class Admission:
             self.demand.began(model.key)
         else:  # another pool serves the name by now
             self.demand.left(model.key, time.monotonic(), began=False)
-            self.demand.served(target.model.key, time.monotonic())
+            self._tally(target.model).served(time.monotonic())
         return target
 
     def leave(self, target: Target) -> None:
         """Give a slot back."""
         self._give_back(target)
-        self.demand.left(target.model.key, time.monotonic(), began=True)
+        self._tally(target.model).left(time.monotonic())
+
+    def _tally(self, model: Model) -> Tally:
+        """Where the model's requests are counted."""
+        tally = model.tally
+        if tally is None:
+            tally = self.demand.tally(model.key)
+            model.keep(tally)
+        return tally
 
     async def _acquire(self, wanted: Wanted, asker: Asker) -> Target:
         loop = asyncio.get_running_loop()
@@ -136,13 +144,12 @@ class Admission:
 
     def _take(self, target: Target) -> None:
         backend = target.backend
-        self.account.take(target.endpoint.url, backend.key, backend.model)
+        self.account.take(target)
         if backend.engine is _OLLAMA:
             self._loaded[backend.key] = backend.model
 
     def _give_back(self, target: Target) -> None:
-        backend = target.backend
-        self.account.give_back(target.endpoint.url, backend.key, backend.model)
+        self.account.give_back(target)
         if self.account.queues:
             self._serve(target.backend.key)
 

@@ -7,7 +7,7 @@ Listeners hear of every change, on the same loop.
 
 from collections.abc import Callable, Iterable, Mapping
 
-from ..routing import documents, refreshing, table
+from ..routing import building, documents, refreshing
 from ..routing.table import Address, Probed, RoutingTable, ServiceRef
 
 
@@ -48,7 +48,7 @@ class Directory:
             for url in urls:
                 self._probed.setdefault(url, Probed(alive=False))
         self.loaded = True
-        self._swap(table.build(self._documents, self._addresses, self._probed))
+        self._swap(building.build(self._documents, self._addresses, self._probed))
 
     def learn(self, url: str, known: Probed) -> None:
         """Take over what a probe found; it clears a suspicion when the engine is alive."""

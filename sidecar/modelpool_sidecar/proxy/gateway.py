@@ -14,6 +14,7 @@ from ..protocols.dialect import Dialect, Operation
 from ..protocols.errors import BadRequestError, Reason, Refusal
 from ..protocols.origins import Doorman
 from ..protocols.paths import Call, Kind
+from ..telemetry.ledger import Ledger
 from ..telemetry.logs import AccessLog
 from ..telemetry.metrics import Metrics
 from . import catalogue, headers, sending
@@ -125,17 +126,35 @@ class Gateway:
     def _leave(self, visiting: Visit) -> None:
         started_ns = visiting.started_ns
         visiting.ended_ns = ended_ns = time.monotonic_ns()
-        labels = (
-            visiting.pool, visiting.model, visiting.backend,
-            visiting.dialect._value_, _CODES[visiting.status], visiting.route,
-        )  # fmt: skip
         if visiting.backend:
-            ledger = self._metrics.ledgers[labels]
-            ledger.answered.value += 1
-            ledger.duration.observe((ended_ns - started_ns) / 1e9)
-            ledger.queue.observe(visiting.queue_ns / 1e9)
-            if visiting.first_byte_ns:
-                ledger.first_byte.observe((visiting.first_byte_ns - started_ns) / 1e9)
+            first_ns = visiting.first_byte_ns
+            first_byte_ns = first_ns - started_ns if first_ns else -1
+            self._ledger(visiting).enter(ended_ns - started_ns, first_byte_ns, visiting.queue_ns)
         else:
-            self._metrics.requests.of[labels].inc()
+            self._metrics.requests.of[_labels(visiting)].inc()
         self._access.write(visiting.record())
+
+    def _ledger(self, visiting: Visit) -> Ledger:
+        """Where a request that came to an engine is entered: most often where the model's last one was."""
+        tally = visiting.tally
+        if tally is not None:
+            known = tally.ledger
+            if (
+                isinstance(known, Ledger)
+                and known.code is _CODES[visiting.status]
+                and known.backend is visiting.backend
+                and known.route is visiting.route
+                and known.dialect is visiting.dialect._value_
+            ):
+                return known
+        ledger = self._metrics.ledgers[_labels(visiting)]
+        if tally is not None:
+            tally.ledger = ledger
+        return ledger
+
+
+def _labels(visiting: Visit) -> tuple[str, ...]:
+    return (
+        visiting.pool, visiting.model, visiting.backend,
+        visiting.dialect._value_, _CODES[visiting.status], visiting.route,
+    )  # fmt: skip

@@ -72,12 +72,13 @@ class Pages:
             )
             labels = (str(key.pool), engine)
             lines[labels] = lines.get(labels, 0.0) + len(queue)
+        held = account.by_model()
         running: dict[tuple[str, ...], float] = {}
         ready: dict[tuple[str, ...], float] = {}
         for model in table.models:
             for backend in model.backends:
                 labels3 = (str(model.pool.ref), model.name, backend.engine.value)
-                running[labels3] = account.in_flight_of(backend.key, backend.model)
+                running[labels3] = held[backend.key, backend.model]
                 ready[labels3] = sum(endpoint.ready for endpoint in backend.endpoints)
         return Levels(
             queue_depth=[Level(labels, value) for labels, value in lines.items()],

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from ..routing.choose import Target
+from ..routing.demand import Tally
 from ..telemetry.metrics import UNKNOWN
 from ..telemetry.records import AccessRecord
 from . import headers
@@ -24,7 +25,8 @@ class Visit:
 
     __slots__ = (
         "attempts", "backend", "dialect", "ended_ns", "epoch_ns", "error", "first_byte_ns", "id_line", "model",
-        "opening", "pool", "queue_ns", "request_id", "route", "sent", "started_ns", "status", "visitor", "warnings",
+        "opening", "pool", "queue_ns", "request_id", "route", "sent", "started_ns", "status", "tally", "visitor",
+        "warnings",
     )  # fmt: skip
 
     def __init__(self, visitor: Visitor, opening: Opening, request_id: str) -> None:
@@ -44,6 +46,8 @@ class Visit:
         self.attempts = 0
         self.sent = 0
         self.status = 0
+        self.tally: Tally | None = None
+        """What is counted of the model that it was aimed at."""
         self.model = UNKNOWN
         self.pool = ""
         self.backend = ""
@@ -56,6 +60,7 @@ class Visit:
         """Note where the request goes now."""
         self.attempts += 1
         model = target.model
+        self.tally = model.tally
         self.model = model.name
         self.pool = model.pool_name
         self.backend = target.backend.engine._value_

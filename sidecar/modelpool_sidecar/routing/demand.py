@@ -32,11 +32,27 @@ class Asked:
 _NEVER: Final = float("-inf")
 
 
-@dataclass(slots=True)
-class _Count:
-    present: int = 0
-    pending: int = 0
-    last: float = _NEVER
+class Tally:
+    """What is counted of one model: its entry in the table keeps it at hand, so that no request has to look for it."""
+
+    __slots__ = ("last", "ledger", "pending", "present")
+
+    def __init__(self) -> None:
+        self.present = 0
+        self.pending = 0
+        self.last = _NEVER
+        self.ledger: object | None = None
+        """Where the last request of the model was entered: `telemetry` keeps it here for the next one."""
+
+    def served(self, now: float) -> None:
+        """A request came, and is at an engine at once."""
+        self.present += 1
+        self.last = now
+
+    def left(self, now: float) -> None:
+        """A request that was at an engine is over."""
+        self.present -= 1
+        self.last = now
 
 
 @dataclass(slots=True)
@@ -45,21 +61,20 @@ class Demand:
 
     started: float
     """When counting began: before that, nobody knows who asked."""
-    _counts: dict[ModelKey, _Count] = field(default_factory=dict)
+    _counts: dict[ModelKey, Tally] = field(default_factory=dict)
+
+    def tally(self, key: ModelKey) -> Tally:
+        """What is counted of a model: the same object as long as the model is known or somebody asks."""
+        count = self._counts.get(key)
+        if count is None:
+            count = self._counts[key] = Tally()
+        return count
 
     def came(self, key: ModelKey, now: float) -> None:
         """A request came, and waits."""
-        count = self._counts.setdefault(key, _Count())
+        count = self.tally(key)
         count.present += 1
         count.pending += 1
-        count.last = now
-
-    def served(self, key: ModelKey, now: float) -> None:
-        """A request came, and is at an engine at once."""
-        count = self._counts.get(key)
-        if count is None:
-            count = self._counts[key] = _Count()
-        count.present += 1
         count.last = now
 
     def began(self, key: ModelKey) -> None:

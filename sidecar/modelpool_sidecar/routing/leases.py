@@ -4,6 +4,9 @@ One event loop owns an account, so there are no locks. `proxy.admission` takes a
 Loads.
 """
 
+from collections import Counter
+
+from .choose import Target
 from .queue import FairQueue
 from .table import BackendKey
 
@@ -13,7 +16,8 @@ class Account:
 
     def __init__(self) -> None:
         self._running: dict[str, int] = {}
-        self._by_model: dict[tuple[BackendKey, str], int] = {}
+        self._held: set[Target] = set()
+        """Of each running request the one that it was given."""
         self._turns: dict[str, int] = {}
         self._turn = 0
         self.queues: dict[BackendKey, FairQueue] = {}
@@ -32,33 +36,29 @@ class Account:
         queue = self.queues.get(key)
         return 0 if queue is None else len(queue)
 
-    def in_flight_of(self, key: BackendKey, model: str) -> int:
-        """Requests running at a backend for one of the engine's models."""
-        return self._by_model.get((key, model), 0)
+    def by_model(self) -> Counter[tuple[BackendKey, str]]:
+        """Requests running at each backend for each of the engine's models."""
+        return Counter((one.backend.key, one.backend.model) for one in self._held)
 
-    def take(self, url: str, key: BackendKey, model: str) -> None:
+    def take(self, target: Target) -> None:
         """Count a request in."""
-        place = key, model
-        self._by_model[place] = self._by_model.get(place, 0) + 1
+        url = target.endpoint.url
+        self._held.add(target)
         self._turn += 1
         self._turns[url] = self._turn
         self._running[url] = self._running.get(url, 0) + 1
 
-    def give_back(self, url: str, key: BackendKey, model: str) -> None:
-        """Count a request out. Giving back more than was taken is a bug, and said so."""
-        running = self._running.get(url)
-        if running is None:
+    def give_back(self, target: Target) -> None:
+        """Count a request out. Giving back what is not held is a bug, and said so."""
+        url = target.endpoint.url
+        if target not in self._held:
             raise RuntimeError(f"lease of {url} given back twice")
-        place = key, model
-        of_model = self._by_model[place]
+        self._held.discard(target)
+        running = self._running[url]
         if running > 1:
             self._running[url] = running - 1
         else:
             del self._running[url]
-        if of_model > 1:
-            self._by_model[place] = of_model - 1
-        else:
-            del self._by_model[place]
 
     @property
     def running(self) -> int:

@@ -7,27 +7,27 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from . import table
+from . import building, table
 from .table import Address, Probed, RoutingTable, ServiceRef
 
 
 def refreshed(
     before: RoutingTable, url: str, addresses: Mapping[ServiceRef, tuple[Address, ...]], probed: Mapping[str, Probed]
 ) -> RoutingTable:
-    """What `table.build` would give, if nothing changed since `before` but what is known of this address."""
+    """What `building.build` would give, if nothing changed since `before` but what is known of this address."""
     places = before.places.get(url, ())
     if not places:
         return before
-    models, names = list(before.models), dict(before.names)
+    models, names, shared = list(before.models), dict(before.names), building.Shared()
     unready = {pair for pair in before.unready if pair[0] != url}
     for place in places:
         old = models[place]
         backends = tuple(
-            replace(one, endpoints=table.endpoints_of(one.service, one.model, addresses, probed))
+            replace(one, endpoints=building.endpoints_of(one.service, one.model, addresses, probed, shared))
             for one in old.backends
         )
         new = models[place] = replace(old, backends=backends)
-        unready.update(table.unready_of(new))
+        unready.update(building.unready_of(new))
         for name in (old.name, *old.entry.aliases):
             for spelt in (name, table.folded(name)):
                 if names.get(spelt) is old:

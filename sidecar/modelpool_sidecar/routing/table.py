@@ -1,18 +1,16 @@
-"""The routing table: a value, replaced whole, never edited.
+"""The routing table: a value, replaced whole, never edited. Knows no socket and no clock.
 
-Built from routes documents, the addresses behind their services, and what probes and failed requests have told about
-each address. Knows no socket and no clock; `proxy.directory` calls `build` when documents or addresses changed
-and swaps the result in; what is learnt of a single address is the business of `refreshing`.
+`building` makes it when documents or addresses changed, `refreshing` when something was learnt of a single address, and
+`proxy.directory` swaps it in.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from sys import intern
 from types import MappingProxyType
 from typing import NamedTuple
 
 from . import documents
-from .demand import ModelKey
+from .demand import ModelKey, Tally
 from .documents import Engine, PoolRef
 
 
@@ -79,7 +77,8 @@ class Backend:
 
     def __post_init__(self) -> None:
         """Look once for what every request asks."""
-        object.__setattr__(self, "ready_endpoints", tuple(one for one in self.endpoints if one.ready))
+        ready = tuple(one for one in self.endpoints if one.ready)
+        object.__setattr__(self, "ready_endpoints", self.endpoints if len(ready) == len(self.endpoints) else ready)
 
     @property
     def ready(self) -> bool:
@@ -99,6 +98,16 @@ class Model:
     queue: documents.QueueLimits
     entry: documents.ModelEntry
     backends: tuple[Backend, ...]
+    tally: Tally | None = field(init=False, compare=False, repr=False)
+    """Kept at hand by who counts, and no part of the value; None until the model is asked for in this table."""
+
+    def __post_init__(self) -> None:
+        """Nobody has asked yet."""
+        object.__setattr__(self, "tally", None)
+
+    def keep(self, tally: Tally) -> None:
+        """Keep what is counted of the model at hand."""
+        object.__setattr__(self, "tally", tally)
 
     @property
     def ready(self) -> bool:
@@ -144,118 +153,3 @@ def service_of(pool: documents.Pool, entry: documents.BackendEntry) -> ServiceRe
     if entry.url is not None:
         return ServiceRef("", entry.url.rstrip("/"), 0)
     return ServiceRef(pool.namespace, entry.service or "", entry.port or 0)
-
-
-def build(
-    routes: Iterable[documents.RoutesDocument],
-    addresses: Mapping[ServiceRef, tuple[Address, ...]],
-    probed: Mapping[str, Probed],
-) -> RoutingTable:
-    """One table from all documents. The older pool keeps a contested name; equal ages go by namespace and name."""
-    models: list[Model] = []
-    names: dict[str, Model] = {}
-    conflicts: list[Conflict] = []
-    ordered = sorted(routes, key=lambda document: (document.pool.created, document.pool.ref))
-    for document in ordered:
-        ref = document.pool.ref
-        pool_name = str(ref)
-        for entry in document.models:
-            holder = names.get(folded(entry.name))
-            if holder is not None:
-                conflicts.append(Conflict(name=entry.name, winner=holder.pool.ref, loser=document.pool.ref))
-                continue
-            model = _model(document, ref, pool_name, entry, addresses, probed)
-            models.append(model)
-            names[model.name] = names[folded(entry.name)] = model
-        # A pool's own names come before its aliases, so an alias never hides a model of the same pool.
-        for entry in document.models:
-            owner = names[folded(entry.name)]
-            if owner.entry is not entry:  # another model has the name, and none of this one's aliases
-                continue
-            for alias in entry.aliases:
-                holder = names.setdefault(folded(alias), owner)
-                if holder is owner:
-                    names[alias] = owner
-                else:
-                    conflicts.append(Conflict(name=alias, winner=holder.pool.ref, loser=document.pool.ref))
-    return RoutingTable(
-        models=tuple(models),
-        names=MappingProxyType(names),
-        conflicts=tuple(conflicts),
-        pools=tuple(document.pool.ref for document in ordered),
-        unready=frozenset(pair for model in models for pair in unready_of(model)),
-        places=MappingProxyType(_places(models)),
-    )
-
-
-def endpoints_of(
-    service: ServiceRef, model: str, addresses: Mapping[ServiceRef, tuple[Address, ...]], probed: Mapping[str, Probed]
-) -> tuple[Endpoint, ...]:
-    """The live addresses of a backend that serves this model there."""
-    return tuple(
-        Endpoint(url=address.url, ready=_is_ready(address, probed.get(address.url), model))
-        for address in addresses.get(service, ())
-    )
-
-
-def unready_of(model: Model) -> Iterator[tuple[str, Engine]]:
-    """What a model adds to a table's `unready`."""
-    for backend in model.backends:
-        for endpoint in backend.endpoints:
-            if not endpoint.ready:
-                yield endpoint.url, backend.engine
-
-
-def _places(models: Sequence[Model]) -> dict[str, tuple[int, ...]]:
-    found: dict[str, list[int]] = {}
-    for place, model in enumerate(models):
-        for url in {endpoint.url for backend in model.backends for endpoint in backend.endpoints}:
-            found.setdefault(url, []).append(place)
-    return {url: tuple(places) for url, places in found.items()}
-
-
-def _model(
-    document: documents.RoutesDocument,
-    ref: PoolRef,
-    pool_name: str,
-    entry: documents.ModelEntry,
-    addresses: Mapping[ServiceRef, tuple[Address, ...]],
-    probed: Mapping[str, Probed],
-) -> Model:
-    name = intern(entry.name)  # so that what is compared and hashed with each request is there once
-    backends = []
-    for item in entry.backends:
-        service = service_of(document.pool, item)
-        named = item.capabilities if item.capabilities is not None else entry.capabilities
-        shown = service.name if not service.namespace else f"{service.name}:{service.port}"
-        backends.append(
-            Backend(
-                key=BackendKey(ref, intern(shown)),
-                engine=item.engine,
-                model=intern(item.model),
-                max_concurrency=item.max_concurrency,
-                capabilities=None if named is None else frozenset(named),
-                endpoints=endpoints_of(service, item.model, addresses, probed),
-                service=service,
-                starts_on_demand=item.starts_on_demand,
-            )
-        )
-    return Model(
-        name=name,
-        key=ModelKey(ref, name),
-        pool=document.pool,
-        pool_name=pool_name,
-        queue=document.queue,
-        entry=entry,
-        backends=tuple(backends),
-    )
-
-
-def _is_ready(address: Address, probed: Probed | None, model: str) -> bool:
-    if not address.ready:
-        return False
-    if probed is None:
-        return True
-    if not probed.alive:
-        return False
-    return probed.models is None or folded(model) in {folded(name) for name in probed.models}

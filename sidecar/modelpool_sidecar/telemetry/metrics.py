@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from .series import Count, Counters, Histograms, Made, Spread
+from .ledger import Ledger
+from .series import Counters, Histograms, Made
 
 UNKNOWN = "unknown"
 _DURATIONS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -34,18 +35,6 @@ class Levels(NamedTuple):
     """By pool, model, backend."""
     endpoints: Iterable[Level]
     """Ready endpoints by pool, model, backend."""
-
-
-class Ledger:
-    """Where the end of a request is entered, by all that its series are told apart by: found by one look."""
-
-    __slots__ = ("answered", "duration", "first_byte", "queue")
-
-    def __init__(self, answered: Count, duration: Spread, first_byte: Spread, queue: Spread) -> None:
-        self.answered = answered
-        self.duration = duration
-        self.first_byte = first_byte
-        self.queue = queue
 
 
 class Metrics:
@@ -91,11 +80,17 @@ class Metrics:
     def _ledger(self, values: tuple[str, ...]) -> Ledger:
         of_model = values[:3]
         return Ledger(
-            self.requests.of[values], self.duration.of[of_model], self.first_byte.of[of_model], self.queue.of[of_model]
+            values,
+            self.requests.of[values],
+            self.duration.of[of_model],
+            self.first_byte.of[of_model],
+            self.queue.of[of_model],
         )
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format."""
+        for ledger in self.ledgers.values():
+            ledger.settle()
         return generate_latest(self.registry)
 
 

@@ -5,7 +5,7 @@ The client's own take a lock and walk through the buckets, once per request and 
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -25,20 +25,33 @@ class Count:
         self.value += 1
 
 
+_HIGHEST: Final = 1 << 60
+
+
 class Spread:
-    """One series of a histogram."""
+    """One series of a histogram of times. All is in nanoseconds, but for what the client is shown."""
 
     __slots__ = ("_bounds", "counts", "total")
 
-    def __init__(self, bounds: Sequence[float]) -> None:
+    def __init__(self, bounds: Sequence[int]) -> None:
         self._bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
-        self.total = 0.0
+        self.total = 0
 
-    def observe(self, value: float) -> None:
+    def observe(self, value: int) -> None:
         """Take a value in."""
-        self.counts[bisect_left(self._bounds, value)] += 1
-        self.total += value
+        self.enter(value, 1, value)
+
+    def enter(self, value: int, times: int, total: int) -> None:
+        """Take in so many values, which make so much in all, of the bucket that this one falls into."""
+        self.counts[bisect_left(self._bounds, value)] += times
+        self.total += total
+
+    def bucket(self, value: int) -> tuple[int, int]:
+        """The bucket that a value falls into: above the first of both, and at most the second."""
+        place = bisect_left(self._bounds, value)
+        below = self._bounds[place - 1] if place else -1
+        return below, self._bounds[place] if place < len(self._bounds) else _HIGHEST
 
 
 _Kind = TypeVar("_Kind")
@@ -74,14 +87,14 @@ class Counters(Collector):
 
 
 class Histograms(Collector):
-    """A histogram."""
+    """A histogram of times."""
 
     def __init__(self, name: str, text: str, labels: Sequence[str], bounds: Sequence[float]) -> None:
-        """`bounds`: upper ends of the buckets, rising, without the last one."""
+        """`bounds`: upper ends of the buckets in seconds, rising, without the last one."""
         self._about = (name, text, tuple(labels))
         self._names = [*map(floatToGoString, bounds), "+Inf"]
-        bounds = tuple(bounds)
-        self.of = Made(lambda _: Spread(bounds))
+        nanoseconds = tuple(round(bound * 1e9) for bound in bounds)
+        self.of = Made(lambda _: Spread(nanoseconds))
         """The series, by label values in the labels' order."""
 
     def collect(self) -> Iterator[Metric]:
@@ -94,5 +107,5 @@ class Histograms(Collector):
             for bound, count in zip(self._names, series.counts, strict=True):
                 below += count
                 buckets.append((bound, below))
-            family.add_metric(values, buckets, series.total)
+            family.add_metric(values, buckets, series.total / 1e9)
         yield family

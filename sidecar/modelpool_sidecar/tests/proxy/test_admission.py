@@ -127,6 +127,21 @@ async def test_an_ollama_that_lacks_one_model_still_serves_the_others() -> None:
     assert [one.ready for one in directory.table.models] == [True, True]
 
 
+async def test_demand_goes_on_in_a_new_table() -> None:
+    directory, admission = open_house(room=9)
+    key = directory.table.models[0].key
+    async with lease(admission):
+        serve(directory, room=8)
+        async with lease(admission):
+            assert admission.demand.of(key).in_flight == 2
+    assert admission.demand.of(key).in_flight == 0
+    directory.load([], {}, trusted=True)  # it is gone, and all that was known of it
+    assert admission.demand.of(key).quiet_since is None
+    serve(directory, room=9)
+    async with lease(admission):
+        assert admission.demand.of(key).in_flight == 1
+
+
 async def test_a_request_waits_for_an_engine_that_starts_on_demand() -> None:
     directory, admission = open_house()
     serve(directory, up=False, starts_on_demand=True)

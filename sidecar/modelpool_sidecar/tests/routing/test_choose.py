@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from modelpool_sidecar.routing import choose, table
+from modelpool_sidecar.routing import building, choose, table
 from modelpool_sidecar.routing.choose import RefusalKind, Target, Wait, Wanted
 from modelpool_sidecar.routing.documents import Engine
 from modelpool_sidecar.routing.table import BackendKey, RoutingTable
@@ -150,7 +150,7 @@ def two_endpoints() -> RoutingTable:
     routes = document()
     service = table.service_of(routes.pool, routes.models[0].backends[0])
     addresses = tuple(table.Address(url=url, ready=True) for url in ("http://a:1", "http://b:1"))
-    return table.build([routes], {service: addresses}, {})
+    return building.build([routes], {service: addresses}, {})
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """A table that is refreshed address by address is the table that would be built."""
 
+from dataclasses import replace
 from typing import Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelpool_sidecar.routing import documents, refreshing, table
+from modelpool_sidecar.routing import building, documents, refreshing, table
+from modelpool_sidecar.routing.demand import Tally
 from modelpool_sidecar.routing.documents import Engine
 from modelpool_sidecar.routing.table import Address, Probed, RoutingTable, ServiceRef
 
@@ -46,11 +48,11 @@ def test_a_refreshed_table_is_the_one_that_would_be_built(
 ) -> None:
     addresses = {service: tuple(data.draw(ADDRESSES)) for service in sorted(services(routes))}
     probed: dict[str, Probed] = {}
-    live = table.build(routes, addresses, probed)
+    live = building.build(routes, addresses, probed)
     for url, known in learnt:
         probed[url] = known
         live = refreshing.refreshed(live, url, addresses, probed)
-        want = table.build(routes, addresses, probed)
+        want = building.build(routes, addresses, probed)
         assert live == want
         assert identities(live) == identities(want)
 
@@ -59,7 +61,7 @@ def test_models_that_stand_elsewhere_are_the_same() -> None:
     here, there = (entry(Engine.VLLM, url) for url in URLS[:2])
     routes = document(model("one", here), model("two", there))
     addresses = {ServiceRef("", url, 0): (Address(url=url, ready=True),) for url in URLS[:2]}
-    before = table.build([routes], addresses, {})
+    before = building.build([routes], addresses, {})
     after = refreshing.refreshed(before, URLS[0], addresses, {URLS[0]: Probed(alive=False)})
     assert not after.names["one"].ready
     assert before.names["one"].ready
@@ -68,5 +70,24 @@ def test_models_that_stand_elsewhere_are_the_same() -> None:
 
 
 def test_an_address_that_nobody_has_changes_nothing() -> None:
-    before = table.build([document()], {}, {})
+    before = building.build([document()], {}, {})
     assert refreshing.refreshed(before, "http://x:1", {}, {"http://x:1": Probed(alive=True)}) is before
+
+
+def test_what_models_have_alike_is_there_once() -> None:
+    """Each request looks at it: what is there once is in the processor's cache."""
+    routes = document(*(model(name, entry(Engine.OLLAMA, URLS[0], model=name, can=("tools",))) for name in NAMES[:2]))
+    addresses = {ServiceRef("", URLS[0], 0): (Address(url=URLS[0], ready=True),)}
+    fresh = building.build([routes], addresses, {URLS[0]: Probed(alive=False)})
+    for live in (fresh, refreshing.refreshed(fresh, URLS[0], addresses, {URLS[0]: Probed(alive=True)})):
+        one, two = (found.backends[0] for found in live.models)
+        assert one.key is two.key
+        assert one.capabilities is two.capabilities
+        assert one.endpoints is two.endpoints
+
+
+def test_a_model_is_the_same_whatever_is_counted_of_it() -> None:
+    one, other = (building.build([document()], {}, {}).models[0] for _ in range(2))
+    one.keep(Tally())
+    assert one == other
+    assert replace(one, pool_name="x").tally is None
