@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Final
 
 from modelpool_bench_gateway import built
-from modelpool_bench_scale import capacity, costs, processes
+from modelpool_bench_scale import capacity, comparing, costs, processes
 from modelpool_bench_scale.capacity import Load, Unit
-from modelpool_bench_scale.costs import RequestCost, StreamCost, SwapCost
+from modelpool_bench_scale.comparing import RequestCost
+from modelpool_bench_scale.costs import StreamCost, SwapCost
 
 TABLES: Final = ((100, 1), (10_000, 1), (1000, 100), (1000, 1000))
 """Models and endpoints: first what models cost, on as many endpoints as one has, then what endpoints do."""
 LARGEST: Final = TABLES[1]
+STARTS: Final = 3
+"""Of the largest, which has a goal."""
 PATHS: Final = ("/v1/chat/completions", "/api/chat")
 FLEET: Final = 1000
 STREAMS: Final = 100_000
@@ -38,7 +41,8 @@ async def _run(build: str) -> None:
         for models, endpoints in TABLES:
             print(f"measuring {models} models on {endpoints} endpoints", file=sys.stderr)
             place = folder / f"{models}-{endpoints}"
-            requests.append(await costs.request_cost(place, models=models, endpoints=endpoints))
+            starts = STARTS if (models, endpoints) == LARGEST else 1
+            requests.append(await comparing.request_cost(place, models=models, endpoints=endpoints, starts=starts))
         print("measuring streams and a new table", file=sys.stderr)
         streams = [await costs.stream_cost(folder / str(number), path) for number, path in enumerate(PATHS)]
         swap = await costs.swap_cost(folder / "swap", models=LARGEST[0])

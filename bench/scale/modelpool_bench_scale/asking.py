@@ -14,26 +14,41 @@ def request(path: str, model: str, *, stream: bool) -> bytes:
     return head.encode() + b"\r\n\r\n" + body
 
 
-async def ask(port: int, requests: Sequence[bytes], *, count: int, connections: int) -> None:
-    """Send `count` of the requests in turn over so many connections; raises ValueError when one fails."""
-    turns = itertools.islice(itertools.cycle(requests), count)
-    async with asyncio.TaskGroup() as tasks:
-        for number in range(connections):
-            tasks.create_task(_caller(port, turns), name=f"caller {number}")
+class Callers:
+    """Connections to one gateway, kept open from one time to the next."""
+
+    def __init__(self, ends: Sequence[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
+        self._ends = ends
+
+    async def ask(self, requests: Sequence[bytes], count: int) -> None:
+        """Send `count` of the requests in turn over all connections; raises ValueError when one fails."""
+        turns = itertools.islice(itertools.cycle(requests), count)
+        async with asyncio.TaskGroup() as tasks:
+            for number, (reader, writer) in enumerate(self._ends):
+                tasks.create_task(_call(reader, writer, turns), name=f"caller {number}")
 
 
-async def _caller(port: int, turns: Iterator[bytes]) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+@asynccontextmanager
+async def callers(port: int, connections: int) -> AsyncIterator[Callers]:
+    """Connect so often."""
+    ends: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
     try:
-        for one in turns:
-            writer.write(one)
-            head = await reader.readuntil(b"\r\n\r\n")
-            if not head.startswith(b"HTTP/1.1 200"):
-                raise ValueError(f"must be answered with 200, got {head[:200]!r}")
-            at = head.lower().index(b"content-length:")
-            await reader.readexactly(int(head[at + 15 :].split(b"\r\n", 1)[0]))
+        while len(ends) < connections:
+            ends.append(await asyncio.open_connection("127.0.0.1", port))
+        yield Callers(ends)
     finally:
-        writer.close()
+        for _, writer in ends:
+            writer.close()
+
+
+async def _call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, turns: Iterator[bytes]) -> None:
+    for one in turns:
+        writer.write(one)
+        head = await reader.readuntil(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise ValueError(f"must be answered with 200, got {head[:200]!r}")
+        at = head.lower().index(b"content-length:")
+        await reader.readexactly(int(head[at + 15 :].split(b"\r\n", 1)[0]))
 
 
 class _Listener(asyncio.Protocol):

@@ -41,6 +41,12 @@ class Gateway:
         """Return the processor time it has used, to the nanosecond."""
         return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0]) / 1e9
 
+    def follow(self, document: bytes) -> None:
+        """Give it other routes."""
+        fresh = self.routes.with_suffix(".new")
+        fresh.write_bytes(document)
+        fresh.replace(self.routes)
+
     def resident(self) -> int:
         """Return the bytes it has in memory."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
@@ -102,14 +108,17 @@ async def gateway(folder: Path, routes: bytes, *, ready: str) -> AsyncIterator[G
         await _end(process)
 
 
-async def until_serving(port: int, model: str) -> None:
-    """Wait until the gateway answers for a model; raises TimeoutError."""
+async def until_serving(port: int, model: str, *, known: bool = True) -> None:
+    """Wait until the gateway answers for a model, or, where it is to be `known` no more, no longer knows it.
+
+    Raises TimeoutError.
+    """
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}]}
     async with asyncio.timeout(START_SECONDS), aiohttp.ClientSession() as session:
         while True:
             try:
                 async with session.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=body) as response:
-                    if response.status == 200:
+                    if response.status == (200 if known else 404):
                         return
             except aiohttp.ClientConnectionError:
                 pass
