@@ -18,6 +18,7 @@ type scenario struct {
 	Stream      bool    `json:"stream"`
 	Tokens      int     `json:"tokens"`   // of one stream
 	PaceMs      float64 `json:"pace_ms"`  // between two tokens; 0: as fast as they are taken
+	Burst       int     `json:"burst"`    // tokens that one write carries, where they go as fast as they are taken
 	Lockstep    bool    `json:"lockstep"` // a token only when its caller has got the one before
 	StaggerMs   float64 `json:"stagger_ms"`
 	Warmup      float64 `json:"warmup"`  // seconds before anything is measured
@@ -74,7 +75,8 @@ func start(loop *loop, up *upstream, wanted scenario, answered func(result)) err
 		"User-Agent: OpenAI/Python 2.45.0\r\nAuthorization: Bearer none\r\nContent-Length: %d\r\n\r\n%s",
 		wanted.Path, wanted.Target, len(wanted.Body), wanted.Body)
 	up.manner = manner{
-		stream: wanted.Stream, tokens: wanted.Tokens, pace: int64(wanted.PaceMs * 1e6), lockstep: wanted.Lockstep,
+		stream: wanted.Stream, tokens: wanted.Tokens, pace: int64(wanted.PaceMs * 1e6), burst: wanted.Burst,
+		lockstep: wanted.Lockstep,
 	}
 	up.hurry = false
 	stagger := wanted.StaggerMs * 1e6

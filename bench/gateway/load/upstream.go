@@ -14,6 +14,7 @@ type manner struct {
 	stream   bool
 	tokens   int   // of one stream
 	pace     int64 // nanoseconds between two tokens; 0: as fast as they are taken
+	burst    int   // tokens that one write carries then
 	lockstep bool  // a token only when the caller has got the one before
 }
 
@@ -24,7 +25,8 @@ type upstream struct {
 	pages                        map[string][]byte
 	answer                       []byte
 	opening, role, token, ending []byte
-	stamp                        int // where the stamp stands in a token
+	stamp                        int    // where the stamp stands in a token
+	several                      []byte // tokens for one write
 	manner                       manner
 	hurry                        bool // streams end at their next token
 	fast                         []*session
@@ -122,7 +124,7 @@ func (u *upstream) ready(uint32) {
 	}
 }
 
-// step gives every fast stream that takes it one token.
+// step gives every fast stream that takes it one write.
 func (u *upstream) step() bool {
 	kept := u.fast[:0]
 	for _, s := range u.fast {
@@ -243,7 +245,7 @@ func (s *session) next() {
 	s.loop.at(s.due, s.paced)
 }
 
-// emit sends one token, and the end after the last.
+// emit sends one token, or as many as one write carries, and the end after the last.
 func (s *session) emit() bool {
 	u := s.upstream
 	if s.gone {
@@ -259,8 +261,18 @@ func (s *session) emit() bool {
 	digits := u.token[u.stamp : u.stamp+slotDigits+tickDigits]
 	putDecimal(digits[:slotDigits], int64(s.slot))
 	putDecimal(digits[slotDigits:], s.loop.now()/tick)
+	tokens := u.token
 	s.left--
-	sent := s.send(u.token)
+	if u.isFast() && u.manner.burst > 1 {
+		more := min(u.manner.burst-1, s.left)
+		s.left -= more
+		u.several = append(u.several[:0], u.token...)
+		for range more {
+			u.several = append(u.several, u.token...)
+		}
+		tokens = u.several
+	}
+	sent := s.send(tokens)
 	if sent && s.left == 0 {
 		sent = s.send(u.ending)
 	}

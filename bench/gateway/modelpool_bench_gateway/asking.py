@@ -24,6 +24,8 @@ class Scenario:
     """Of one stream."""
     pace_ms: float = 0.0
     """Between two tokens; 0: as fast as they are taken."""
+    burst: int = 1
+    """Tokens that one write of the upstream carries, where they go as fast as they are taken."""
     lockstep: bool = False
     """A token only when its caller has got the one before."""
     stagger_ms: float = 0.0

@@ -74,19 +74,28 @@ def _added(task: str, name: str, read: Callable[[Result], float]) -> Measure:
     return Measure(name=name, unit="us", task=task, read=read, added=True)
 
 
+def _busy(task: str, name: str) -> Measure:
+    """Near 100 the load program is what is measured, and not who stands between its ends."""
+    return Measure(name=name, unit="%", task=task, read=lambda result: result.own_seconds / result.seconds * 100)
+
+
 ALL: Final = (
     _cpu("small-1", "cpu per request, 1 connection", _requests),
     _cpu("small-32", "cpu per request, 32 connections", _requests),
     _cpu("small-256", "cpu per request, 256 connections", _requests),
     _cpu("large-32", "cpu per request of 160 KB", _requests),
     _cpu("fast", "cpu per chunk, fast", _tokens),
+    _cpu("fast-singly", "cpu per chunk, fast, one a write", _tokens),
     _cpu("fast-translated", "cpu per chunk, fast, translated", _tokens),
     _cpu("paced", "cpu per chunk, paced", _tokens),
     _cpu("paced-translated", "cpu per chunk, paced, translated", _tokens),
     *(_per_second(f"small-{count}", f"requests/s, {count} connections") for count in (1, 32, 256)),
     *(_per_second(f"large-{count}", f"requests/s of 160 KB, {count} connections") for count in (1, 32, 256)),
     _tokens_per_second("fast", "chunks/s, fast"),
+    _tokens_per_second("fast-singly", "chunks/s, fast, one a write"),
     _tokens_per_second("fast-translated", "chunks/s, fast, translated"),
+    _busy("fast", "load program busy, fast"),
+    _busy("fast-singly", "load program busy, fast, one a write"),
     _added("small-1", "added p50, 1 connection", lambda result: result.latency.p50),
     _added("small-1", "added p99, 1 connection", lambda result: result.latency.p99),
     _added("steady", "added p50, 200 requests/s", lambda result: result.latency.p50),

@@ -153,7 +153,7 @@ litellm_settings: {{telemetry: false, num_retries: 0, request_timeout: 900}}
 """
 
 
-_BEYOND_LITELLM: Final = frozenset({"streams-1000", "steady", "paced", "large-1", "large-256"})
+_BEYOND_LITELLM: Final = frozenset({"streams-1000", "steady", "paced", "fast-singly", "large-1", "large-256"})
 """It answers fewer requests than 200 a second, and fewer chunks than 10,000."""
 
 

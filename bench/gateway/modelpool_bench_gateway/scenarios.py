@@ -51,10 +51,11 @@ def _requests(connections: int, *, size: int = 0, seconds: float = 1.0) -> Scena
     return Scenario(body=body(size=size), connections=connections, seconds=seconds, warmup=0.2)
 
 
-def _fast(path: str) -> Scenario:
+def _fast(path: str, *, tokens: int = 1000, burst: int = 8) -> Scenario:
     return Scenario(
-        path=path, body=body(stream=True), stream=True, connections=128, tokens=200, warmup=0.5, seconds=1.5
-    )
+        path=path, body=body(stream=True), stream=True, connections=128, tokens=tokens, burst=burst,
+        warmup=0.5, seconds=1.5,
+    )  # fmt: skip
 
 
 def _paced(path: str) -> Scenario:
@@ -87,6 +88,7 @@ ALL: Final = (
     *(Task(name=f"large-{count}", scenario=_requests(count, size=_LARGE, seconds=0.8)) for count in (1, 32, 256)),
     Task(name="steady", scenario=Scenario(body=body(), rate=200.0, seconds=2.0)),
     Task(name="fast", scenario=_fast(OPENAI)),
+    Task(name="fast-singly", scenario=_fast(OPENAI, tokens=200, burst=1)),
     Task(name="fast-translated", scenario=_fast(OLLAMA), translated=True),
     Task(name="paced", scenario=_paced(OPENAI)),
     Task(name="paced-translated", scenario=_paced(OLLAMA), translated=True),
