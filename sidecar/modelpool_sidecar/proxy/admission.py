@@ -16,7 +16,8 @@ from ..routing.demand import Demand, Tally
 from ..routing.documents import Engine
 from ..routing.leases import Account
 from ..routing.queue import FairQueue, Ticket
-from ..routing.table import BackendKey, Model
+from ..routing.table import BackendKey
+from ..routing.usual import Usual
 from .directory import Directory
 from .errand import in_task
 
@@ -51,15 +52,20 @@ class Admission:
         self._wanted: dict[Ticket, tuple[Wanted, asyncio.Future[Target | None]]] = {}
         self._loaded: dict[BackendKey, str] = {}
         """What each Ollama was last asked for; a vLLM has one model."""
+        self._usual = Usual()
         self._places = directory.table.places
         directory.on_change(self._table_changed)
 
     def grant(self, wanted: Wanted) -> Target | None:
         """A slot at an endpoint, to be given back by `leave`; None when it must be waited for. Raises Refused."""
+        usual = self._usual.find(wanted, self.account)
+        if usual is not None:
+            self._take(usual).served(time.monotonic())
+            return usual
         decision = choose.choose(self._directory.table, self.account, wanted)
         if type(decision) is Target:
-            self._take(decision)
-            self._tally(decision.model).served(time.monotonic())
+            self._take(decision).served(time.monotonic())
+            self._usual.learn(decision)
             return decision
         if isinstance(decision, Refusal):
             if decision.model is not None:
@@ -84,21 +90,15 @@ class Admission:
             self.demand.began(model.key)
         else:  # another pool serves the name by now
             self.demand.left(model.key, time.monotonic(), began=False)
-            self._tally(target.model).served(time.monotonic())
+            if target.tally is not None:
+                target.tally.served(time.monotonic())
         return target
 
     def leave(self, target: Target) -> None:
         """Give a slot back."""
         self._give_back(target)
-        self._tally(target.model).left(time.monotonic())
-
-    def _tally(self, model: Model) -> Tally:
-        """Where the model's requests are counted."""
-        tally = model.tally
-        if tally is None:
-            tally = self.demand.tally(model.key)
-            model.keep(tally)
-        return tally
+        if target.tally is not None:
+            target.tally.left(time.monotonic())
 
     async def _acquire(self, wanted: Wanted, asker: Asker) -> Target:
         loop = asyncio.get_running_loop()
@@ -142,11 +142,14 @@ class Admission:
                 del self.account.queues[key]
         return future.result() if future.done() else None
 
-    def _take(self, target: Target) -> None:
-        backend = target.backend
+    def _take(self, target: Target) -> Tally:
+        tally = target.tally
+        if tally is None:
+            tally = target.tally = self.demand.tally(target.model.key)
         self.account.take(target)
-        if backend.engine is _OLLAMA:
-            self._loaded[backend.key] = backend.model
+        if target.engine is _OLLAMA:
+            self._loaded[target.backend.key] = target.engine_model
+        return tally
 
     def _give_back(self, target: Target) -> None:
         self.account.give_back(target)
@@ -154,6 +157,7 @@ class Admission:
             self._serve(target.backend.key)
 
     def _table_changed(self) -> None:
+        self._usual.forget()
         table = self._directory.table
         if table.places is not self._places:  # else there are the same models as before
             self._places = table.places

@@ -72,7 +72,7 @@ class Attempt:
 
         Every way in which nothing comes is an AttemptFailed.
         """
-        way = self.visit.opening.ways[self.target.backend.engine._value_]
+        way = self.visit.opening.ways[self.target.engine._value_]
         exchange: Exchange | None = None
         if isinstance(way, Native):
             request = self._native_request(way.path)
@@ -89,7 +89,7 @@ class Attempt:
             return
         dispatched_ns = time.monotonic_ns() if exchange is not None else 0
         try:
-            response = await upstream.open(self.target.endpoint.url, request)
+            response = await upstream.open(self.target.url, request)
         except ConnectFailed as refused:
             raise AttemptFailed(Failure.REFUSED, str(refused)) from refused
         except ClosedBeforeFirstByte as closed:
@@ -108,20 +108,20 @@ class Attempt:
             response.release()
 
     def _native_request(self, path: str) -> UpstreamRequest:
-        visit, backend = self.visit, self.target.backend
+        visit, target = self.visit, self.target
         query = visit.visitor.head.query
         # Ollama's decoder takes `MODEL` for `model` too: it always gets one name.
-        is_named = self.head.model == backend.model and backend.engine is _VLLM
+        is_named = self.head.model == target.engine_model and target.engine is _VLLM
         return UpstreamRequest(
             method=self.call.method,
             path=f"{path}?{query}" if query else path,
             lines=visit.opening.for_engine(json=False) + visit.id_line,
-            body=self.body if is_named else replace_model(self.body, backend.model),
+            body=self.body if is_named else replace_model(self.body, target.engine_model),
         )
 
     def _translated(self, translation: Translation) -> Exchange | Answer:
         backend = Backend(
-            model=self.target.backend.model,
+            model=self.target.engine_model,
             context_length=self.target.model.entry.context_length,
             capabilities=self.target.backend.capabilities,
         )
@@ -150,7 +150,7 @@ class Attempt:
             await sending.stream(self.visit, response, carriers.Opaque(), begun=body)
             return
         if head.status == 200:
-            body = carriers.whole(body, self.target.backend.model, self.head.model)
+            body = carriers.whole(body, self.target.engine_model, self.head.model)
             sending.whole(self.visit, Whole(status=200, lines=head.lines, body=body))
             return
         answer = Whole(status=head.status, lines=_with_retry(head.status, head.headers, head.lines), body=body)
@@ -180,15 +180,15 @@ class Attempt:
 
     def _check_status(self, status: int, answer: Whole) -> None:
         """Whether another engine should be asked instead of passing this answer on."""
-        engine = self.target.backend.engine
+        engine = self.target.engine
         if status in _SERVER_ERRORS and engine is _VLLM:
-            raise AttemptFailed(Failure.STATUS, f"{self.target.endpoint.url} answered {status}", answer)
+            raise AttemptFailed(Failure.STATUS, f"{self.target.url} answered {status}", answer)
         if status == 404 and engine is Engine.OLLAMA:
-            raise AttemptFailed(Failure.NOT_PULLED, f"Ollama does not hold model {self.target.backend.model!r}")
+            raise AttemptFailed(Failure.NOT_PULLED, f"Ollama does not hold model {self.target.engine_model!r}")
 
     @property
     def _naming(self) -> Naming:
-        return Naming(engine=self.target.backend.model, caller=self.head.model)
+        return Naming(engine=self.target.engine_model, caller=self.head.model)
 
 
 def _with_retry(status: int, given: Headers, lines: bytes) -> bytes:

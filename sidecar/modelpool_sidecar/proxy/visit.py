@@ -59,11 +59,10 @@ class Visit:
     def aim(self, target: Target) -> None:
         """Note where the request goes now."""
         self.attempts += 1
-        model = target.model
-        self.tally = model.tally
-        self.model = model.name
-        self.pool = model.pool_name
-        self.backend = target.backend.engine._value_
+        self.tally = target.tally
+        self.model = target.name
+        self.pool = target.pool_name
+        self.backend = target.engine._value_
         self.route = target.route._value_
 
     def began(self) -> None:

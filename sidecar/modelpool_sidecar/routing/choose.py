@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
+from .demand import Tally
 from .documents import Engine
 from .table import Backend, BackendKey, Endpoint, Model, RoutingTable
 
@@ -56,15 +57,12 @@ class Loads(Protocol):
 
     def in_flight(self, url: str) -> int:
         """Requests running at an endpoint."""
-        ...
 
     def last_turn(self, url: str) -> int:
         """A number that is higher the later an endpoint got its last request."""
-        ...
 
     def queued(self, key: BackendKey) -> int:
         """Requests waiting for a backend."""
-        ...
 
 
 # One for all: a new one for each request would be looked at as long as a full one.
@@ -109,13 +107,25 @@ class Wanted:
 
 
 class Target:
-    """Where the request goes now. Read-only."""
+    """Where the request goes now. Read-only, because it may be that of many requests, but for its tally."""
 
-    __slots__ = ("backend", "endpoint", "model", "route", "why")
+    __slots__ = (
+        "backend", "endpoint", "engine", "engine_model", "model", "name", "pool_name", "room", "route", "tally", "url",
+        "why",
+    )  # fmt: skip
 
     def __init__(
         self, *, model: Model, backend: Backend, endpoint: Endpoint, route: Route, why: Why | None = None
     ) -> None:
+        # What is looked at for every request comes first: the fields lie in memory in this order.
+        self.url = endpoint.url
+        self.room = backend.max_concurrency
+        self.engine = backend.engine
+        self.engine_model = backend.model
+        self.name = model.name
+        self.pool_name = model.pool_name
+        self.tally: Tally | None = None
+        """Where the model's requests are counted, once somebody has got this."""
         self.model = model
         self.backend = backend
         self.endpoint = endpoint
@@ -208,9 +218,7 @@ def least_loaded(backend: Backend, usable: Sequence[Endpoint], loads: Loads) -> 
     if len(usable) == 1:
         return usable[0] if loads.in_flight(usable[0].url) < backend.max_concurrency else None
     with_room = [endpoint for endpoint in usable if loads.in_flight(endpoint.url) < backend.max_concurrency]
-    if len(with_room) < 2:
-        return with_room[0] if with_room else None
-    return min(with_room, key=lambda one: (loads.in_flight(one.url), loads.last_turn(one.url)))
+    return min(with_room, key=lambda one: (loads.in_flight(one.url), loads.last_turn(one.url)), default=None)
 
 
 def _route(model: Model, backend: Backend, wanted: Wanted) -> Route:

@@ -33,7 +33,7 @@ _NEVER: Final = float("-inf")
 
 
 class Tally:
-    """What is counted of one model: its entry in the table keeps it at hand, so that no request has to look for it."""
+    """What is counted of one model: whoever is served keeps it at hand, so that few requests have to look for it."""
 
     __slots__ = ("last", "ledger", "pending", "present")
 

@@ -16,8 +16,8 @@ class Account:
 
     def __init__(self) -> None:
         self._running: dict[str, int] = {}
-        self._held: set[Target] = set()
-        """Of each running request the one that it was given."""
+        self._held: dict[Target, int] = {}
+        """What running requests were given, and how many of them."""
         self._turns: dict[str, int] = {}
         self._turn = 0
         self.queues: dict[BackendKey, FairQueue] = {}
@@ -38,22 +38,29 @@ class Account:
 
     def by_model(self) -> Counter[tuple[BackendKey, str]]:
         """Requests running at each backend for each of the engine's models."""
-        return Counter((one.backend.key, one.backend.model) for one in self._held)
+        found: Counter[tuple[BackendKey, str]] = Counter()
+        for target, running in self._held.items():
+            found[target.backend.key, target.backend.model] += running
+        return found
 
     def take(self, target: Target) -> None:
         """Count a request in."""
-        url = target.endpoint.url
-        self._held.add(target)
+        url = target.url
+        self._held[target] = self._held.get(target, 0) + 1
         self._turn += 1
         self._turns[url] = self._turn
         self._running[url] = self._running.get(url, 0) + 1
 
     def give_back(self, target: Target) -> None:
         """Count a request out. Giving back what is not held is a bug, and said so."""
-        url = target.endpoint.url
-        if target not in self._held:
+        url = target.url
+        held = self._held.get(target)
+        if held is None:
             raise RuntimeError(f"lease of {url} given back twice")
-        self._held.discard(target)
+        if held > 1:
+            self._held[target] = held - 1
+        else:
+            del self._held[target]
         running = self._running[url]
         if running > 1:
             self._running[url] = running - 1

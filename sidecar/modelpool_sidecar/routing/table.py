@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from . import documents
-from .demand import ModelKey, Tally
+from .demand import ModelKey
 from .documents import Engine, PoolRef
 
 
@@ -98,16 +98,6 @@ class Model:
     queue: documents.QueueLimits
     entry: documents.ModelEntry
     backends: tuple[Backend, ...]
-    tally: Tally | None = field(init=False, compare=False, repr=False)
-    """Kept at hand by who counts, and no part of the value; None until the model is asked for in this table."""
-
-    def __post_init__(self) -> None:
-        """Nobody has asked yet."""
-        object.__setattr__(self, "tally", None)
-
-    def keep(self, tally: Tally) -> None:
-        """Keep what is counted of the model at hand."""
-        object.__setattr__(self, "tally", tally)
 
     @property
     def ready(self) -> bool:

@@ -127,6 +127,48 @@ async def test_an_ollama_that_lacks_one_model_still_serves_the_others() -> None:
     assert [one.ready for one in directory.table.models] == [True, True]
 
 
+async def test_what_everybody_is_given_is_given_to_those_alone_whom_it_suits() -> None:
+    directory, admission = open_house(room=2)
+    async with lease(admission) as first:
+        async with lease(admission) as second:
+            assert second is first
+            assert admission.grant(WANTED) is None
+            assert admission.account.running == 2
+        async with lease(admission):
+            assert admission.account.running == 2
+    for wanted, kind in (
+        (Wanted(model="qwen3:8b", engines=frozenset({Engine.OLLAMA})), RefusalKind.UNSERVED),
+        (Wanted(model="qwen3:8b", tried=frozenset({VLLM})), RefusalKind.UNAVAILABLE),
+    ):
+        with pytest.raises(Refused) as caught:
+            admission.grant(wanted)
+        assert caught.value.refusal.kind is kind
+    serve(directory, up=False, timeout=0)
+    assert await refused(admission) is RefusalKind.UNAVAILABLE
+    assert admission.account.running == 0
+
+
+async def test_capabilities_are_looked_at_whatever_was_granted_before() -> None:
+    directory, admission = open_house()
+    routes = document(model("qwen3:8b", entry(Engine.VLLM, VLLM), capabilities=("completion",)))
+    service = table.service_of(routes.pool, routes.models[0].backends[0])
+    directory.load([routes], {service: (table.Address(url=VLLM, ready=True),)}, trusted=True)
+    async with lease(admission):
+        with pytest.raises(Refused) as caught:
+            admission.grant(Wanted(model="qwen3:8b", needs=frozenset({"vision"})))
+    assert caught.value.refusal.kind is RefusalKind.LACKS_CAPABILITY
+
+
+async def test_of_two_endpoints_each_has_its_turn() -> None:
+    directory, admission = open_house()
+    routes = document(model("qwen3:8b", entry(Engine.VLLM, VLLM)))
+    service = table.service_of(routes.pool, routes.models[0].backends[0])
+    both = (table.Address(url=VLLM, ready=True), table.Address(url=OLLAMA, ready=True))
+    directory.load([routes], {service: both}, trusted=True)
+    async with lease(admission) as one, lease(admission) as two:
+        assert {one.url, two.url} == {VLLM, OLLAMA}
+
+
 async def test_demand_goes_on_in_a_new_table() -> None:
     directory, admission = open_house(room=9)
     key = directory.table.models[0].key

@@ -1,13 +1,11 @@
 """A table that is refreshed address by address is the table that would be built."""
 
-from dataclasses import replace
 from typing import Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelpool_sidecar.routing import building, documents, refreshing, table
-from modelpool_sidecar.routing.demand import Tally
 from modelpool_sidecar.routing.documents import Engine
 from modelpool_sidecar.routing.table import Address, Probed, RoutingTable, ServiceRef
 
@@ -84,10 +82,3 @@ def test_what_models_have_alike_is_there_once() -> None:
         assert one.key is two.key
         assert one.capabilities is two.capabilities
         assert one.endpoints is two.endpoints
-
-
-def test_a_model_is_the_same_whatever_is_counted_of_it() -> None:
-    one, other = (building.build([document()], {}, {}).models[0] for _ in range(2))
-    one.keep(Tally())
-    assert one == other
-    assert replace(one, pool_name="x").tally is None
