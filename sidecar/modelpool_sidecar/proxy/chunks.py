@@ -53,16 +53,21 @@ def several(data: bytes) -> tuple[bytes, int, bool]:
     cut = False
     while at < size:
         if not line or data[at : at + len(line)] != line:
-            line = data[at : data.find(b"\n", at, at + _MOST_DIGITS + len(_END)) + 1]
-            if not line:
+            line_end = data.find(b"\n", at, at + _MOST_DIGITS + len(_END)) + 1
+            if not line_end:
                 cut = size - at < _MOST_DIGITS + len(_END) and _DIGITS.issuperset(data[at:].rstrip(b"\r"))
                 break
+            line = data[at:line_end]
             length = _size(line)
         begin = at + len(line)
         end = begin + length
         after = end + len(_END)
-        if not length or data[end:after] != _END:
-            cut = length > 0 and after > size and _END.startswith(data[end:])
+        if not length:
+            break
+        if after > size:
+            cut = end >= size or data[end:] == _END[:1]
+            break
+        if data[end:after] != _END:
             break
         carried.append(data[begin:end])
         at = after

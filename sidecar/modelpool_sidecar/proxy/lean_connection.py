@@ -195,7 +195,8 @@ class Connection:
             return
         answer = self._answer
         self._silence.heard = self._loop.time()
-        if self._into is not None and answer.between:
+        between = answer.between and self._into is not None
+        if between:
             body, framed, data = answer.whole_chunks(data)
             if body:
                 self._give(body, framed)
@@ -203,7 +204,10 @@ class Connection:
                 return
         malformed: MalformedAnswer | None = None
         try:
-            answer.feed(data)
+            if between:
+                answer.parse(data)
+            else:
+                answer.feed(data)
         except MalformedAnswer as fault:
             malformed = fault
         if answer.parts and self._into is not None:

@@ -72,29 +72,29 @@ class AnswerReader:
         self.lasting = False
         """Whether the connection may carry another answer, once this one has ended."""
         self.between = False
-        """Whether a chunk of the body may begin now: what has come is for `whole_chunks` then, and not for `feed`."""
+        """Whether a chunk of the body may begin now, so that `whole_chunks` may be asked first."""
         self._cut = b""
         if self.parts:
             self.parts = []
 
     def feed(self, data: bytes) -> None:
         """Read on. Raises MalformedAnswer; what was found before the fault is kept."""
-        if self._read or self._only_head:
-            self.parse(data)
-        elif not self._is_usual(data):
+        if not self._read and not self._only_head:
+            if self._is_usual(data):
+                return
             end = data.find(lengths.END) + len(lengths.END)
             if len(lengths.END) <= end < len(data):
                 self.parse(data[:end])
                 data = data[end:]
-            if self.between:
-                body, _, data = self.whole_chunks(data)
-                if body:
-                    self.parts.append(body)
-            if data:
-                self.parse(data)
+        if self.between:
+            body, _, data = self.whole_chunks(data)
+            if body:
+                self.parts.append(body)
+        if data:
+            self.parse(data)
 
     def parse(self, data: bytes) -> None:
-        """As `feed`, without knowing anything again."""
+        """As `feed`, without knowing anything again, for what `whole_chunks` has left or never saw."""
         if self.head is None:
             self._read += len(data)
         try:
@@ -109,7 +109,7 @@ class AnswerReader:
             raise MalformedAnswer(f"the head of the answer is longer than {HEAD_BYTES} bytes")
 
     def whole_chunks(self, data: bytes) -> tuple[bytes, bytes, bytes]:
-        """What the whole chunks carry that have come, the chunks themselves, and what is to be fed.
+        """What the whole chunks carry that have come, the chunks themselves, and what is to be parsed.
 
         A chunk of which some bytes are missing is kept until they come.
         """

@@ -31,6 +31,7 @@ class Pattern:
         "_begin",
         "_between",
         "_end",
+        "_least",
         "_raw_after",
         "_raw_before",
         "_raw_begin",
@@ -46,6 +47,7 @@ class Pattern:
         self._raw_before, self._raw_after = _OPEN + before, after + _END
         self._raw_begin, self._raw_end = self._begin + len(_OPEN), self._end - len(_END)
         self._between = self._raw_after + self._raw_before
+        self._least = len(self._raw_before) + len(self._raw_after)
         self._two = 2 * (len(self._raw_before) + len(self._raw_after))
         self.thought = thought
         """Whether the text is thinking."""
@@ -78,10 +80,12 @@ class Pattern:
 
     def plain(self, raw: bytes) -> bytes | None:
         """The inside of the text's JSON string, when `raw` is one event with a text that is plain (see `gojson`)."""
-        if len(raw) >= self._two or not (raw.startswith(self._raw_before) and raw.endswith(self._raw_after)):
+        if not (
+            self._least < len(raw) < self._two and raw.startswith(self._raw_before) and raw.endswith(self._raw_after)
+        ):
             return None
         text = raw[self._raw_begin + 1 : self._raw_end - 1]
-        return text if text and gojson.is_plain(text) else None
+        return text if gojson.is_plain(text) else None
 
     def plains(self, raw: bytes) -> tuple[list[bytes], bytes] | None:
         """The same of all such events that `raw` begins with, and what is left of it."""
