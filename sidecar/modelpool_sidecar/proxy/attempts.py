@@ -34,6 +34,7 @@ _ENGINE_BUSY: Final = b"Retry-After: 2\r\n"
 _VLLM: Final = Engine.VLLM
 _LINES: Final = "application/x-ndjson"
 _EVENTS: Final = "text/event-stream"
+_OLLAMA_TOLD: Final = headers.lines([("Content-Type", OLLAMA_LINES)])
 
 
 class Failure(StrEnum):
@@ -172,8 +173,7 @@ class Attempt:
             return
         if made.stream:
             carrier = carriers.Converted(reply, time.monotonic_ns)
-            told = headers.lines([("Content-Type", OLLAMA_LINES)])
-            await sending.stream(self.visit, response, carrier, told=told, cut_off=False)
+            await sending.stream(self.visit, response, carrier, told=_OLLAMA_TOLD, cut_off=False)
             return
         await response.pour(carriers.Gathering(reply, time.monotonic_ns))
         sending.answer(self.visit, reply.answer(time.monotonic_ns()))

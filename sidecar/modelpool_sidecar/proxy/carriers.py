@@ -14,6 +14,7 @@ from ..protocols import endings
 from ..protocols.dialect import Dialect
 from ..protocols.errors import EngineError
 from ..protocols.translation import Reply
+from ..protocols.translation.replies import TextReply
 from .upstream import Receiver
 
 _DEAD_AT_FIRST: Final = (b'data: {"error"', b'data:{"error"', b"event: error", b"event:error")
@@ -123,10 +124,14 @@ class Converted(Carrier):
 
     def __init__(self, reply: Reply, now_ns: Callable[[], int]) -> None:
         self._reply = reply
+        self._text = reply if isinstance(reply, TextReply) else None
+        """The same, if it is one of which nothing need be looked up."""
         self._now_ns = now_ns
 
     def feed(self, chunk: bytes) -> bytes:
         """See `Carrier`."""
+        if self._text is not None:
+            return self._text.feed(chunk, self._now_ns())
         return self._reply.feed(chunk, self._now_ns())
 
     def close(self) -> bytes:

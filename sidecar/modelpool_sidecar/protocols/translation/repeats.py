@@ -31,7 +31,6 @@ class Pattern:
         "_begin",
         "_between",
         "_end",
-        "_least",
         "_raw_after",
         "_raw_before",
         "_raw_begin",
@@ -47,7 +46,6 @@ class Pattern:
         self._raw_before, self._raw_after = _OPEN + before, after + _END
         self._raw_begin, self._raw_end = self._begin + len(_OPEN), self._end - len(_END)
         self._between = self._raw_after + self._raw_before
-        self._least = len(self._raw_before) + len(self._raw_after)
         self._two = 2 * (len(self._raw_before) + len(self._raw_after))
         self.thought = thought
         """Whether the text is thinking."""
@@ -80,12 +78,13 @@ class Pattern:
 
     def plain(self, raw: bytes) -> bytes | None:
         """The inside of the text's JSON string, when `raw` is one event with a text that is plain (see `gojson`)."""
-        if not (
-            self._least < len(raw) < self._two and raw.startswith(self._raw_before) and raw.endswith(self._raw_after)
-        ):
-            return None
-        text = raw[self._raw_begin + 1 : self._raw_end - 1]
-        return text if gojson.is_plain(text) else None
+        begin, end = self._raw_begin + 1, len(raw) + self._raw_end - 1
+        # Cut and compared, because compiled code does both by itself, and has to ask for `startswith`.
+        if begin < end and len(raw) < self._two and raw[:begin] == self._raw_before and raw[end:] == self._raw_after:
+            text = raw[begin:end]
+            if gojson.is_plain(text):
+                return text
+        return None
 
     def plains(self, raw: bytes) -> tuple[list[bytes], bytes] | None:
         """The same of all such events that `raw` begins with, and what is left of it."""
