@@ -81,16 +81,15 @@ class Untouched(Carrier):
         if not last:
             if chunk.startswith(_DEAD_AT_FIRST):
                 raise EngineError(chunk[:512].decode(errors="replace"))
-        elif self._size or chunk < _GRAPHIC or not last.endswith(self._boundary):
-            self._keep(last, chunk)
+        elif chunk < _GRAPHIC or not last.endswith(self._boundary):
+            self._keep(last)
+        elif self._size:
+            self._before, self._size = [], 0
         self._last = chunk if len(chunk) <= _LONG_TAIL else chunk[-endings.TAIL_BYTES :]
         return chunk if self._rename is None else self._rename.feed(chunk)
 
-    def _keep(self, last: bytes, chunk: bytes) -> None:
-        """Keep what came before a chunk, as far as the stream's end may lie in it."""
-        if last.endswith(self._boundary) and chunk >= _GRAPHIC:
-            self._before, self._size = [], 0
-            return
+    def _keep(self, last: bytes) -> None:
+        """Keep what came before, as far as the stream's end may lie in it."""
         self._before.append(last)
         self._size += len(last)
         if self._size > _LONG_TAIL:
