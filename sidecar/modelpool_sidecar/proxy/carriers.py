@@ -19,6 +19,8 @@ from .upstream import Receiver
 
 _DEAD_AT_FIRST: Final = (b'data: {"error"', b'data:{"error"', b"event: error", b"event:error")
 _ABORTED: Final = b'"finish_reason":"abort"'
+_SPACE: Final = 0x20
+_LF: Final = 0x0A
 _GRAPHIC: Final = b"!"
 """What begins with white space, or with nothing, is less than this; a stream's end may have come before it."""
 _LONG_TAIL: Final = 4 * endings.TAIL_BYTES
@@ -65,7 +67,12 @@ class Untouched(Carrier):
         self._rename = None if naming.engine == naming.caller else Renamer(naming)
         # A line or event that was begun must end before an error can be read.
         self._boundary = b"\n" if dialect is Dialect.OLLAMA else b"\n\n"
+        self._by_line = dialect is Dialect.OLLAMA
         self._last = b""
+        self._begin = self._end = 0
+        """What of `_last` counts: the rest is framing."""
+        self._even = False
+        """Whether that ended with its line or event."""
         self._before: list[bytes] = []
         self._size = 0
         self._failed = False
@@ -81,12 +88,26 @@ class Untouched(Carrier):
         if not last:
             if chunk.startswith(_DEAD_AT_FIRST):
                 raise EngineError(chunk[:512].decode(errors="replace"))
-        elif chunk < _GRAPHIC or not last.endswith(self._boundary):
-            self._keep(last)
+        elif chunk < _GRAPHIC or not self._even:
+            self._keep(last[self._begin : self._end])
         elif self._size:
             self._before, self._size = [], 0
-        self._last = chunk if len(chunk) <= _LONG_TAIL else chunk[-endings.TAIL_BYTES :]
+        self._last = last = chunk if len(chunk) <= _LONG_TAIL else chunk[-endings.TAIL_BYTES :]
+        self._begin, self._end = 0, len(last)
+        self._even = last.endswith(self._boundary)
         return chunk if self._rename is None else self._rename.feed(chunk)
+
+    def passes(self, chunk: bytes, begin: int) -> bool:
+        """Take a whole chunk of HTTP/1.1 that may go on as it came, its data from `begin` on; False: `feed` that data.
+
+        It is the whole event, or several, behind whole ones; the same as `feed` does, but nothing is made of the bytes.
+        """
+        end = len(chunk) - 2
+        if not self._even or self._size or self._rename is not None or chunk[begin] <= _SPACE or end > _LONG_TAIL:
+            return False
+        self._last, self._begin, self._end = chunk, begin, end
+        self._even = chunk[end - 1] == _LF and (self._by_line or chunk[end - 2] == _LF)
+        return True
 
     def _keep(self, last: bytes) -> None:
         """Keep what came before, as far as the stream's end may lie in it."""
@@ -115,7 +136,7 @@ class Untouched(Carrier):
 
     def _tail(self) -> bytes:
         """The end of what has passed."""
-        return b"".join((*self._before, self._last))[-endings.TAIL_BYTES :]
+        return b"".join((*self._before, self._last[self._begin : self._end]))[-endings.TAIL_BYTES :]
 
 
 class Converted(Carrier):

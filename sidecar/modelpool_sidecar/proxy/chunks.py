@@ -10,14 +10,13 @@ _MOST_BYTES: Final = 16 * 1024
 """Larger ones cost what they hold, and not how they are framed."""
 _MOST_DIGITS: Final = 4
 _DIGITS: Final = frozenset(b"0123456789abcdefABCDEF")
-_NONE: Final = b"\n"
-"""Begins no chunk."""
 _lengths: Final[dict[int, bytes]] = {}
 """What a chunk begins with that carries so many bytes, as far as such were sent."""
 _sizes: Final[dict[bytes, int]] = {}
 """The same the other way round, as far as such were read."""
-_beginnings: Final[dict[int, bytes]] = {}
-"""What a whole chunk begins with that is so many bytes long, as far as such were seen."""
+_LEAST_BYTES: Final = len(b"1\r\nx\r\n")
+_CR: Final = 0x0D
+_LF: Final = 0x0A
 
 
 def framed(data: bytes) -> bytes:
@@ -31,14 +30,30 @@ def framed(data: bytes) -> bytes:
     return b"".join((length, data, _END))
 
 
-def unframed(data: bytes) -> bytes | None:
-    """What one whole chunk carries; None when `data` is anything else. It must begin where a chunk may begin."""
+def begin(data: bytes) -> int:
+    """Where the data of the one whole chunk begins that `data` is; 0 when it is anything else, or written unusually.
+
+    It must begin where a chunk may begin. Byte by byte, because compiled nothing is made and nothing called by that.
+    """
     size = len(data)
-    beginning = _beginnings.get(size)
-    if beginning is None:
-        beginning = _beginning(size)
-    begin, end = len(beginning), size - len(_END)
-    return data[begin:end] if data[:begin] == beginning and data[end:] == _END else None
+    if not _LEAST_BYTES <= size <= _MOST_BYTES or data[size - 1] != _LF or data[size - 2] != _CR:
+        return 0
+    length, at = 0, 0
+    digit = data[0]
+    if digit == 0x30:
+        return 0
+    while digit != _CR:
+        if 0x30 <= digit <= 0x39:
+            length = length * 16 + digit - 0x30
+        elif 0x61 <= digit <= 0x66:
+            length = length * 16 + digit - 0x57
+        else:
+            return 0
+        at += 1
+        if at > _MOST_DIGITS:
+            return 0
+        digit = data[at]
+    return at + 2 if data[at + 1] == _LF and at + 2 + length + 2 == size else 0
 
 
 def several(data: bytes) -> tuple[bytes, int, bool]:
@@ -85,16 +100,3 @@ def _size(line: bytes) -> int:
         if size:
             _sizes[line] = size
     return size
-
-
-def _beginning(size: int) -> bytes:
-    """The line that says how long the chunk is; there is one at most, because longer chunks have no fewer digits."""
-    if size > _MOST_BYTES:
-        return _NONE
-    found = _NONE
-    for digits in range(1, _MOST_DIGITS + 1):
-        line = b"%x\r\n" % max(0, size - digits - 2 * len(_END))
-        if len(line) == digits + len(_END) and not line.startswith(b"0"):
-            found = line
-    _beginnings[size] = found
-    return found

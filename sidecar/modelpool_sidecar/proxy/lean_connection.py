@@ -163,7 +163,7 @@ class Connection:
         """See `upstream.UpstreamResponse`."""
         if self._silence.held_back and not self.lost:
             self._silence.held_back = False
-            self._silence.heard = self._loop.time()
+            self._silence.spoken = True
             self._transport.resume_reading()
 
     def release(self) -> None:
@@ -174,6 +174,7 @@ class Connection:
         if whole and not self._transport.get_write_buffer_size():
             self._busy = False
             self.resume()
+            self._silence.heard = self._loop.time()
             self._owner.returned(self)
         else:
             self.abort()
@@ -190,11 +191,17 @@ class Connection:
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
+        answer, into = self._answer, self._into
+        self._silence.spoken = True
+        if into is not None and (begin := answer.one_chunk(data)):
+            try:
+                into.take_chunk(data, begin)
+            except Exception as error:
+                self._fail(error)
+            return
         if not self._busy:  # an engine that speaks unasked
             self._transport.abort()
             return
-        answer = self._answer
-        self._silence.heard = self._loop.time()
         between = answer.between and self._into is not None
         if between:
             body, framed, data = answer.whole_chunks(data)

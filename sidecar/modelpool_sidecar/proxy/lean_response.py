@@ -108,6 +108,10 @@ class AnswerReader:
         if self.head is None and self._read > HEAD_BYTES:
             raise MalformedAnswer(f"the head of the answer is longer than {HEAD_BYTES} bytes")
 
+    def one_chunk(self, data: bytes) -> int:
+        """Where the data begins of the one whole chunk that this is, which then is read; 0 if it is anything else."""
+        return chunks.begin(data) if self.between and not self._cut else 0
+
     def whole_chunks(self, data: bytes) -> tuple[bytes, bytes, bytes]:
         """What the whole chunks carry that have come, the chunks themselves, and what is to be parsed.
 
@@ -115,9 +119,6 @@ class AnswerReader:
         """
         if self._cut:
             data, self._cut = self._cut + data, b""
-        body = chunks.unframed(data)
-        if body is not None:
-            return body, data, b""
         body, end, is_cut = chunks.several(data)
         rest = data[end:]
         if is_cut:

@@ -1,14 +1,21 @@
-"""The silence of an engine that is asked for something, bounded without a timer per answer."""
+"""The silence of an engine that is asked for something, bounded without a timer per answer or a clock per chunk."""
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
+
+_LOOKS: Final = 8
+"""In the time of a silence that is too long; so a silence ends up to an eighth later than it should."""
 
 
 class Silence:
-    """Tells when a connection has been silent for too long. Its timer is armed anew only when it fires."""
+    """Tells when a connection has been silent for too long. Its timer is armed anew only when it fires.
+
+    Whoever hears something only says so (`spoken`): when that was is known by the last look.
+    """
 
     __deletable__ = ("_too_long",)
-    __slots__ = ("_limit", "_loop", "_timer", "_too_long", "heard", "held_back")
+    __slots__ = ("_limit", "_loop", "_timer", "_too_long", "heard", "held_back", "spoken")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limit: float, too_long: Callable[[], None]) -> None:
         """`limit`: seconds. `too_long` is called when they are over, busy or not."""
@@ -17,7 +24,9 @@ class Silence:
         self._too_long = too_long
         self._timer: asyncio.TimerHandle | None = None
         self.heard = 0.0
-        """When something was last heard or said, by the loop's clock: for the connection to set."""
+        """When something was last heard or said, as far as was looked, by the loop's clock in seconds."""
+        self.spoken = False
+        """Whether something was heard since then: for the connection to set."""
         self.held_back = False
         """Whether the engine is silent because it is made to wait."""
 
@@ -25,7 +34,7 @@ class Silence:
         """Something has been asked for."""
         self.heard = self._loop.time()
         if self._timer is None:
-            self._timer = self._loop.call_later(self._limit, self._look)
+            self._timer = self._loop.call_later(self._limit / _LOOKS, self._look)
 
     def end(self) -> None:
         """The connection is closed."""
@@ -35,8 +44,11 @@ class Silence:
 
     def _look(self) -> None:
         self._timer = None
-        left = self._limit if self.held_back else self.heard + self._limit - self._loop.time()
+        now = self._loop.time()
+        if self.spoken or self.held_back:
+            self.spoken, self.heard = False, now
+        left = self.heard + self._limit - now
         if left > 0:
-            self._timer = self._loop.call_later(left, self._look)
+            self._timer = self._loop.call_later(min(left, self._limit / _LOOKS), self._look)
         else:
             self._too_long()

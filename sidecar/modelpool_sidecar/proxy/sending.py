@@ -1,10 +1,11 @@
 """Answers on their way to the caller. Nothing is sent before there is something to send: so long, others may try."""
 
+from collections.abc import Callable
 from typing import Final
 
 from ..protocols.answer import Answer
 from . import headers
-from .carriers import Carrier
+from .carriers import Carrier, Untouched
 from .upstream import BrokenMidStream, Receiver, UpstreamResponse
 from .visit import Visit
 
@@ -70,6 +71,7 @@ async def stream(
         rest = carrier.cut()
     finally:
         back.draws_from(None)
+        visit.sent += relay.passed
     if rest:
         relay.send(rest, None)
     if not back.begun:
@@ -83,14 +85,27 @@ async def stream(
 class _Relay(Receiver):
     """The pieces of one stream, on their way from the engine to the caller."""
 
-    __slots__ = ("_back", "_carrier", "_response", "_told", "_visit")
+    __slots__ = ("_back", "_carrier", "_response", "_told", "_untouched", "_visit", "_write", "passed")
 
     def __init__(self, visit: Visit, response: UpstreamResponse, carrier: Carrier, told: bytes | None) -> None:
         self._visit = visit
         self._back = visit.visitor.back
         self._response = response
         self._carrier = carrier
+        self._untouched = carrier if isinstance(carrier, Untouched) else None
         self._told = told
+        self._write: Callable[[bytes], None] | None = None
+        self.passed = 0
+        """Bytes of the body that went the shortest way; `Visit.sent` has the others."""
+
+    def take_chunk(self, chunk: bytes, begin: int) -> None:
+        """See `upstream.Receiver`. The shortest way that there is, for what nearly all chunks of most streams are."""
+        untouched, write = self._untouched, self._write
+        if untouched is not None and write is not None and untouched.passes(chunk, begin):
+            self.passed += len(chunk) - begin - 2
+            write(chunk)
+        else:
+            self.take(chunk[begin:-2], chunk)
 
     def take(self, piece: bytes, framed: bytes | None) -> None:
         """See `upstream.Receiver`. Raises EngineError while nothing has been sent."""
@@ -113,3 +128,4 @@ class _Relay(Receiver):
         visit.began()
         kept = head.lines if self._told is None else self._told
         self._back.begin(head.status, visit.lines(kept) + _STREAM_LINE)
+        self._write = self._back.writer()

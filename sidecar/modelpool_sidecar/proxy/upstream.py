@@ -77,6 +77,10 @@ class Receiver:
         """Take a piece of a body, and the bytes that carried it if these are whole chunks of HTTP/1.1."""
         raise NotImplementedError
 
+    def take_chunk(self, chunk: bytes, begin: int) -> None:
+        """Take one whole chunk of HTTP/1.1, whose data begins at `begin`."""
+        self.take(chunk[begin:-2], chunk)
+
 
 class UpstreamResponse(Protocol):
     """An answer whose head is here and whose body may be coming."""

@@ -5,6 +5,7 @@ waits, a caller that reads slowly holds back the engine instead (`Line.draws_fro
 """
 
 import time
+from collections.abc import Callable
 from email.utils import formatdate
 from functools import cache
 from http import HTTPStatus
@@ -116,6 +117,10 @@ class WayBack:
             data = self._head if self._bodiless else self._head + data
         self._head = b""
         self._line.write(data)
+
+    def writer(self) -> Callable[[bytes], None] | None:
+        """What sends whole chunks of HTTP/1.1 as they are, once the head is out; None where pieces are no chunks."""
+        return self._line.write if self._chunked else None
 
     def end(self) -> None:
         """All was sent."""
