@@ -1,6 +1,7 @@
 """The gateway's program: settings, logging, signals, event loop."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -30,6 +31,8 @@ def main() -> int:
     as_json = settings.log_format is LogFormat.JSON
     logs.set_up(json=as_json, level=settings.log_level)
     access = logs.AccessLog(sys.stderr if settings.access_log else None, json=as_json)
+    gc.collect()
+    gc.freeze()  # what is here now stays: it need not be looked through again and again
     with asyncio.Runner(loop_factory=_NEW_LOOP) as runner:
         failed = runner.run(_serve(settings, access))
     sys.stderr.writelines(f"modelpool-sidecar: {error}\n" for error in failed)
