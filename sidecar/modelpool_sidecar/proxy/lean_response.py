@@ -4,7 +4,8 @@ One reader serves one answer after another; `expect` comes before each. Informat
 with a body that is neither counted nor chunked ends with its connection, and only `end` can tell.
 
 An engine's small answers come whole, and their heads differ in little but length and date. So the head of a whole
-answer is known again by its bytes without what is this answer's own, and is parsed when it is new.
+answer is known again by its bytes without what is this answer's own, and is parsed when it is new. The same with the
+head of a stream; the parser gets to see that only if something comes that is not a whole chunk.
 """
 
 from functools import lru_cache
@@ -22,6 +23,7 @@ _FRAMES: Final = frozenset({"content-length", "transfer-encoding"})
 _INFORMATIONAL: Final = 200
 _SWITCHING: Final = 101
 _CHUNK_END: Final = b"\r\n"
+_LAST_CHUNK: Final = b"0\r\n\r\n"
 _BODILESS: Final = frozenset({204, 304})
 _OWN_LINES: Final = pattern(rb"\r\n(?:[Dd]ate|[Xx]-[Rr]equest-[Ii]d): [ -~]*(?=\r\n)").sub
 _REMEMBERED: Final = 256
@@ -54,6 +56,9 @@ class AnswerReader:
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._usual = _NOTHING_USUAL
+        self._known = b""
+        self._known_head = _NOTHING_USUAL.head
+        """Of the last stream, as it came, and what it says."""
         self._framed = False
         self._cut = b""
         self._fresh: list[tuple[str, str]] = []
@@ -74,6 +79,8 @@ class AnswerReader:
         self.between = False
         """Whether a chunk of the body may begin now, so that `whole_chunks` may be asked first."""
         self._cut = b""
+        self._unseen = b""
+        """A head that was known, so that the parser has not seen it."""
         if self.parts:
             self.parts = []
 
@@ -83,8 +90,9 @@ class AnswerReader:
             if self._is_usual(data):
                 return
             end = data.find(lengths.END) + len(lengths.END)
-            if len(lengths.END) <= end < len(data):
-                self.parse(data[:end])
+            if len(lengths.END) <= end:
+                if not self._is_known(data[:end]):
+                    self.parse(data[:end])
                 data = data[end:]
         if self.between:
             body, _, data = self.whole_chunks(data)
@@ -97,6 +105,11 @@ class AnswerReader:
         """As `feed`, without knowing anything again, for what `whole_chunks` has left or never saw."""
         if self.head is None:
             self._read += len(data)
+        if self._unseen:
+            if data == _LAST_CHUNK:
+                self.ended, self.between, self._unseen = True, False, b""
+                return
+            data, self._unseen, self.head = self._unseen + data, b"", None
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -140,7 +153,7 @@ class AnswerReader:
             if not len(lengths.END) <= end <= _REMEMBERED_BYTES:
                 return False
             before, length, behind = lengths.parted(data, end)
-            head = _read(_OWN_LINES(b"", b"".join((before, b"0", behind)))) if behind else None
+            head = _whole(_OWN_LINES(b"", b"".join((before, b"0", behind)))) if behind else None
             if head is None:
                 return False
             self._usual = usual = _Usual(head, before, behind)
@@ -153,6 +166,18 @@ class AnswerReader:
         self.ended = self.lasting = True
         if length:
             self.parts.append(data[end:])
+        return True
+
+    def _is_known(self, text: bytes) -> bool:
+        """Take the head of a stream, if it is known; or nothing."""
+        if text != self._known:
+            head = _begun(_OWN_LINES(b"", text)) if len(text) <= _REMEMBERED_BYTES else None
+            if head is None:
+                return False
+            self._known, self._known_head = text, head
+        self._read = len(text)
+        self._unseen, self.head = text, self._known_head
+        self._framed = self.lasting = self.between = True
         return True
 
     @property
@@ -240,14 +265,27 @@ def _cause(error: Exception) -> str:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _read(text: bytes) -> AnswerHead | None:
+def _whole(text: bytes) -> AnswerHead | None:
     """The head of an answer with a length, after which its connection lasts, from its bytes with a length of 0."""
-    reader = AnswerReader()
-    try:
-        reader.parse(text)
-    except MalformedAnswer:
-        return None
-    finally:
-        reader.forget()
+    reader = _after(text)
     usual = reader.head is not None and reader.ended and reader.lasting and reader.head.status not in _BODILESS
     return reader.head if usual else None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _begun(text: bytes) -> AnswerHead | None:
+    """The head of an answer in chunks, after which its connection lasts, from its bytes."""
+    reader = _after(text)
+    return reader.head if reader.between and reader.lasting else None
+
+
+def _after(head: bytes) -> AnswerReader:
+    """A reader that has seen a head, or as much of it as is none."""
+    reader = AnswerReader()
+    try:
+        reader.parse(head)
+    except MalformedAnswer:
+        reader.head, reader.between = None, False
+    finally:
+        reader.forget()
+    return reader

@@ -25,7 +25,6 @@ def test_the_data_of_a_whole_chunk_is_found(length: int) -> None:
         b"0\r\n\r\n",
         b"00\r\n\r\n",
         b"1\r\n\r\n",
-        b"2\r\n\r\n\r\n",
         b"11111111\r\n",
         b"\r\n\r\n\r\n",
         b"\n1\r\nx\r\n",
@@ -117,6 +116,7 @@ def test_what_is_here_of_a_chunk_is_not_lost_when_its_engine_dies(cut: int) -> N
     reader = AnswerReader()
     reader.feed(HEAD)
     assert read(reader, framed(b"hello")[:cut]) == b""
+    assert reader.head is not None
     reader.spill()
     assert b"".join(reader.parts) == b"hello"[: max(0, cut - 3)]
     with pytest.raises(EOFError):

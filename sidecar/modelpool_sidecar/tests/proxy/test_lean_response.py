@@ -95,11 +95,73 @@ def test_only_a_body_without_a_length_ends_with_its_connection(data: bytes, whol
     assert reader.ended is whole
 
 
+STREAMED = OK + b"Date: %b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("cut", range(len(STREAMED % b"a")))
+def test_the_head_of_a_stream_is_known_again_wherever_it_is_cut(cut: int) -> None:
+    reader = AnswerReader()
+    heads = []
+    for date in (b"a", b"a", b"b", b"bc"):
+        data = STREAMED % date
+        reader.expect(only_head=False)
+        reader.feed(data[:cut])
+        assert reader.untouched is (cut == 0)
+        with pytest.raises(EOFError):
+            reader.end()
+        reader.feed(data[cut:])
+        assert (reader.taken(), reader.ended, reader.lasting, reader.between) == (b"hello", True, True, False)
+        heads.append(reader.head)
+    if cut == 0:
+        assert heads[0] is heads[1] is heads[2] is heads[3]
+    assert {(head.status, tuple(head.headers)) for head in heads if head is not None} == {
+        (200, (("Transfer-Encoding", "chunked"),))
+    }
+
+
+@pytest.mark.parametrize("odd", [b"x", b"5;a\r\nhello\r\n", b"5\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n", b"\r\n"])
+def test_behind_a_known_head_all_is_read_as_behind_one_that_is_new(odd: bytes) -> None:
+    told = []
+    for warmed in (0, 2):
+        reader = AnswerReader()
+        for _ in range(warmed):
+            reader.feed(STREAMED % b"a")
+            reader.taken()
+            reader.expect(only_head=False)
+        # Longer than what is remembered, it is parsed each time.
+        head = (b"x" * 3000 if not warmed else b"a").join((STREAMED % b"\0").split(b"\0")).partition(b"5\r\n")[0]
+        reader.feed(head)
+        fault = ""
+        try:
+            reader.feed(odd)
+        except MalformedAnswer as error:
+            fault = str(error)
+        told.append((fault, b"".join(reader.parts), reader.ended, reader.lasting, reader.between))
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("head", [b"", b"Connection: close\r\n", b"Content-Length: 5\r\n", b"X: a\0\r\n"])
+def test_only_a_lasting_stream_is_known(head: bytes) -> None:
+    """What is parsed anew says the same each time."""
+    told = []
+    for _ in range(2):
+        reader = AnswerReader()
+        fault = False
+        try:
+            reader.feed(OK + head + (b"Transfer-Encoding: chunked\r\n" if b"Length" not in head else b"") + b"\r\n")
+            reader.feed(b"hello")
+        except MalformedAnswer:
+            fault = True
+        told.append((fault, reader.lasting, reader.between, b"".join(reader.parts)))
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize("more", [b"rubbish", COUNTED])
 @pytest.mark.parametrize("apart", [False, True])
-def test_what_follows_a_whole_answer_spoils_the_connection_alone(more: bytes, apart: bool) -> None:
+@pytest.mark.parametrize("first", [COUNTED, STREAMED % b"a"], ids=["counted", "streamed"])
+def test_what_follows_a_whole_answer_spoils_the_connection_alone(first: bytes, more: bytes, apart: bool) -> None:
     reader = AnswerReader()
-    for piece in (COUNTED, more) if apart else (COUNTED + more,):
+    for piece in (first, more) if apart else (first + more,):
         reader.feed(piece)
     assert reader.taken() == b"hello"
     assert reader.head is not None
