@@ -3,18 +3,17 @@
 One reader serves one answer after another; `expect` comes before each. Informational answers are skipped. An answer
 with a body that is neither counted nor chunked ends with its connection, and only `end` can tell.
 
-An engine's small answers come whole, and their heads differ in little but length and date. So the head of a whole
-answer is known again by its bytes without what is this answer's own, and is parsed when it is new. The same with the
-head of a stream; the parser gets to see that only if something comes that is not a whole chunk.
+Heads that are known are not parsed. That of a stream gets to the parser only if something comes that is not a whole
+chunk.
 """
 
 from functools import lru_cache
-from re import compile as pattern
-from typing import Final, NamedTuple
+from typing import Final
 
 import httptools
 
 from . import chunks, headers, lengths
+from .lean_heads import KnownHeads
 from .upstream import AnswerHead
 
 HEAD_BYTES: Final = 64 * 1024
@@ -25,27 +24,12 @@ _SWITCHING: Final = 101
 _CHUNK_END: Final = b"\r\n"
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _BODILESS: Final = frozenset({204, 304})
-_OWN_LINES: Final = pattern(rb"\r\n(?:[Dd]ate|[Xx]-[Rr]equest-[Ii]d): [ -~]*(?=\r\n)").sub
 _REMEMBERED: Final = 256
 """Heads that are known again, the least recently seen forgotten first."""
-_REMEMBERED_BYTES: Final = 2048
-"""Longer heads are parsed each time, so that what is remembered stays small."""
 
 
 class MalformedAnswer(ValueError):  # noqa: N818 -- named for what came
     """The engine does not speak HTTP, or not as it may."""
-
-
-class _Usual(NamedTuple):
-    """The head of a connection's last whole answer."""
-
-    head: AnswerHead
-    before: bytes
-    behind: bytes
-    """See `lengths.parted`."""
-
-
-_NOTHING_USUAL: Final = _Usual(AnswerHead(0, ()), b"", b"")
 
 
 class AnswerReader:
@@ -55,10 +39,7 @@ class AnswerReader:
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._usual = _NOTHING_USUAL
-        self._known = b""
-        self._known_head = _NOTHING_USUAL.head
-        """Of the last stream, as it came, and what it says."""
+        self._heads = KnownHeads(_whole, _streamed)
         self._framed = False
         self._cut = b""
         self._fresh: list[tuple[str, str]] = []
@@ -87,11 +68,11 @@ class AnswerReader:
     def feed(self, data: bytes) -> None:
         """Read on. Raises MalformedAnswer; what was found before the fault is kept."""
         if not self._read and not self._only_head:
-            if self._is_usual(data):
+            if self._is_whole(data):
                 return
             end = data.find(lengths.END) + len(lengths.END)
             if len(lengths.END) <= end:
-                if not self._is_known(data[:end]):
+                if not self._is_streamed(data[:end]):
                     self.parse(data[:end])
                 data = data[end:]
         if self.between:
@@ -144,39 +125,25 @@ class AnswerReader:
             data, self._cut = self._cut, b""
             self.parse(data)
 
-    def _is_usual(self, data: bytes) -> bool:
+    def _is_whole(self, data: bytes) -> bool:
         """Take an answer that is whole and nothing more, and whose head is known; or nothing."""
-        usual = self._usual
-        known = lengths.again(data, usual.before, usual.behind) if usual.behind else None
+        known = self._heads.whole(data)
         if known is None:
-            end = data.find(lengths.END) + len(lengths.END)
-            if not len(lengths.END) <= end <= _REMEMBERED_BYTES:
-                return False
-            before, length, behind = lengths.parted(data, end)
-            head = _whole(_OWN_LINES(b"", b"".join((before, b"0", behind)))) if behind else None
-            if head is None:
-                return False
-            self._usual = usual = _Usual(head, before, behind)
-        else:
-            length, end = known
-        if len(data) != end + length:
             return False
+        self.head, end = known
         self._read = end
-        self.head = usual.head
         self.ended = self.lasting = True
-        if length:
+        if end < len(data):
             self.parts.append(data[end:])
         return True
 
-    def _is_known(self, text: bytes) -> bool:
+    def _is_streamed(self, text: bytes) -> bool:
         """Take the head of a stream, if it is known; or nothing."""
-        if text != self._known:
-            head = _begun(_OWN_LINES(b"", text)) if len(text) <= _REMEMBERED_BYTES else None
-            if head is None:
-                return False
-            self._known, self._known_head = text, head
+        head = self._heads.streamed(text)
+        if head is None:
+            return False
         self._read = len(text)
-        self._unseen, self.head = text, self._known_head
+        self._unseen, self.head = text, head
         self._framed = self.lasting = self.between = True
         return True
 
@@ -273,7 +240,7 @@ def _whole(text: bytes) -> AnswerHead | None:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _begun(text: bytes) -> AnswerHead | None:
+def _streamed(text: bytes) -> AnswerHead | None:
     """The head of an answer in chunks, after which its connection lasts, from its bytes."""
     reader = _after(text)
     return reader.head if reader.between and reader.lasting else None

@@ -63,15 +63,16 @@ ENDS = [
 
 
 @pytest.mark.parametrize(("dialect", "often", "last"), ENDS)
-@given(st.integers(0, 40), st.lists(st.integers(0, 10_000), max_size=8))
+@given(st.integers(0, 40), st.lists(st.integers(0, 10_000), max_size=8), st.sampled_from([b"", b"3\r\n", b"0f0\r\n"]))
 def test_the_end_of_a_stream_is_known_however_it_was_cut(
-    dialect: Dialect, often: bytes, last: bytes, times: int, places: list[int]
+    dialect: Dialect, often: bytes, last: bytes, times: int, places: list[int], framing: bytes
 ) -> None:
-    """What is kept of a stream says of its end what the whole stream says."""
+    """What is kept of a stream says of its end what the whole stream says, framed as it came or not."""
     whole = often * times + last
     carrier = Untouched(dialect, SAME)
-    for piece in cut(whole, places):
-        carrier.feed(piece)
+    for piece in cut(whole, places) if places else [*[often] * times, last]:
+        if not framing or not carrier.passes(framing + piece + b"\r\n", len(framing)):
+            assert carrier.feed(piece) == piece
     assert (carrier.close() == b"") is endings.is_whole(dialect, whole[-endings.TAIL_BYTES :])
 
 
@@ -92,6 +93,19 @@ def test_a_stream_without_its_end_gets_an_error(dialect: Dialect, begun: bytes, 
     told = carrier.close() if ends is Untouched.close else carrier.cut()
     assert told.startswith(want)
     assert carrier.failed
+
+
+def test_whole_events_behind_a_whole_event_pass() -> None:
+    event, begun = b"3\r\ndata: {}\n\n\r\n", b"3\r\ndata: {}\n\r\n"
+    carrier = Untouched(Dialect.OPENAI, SAME)
+    assert not carrier.passes(event, 3)  # the first one may tell of an error
+    carrier.feed(b"data: {}\n\n")
+    assert carrier.passes(event, 3)
+    assert carrier.passes(begun, 3)
+    assert not carrier.passes(event, 3)  # it may belong to the one before
+    assert carrier.feed(b"\ndata: {}\n\n") == b"\ndata: {}\n\n"
+    assert not carrier.passes(b"3\r\n\ndata\r\n", 3)
+    assert not Untouched(Dialect.OPENAI, ALIAS).passes(event, 3)
 
 
 def test_before_anything_was_given_a_fault_is_raised() -> None:
