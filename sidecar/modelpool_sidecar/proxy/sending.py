@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ..protocols.answer import Answer
-from . import headers
+from . import chunks, headers
 from .carriers import Carrier, Untouched
 from .upstream import BrokenMidStream, Receiver, UpstreamResponse
 from .visit import Visit
@@ -71,9 +71,10 @@ async def stream(
         rest = carrier.cut()
     finally:
         back.draws_from(None)
-        visit.sent += relay.passed
+        relay.settle()
     if rest:
         relay.send(rest, None)
+        relay.settle()
     if not back.begun:
         relay.begin()
     if (broken or carrier.failed) and cut_off:
@@ -85,7 +86,7 @@ async def stream(
 class _Relay(Receiver):
     """The pieces of one stream, on their way from the engine to the caller."""
 
-    __slots__ = ("_back", "_carrier", "_response", "_told", "_untouched", "_visit", "_write", "passed")
+    __slots__ = ("_back", "_carrier", "_passed", "_response", "_told", "_untouched", "_visit", "_write")
 
     def __init__(self, visit: Visit, response: UpstreamResponse, carrier: Carrier, told: bytes | None) -> None:
         self._visit = visit
@@ -95,14 +96,14 @@ class _Relay(Receiver):
         self._untouched = carrier if isinstance(carrier, Untouched) else None
         self._told = told
         self._write: Callable[[bytes], None] | None = None
-        self.passed = 0
-        """Bytes of the body that went the shortest way; `Visit.sent` has the others."""
+        """What sends chunks as they are, once the head is out; None where pieces are no chunks."""
+        self._passed = 0
 
     def take_chunk(self, chunk: bytes, begin: int) -> None:
         """See `upstream.Receiver`. The shortest way that there is, for what nearly all chunks of most streams are."""
         untouched, write = self._untouched, self._write
         if untouched is not None and write is not None and untouched.passes(chunk, begin):
-            self.passed += len(chunk) - begin - 2
+            self._passed += len(chunk) - begin - 2
             write(chunk)
         else:
             self.take(chunk[begin:-2], chunk)
@@ -115,10 +116,19 @@ class _Relay(Receiver):
 
     def send(self, data: bytes, framed: bytes | None) -> None:
         """Send what is not empty, behind the head if that has not gone out."""
+        self._passed += len(data)
+        if self._write is not None:
+            self._write(chunks.framed(data) if framed is None else framed)
+            return
         if not self._back.begun:
             self.begin()
-        self._visit.sent += len(data)
-        self._back.write(data, framed)
+        self._back.write(data)
+        self._write = self._back.writer()
+
+    def settle(self) -> None:
+        """Note how much has been sent."""
+        self._visit.sent += self._passed
+        self._passed = 0
 
     def begin(self) -> None:
         """Say what the engine said of its answer."""
@@ -128,4 +138,3 @@ class _Relay(Receiver):
         visit.began()
         kept = head.lines if self._told is None else self._told
         self._back.begin(head.status, visit.lines(kept) + _STREAM_LINE)
-        self._write = self._back.writer()

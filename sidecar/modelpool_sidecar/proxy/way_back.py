@@ -106,21 +106,17 @@ class WayBack:
             self.lasting = False  # its end is the connection's end
         self._head = self._begin(status, told, b"Transfer-Encoding: chunked\r\n" if self._chunked else b"")
 
-    def write(self, data: bytes, framed: bytes | None = None) -> None:
-        """Send a piece that is not empty. `framed`: the same as a chunk of HTTP/1.1, where it came so."""
+    def write(self, data: bytes) -> None:
+        """Send a piece that is not empty."""
         if self._chunked:
-            if framed is not None and not self._head:
-                data = framed
-            else:
-                data = self._head + chunks.framed(data) if self._head else chunks.framed(data)
-        else:
-            data = self._head if self._bodiless else self._head + data
+            data = chunks.framed(data)
+        sent = self._head if self._bodiless else self._head + data
         self._head = b""
-        self._line.write(data)
+        self._line.write(sent)
 
     def writer(self) -> Callable[[bytes], None] | None:
-        """What sends whole chunks of HTTP/1.1 as they are, once the head is out; None where pieces are no chunks."""
-        return self._line.write if self._chunked else None
+        """What sends chunks of HTTP/1.1 as they are; None before the head is out, and where pieces are no chunks."""
+        return self._line.write if self._chunked and not self._head else None
 
     def end(self) -> None:
         """All was sent."""

@@ -64,6 +64,23 @@ async def test_a_stream_passes_untouched_and_unbuffered(tmp_path: Path) -> None:
             assert await response.content.read() == DONE
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat"])
+async def test_what_was_sent_of_a_stream_is_counted(tmp_path: Path, path: str) -> None:
+    async def many(request: Received) -> None:
+        await request.begin()
+        for data in (EVENT, EVENT, EVENT[:30], EVENT[30:], *[EVENT] * 5, DONE):
+            await request.chunk(data)
+        await request.end()
+
+    async with engine(many) as vllm, scene(tmp_path, document(backend("vllm", vllm.url))) as gate:
+        await gate.until_ready(True)
+        async with gate.post(path, CHAT | {"stream": True}) as response:
+            told = await response.read()
+        assert told.count(b"\n") > 8
+        await gate.until_idle()
+        assert gate.log.lines[-1].bytes == len(told)
+
+
 async def test_headers_of_the_caller_reach_the_engine_but_for_those_of_the_hop(tmp_path: Path) -> None:
     async with engine(answers) as vllm, scene(tmp_path, document(backend("vllm", vllm.url))) as gate:
         await gate.until_ready(True)
