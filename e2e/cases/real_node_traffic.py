@@ -115,19 +115,25 @@ async def at_rate(address: str, models: Sequence[str], *, per_second: float = PE
 
 @contextlib.asynccontextmanager
 async def without_pause(
-    address: str, models: Sequence[str], *, callers: int, port: int = PORT
+    address: str, models: Sequence[str], *, callers: int, streamers: int = 0, port: int = PORT
 ) -> AsyncIterator[Traffic]:
-    """Ask from several callers, each one request after the other: as much as a slow fallback can take, too."""
-    async with _client(address, port) as client, asyncio.TaskGroup() as tasks:
-        traffic, enough, requests = Traffic(), asyncio.Event(), _requests(models)
+    """Ask from several callers, each one request after the other: as much as a slow fallback can take, too.
 
-        async def caller() -> None:
+    `streamers` ask for nothing but streams, so that some are under way at any moment and not only most of the time.
+    """
+    async with _client(address, port) as client, asyncio.TaskGroup() as tasks:
+        traffic, enough = Traffic(), asyncio.Event()
+
+        async def caller(requests: Iterator[dict[str, Any]]) -> None:
             while not enough.is_set():
                 await _ask(client, next(requests), traffic)
             traffic.ended = time.time()
 
+        mixed, streams = _requests(models), _requests(models, streamed=1.0)
         for number in range(callers):
-            tasks.create_task(caller(), name=f"caller-{number}")
+            tasks.create_task(caller(mixed), name=f"caller-{number}")
+        for number in range(streamers):
+            tasks.create_task(caller(streams), name=f"streamer-{number}")
         try:
             yield traffic
         finally:
@@ -154,8 +160,8 @@ def _client(address: str, port: int) -> aiohttp.ClientSession:
     )
 
 
-def _requests(models: Sequence[str]) -> Iterator[dict[str, Any]]:
-    number, every = 0, round(1 / STREAMED)
+def _requests(models: Sequence[str], *, streamed: float = STREAMED) -> Iterator[dict[str, Any]]:
+    number, every = 0, round(1 / streamed)
     while True:
         stream = number % every == every - 1
         yield {

@@ -9,6 +9,8 @@ from real_node_release import Release
 
 CALLERS: Final = 6
 """Each asks again as soon as it is answered: one Ollama on a CPU takes no hundred requests a second."""
+STREAMERS: Final = 2
+"""Each streams without a gap, so that the old engine has streams whenever it is told to end."""
 
 
 async def test_streams_outlive_the_engine_that_they_began_at(release: Release, pool: Pool) -> None:
@@ -16,7 +18,7 @@ async def test_streams_outlive_the_engine_that_they_began_at(release: Release, p
     changed = manifest()
     changed["spec"]["vllm"]["env"].append({"name": "UPGRADED", "value": "again"})
     async with (
-        real_node_traffic.without_pause(release.address, [MODEL], callers=CALLERS) as traffic,
+        real_node_traffic.without_pause(release.address, [MODEL], callers=CALLERS, streamers=STREAMERS) as traffic,
         asyncio.TaskGroup() as tasks,
     ):
         leaves = tasks.create_task(
