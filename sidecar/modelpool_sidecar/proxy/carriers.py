@@ -35,6 +35,10 @@ class Carrier:
         """Bytes from the engine in, bytes for the caller out."""
         raise NotImplementedError
 
+    def passes(self, chunk: bytes, begin: int) -> bool:
+        """Take a whole chunk of HTTP/1.1 that may go on as it is, its data from `begin` on; False: `feed` that data."""
+        return False
+
     def close(self) -> bytes:
         """The engine's body ended: what is left to say, an error included if the end is no end."""
         raise NotImplementedError
@@ -98,10 +102,7 @@ class Untouched(Carrier):
         return chunk if self._rename is None else self._rename.feed(chunk)
 
     def passes(self, chunk: bytes, begin: int) -> bool:
-        """Take a whole chunk of HTTP/1.1 that may go on as it came, its data from `begin` on; False: `feed` that data.
-
-        It is the whole event, or several, behind whole ones; the same as `feed` does, but nothing is made of the bytes.
-        """
+        """See `Carrier`. A whole event, or several, behind whole ones: as `feed`, but nothing is made of the bytes."""
         end = len(chunk) - 2
         if not self._even or self._size or self._rename is not None or chunk[begin] <= _SPACE or end > _LONG_TAIL:
             return False

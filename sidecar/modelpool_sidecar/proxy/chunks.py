@@ -5,7 +5,10 @@ What is anything else (a long one, the last one, one with extensions) is left to
 
 from typing import Final
 
+LAST: Final = b"0\r\n\r\n"
+"""Ends a body, where no trailers follow."""
 _END: Final = b"\r\n"
+_LEAST_BYTES: Final = len(b"1\r\nx\r\n")
 _MOST_BYTES: Final = 16 * 1024
 """Larger ones cost what they hold, and not how they are framed."""
 _MOST_DIGITS: Final = 4
@@ -14,7 +17,6 @@ _lengths: Final[dict[int, bytes]] = {}
 """What a chunk begins with that carries so many bytes, as far as such were sent."""
 _sizes: Final[dict[bytes, int]] = {}
 """The same the other way round, as far as such were read."""
-_LEAST_BYTES: Final = len(b"1\r\nx\r\n")
 _CR: Final = 0x0D
 _LF: Final = 0x0A
 

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterable
 from typing import Final, Protocol, cast
 
-from . import lean_request
+from . import chunks
 from .errand import Bell
 from .lean_request import Place
 from .lean_response import AnswerReader, MalformedAnswer, told
@@ -88,13 +88,13 @@ class Connection:
         """Send a body piece by piece, until it ends or the engine has said all without waiting for it."""
         async for piece in body:
             if piece:
-                self._transport.write(lean_request.chunk(piece))
+                self._transport.write(chunks.framed(piece))
             while self._full and not self._settled:
                 await self._bell
             if self._settled:
                 self._answer.lasting = False
                 return
-        self._transport.write(lean_request.LAST_CHUNK)
+        self._transport.write(chunks.LAST)
 
     @property
     def idle_seconds(self) -> float:
@@ -202,7 +202,7 @@ class Connection:
         if not self._busy:  # an engine that speaks unasked
             self._transport.abort()
             return
-        between = answer.between and self._into is not None
+        between = answer.between and into is not None
         if between:
             body, framed, data = answer.whole_chunks(data)
             if body:

@@ -13,6 +13,7 @@ from .upstream import AnswerHead
 _OWN_LINES: Final = pattern(rb"\r\n(?:[Dd]ate|[Xx]-[Rr]equest-[Ii]d): [ -~]*(?=\r\n)").sub
 _MOST_BYTES: Final = 2048
 """Longer heads are parsed each time, so that what is remembered stays small."""
+_CHUNKED: Final = b"chunked"
 _NONE: Final = AnswerHead(0, ())
 
 
@@ -53,7 +54,9 @@ class KnownHeads:
     def streamed(self, text: bytes) -> AnswerHead | None:
         """What a stream's head says, if `text` is one that is known."""
         if text != self._text:
-            head = self._find_streamed(_OWN_LINES(b"", text)) if len(text) <= _MOST_BYTES else None
+            if len(text) > _MOST_BYTES or _CHUNKED not in text:  # heads with a length are as many as lengths
+                return None
+            head = self._find_streamed(_OWN_LINES(b"", text))
             if head is None:
                 return None
             self._text, self._streamed = text, head

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from . import headers
 from .upstream import UpstreamRequest
 
-LAST_CHUNK: Final = b"0\r\n\r\n"
 _KNOWN_STARTS: Final = 64
 """Request lines that each base remembers."""
 _PORTS: Final = {"http": 80, "https": 443}
@@ -62,8 +61,3 @@ class Base:
         if line.count(" ") != 2 or any(one in line for one in "\r\n\0"):
             raise ValueError("a space in the path is its line's end, and so is a line's end")
         return b"%b\r\n%b" % (line.encode("utf-8", "surrogateescape"), self._host)
-
-
-def chunk(data: bytes) -> bytes:
-    """One piece of a body of unknown length. Empty data would be its end."""
-    return b"%x\r\n%b\r\n" % (len(data), data)

@@ -22,7 +22,6 @@ _FRAMES: Final = frozenset({"content-length", "transfer-encoding"})
 _INFORMATIONAL: Final = 200
 _SWITCHING: Final = 101
 _CHUNK_END: Final = b"\r\n"
-_LAST_CHUNK: Final = b"0\r\n\r\n"
 _BODILESS: Final = frozenset({204, 304})
 _REMEMBERED: Final = 256
 """Heads that are known again, the least recently seen forgotten first."""
@@ -87,7 +86,7 @@ class AnswerReader:
         if self.head is None:
             self._read += len(data)
         if self._unseen:
-            if data == _LAST_CHUNK:
+            if data == chunks.LAST:
                 self.ended, self.between, self._unseen = True, False, b""
                 return
             data, self._unseen, self.head = self._unseen + data, b"", None

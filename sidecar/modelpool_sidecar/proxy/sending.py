@@ -5,7 +5,7 @@ from typing import Final
 
 from ..protocols.answer import Answer
 from . import chunks, headers
-from .carriers import Carrier, Untouched
+from .carriers import Carrier
 from .upstream import BrokenMidStream, Receiver, UpstreamResponse
 from .visit import Visit
 
@@ -86,14 +86,13 @@ async def stream(
 class _Relay(Receiver):
     """The pieces of one stream, on their way from the engine to the caller."""
 
-    __slots__ = ("_back", "_carrier", "_passed", "_response", "_told", "_untouched", "_visit", "_write")
+    __slots__ = ("_back", "_carrier", "_passed", "_response", "_told", "_visit", "_write")
 
     def __init__(self, visit: Visit, response: UpstreamResponse, carrier: Carrier, told: bytes | None) -> None:
         self._visit = visit
         self._back = visit.visitor.back
         self._response = response
         self._carrier = carrier
-        self._untouched = carrier if isinstance(carrier, Untouched) else None
         self._told = told
         self._write: Callable[[bytes], None] | None = None
         """What sends chunks as they are, once the head is out; None where pieces are no chunks."""
@@ -101,8 +100,8 @@ class _Relay(Receiver):
 
     def take_chunk(self, chunk: bytes, begin: int) -> None:
         """See `upstream.Receiver`. The shortest way that there is, for what nearly all chunks of most streams are."""
-        untouched, write = self._untouched, self._write
-        if untouched is not None and write is not None and untouched.passes(chunk, begin):
+        write = self._write
+        if write is not None and self._carrier.passes(chunk, begin):
             self._passed += len(chunk) - begin - 2
             write(chunk)
         else:

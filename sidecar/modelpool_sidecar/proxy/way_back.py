@@ -14,7 +14,6 @@ from typing import Final, Protocol
 from . import chunks
 
 _BODILESS: Final = frozenset({204, 304})
-_LAST_CHUNK: Final = b"0\r\n\r\n"
 _JOINED_BYTES: Final = 64 * 1024
 
 
@@ -120,7 +119,7 @@ class WayBack:
 
     def end(self) -> None:
         """All was sent."""
-        last = self._head + _LAST_CHUNK if self._chunked else self._head
+        last = self._head + chunks.LAST if self._chunked else self._head
         if last:
             self._line.write(last)
         if not self.lasting:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from modelpool_sidecar.proxy.lean_heads import KnownHeads
 from modelpool_sidecar.proxy.lean_response import HEAD_BYTES, AnswerReader, MalformedAnswer
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -117,6 +118,15 @@ def test_the_head_of_a_stream_is_known_again_wherever_it_is_cut(cut: int) -> Non
     assert {(head.status, tuple(head.headers)) for head in heads if head is not None} == {
         (200, (("Transfer-Encoding", "chunked"),))
     }
+
+
+def test_only_heads_of_streams_are_asked_for_as_such() -> None:
+    """Heads with a length would be as many as lengths, and push those of streams out of what is remembered."""
+    asked: list[bytes] = []
+    heads = KnownHeads(lambda _: None, lambda text: asked.append(text))
+    for text in (OK + b"Content-Length: 9\r\n\r\n", STREAMED % b"a" + b"x" * 2048, STREAMED % b"a", STREAMED % b"b"):
+        assert heads.streamed(text) is None
+    assert asked == [(STREAMED % b"a").replace(b"Date: a\r\n", b"")] * 2
 
 
 @pytest.mark.parametrize("odd", [b"x", b"5;a\r\nhello\r\n", b"5\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n", b"\r\n"])
