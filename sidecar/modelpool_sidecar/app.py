@@ -20,6 +20,7 @@ from .proxy.front import Front
 from .proxy.gateway import Gateway
 from .proxy.inference import Inference
 from .proxy.lean_upstream import LeanUpstream
+from .proxy.limits import Limits
 from .proxy.pages import Pages, Phase
 from .proxy.probes import PROBE_TIMEOUT, Prober
 from .proxy.sources import Source
@@ -50,7 +51,8 @@ async def gateway(settings: Settings, access: AccessLog) -> AsyncIterator[Runnin
     directory = Directory()
     admission = Admission(directory)
     phase = Phase()
-    pages = Pages(directory, admission, phase)
+    limits = _limits(settings)
+    pages = Pages(directory, admission, phase, limits)
     upstream = LeanUpstream(connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout)
     # Probes have connections of their own: theirs say nothing about those that answers travel on.
     probing = LeanUpstream(connect_timeout=PROBE_TIMEOUT, read_timeout=PROBE_TIMEOUT)
@@ -97,6 +99,22 @@ async def serve(
         running.phase.draining = True
         _log.info("Draining", extra={"seconds": settings.drain_delay, "in_flight": running.admission.account.running})
         await asyncio.sleep(settings.drain_delay)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        max_connections=settings.max_connections,
+        head_timeout=settings.head_timeout,
+        max_body_bytes=settings.max_body_bytes,
+        body_timeout=settings.body_timeout,
+        min_body_rate=settings.min_body_rate,
+        max_bodies_bytes=settings.max_bodies_bytes,
+        max_body_values=settings.max_body_values,
+        write_timeout=settings.write_timeout,
+        max_engine_line_bytes=settings.max_engine_line_bytes,
+        max_engine_answer_bytes=settings.max_engine_answer_bytes,
+        max_log_lines=settings.max_log_lines,
+    )
 
 
 def _source(settings: Settings, directory: Directory) -> Source:

@@ -62,6 +62,26 @@ class Settings:
     """One line per request on stderr."""
     max_body_bytes: int = 64 * 1024 * 1024
     """Largest request; images travel in the body, and vLLM itself stops at 32 MiB."""
+    max_connections: int = 4096
+    """Callers' connections at once. Never more than the process' descriptors allow beside the engines' connections."""
+    head_timeout: float = 30.0
+    """Seconds for a request's line and headers."""
+    body_timeout: float = 300.0
+    """Seconds for the whole body of a request, however much of it comes in each second."""
+    min_body_rate: int = 1000
+    """Bytes that a body must bring in each second on average, once ten seconds are over."""
+    max_bodies_bytes: int = 128 * 1024 * 1024
+    """Bytes of all bodies together that are being read or are held for their answer; beyond it callers get 503."""
+    max_body_values: int = 1_000_000
+    """Values, keys and elements that the JSON of one body may hold."""
+    write_timeout: float = 60.0
+    """Seconds that a caller may read nothing while something is waiting for it."""
+    max_engine_line_bytes: int = 8 * 1024 * 1024
+    """Longest line or event of an engine's stream that is looked into."""
+    max_engine_answer_bytes: int = 64 * 1024 * 1024
+    """Largest answer of an engine that must be gathered before it can be passed on."""
+    max_log_lines: int = 10_000
+    """Log lines that wait for somebody who reads them; further ones are lost and counted."""
     connect_timeout: float = 2.0
     """Seconds to reach an engine. A healthy one accepts in milliseconds; a lost node must not hold callers for long."""
     read_timeout: float = 900.0
@@ -143,6 +163,24 @@ OPTIONS: Final = (
     Option("log_level", "--log-level", _one_of(*_LEVELS), f"one of {', '.join(_LEVELS)}", "the least that is logged"),
     Option("access_log", "--access-log", _flag, "true or false", "one line per request"),
     Option("max_body_bytes", "--max-body-bytes", _positive, "a number of bytes", "the largest request"),
+    Option("max_connections", "--max-connections", _positive, "a number", "callers' connections at once"),
+    Option("head_timeout", "--head-timeout", _seconds, "seconds", "how long a request's head may take"),
+    Option("body_timeout", "--body-timeout", _seconds, "seconds", "how long a request's whole body may take"),
+    Option("min_body_rate", "--min-body-rate", _positive, "bytes a second", "what a body must bring on average"),
+    Option("max_bodies_bytes", "--max-bodies-bytes", _positive, "a number of bytes", "all requests' bodies together"),
+    Option("max_body_values", "--max-body-values", _positive, "a number", "what the JSON of one body may hold"),
+    Option("write_timeout", "--write-timeout", _seconds, "seconds", "how long a caller may read nothing"),
+    Option(
+        "max_engine_line_bytes", "--max-engine-line-bytes", _positive, "a number of bytes", "an engine's longest line"
+    ),
+    Option(
+        "max_engine_answer_bytes",
+        "--max-engine-answer-bytes",
+        _positive,
+        "a number of bytes",
+        "an engine's largest answer that is gathered",
+    ),
+    Option("max_log_lines", "--max-log-lines", _positive, "a number", "log lines that wait to be read"),
     Option("connect_timeout", "--connect-timeout", _seconds, "seconds", "how long reaching an engine may take"),
     Option("read_timeout", "--read-timeout", _seconds, "seconds", "how long an engine may be silent"),
     Option("drain_delay", "--drain-delay", _seconds, "seconds", "how long to serve on after SIGTERM, not ready"),

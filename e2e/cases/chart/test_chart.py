@@ -123,6 +123,23 @@ def test_wrong_values_are_refused_by_name(chart: Helm, values: dict[str, Any], n
 # -- the programs ----------------------------------------------------------------------------------------------------
 
 
+LIMITS = {
+    "maxBodyBytes": "max_body_bytes",
+    "maxConnections": "max_connections",
+    "headTimeoutSeconds": "head_timeout",
+    "bodyTimeoutSeconds": "body_timeout",
+    "minBodyBytesPerSecond": "min_body_rate",
+    "maxBodiesBytes": "max_bodies_bytes",
+    "maxBodyValues": "max_body_values",
+    "writeTimeoutSeconds": "write_timeout",
+    "maxEngineLineBytes": "max_engine_line_bytes",
+    "maxEngineAnswerBytes": "max_engine_answer_bytes",
+    "maxLogLines": "max_log_lines",
+    "connectTimeoutSeconds": "connect_timeout",
+    "readTimeoutSeconds": "read_timeout",
+}
+
+
 def _arguments(objects: list[Object], component: str) -> list[str]:
     (container,) = pick(objects, "Deployment", component)["spec"]["template"]["spec"]["containers"]
     return [str(argument) for argument in container["args"]]
@@ -146,7 +163,8 @@ def test_the_gateway_takes_its_arguments_and_has_time_to_end(chart: Helm, values
     assert [listen.port for listen in told.listen] == [8100, 11434]
     assert told.open_admin == frozenset(wanted["openAdmin"])
     assert told.origins == tuple(wanted["origins"])
-    assert told.max_body_bytes == wanted["maxBodyBytes"]
+    numbers = {name: getattr(told, field) for name, field in LIMITS.items()}
+    assert numbers == {name: wanted[name] for name in LIMITS}
     assert told.access_log is wanted["accessLog"]
     pod = pick(objects, "Deployment", "gateway")["spec"]["template"]["spec"]
     assert pod["terminationGracePeriodSeconds"] > told.drain_delay + told.shutdown_timeout

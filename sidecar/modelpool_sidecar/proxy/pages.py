@@ -13,6 +13,7 @@ from ..routing.table import Model, RoutingTable
 from ..telemetry.metrics import Level, Levels, Metrics
 from .admission import Admission
 from .directory import Directory
+from .limits import Limits
 
 _TEXT = "text/plain; charset=utf-8"
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -29,12 +30,13 @@ class Phase:
 class Pages:
     """Answers from the live state. One per gateway."""
 
-    def __init__(self, directory: Directory, admission: Admission, phase: Phase) -> None:
+    def __init__(self, directory: Directory, admission: Admission, phase: Phase, limits: Limits) -> None:
         self._directory = directory
         self._account = admission.account
         self._demand = admission.demand
         self._phase = phase
         self.metrics = Metrics(self._levels)
+        self.metrics.registry.register(limits.counts)
 
     def find(self, path: str) -> Answer | None:
         """The page at a path, if there is one."""
