@@ -33,10 +33,13 @@ $(DEMO_STAMP): pyproject.toml requirements/demo.lock
 demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP)) ## Show the main job, simulated: every model, both APIs, an engine killed and back (KEEP=1 stays up)
 	@$(BIN)/modelpool demo $(if $(KEEP),--keep)
 
-test: lint pytest ## Check everything and run every test, up to pods on a real node (with -j2 both at once)
+test: lint test-node test-rest ## Check everything and run every test, up to pods on a real node (with -j2 on two cores)
 
-pytest: setup ## Run every test without `make lint`, and print where the time went
-	@$(BIN)/python -m pytest --durations=15
+test-node: setup ## Run the tests on a real node, and print where the time went
+	@$(BIN)/python -m pytest --durations=15 -m "node and not engines"
+
+test-rest: setup ## Run every other test, and print where the time went
+	@$(BIN)/python -m pytest --durations=15 -m "not node and not engines"
 
 test-engines: setup ## Hold the gateway against a real vLLM and a real Ollama on this CPU (installs both, 6 GB of disk, once)
 	@$(BIN)/python -m modelpool_real_engines
