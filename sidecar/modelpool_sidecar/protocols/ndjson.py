@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from .splitting import MAX_LINE_BYTES, LineSplitter
+from .bounds import USUAL, Bounds
+from .splitting import LineSplitter
 
 _BLANK: Final = b" \t\r"
 
@@ -10,8 +11,8 @@ _BLANK: Final = b" \t\r"
 class Decoder:
     """Feed it whatever the network gave; it gives back the lines that are complete, without their ends."""
 
-    def __init__(self, *, max_line_bytes: int = MAX_LINE_BYTES) -> None:
-        self._lines = LineSplitter(cr=False, limit=max_line_bytes)
+    def __init__(self, bounds: Bounds = USUAL) -> None:
+        self._lines = LineSplitter(cr=False, bounds=bounds)
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Lines completed by this chunk. Raises EngineError when one line grows beyond the limit."""

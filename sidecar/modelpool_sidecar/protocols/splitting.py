@@ -3,10 +3,7 @@
 import re
 from typing import Final
 
-from .errors import EngineError
-
-MAX_LINE_BYTES: Final = 64 * 1024 * 1024
-"""An engine that sends more than this without ending the line is broken. Long answers of agents stay far below."""
+from .bounds import USUAL, Bounds
 
 ANY_END: Final = re.compile(rb"\r\n|\n|\r")
 """The line ends of server-sent events. Never those of `str.splitlines`: a JSON text may hold U+2028 raw."""
@@ -18,12 +15,11 @@ class LineSplitter:
     `cr` says whether a CR ends a line too, alone or before LF.
     """
 
-    def __init__(self, *, cr: bool, limit: int = MAX_LINE_BYTES) -> None:
+    def __init__(self, *, cr: bool, bounds: Bounds = USUAL) -> None:
         self._cr = cr
-        self._limit = limit
+        self._bounds = bounds
         self._after_cr = False
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._begun = bytearray()  # no list: a byte that came alone would take fifty in it
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Lines completed by this chunk. Raises EngineError when one line grows beyond the limit."""
@@ -36,25 +32,27 @@ class LineSplitter:
         else:
             lines = chunk.split(b"\n")
         rest = lines.pop()
-        if lines and self._parts:
-            lines[0] = b"".join((*self._parts, lines[0]))
-            self._parts.clear()
-            self._size = 0
-        if rest:
-            self._parts.append(rest)
-            self._size += len(rest)
-            if self._size > self._limit:
-                raise EngineError(f"the engine sent a line of more than {self._limit} bytes")
+        if lines and self._begun:
+            self._begun += lines[0]
+            lines[0] = self.close()
+        self._begun += rest
+        most = self._bounds.line_bytes
+        if len(self._begun) > most or (lines and len(lines[0]) > most) or (len(chunk) > most and _longest(lines) > most):
+            self._begun.clear()
+            raise self._bounds.long_line()
         return lines
 
     @property
     def between(self) -> bool:
         """Whether all that came were whole lines."""
-        return not self._parts and not self._after_cr
+        return not self._begun and not self._after_cr
 
     def close(self) -> bytes:
         """The line that the end of the stream left without its end; empty when there is none."""
-        rest = b"".join(self._parts)
-        self._parts.clear()
-        self._size = 0
+        rest = bytes(self._begun)
+        self._begun.clear()
         return rest
+
+
+def _longest(lines: list[bytes]) -> int:
+    return max(map(len, lines), default=0)

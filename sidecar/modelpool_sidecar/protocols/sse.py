@@ -7,11 +7,13 @@ end of the stream is still given, by `close`, because its reader checks the JSON
 
 from typing import Final, NamedTuple
 
-from .errors import EngineError
-from .splitting import ANY_END, MAX_LINE_BYTES, LineSplitter
+from .bounds import USUAL, Bounds
+from .splitting import ANY_END, LineSplitter
 
 _DATA: Final = b"data: "
 _END: Final = b"\n\n"
+_LINE_COSTS: Final = 32
+"""What a further line of an event takes besides its bytes, and counts for: it may be empty."""
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -26,9 +28,11 @@ class Event(NamedTuple):
 class Decoder:
     """Feed it whatever the network gave; it gives back the events that are complete."""
 
-    def __init__(self, *, max_event_bytes: int = MAX_LINE_BYTES) -> None:
-        self._limit = max_event_bytes
-        self._lines = LineSplitter(cr=True, limit=max_event_bytes)
+    def __init__(self, bounds: Bounds = USUAL) -> None:
+        """An event may be as long as a line."""
+        self._bounds = bounds
+        self._limit = bounds.line_bytes
+        self._lines = LineSplitter(cr=True, bounds=bounds)
         self._first = True
         self._data: list[bytes] = []
         self._size = 0
@@ -82,9 +86,9 @@ class Decoder:
             self._id = value.decode(errors="replace")
 
     def _append(self, value: bytes) -> None:
-        self._size += len(value)
+        self._size += len(value) + _LINE_COSTS if self._data else len(value)
         if self._size > self._limit:
-            raise EngineError(f"the engine sent an event of more than {self._limit} bytes")
+            raise self._bounds.long_line()
         self._data.append(value)
 
 

@@ -5,6 +5,7 @@ from functools import partial
 import msgspec
 
 from ..answer import Answer
+from ..bounds import USUAL, Bounds
 from ..dialect import Operation
 from ..errors import BadRequestError
 from . import incoming, loading, messages, prompting
@@ -46,7 +47,11 @@ def exchange(
     )
 
 
-def open_reply(request: incoming.Prompted, operation: Operation, stream: bool, timings: Timings) -> Reply:
+def open_reply(
+    request: incoming.Prompted, operation: Operation, stream: bool, timings: Timings, bounds: Bounds = USUAL
+) -> Reply:
     """A Reply for one try."""
     thinking = None if request.think is None else request.think is not False
-    return TextReply(model=request.model, operation=operation, stream=stream, thinking=thinking, timings=timings)
+    return TextReply(
+        model=request.model, operation=operation, stream=stream, thinking=thinking, timings=timings, bounds=bounds
+    )

@@ -9,6 +9,7 @@ import msgspec
 
 from .. import gojson
 from ..answer import Answer
+from ..bounds import USUAL, Bounds
 from ..dialect import Operation
 from ..errors import BadRequestError, EngineError
 from . import faults, incoming
@@ -64,8 +65,8 @@ def _exchange(params: dict[str, object], model: str, *, many: bool) -> Exchange:
     )
 
 
-def _open(model: str, many: bool, timings: Timings) -> Reply:
-    return EmbedReply(model=model, many=many, timings=timings)
+def _open(model: str, many: bool, timings: Timings, bounds: Bounds = USUAL) -> Reply:
+    return EmbedReply(model=model, many=many, timings=timings, bounds=bounds)
 
 
 def _texts(raw: msgspec.Raw) -> list[str]:
@@ -81,18 +82,24 @@ def _texts(raw: msgspec.Raw) -> list[str]:
 class EmbedReply:
     """Implements `exchange.Reply` for embeddings: one document, never a stream."""
 
-    def __init__(self, *, model: str, many: bool, timings: Timings) -> None:
+    over = False
+    """See `exchange.Reply`. A document is over with its body."""
+
+    def __init__(self, *, model: str, many: bool, timings: Timings, bounds: Bounds = USUAL) -> None:
         self._model = model
         self._many = many
         self._timings = timings
-        self._parts: list[bytes] = []
+        self._bounds = bounds
+        self._body = bytearray()
         self.usage: Usage | None = None
         self.first_ns: int | None = None
         self.failed = False
 
     def feed(self, raw: bytes, now_ns: int) -> bytes:
         """See `exchange.Reply`."""
-        self._parts.append(raw)
+        self._body += raw
+        if len(self._body) > self._bounds.answer_bytes:
+            raise self._bounds.large_answer()
         return b""
 
     def close(self, now_ns: int) -> bytes:
@@ -102,7 +109,7 @@ class EmbedReply:
     def answer(self, now_ns: int) -> Answer:
         """See `exchange.Reply`."""
         try:
-            found = _DECODE(b"".join(self._parts))
+            found = _DECODE(self._body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise EngineError(faults.running(f"the engine sent what is no embedding: {error}")) from error
         vectors = [vector.embedding for vector in sorted(found.data, key=lambda vector: vector.index)]

@@ -1,12 +1,12 @@
 """The values and the protocol that a translated call consists of."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
 from ..answer import Answer
+from ..bounds import USUAL, Bounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,11 @@ class Reply(Protocol):
         """Whether the stream ended in an error line."""
         ...
 
+    @property
+    def over(self) -> bool:
+        """Whether the engine has said all there is to say, or failed: what else it sends is not read."""
+        ...
+
     def feed(self, raw: bytes, now_ns: int) -> bytes:
         """Bytes from the engine in, bytes for the caller out; none when the caller wants one document."""
         ...
@@ -83,6 +88,14 @@ class Reply(Protocol):
         ...
 
 
+class Opens(Protocol):
+    """Makes a Reply for one try."""
+
+    def __call__(self, timings: Timings, bounds: Bounds = USUAL) -> Reply:
+        """`bounds`: how much of the answer may be kept."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
     """One call, translated. May be sent more than once: each try opens its own Reply."""
@@ -91,6 +104,6 @@ class Exchange:
     body: bytes
     stream: bool
     """What the caller wants. True: send what `feed` and `close` give as NDJSON. False: send `answer`."""
-    open: Callable[[Timings], Reply]
+    open: Opens
     warnings: tuple[str, ...] = ()
     """What was asked for and knowingly not passed on, one sentence each."""

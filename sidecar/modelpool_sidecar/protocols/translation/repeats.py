@@ -6,6 +6,7 @@ only the string is decoded. Whatever differs is left to the decoder that reads e
 """
 
 import re
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -17,6 +18,9 @@ from .chunks import Choice, Chunk
 _OPEN: Final = b"data: "
 _END: Final = b"\n\n"
 _FIELDS: Final = re.compile(rb'"(?:content|reasoning|reasoning_content|text)":("(?:[^"\\]|\\.)+")')
+_MOST_BYTES: Final = 4096
+_MOST_FIELDS: Final = 8
+"""Longer events, and those with more fields of these names, teach nothing: each field costs a decoding."""
 _FAULTS: Final = (msgspec.MsgspecError, UnicodeDecodeError)
 _decode: Final = msgspec.json.Decoder(str).decode
 _NONE: Final[tuple[str, ...]] = ()
@@ -115,9 +119,9 @@ class Pattern:
 def learn(data: bytes, chunk: Chunk) -> Pattern | None:
     """The pattern of an event with this data, which was decoded to `chunk`; None when it says more than a text."""
     found = _said(chunk)
-    if found is None or b"\n" in data:  # an event of several lines does not look like its data
+    if found is None or len(data) > _MOST_BYTES or b"\n" in data:  # an event of several lines does not look like its data
         return None
-    for place in _FIELDS.finditer(data):
+    for place in islice(_FIELDS.finditer(data), _MOST_FIELDS):
         begin, end = place.start(1) + 1, place.end(1) - 1
         # The proof: with another string there, the event says that one instead.
         other = _said(chunks.decode(b"%b?%b" % (data[:end], data[end:])))

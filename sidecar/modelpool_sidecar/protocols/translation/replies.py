@@ -10,6 +10,7 @@ import msgspec
 
 from .. import ndjson, sse
 from ..answer import Answer
+from ..bounds import USUAL, Bounds
 from ..dialect import Dialect, Operation
 from ..errors import EngineError, error_body
 from . import chunks, faults, repeats
@@ -29,8 +30,10 @@ _STEP_BYTES: Final = 8 * 1024
 _LENGTH: Final = "length"
 _BROKEN: Final = frozenset({"abort", "error"})
 """Reasons that mean the engine gave up: a stop by SIGTERM, a fault inside."""
-_CUT_BYTES: Final = 64 * 1024
-"""Longer lines are left to the decoder, which has a limit."""
+_READ_BYTES: Final = 32 * 1024
+"""What came at once is read in pieces of this size, because each step copies what is left."""
+_CUT_BYTES: Final = 4 * 1024
+"""Longer lines are left to the decoder, which has a limit, and copies no byte twice."""
 _PATTERNS: Final = 16
 """How often a stream may change the form of its events before no more is expected of any form."""
 
@@ -39,7 +42,14 @@ class TextReply:
     """Implements `exchange.Reply` for generate and chat."""
 
     def __init__(
-        self, *, model: str, operation: Operation, stream: bool, thinking: bool | None, timings: Timings
+        self,
+        *,
+        model: str,
+        operation: Operation,
+        stream: bool,
+        thinking: bool | None,
+        timings: Timings,
+        bounds: Bounds = USUAL,
     ) -> None:
         shape = Shape.CHAT if operation is Operation.CHAT else Shape.GENERATE
         lines = Lines(model=model, shape=shape, timings=timings)
@@ -48,8 +58,11 @@ class TextReply:
         self._stream = stream
         self._to: Delivery = LineByLine(lines) if stream else AtOnce(lines)
         self._lines = lines
-        self._events = sse.Decoder()
-        self._document: list[bytes] | None = None
+        self._bounds = bounds
+        self._kept = 0
+        """Bytes of the engine that came since something was given."""
+        self._events = sse.Decoder(bounds)
+        self._document: bytearray | None = None
         self._patterns = 0
         self._learnt: Pattern | None = None
         self._expected: Pattern | None = None
@@ -60,7 +73,8 @@ class TextReply:
         self._finish: str | None = None
         self._opened = False
         self._given = False
-        self._over = False
+        self.over = False
+        """See `exchange.Reply`."""
         self.usage: Usage | None = None
         self.failed = False
 
@@ -75,10 +89,13 @@ class TextReply:
             raw, self._cut = self._cut + raw, b""
         if self._plain is not None and (text := self._plain.plain(raw)) is not None:
             return self._lines.plain(text, now_ns)
+        if len(raw) > _READ_BYTES:
+            pieces = [raw[begin : begin + _READ_BYTES] for begin in range(0, len(raw), _READ_BYTES)]
+            return b"".join([self.feed(piece, now_ns) for piece in pieces])
         if self._learnt is not None:
             raw = self._without_cut(raw)
         given: list[bytes] = []
-        while raw:
+        while raw and not self.over:
             if self._plain is not None and (found := self._plain.plains(raw)) is not None:
                 texts, raw = found
                 given.append(self._lines.plains(texts, now_ns))
@@ -104,6 +121,9 @@ class TextReply:
         return self._expected is not None and not self._expected.thought and self._said.plain
 
     def _read(self, raw: bytes, now_ns: int) -> bytes:
+        self._kept += len(raw)
+        if self._kept > self._bounds.answer_bytes:
+            return self._fail(self._bounds.large_answer())
         if self._expected is not None:
             texts, raw = self._expected.texts(raw)
             self._said.hear(texts, self._expected.thought, now_ns)
@@ -112,16 +132,16 @@ class TextReply:
         if not self._opened and raw:
             self._opened = True
             if raw.lstrip().startswith(b"{"):  # an engine that ignores `stream` and sends one document
-                self._document = []
+                self._document = bytearray()
         if self._document is not None:
-            self._document.append(raw)
+            self._document += raw
             return b""
         try:
             for event in self._events.feed(raw):
                 self._event(event.data, now_ns)
         except EngineError as fault:
             return self._fail(fault)
-        self._expected = self._learnt if self._events.between and not self._over else None
+        self._expected = self._learnt if self._events.between and not self.over else None
         return self._flush()
 
     def close(self, now_ns: int) -> bytes:
@@ -143,10 +163,10 @@ class TextReply:
         return faults.translated(status, body, model=self._model, operation=self._operation)
 
     def _event(self, data: bytes, now_ns: int) -> None:
-        if self._over:
+        if self.over:
             return
         if data == _DONE:
-            self._over = True
+            self.over = True
             self._finished(now_ns)
             return
         if self._learnt is not None and (text := self._learnt.text(data)) is not None:
@@ -204,16 +224,16 @@ class TextReply:
         self._to.end(now_ns, done_reason=done_reason, first_ns=self.first_ns, usage=self.usage)
 
     def _end(self, now_ns: int) -> None:
-        if self._over:
+        if self.over:
             return
         if self._document is not None:
-            self._event(b"".join(self._document), now_ns)
+            self._event(bytes(self._document), now_ns)
             self._event(_DONE, now_ns)
             return
         self._events.feed(self._cut)
         for event in self._events.close():
             self._event(event.data, now_ns)
-        if not self._over:
+        if not self.over:
             raise EngineError(faults.running("unexpected EOF"))
 
     def _flush(self) -> bytes:
@@ -222,11 +242,12 @@ class TextReply:
         given = self._to.flush()
         if given:
             self._given = True
+            self._kept = 0
         return given
 
     def _fail(self, fault: EngineError) -> bytes:
         """The error line, or the fault itself while the caller has seen nothing."""
-        self._over = True
+        self.over = True
         self._expected = None
         self.failed = True
         given = self._flush()

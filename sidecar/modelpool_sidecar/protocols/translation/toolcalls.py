@@ -25,7 +25,7 @@ class _Open:
 
     def __init__(self) -> None:
         self.id = ""
-        self.name = ""
+        self.name: list[str] = []
         self.arguments: list[str] = []
 
 
@@ -47,7 +47,8 @@ class Collector:
                 one = self._open[delta.index] = _Open()
             one.id = delta.id or one.id
             if delta.function is not None:
-                one.name += delta.function.name or ""
+                if delta.function.name:
+                    one.name.append(delta.function.name)
                 if delta.function.arguments:
                     one.arguments.append(delta.function.arguments)
         return done
@@ -59,14 +60,14 @@ class Collector:
         return done
 
     def _complete(self, one: _Open) -> ToolCall | str:
-        text = "".join(one.arguments)
+        name, text = "".join(one.name), "".join(one.arguments)
         try:
             arguments = msgspec.json.decode(text or "{}", type=dict[str, object])
         except (msgspec.MsgspecError, RecursionError):
-            return f'{{"name": {msgspec.json.encode(one.name).decode()}, "arguments": {text}}}'
+            return f'{{"name": {msgspec.json.encode(name).decode()}, "arguments": {text}}}'
         index = self._given
         self._given += 1
-        return ToolCall(self._identity(one.id, index), Function(index, one.name, arguments))
+        return ToolCall(self._identity(one.id, index), Function(index, name, arguments))
 
     def _identity(self, engine_id: str, index: int) -> str:
         """Ollama's style of id, from the engine's own where it has one."""

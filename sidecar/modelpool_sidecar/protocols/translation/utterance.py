@@ -17,7 +17,7 @@ class Utterance:
         self._to = to
         self._withheld: list[str] | None = None if may_think else []
         self._thought = False
-        self._thought_space = ""
+        self._thought_space: list[str] = []
         self.first_ns: int | None = None
         """When the first piece came."""
 
@@ -57,11 +57,12 @@ class Utterance:
             self._withheld.append(text)
             return
         self._thought = True
-        text = self._thought_space + text
         kept = text.rstrip()
-        self._thought_space = text[len(kept) :]
         if kept:
-            self._to.thinking(kept, now_ns)
+            self._to.thinking("".join((*self._thought_space, kept)), now_ns)
+            self._thought_space = []
+        if len(kept) < len(text):
+            self._thought_space.append(text[len(kept) :])
 
     def call(self, calls: list[ToolCall | str], now_ns: int) -> None:
         """Calls that are whole, and what was taken for one and is text."""

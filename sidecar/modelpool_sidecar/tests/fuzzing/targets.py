@@ -11,6 +11,7 @@ from unittest import mock
 
 from modelpool_sidecar.protocols import endings, errors, gojson, ndjson, paths, sse
 from modelpool_sidecar.protocols.answer import Answer
+from modelpool_sidecar.protocols.bounds import Bounds
 from modelpool_sidecar.protocols.dialect import Dialect, Operation
 from modelpool_sidecar.protocols.durations import parse_keep_alive
 from modelpool_sidecar.protocols.errors import BadRequestError, EngineError, Refusal
@@ -22,7 +23,7 @@ from modelpool_sidecar.proxy.carriers import Naming, Untouched, whole
 
 from .framing import caller_requests, engine_answer
 
-_LIMIT: Final = 1 << 16
+_BOUNDS: Final = Bounds(line_bytes=1 << 16)
 _BACKEND: Final = Backend(model="served", context_length=4096)
 _TIMINGS: Final = Timings(epoch_ns=1795357231_123456789, started_ns=1000, dispatched_ns=2000)
 _NOW: Final = 9000
@@ -44,7 +45,7 @@ def _cut(data: bytes) -> Iterator[bytes]:
 
 def sse_decoder(data: bytes) -> None:
     """However a stream is cut, the same events come out."""
-    cut, one = sse.Decoder(max_event_bytes=_LIMIT), sse.Decoder(max_event_bytes=_LIMIT)
+    cut, one = sse.Decoder(_BOUNDS), sse.Decoder(_BOUNDS)
     events = [event for piece in _cut(data) for event in cut.feed(piece)] + cut.close()
     assert events == one.feed(data[1:]) + one.close()
 
@@ -59,7 +60,7 @@ def sse_round_trip(data: bytes) -> None:
 
 def ndjson_decoder(data: bytes) -> None:
     """However a stream is cut, the same lines come out, none of them blank."""
-    cut, one = ndjson.Decoder(max_line_bytes=_LIMIT), ndjson.Decoder(max_line_bytes=_LIMIT)
+    cut, one = ndjson.Decoder(_BOUNDS), ndjson.Decoder(_BOUNDS)
     lines = [line for piece in _cut(data) for line in cut.feed(piece)] + cut.close()
     assert lines == one.feed(data[1:]) + one.close()
     assert all(line.strip(b" \t\r") and b"\n" not in line for line in lines)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelpool_sidecar.protocols import ndjson
+from modelpool_sidecar.protocols.bounds import Bounds
 from modelpool_sidecar.protocols.errors import EngineError
 
 from . import recordings
@@ -53,7 +54,7 @@ def test_encoded_lines_come_back(values: list[object], cuts: list[int]) -> None:
 
 
 def test_giant_line_is_the_engines_fault() -> None:
-    decoder = ndjson.Decoder(max_line_bytes=64)
+    decoder = ndjson.Decoder(Bounds(line_bytes=64))
     with pytest.raises(EngineError, match="more than 64 bytes"):
         for _ in range(100):
             decoder.feed(b"x")

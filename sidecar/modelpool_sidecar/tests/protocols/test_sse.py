@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelpool_sidecar.protocols import sse
+from modelpool_sidecar.protocols.bounds import Bounds
 from modelpool_sidecar.protocols.errors import EngineError
 
 from . import recordings
@@ -80,12 +81,12 @@ def test_encode_writes_the_event_name() -> None:
 
 @pytest.mark.parametrize("stream", [b"data: " + b"x" * 100, b"data: xxxxxxxxxx\n" * 10], ids=["one line", "many lines"])
 def test_giant_event_is_the_engines_fault(stream: bytes) -> None:
-    decoder = sse.Decoder(max_event_bytes=64)
+    decoder = sse.Decoder(Bounds(line_bytes=64))
     with pytest.raises(EngineError, match="more than 64 bytes"):
         for chunk in bytewise(stream):
             decoder.feed(chunk)
 
 
 def test_limit_counts_one_event_not_the_stream() -> None:
-    decoder = sse.Decoder(max_event_bytes=64)
+    decoder = sse.Decoder(Bounds(line_bytes=64))
     assert sum(len(decoder.feed(b"data: " + b"x" * 40 + b"\n\n")) for _ in range(10)) == 10
