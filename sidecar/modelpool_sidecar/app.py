@@ -53,12 +53,14 @@ async def gateway(settings: Settings, access: AccessLog) -> AsyncIterator[Runnin
     phase = Phase()
     limits = _limits(settings)
     pages = Pages(directory, admission, phase, limits)
-    upstream = LeanUpstream(connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout)
+    upstream = LeanUpstream(
+        connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout, limits=limits
+    )
     # Probes have connections of their own: theirs say nothing about those that answers travel on.
     probing = LeanUpstream(connect_timeout=PROBE_TIMEOUT, read_timeout=PROBE_TIMEOUT)
     door = Gateway(
         directory=directory,
-        inference=Inference(directory, admission, upstream, pages.metrics),
+        inference=Inference(directory, admission, upstream, pages.metrics, limits.bounds),
         administration=Administration(directory, upstream, settings.open_admin),
         pages=pages,
         metrics=pages.metrics,

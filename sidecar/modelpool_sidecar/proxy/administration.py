@@ -15,7 +15,7 @@ from ..routing.documents import Engine
 from ..routing.table import Backend
 from . import carriers, refusals, sending
 from .directory import Directory
-from .upstream import BrokenMidStream, Upstream, UpstreamError, UpstreamRequest
+from .upstream import BrokenMidStream, OutOfResources, Upstream, UpstreamError, UpstreamRequest
 from .visit import Visit
 
 _NAMES = {Engine.OLLAMA: "Ollama", Engine.VLLM: "vLLM"}
@@ -52,6 +52,11 @@ class Administration:
         visit.backend = engine.value
         try:
             response = await self._upstream.open(url, request)
+        except OutOfResources as short:
+            visit.error = str(short)
+            busy = Refusal(reason=Reason.BUSY, detail=refusals.SHORT, retry_after_s=refusals.SOON_S)
+            self._refuse(visit, busy)
+            return
         except UpstreamError as error:
             visit.error = str(error)
             failed = Refusal(reason=Reason.ENGINE_FAILED, detail=f"{_NAMES[engine]} did not answer")

@@ -4,8 +4,11 @@ import time
 from enum import StrEnum
 from typing import Final
 
+import msgspec
+
 from ..protocols import errors
 from ..protocols.answer import OLLAMA_LINES, Answer
+from ..protocols.bounds import Bounds
 from ..protocols.errors import EngineError, Reason, Refusal
 from ..protocols.paths import Call, Native, Translated
 from ..protocols.requests import RequestHead
@@ -13,7 +16,7 @@ from ..protocols.rewriting import replace_model
 from ..protocols.translation import Backend, Exchange, Timings, Translation, translate
 from ..routing.choose import Target
 from ..routing.documents import Engine
-from . import carriers, headers, sending
+from . import carriers, headers, refusals, sending
 from .carriers import Naming
 from .headers import Headers
 from .sending import Whole
@@ -21,6 +24,7 @@ from .upstream import (
     BrokenMidStream,
     ClosedBeforeFirstByte,
     ConnectFailed,
+    OutOfResources,
     Upstream,
     UpstreamRequest,
     UpstreamResponse,
@@ -32,6 +36,7 @@ SPOOL_BYTES: Final = 1024 * 1024
 _SERVER_ERRORS: Final = frozenset({500, 502, 503, 504})
 _ENGINE_BUSY: Final = b"Retry-After: 2\r\n"
 _VLLM: Final = Engine.VLLM
+_JSON: Final = "application/json"
 _LINES: Final = "application/x-ndjson"
 _EVENTS: Final = "text/event-stream"
 _OLLAMA_TOLD: Final = headers.lines([("Content-Type", OLLAMA_LINES)])
@@ -45,6 +50,8 @@ class Failure(StrEnum):
     STATUS = "status"
     FAULT = "fault"
     NOT_PULLED = "not_pulled"
+    SHORTAGE = "shortage"
+    """The gateway's own, of descriptors, ports or memory."""
 
 
 class AttemptFailed(Exception):  # noqa: N818
@@ -59,14 +66,17 @@ class AttemptFailed(Exception):  # noqa: N818
 class Attempt:
     """What is tried where. Read-only."""
 
-    __slots__ = ("body", "call", "head", "target", "visit")
+    __slots__ = ("body", "bounds", "call", "head", "target", "visit")
 
-    def __init__(self, visit: Visit, call: Call, head: RequestHead, body: bytes, target: Target) -> None:
+    def __init__(
+        self, visit: Visit, call: Call, head: RequestHead, body: bytes, target: Target, bounds: Bounds
+    ) -> None:
         self.visit = visit
         self.call = call
         self.head = head
         self.body = body
         self.target = target
+        self.bounds = bounds
 
     async def run(self, upstream: Upstream) -> None:
         """Answer the caller. Raises AttemptFailed, and BadRequestError when the call cannot be put to this engine.
@@ -95,6 +105,8 @@ class Attempt:
             raise AttemptFailed(Failure.REFUSED, str(refused)) from refused
         except ClosedBeforeFirstByte as closed:
             raise AttemptFailed(Failure.CLOSED, str(closed)) from closed
+        except OutOfResources as short:
+            raise self._short(short) from short
         try:
             if exchange is None:
                 await self._untouched(response)
@@ -102,11 +114,17 @@ class Attempt:
                 await self._converted(response, exchange, dispatched_ns)
         except BrokenMidStream as broken:
             raise AttemptFailed(Failure.CLOSED, str(broken)) from broken
+        except OutOfResources as short:
+            raise self._short(short) from short
         except EngineError as fault:
             words = errors.render(Refusal.of(fault), self.call.dialect)
             raise AttemptFailed(Failure.FAULT, fault.message, sending.written(words)) from fault
         finally:
             response.release()
+
+    def _short(self, short: OutOfResources) -> AttemptFailed:
+        refusal = Refusal(reason=Reason.BUSY, detail=refusals.SHORT, retry_after_s=refusals.SOON_S)
+        return AttemptFailed(Failure.SHORTAGE, str(short), sending.written(errors.render(refusal, self.call.dialect)))
 
     def _native_request(self, path: str) -> UpstreamRequest:
         visit, target = self.visit, self.target
@@ -142,15 +160,18 @@ class Attempt:
         head = response.head
         speaks_lines = self.visit.opening.speaks_lines
         if head.status == 200 and head.kind == (_LINES if speaks_lines else _EVENTS):
-            carrier = carriers.Untouched(self.call.dialect, self._naming)
+            carrier = carriers.Untouched(self.call.dialect, self._naming, self.bounds)
             # Ollama's clients read the error line, and the API ends such a stream properly; of events nobody must.
             await sending.stream(self.visit, response, carrier, cut_off=not speaks_lines)
             return
         body = response.taken() if response.whole else await response.read(SPOOL_BYTES)
         if not response.whole:
-            await sending.stream(self.visit, response, carriers.Opaque(), begun=body)
+            delimited = head.status == 200 and head.kind == _JSON and not response.framed
+            await sending.stream(self.visit, response, carriers.Opaque(delimited=delimited), begun=body)
             return
         if head.status == 200:
+            if not response.framed and head.kind == _JSON and not _is_json(body):
+                raise BrokenMidStream("the engine's answer broke off")
             body = carriers.whole(body, self.target.engine_model, self.head.model)
             sending.whole(self.visit, Whole(status=200, lines=head.lines, body=body))
             return
@@ -161,7 +182,8 @@ class Attempt:
     async def _converted(self, response: UpstreamResponse, made: Exchange, dispatched_ns: int) -> None:
         """vLLM answers an Ollama caller."""
         visit = self.visit
-        reply = made.open(Timings(epoch_ns=visit.epoch_ns, started_ns=visit.started_ns, dispatched_ns=dispatched_ns))
+        timings = Timings(epoch_ns=visit.epoch_ns, started_ns=visit.started_ns, dispatched_ns=dispatched_ns)
+        reply = made.open(timings, self.bounds)
         status = response.head.status
         if status != 200:
             words = reply.refused(status, await response.read(SPOOL_BYTES))
@@ -175,8 +197,12 @@ class Attempt:
             carrier = carriers.Converted(reply, time.monotonic_ns)
             await sending.stream(self.visit, response, carrier, told=_OLLAMA_TOLD, cut_off=False)
             return
-        await response.pour(carriers.Gathering(reply, time.monotonic_ns))
-        sending.answer(self.visit, reply.answer(time.monotonic_ns()))
+        gathering = carriers.Gathering(reply, time.monotonic_ns, self.bounds)
+        try:
+            await response.pour(gathering)
+            sending.answer(self.visit, reply.answer(time.monotonic_ns()))
+        finally:
+            gathering.close()
 
     def _check_status(self, status: int, answer: Whole) -> None:
         """Whether another engine should be asked instead of passing this answer on."""
@@ -189,6 +215,14 @@ class Attempt:
     @property
     def _naming(self) -> Naming:
         return Naming(engine=self.target.engine_model, caller=self.head.model)
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return True
 
 
 def _with_retry(status: int, given: Headers, lines: bytes) -> bytes:

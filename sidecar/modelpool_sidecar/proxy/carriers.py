@@ -1,7 +1,8 @@
 """The way back of one attempt: an engine's bytes in, the caller's bytes out. Pure: no socket, no clock but arguments.
 
 A carrier raises EngineError as long as it has given nothing out, and the request may then go to another engine; later
-it puts the fault into the stream. `Untouched` is for engines that speak the caller's dialect, `Converted` for the
+it puts the fault into the stream. It raises Enough when the stream is over whatever the engine sends: `close` then says
+what is left. `Untouched` is for engines that speak the caller's dialect, `Converted` for the
 others.
 """
 
@@ -11,11 +12,13 @@ from typing import Final
 import msgspec
 
 from ..protocols import endings
+from ..protocols.bounds import USUAL, Bounds
 from ..protocols.dialect import Dialect
 from ..protocols.errors import EngineError
+from ..protocols.splitting import LineSplitter
 from ..protocols.translation import Reply
 from ..protocols.translation.replies import TextReply
-from .upstream import Receiver
+from .upstream import Enough, OutOfResources, Receiver
 
 _DEAD_AT_FIRST: Final = (b'data: {"error"', b'data:{"error"', b"event: error", b"event:error")
 _ABORTED: Final = b'"finish_reason":"abort"'
@@ -47,6 +50,10 @@ class Carrier:
         """The engine's body broke: what to say so that the caller sees it."""
         raise NotImplementedError
 
+    def finished(self) -> bool:
+        """Whether what has come ends as such a stream ends. Asked when no more has come for a while."""
+        return False
+
     @property
     def failed(self) -> bool:
         """Whether the caller has been told of an error in the stream."""
@@ -66,9 +73,9 @@ class Naming:
 class Untouched(Carrier):
     """A stream in the caller's own dialect. Only a differing model name is replaced, once per line or event."""
 
-    def __init__(self, dialect: Dialect, naming: Naming) -> None:
+    def __init__(self, dialect: Dialect, naming: Naming, bounds: Bounds = USUAL) -> None:
         self._dialect = dialect
-        self._rename = None if naming.engine == naming.caller else Renamer(naming)
+        self._rename = None if naming.engine == naming.caller else Renamer(naming, bounds)
         # A line or event that was begun must end before an error can be read.
         self._boundary = b"\n" if dialect is Dialect.OLLAMA else b"\n\n"
         self._by_line = dialect is Dialect.OLLAMA
@@ -79,7 +86,8 @@ class Untouched(Carrier):
         """Whether that ended with its line or event."""
         self._before: list[bytes] = []
         self._size = 0
-        self._failed = False
+        self._fault: EngineError | None = None
+        self._failed = self._given = False
 
     @property
     def failed(self) -> bool:
@@ -99,7 +107,18 @@ class Untouched(Carrier):
         self._last = last = chunk if len(chunk) <= _LONG_TAIL else chunk[-endings.TAIL_BYTES :]
         self._begin, self._end = 0, len(last)
         self._even = last.endswith(self._boundary)
-        return chunk if self._rename is None else self._rename.feed(chunk)
+        return chunk if self._rename is None else self._renamed(self._rename, chunk)
+
+    def _renamed(self, rename: "Renamer", chunk: bytes) -> bytes:
+        try:
+            told = rename.feed(chunk)
+        except EngineError as fault:
+            if not self._given:
+                raise
+            self._fault = fault
+            raise Enough from fault
+        self._given = self._given or bool(told)
+        return told
 
     def passes(self, chunk: bytes, begin: int) -> bool:
         """See `Carrier`. A whole event, or several, behind whole ones: as `feed`, but nothing is made of the bytes."""
@@ -120,20 +139,31 @@ class Untouched(Carrier):
 
     def close(self) -> bytes:
         """See `Carrier`."""
+        if self._fault is not None:
+            return self._broken(self._fault.message)
         if not self._last:
             raise EngineError("the engine's answer was empty")
-        rest = b"" if self._rename is None else self._rename.close()
-        if endings.is_whole(self._dialect, self._tail()):
-            return rest
-        return rest + self.cut()
+        if not endings.is_whole(self._dialect, self._tail()):
+            return self.cut()
+        return b"" if self._rename is None else self._rename.close()
 
     def cut(self) -> bytes:
         """See `Carrier`."""
         if not self._last:
             raise EngineError(_EOF)
+        if self._rename is not None and not self._given:
+            raise EngineError(_EOF)
+        return self._broken(_EOF)
+
+    def finished(self) -> bool:
+        """See `Carrier`."""
+        return bool(self._last) and endings.is_whole(self._dialect, self._tail())
+
+    def _broken(self, message: str) -> bytes:
+        """The error at the end of what the caller has seen: of a line that was to be renamed, nothing."""
         self._failed = True
-        gap = b"" if self._tail().endswith(self._boundary) else self._boundary
-        return gap + endings.broken(self._dialect, _EOF)
+        begun = not self._tail().endswith(self._boundary) and not (self._by_line and self._rename is not None)
+        return (self._boundary if begun else b"") + endings.broken(self._dialect, message)
 
     def _tail(self) -> bytes:
         """The end of what has passed."""
@@ -148,16 +178,22 @@ class Converted(Carrier):
         self._text = reply if isinstance(reply, TextReply) else None
         """The same, if it is one of which nothing need be looked up."""
         self._now_ns = now_ns
+        self._left = b""
 
     def feed(self, chunk: bytes) -> bytes:
         """See `Carrier`."""
-        if self._text is not None:
-            return self._text.feed(chunk, self._now_ns())
-        return self._reply.feed(chunk, self._now_ns())
+        text = self._text
+        if text is None:
+            return self._reply.feed(chunk, self._now_ns())
+        told = text.feed(chunk, self._now_ns())
+        if text.over:
+            self._left = told
+            raise Enough
+        return told
 
     def close(self) -> bytes:
         """See `Carrier`."""
-        return self._reply.close(self._now_ns())
+        return self._left + self._reply.close(self._now_ns())
 
     def cut(self) -> bytes:
         """See `Carrier`."""
@@ -172,20 +208,38 @@ class Converted(Carrier):
 class Gathering(Receiver):
     """A stream of vLLM for a caller that wants one document, which the reply keeps."""
 
-    def __init__(self, reply: Reply, now_ns: Callable[[], int]) -> None:
+    def __init__(self, reply: Reply, now_ns: Callable[[], int], bounds: Bounds) -> None:
         self._reply = reply
         self._now_ns = now_ns
+        self._bounds = bounds
+        self._kept = 0
 
     def take(self, piece: bytes, framed: bytes | None) -> None:
-        """See `upstream.Receiver`."""
+        """See `upstream.Receiver`. Raises EngineError, and OutOfResources when too much is gathered at once."""
+        bounds = self._bounds
+        self._kept += len(piece)
+        bounds.kept += len(piece)
+        if bounds.kept > bounds.all_answers_bytes:
+            bounds.too_many_answers()
+            raise OutOfResources("too much is kept of answers that are not whole yet")
         self._reply.feed(piece, self._now_ns())
+        if self._reply.over:
+            raise Enough
+
+    def close(self) -> None:
+        """The answer is given, or given up: nothing of it is kept any more."""
+        self._bounds.kept -= self._kept
+        self._kept = 0
 
 
 class Opaque(Carrier):
     """Bytes of which nothing is known: a broken end can only be shown by breaking off."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, delimited: bool = False) -> None:
+        """`delimited`: it is a JSON document, and nothing but its end shows that it is whole."""
         self._failed = False
+        self._delimited = delimited
+        self._last = b""
 
     @property
     def failed(self) -> bool:
@@ -194,10 +248,13 @@ class Opaque(Carrier):
 
     def feed(self, chunk: bytes) -> bytes:
         """See `Carrier`."""
+        if self._delimited and not chunk.isspace():
+            self._last = chunk
         return chunk
 
     def close(self) -> bytes:
         """See `Carrier`."""
+        self._failed = self._delimited and not self._last.rstrip().endswith((b"}", b"]"))
         return b""
 
     def cut(self) -> bytes:
@@ -209,21 +266,21 @@ class Opaque(Carrier):
 class Renamer:
     """Puts the asked name in place of the served one: the first `"model"` of each line, as the engines write it."""
 
-    def __init__(self, naming: Naming) -> None:
+    def __init__(self, naming: Naming, bounds: Bounds = USUAL) -> None:
         self._old = b'"model":' + msgspec.json.encode(naming.engine)
         self._new = b'"model":' + msgspec.json.encode(naming.caller)
-        self._rest = b""
+        self._lines = LineSplitter(cr=False, bounds=bounds)
 
     def feed(self, chunk: bytes) -> bytes:
-        """Whole lines out; the begun one is kept."""
-        if not self._rest and chunk.endswith(b"\n") and chunk.find(b"\n") >= len(chunk) - 2:
+        """Whole lines out; the begun one is kept. Raises EngineError when it grows beyond its limit."""
+        if self._lines.between and chunk.endswith(b"\n") and chunk.find(b"\n") >= len(chunk) - 2:
             return chunk.replace(self._old, self._new, 1)  # one line and at most an empty one: what engines send
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        return b"".join(line.replace(self._old, self._new, 1) + b"\n" for line in lines)
+        lines = self._lines.feed(chunk)
+        return b"".join([line.replace(self._old, self._new, 1) + b"\n" for line in lines])
 
     def close(self) -> bytes:
         """The last line, when it had no end."""
-        return self._rest.replace(self._old, self._new, 1)
+        return self._lines.close().replace(self._old, self._new, 1)
 
 
 def whole(body: bytes, engine: str, caller: str) -> bytes:

@@ -58,21 +58,22 @@ def begin(data: bytes) -> int:
     return at + 2 if data[at + 1] == _LF and at + 2 + length + 2 == size else 0
 
 
-def several(data: bytes) -> tuple[bytes, int, bool]:
-    """What the whole chunks carry that `data` begins with, where they end, and whether another begins there.
+def several(data: bytes) -> tuple[bytes, int, int]:
+    """What the whole chunks carry that `data` begins with, where they end, and how much is missing of the next one.
 
     `data` must begin where a chunk may begin. What begins behind the whole ones is for the parser unless it is said to
-    be a chunk, of which some bytes are missing.
+    be a chunk, of which at least so many bytes are missing.
     """
     carried: list[bytes] = []
     at, size = 0, len(data)
     line, length = b"", 0
-    cut = False
+    missing = 0
     while at < size:
         if not line or data[at : at + len(line)] != line:
             line_end = data.find(b"\n", at, at + _MOST_DIGITS + len(_END)) + 1
             if not line_end:
-                cut = size - at < _MOST_DIGITS + len(_END) and _DIGITS.issuperset(data[at:].rstrip(b"\r"))
+                begun = size - at < _MOST_DIGITS + len(_END) and _DIGITS.issuperset(data[at:].rstrip(b"\r"))
+                missing = 1 if begun else 0
                 break
             line = data[at:line_end]
             length = _size(line)
@@ -82,13 +83,14 @@ def several(data: bytes) -> tuple[bytes, int, bool]:
         if not length:
             break
         if after > size:
-            cut = end >= size or data[end:] == _END[:1]
+            if end >= size or data[end:] == _END[:1]:
+                missing = after - size
             break
         if data[end:after] != _END:
             break
         carried.append(data[begin:end])
         at = after
-    return b"".join(carried), at, cut
+    return b"".join(carried), at, missing
 
 
 def _size(line: bytes) -> int:

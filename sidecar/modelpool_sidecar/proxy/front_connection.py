@@ -7,6 +7,8 @@ loop says. Answers are written from here in both cases.
 
 import asyncio
 import math
+import socket
+import struct
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol, cast
 
@@ -25,6 +27,8 @@ IDLE_SECONDS: Final = 75.0
 _AHEAD_BYTES: Final = 64 * 1024
 """How much a caller may send ahead while its request is being answered."""
 _TOO_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_RESET: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER of a socket that resets its connection when it is closed, instead of ending it."""
 _GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -111,6 +115,13 @@ class CallerConnection:
     def close(self) -> None:
         """See `way_back.Line`."""
         self._transport.close()
+
+    def break_off(self) -> None:
+        """See `way_back.Line`."""
+        if not self._transport.is_closing():
+            made = self._transport.get_extra_info("socket")
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self._transport.close()
 
     @property
     def closing(self) -> bool:

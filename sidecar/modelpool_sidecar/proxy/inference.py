@@ -8,6 +8,7 @@ import time
 from typing import Final
 
 from ..protocols import errors, requests
+from ..protocols.bounds import Bounds
 from ..protocols.paths import Call
 from ..protocols.requests import RequestHead
 from ..routing.choose import Target, Wanted
@@ -25,11 +26,20 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 class Inference:
     """Carries calls to engines. One per gateway."""
 
-    def __init__(self, directory: Directory, admission: Admission, upstream: Upstream, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        admission: Admission,
+        upstream: Upstream,
+        metrics: Metrics,
+        bounds: Bounds,
+    ) -> None:
+        """`bounds`: how much of engines' answers may be kept."""
         self._directory = directory
         self._admission = admission
         self._upstream = upstream
         self._metrics = metrics
+        self._bounds = bounds
 
     async def serve(self, visit: Visit, call: Call, body: bytes) -> None:
         """Answer one call. Raises BadRequestError for what the caller did wrong."""
@@ -46,7 +56,7 @@ class Inference:
                 return
             try:
                 self._aimed(visit, target)
-                await Attempt(visit, call, head, body, target).run(self._upstream)
+                await Attempt(visit, call, head, body, target, self._bounds).run(self._upstream)
                 return
             except AttemptFailed as failure:
                 failed = failure
@@ -77,6 +87,9 @@ class Inference:
                 self._directory.suspect(url)
             case Failure.NOT_PULLED:
                 self._directory.lacks(url, target.backend.model)
+            case Failure.SHORTAGE:
+                # It is the gateway that has no more to connect with: the engine was not asked.
+                pass
             case Failure.STATUS | Failure.FAULT:
                 # The engine runs and answers; whether the next request fares better is for that request to find out.
                 pass

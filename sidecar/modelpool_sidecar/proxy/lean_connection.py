@@ -13,7 +13,7 @@ from .errand import Bell
 from .lean_request import Place
 from .lean_response import AnswerReader, MalformedAnswer, told
 from .lean_silence import Silence
-from .upstream import AnswerHead, BrokenMidStream, ClosedBeforeFirstByte, Receiver
+from .upstream import AnswerHead, BrokenMidStream, ClosedBeforeFirstByte, Enough, Receiver
 
 _HELD_BYTES: Final = 256 * 1024
 """A body that nobody reads is held up to about this size; then the engine is made to wait."""
@@ -27,6 +27,7 @@ class Owner(Protocol):
     """Who keeps connections between answers: told when one can be used again, and when one is closed."""
 
     def returned(self, connection: "Connection") -> None: ...  # noqa: D102
+    def fell_silent(self) -> None: ...  # noqa: D102
     def gone(self, connection: "Connection") -> None: ...  # noqa: D102
 
 
@@ -50,6 +51,11 @@ class Connection:
         self._silence = Silence(self._loop, read_timeout, self._fell_silent)
         self._busy = False
         self._full = False
+        self._is_unread = self._taker_is_full = False
+        """Why the engine is made to wait: it goes on when neither is so."""
+        self._enough = False
+        self._lingers = False
+        """Whether the engine is only given time to end a body of which nobody needs more."""
         self._into: Receiver | None = None
         self._bell = Bell(self._loop)
         self._error: BaseException | None = None
@@ -62,7 +68,7 @@ class Connection:
             raise ClosedBeforeFirstByte("the engine closed the connection")
         answer = self._answer
         answer.expect(only_head=only_head)
-        self._busy = True
+        self._busy, self._enough = True, False
         self._silence.begin()
         try:
             if body is None:
@@ -83,12 +89,14 @@ class Connection:
             raise
         assert answer.head is not None
         self.head = answer.head
+        self._silence.answering = True
 
     async def _send(self, body: AsyncIterable[bytes]) -> None:
         """Send a body piece by piece, until it ends or the engine has said all without waiting for it."""
         async for piece in body:
             if piece:
                 self._transport.write(chunks.framed(piece))
+                self._silence.begin()
             while self._full and not self._settled:
                 await self._bell
             if self._settled:
@@ -118,6 +126,11 @@ class Connection:
         """See `upstream.UpstreamResponse`."""
         return self._answer.ended
 
+    @property
+    def framed(self) -> bool:
+        """See `upstream.UpstreamResponse`."""
+        return self._answer.framed
+
     def taken(self) -> bytes:
         """See `upstream.UpstreamResponse`."""
         return self._answer.taken()
@@ -130,7 +143,7 @@ class Connection:
             if self._answer.parts:
                 parts.append(self._answer.taken())
                 size += len(parts[-1])
-                self.resume()
+                self._hold(unread=False, full=self._taker_is_full)
             if self._answer.ended or size > limit:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
             if self._error is not None:
@@ -140,14 +153,19 @@ class Connection:
     async def pour(self, into: Receiver) -> None:
         """See `upstream.UpstreamResponse`."""
         if self._answer.parts:
-            into.take(self._answer.taken(), None)
-        self.resume()
+            try:
+                into.take(self._answer.taken(), None)
+            except Enough:
+                self._enough = True
+        self._hold(unread=False, full=self._taker_is_full)
         self._into = into
         try:
-            while not self._answer.ended and self._error is None:
+            while not self._answer.ended and not self._enough and self._error is None:
                 await self._bell
         finally:
             self._into = None
+        if self._enough:
+            return
         if isinstance(self._error, _BREAKS):
             raise BrokenMidStream(told(self._error)) from self._error
         if self._error is not None:
@@ -155,29 +173,53 @@ class Connection:
 
     def pause(self) -> None:
         """See `upstream.UpstreamResponse`."""
-        if not self._silence.held_back and not self.lost and not self._answer.ended:
-            self._silence.held_back = True
-            self._transport.pause_reading()
+        self._hold(unread=self._is_unread, full=True)
 
     def resume(self) -> None:
         """See `upstream.UpstreamResponse`."""
-        if self._silence.held_back and not self.lost:
+        self._hold(unread=self._is_unread, full=False)
+
+    def _hold(self, *, unread: bool, full: bool) -> None:
+        """Make the engine wait as long as there is a reason to."""
+        self._is_unread, self._taker_is_full = unread, full
+        held_back = unread or full
+        if held_back is self._silence.held_back or self.lost:
+            return
+        if not held_back:
             self._silence.held_back = False
             self._silence.spoken = True
             self._transport.resume_reading()
+        elif not self._answer.ended:
+            self._silence.held_back = True
+            self._transport.pause_reading()
 
     def release(self) -> None:
         """See `upstream.UpstreamResponse`."""
         if not self._busy:
             return
-        whole = self._answer.ended and self._answer.lasting and self._error is None and not self.lost
-        if whole and not self._transport.get_write_buffer_size():
-            self._busy = False
-            self.resume()
+        answer = self._answer
+        sound = answer.lasting and self._error is None and not self.lost and not self._transport.get_write_buffer_size()
+        if sound and answer.ended:
+            self._busy = self._lingers = False
+            self._hold(unread=False, full=False)
             self._silence.heard = self._loop.time()
             self._owner.returned(self)
+        elif sound and self._enough and not answer.parts:
+            self._lingers = True
+            self._hold(unread=False, full=False)
         else:
             self.abort()
+
+    def look(self) -> None:
+        """Once in a while: end what goes on though nothing is left to be said."""
+        into = self._into
+        if not (self._lingers or into is not None) or not self._silence.is_quiet():
+            return
+        if into is None:
+            self.abort()
+        elif into.finished():
+            self._enough, self._answer.lasting = True, False
+            self._bell.ring()
 
     def abort(self) -> None:
         """See `upstream.UpstreamResponse`."""
@@ -196,6 +238,9 @@ class Connection:
         if into is not None and (begin := answer.one_chunk(data)):
             try:
                 into.take_chunk(data, begin)
+            except Enough:
+                self._enough, self._into = True, None
+                self._bell.ring()
             except Exception as error:
                 self._fail(error)
             return
@@ -207,7 +252,11 @@ class Connection:
             body, framed, data = answer.whole_chunks(data)
             if body:
                 self._give(body, framed)
-            if not data or self._error is not None:
+            if self._error is not None:
+                return
+            if not data:
+                if self._enough:
+                    self._bell.ring()
                 return
         malformed: MalformedAnswer | None = None
         try:
@@ -220,9 +269,11 @@ class Connection:
         if answer.parts and self._into is not None:
             self._give(answer.taken(), None)
         elif answer.parts and not answer.ended and sum(map(len, answer.parts)) > _HELD_BYTES:
-            self.pause()
+            self._hold(unread=True, full=self._taker_is_full)
         if malformed is not None:
             self._fail(malformed)
+        elif self._lingers:
+            self._left_alone()
         elif self._into is None or answer.ended:
             self._bell.ring()
 
@@ -231,8 +282,17 @@ class Connection:
         assert into is not None
         try:
             into.take(body, framed)
+        except Enough:
+            self._enough, self._into = True, None
         except Exception as error:
             self._fail(error)
+
+    def _left_alone(self) -> None:
+        """Something has come of a body of which nobody needs more: it may be its end."""
+        if self._answer.parts:
+            self.abort()
+        elif self._answer.ended:
+            self.release()
 
     def eof_received(self) -> None:
         """See asyncio.Protocol. The transport closes itself."""
@@ -271,4 +331,5 @@ class Connection:
     def _fell_silent(self) -> None:
         if self._busy and not self._answer.ended:
             self._silent = True
+            self._owner.fell_silent()
             self._fail(TimeoutError(f"silent for {self._read_timeout:g} s"))

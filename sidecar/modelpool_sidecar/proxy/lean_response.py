@@ -18,7 +18,11 @@ from .upstream import AnswerHead
 
 HEAD_BYTES: Final = 64 * 1024
 """The longest head that is read; only approximately, because reads are counted whole."""
+MOST_HEADERS: Final = 256
+"""In one head; its trailers are not counted, because nobody keeps them."""
 _FRAMES: Final = frozenset({"content-length", "transfer-encoding"})
+_STATUSES: Final = range(100, 600)
+"""Others are none (RFC 9110, 15)."""
 _INFORMATIONAL: Final = 200
 _SWITCHING: Final = 101
 _CHUNK_END: Final = b"\r\n"
@@ -39,8 +43,9 @@ class AnswerReader:
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._heads = KnownHeads(_whole, _streamed)
-        self._framed = False
-        self._cut = b""
+        self.framed = False
+        """Whether the head says where the body ends."""
+        self._cut: list[bytes] = []
         self._fresh: list[tuple[str, str]] = []
         self.parts: list[bytes] = []
         """Pieces of the body that nobody has taken, without their framing."""
@@ -58,7 +63,10 @@ class AnswerReader:
         """Whether the connection may carry another answer, once this one has ended."""
         self.between = False
         """Whether a chunk of the body may begin now, so that `whole_chunks` may be asked first."""
-        self._cut = b""
+        self._cut = []
+        """A chunk of which some bytes are missing."""
+        self._missing = 0
+        """How many at least."""
         self._unseen = b""
         """A head that was known, so that the parser has not seen it."""
         if self.parts:
@@ -83,8 +91,7 @@ class AnswerReader:
 
     def parse(self, data: bytes) -> None:
         """As `feed`, without knowing anything again, for what `whole_chunks` has left or never saw."""
-        if self.head is None:
-            self._read += len(data)
+        self._read += len(data)
         if self._unseen:
             if data == chunks.LAST:
                 self.ended, self.between, self._unseen = True, False, b""
@@ -98,7 +105,7 @@ class AnswerReader:
                 raise MalformedAnswer(_cause(error)) from error
         # More than the end of a chunk may have come of which the parser has said nothing yet.
         self.between = self.between and data.endswith(_CHUNK_END)
-        if self.head is None and self._read > HEAD_BYTES:
+        if self._read > HEAD_BYTES and not self.ended:
             raise MalformedAnswer(f"the head of the answer is longer than {HEAD_BYTES} bytes")
 
     def one_chunk(self, data: bytes) -> int:
@@ -111,17 +118,21 @@ class AnswerReader:
         A chunk of which some bytes are missing is kept until they come.
         """
         if self._cut:
-            data, self._cut = self._cut + data, b""
-        body, end, is_cut = chunks.several(data)
+            self._cut.append(data)
+            self._missing -= len(data)
+            if self._missing > 0:
+                return b"", b"", b""
+            data, self._cut = b"".join(self._cut), []
+        body, end, self._missing = chunks.several(data)
         rest = data[end:]
-        if is_cut:
-            self._cut, rest = rest, b""
+        if self._missing:
+            self._cut, rest = [rest], b""
         return body, data[:end], rest
 
     def spill(self) -> None:
         """Give up the chunk of which nothing more will come: what is here of it is among the `parts` then."""
         if self._cut:
-            data, self._cut = self._cut, b""
+            data, self._cut = b"".join(self._cut), []
             self.parse(data)
 
     def _is_whole(self, data: bytes) -> bool:
@@ -131,7 +142,7 @@ class AnswerReader:
             return False
         self.head, end = known
         self._read = end
-        self.ended = self.lasting = True
+        self.ended = self.lasting = self.framed = True
         if end < len(data):
             self.parts.append(data[end:])
         return True
@@ -143,7 +154,7 @@ class AnswerReader:
             return False
         self._read = len(text)
         self._unseen, self.head = text, head
-        self._framed = self.lasting = self.between = True
+        self.framed = self.lasting = self.between = True
         return True
 
     @property
@@ -153,7 +164,7 @@ class AnswerReader:
 
     def end(self) -> None:
         """The connection ended in order. Raises EOFError unless the answer is whole by that."""
-        if self.head is not None and not self._framed:
+        if self.head is not None and not self.framed:
             self.ended = True
         elif not self.ended:
             raise EOFError("the engine closed the connection")
@@ -173,29 +184,35 @@ class AnswerReader:
         """A second answer to one request would be taken for the next one's."""
         if self.ended:
             raise MalformedAnswer("the engine sent more than one answer")
-        self._framed = False
+        self.framed = False
         self._fresh = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header; or one trailer, which nobody reads."""
         if self.head is None:
+            if len(self._fresh) >= MOST_HEADERS:
+                raise MalformedAnswer(f"the head of the answer has more than {MOST_HEADERS} headers")
             self._fresh.append((name.decode("ascii"), value.strip().decode("utf-8", "surrogateescape")))
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
         status = self._parser.get_status_code()
+        if status not in _STATUSES:
+            raise MalformedAnswer(f"{status:03d} is no status")
         if status < _INFORMATIONAL:
             if status == _SWITCHING:
                 raise MalformedAnswer("the engine switched protocols unasked")
+            if any(name.lower() in _FRAMES for name, _ in self._fresh):
+                raise MalformedAnswer("an informational answer has no body")
             return
         given = []
         for name, value in self._fresh:
             key = name.lower()
             if key not in headers.OWN:
                 given.append((name, value))
-            if key == "transfer-encoding" and (self._framed or value.lower() != "chunked"):
+            if key == "transfer-encoding" and (self.framed or value.lower() != "chunked"):
                 raise MalformedAnswer(f"the engine used the transfer coding {value!r}")
-            self._framed = self._framed or key in _FRAMES
+            self.framed = self.framed or key in _FRAMES
             self.between = self.between or key == "transfer-encoding"
         self.head, self.ended = AnswerHead(status, given), self._only_head
         self.between = self.between and not self._only_head and status not in _BODILESS
@@ -211,6 +228,7 @@ class AnswerReader:
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
+        self._read = 1  # what is bounded is what carries nothing: a head, trailers, the extensions of chunks
         self.parts.append(data)
 
     def on_message_complete(self) -> None:

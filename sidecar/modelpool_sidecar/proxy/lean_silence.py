@@ -6,6 +6,8 @@ from typing import Final
 
 _LOOKS: Final = 8
 """In the time of a silence that is too long; so a silence ends up to an eighth later than it should."""
+QUIET_SECONDS: Final = 1.0
+"""After so much silence it is asked whether there is anything left to be said."""
 
 
 class Silence:
@@ -15,7 +17,7 @@ class Silence:
     """
 
     __deletable__ = ("_too_long",)
-    __slots__ = ("_limit", "_loop", "_timer", "_too_long", "heard", "held_back", "spoken")
+    __slots__ = ("_limit", "_loop", "_timer", "_too_long", "answering", "heard", "held_back", "spoken")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limit: float, too_long: Callable[[], None]) -> None:
         """`limit`: seconds. `too_long` is called when they are over, busy or not."""
@@ -29,10 +31,13 @@ class Silence:
         """Whether something was heard since then: for the connection to set."""
         self.held_back = False
         """Whether the engine is silent because it is made to wait."""
+        self.answering = False
+        """Whether the answer's head is here. Before that, what is heard ends no silence: a head may come byte by byte."""
 
     def begin(self) -> None:
-        """Something has been asked for."""
+        """Something has been asked for, or a piece of it was sent."""
         self.heard = self._loop.time()
+        self.answering = False
         if self._timer is None:
             self._timer = self._loop.call_later(self._limit / _LOOKS, self._look)
 
@@ -42,11 +47,21 @@ class Silence:
             self._timer.cancel()
         del self._too_long  # which knows the connection
 
+    def is_quiet(self) -> bool:
+        """Whether an answer has said nothing for a while, though it may."""
+        now = self._loop.time()
+        self._listen(now)
+        return now - self.heard >= QUIET_SECONDS
+
+    def _listen(self, now: float) -> None:
+        if self.held_back or (self.spoken and self.answering):
+            self.heard = now
+        self.spoken = False
+
     def _look(self) -> None:
         self._timer = None
         now = self._loop.time()
-        if self.spoken or self.held_back:
-            self.spoken, self.heard = False, now
+        self._listen(now)
         left = self.heard + self._limit - now
         if left > 0:
             self._timer = self._loop.call_later(min(left, self._limit / _LOOKS), self._look)

@@ -13,10 +13,14 @@ from .errand import in_task
 from .lean_connection import Connection
 from .lean_request import Base, Place
 from .lean_response import told
-from .upstream import ClosedBeforeFirstByte, ConnectFailed, UpstreamRequest, UpstreamResponse
+from .lean_shortage import Shortages, is_ours
+from .limits import Limit, Limits
+from .upstream import ClosedBeforeFirstByte, ConnectFailed, OutOfResources, UpstreamRequest, UpstreamResponse
 
 _IDLE_SECONDS: Final = 3.0
 """How long an unused connection is kept: less than the five seconds after which vLLM's server closes it."""
+_LOOK_SECONDS: Final = 1.0
+"""Between looks at connections whose answers may have been over before their bodies."""
 _KNOWN_BASES: Final = 10_000
 """Base URLs whose parts are remembered; addresses of engines come and go."""
 _CLOSING_SECONDS: Final = 5.0
@@ -26,14 +30,20 @@ _CLOSING_SECONDS: Final = 5.0
 class LeanUpstream:
     """Implements `upstream.Upstream`. Concurrency is bounded by admission, not here."""
 
-    def __init__(self, *, connect_timeout: float, read_timeout: float) -> None:
-        """Both in seconds; `read_timeout` bounds the silence between two pieces, never the whole answer."""
+    def __init__(self, *, connect_timeout: float, read_timeout: float, limits: Limits | None = None) -> None:
+        """Both in seconds; `read_timeout` bounds the silence between two pieces, never the whole answer.
+
+        `limits` counts how often these were reached.
+        """
+        self._limits = limits
+        self._shortages = Shortages()
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._bases: dict[str, Base] = {}
         self._idle: dict[Place, list[Connection]] = {}
         self._open: set[Connection] = set()
         self._sweep: asyncio.TimerHandle | None = None
+        self._looking: asyncio.TimerHandle | None = None
         self._closed = False
         self._emptied: asyncio.Future[None] | None = None
 
@@ -66,6 +76,9 @@ class LeanUpstream:
         self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
+        self._shortages.close()
         for connection in list(self._open):
             connection.abort()
         async with asyncio.timeout(_CLOSING_SECONDS):
@@ -91,11 +104,20 @@ class LeanUpstream:
                     place.port,
                     ssl=self._tls if place.tls else None,
                 )
-        except (OSError, TimeoutError) as error:
+        except TimeoutError as late:
+            if self._limits is not None:
+                self._limits.reached(Limit.ENGINE_CONNECT_SECONDS)
+            raise ConnectFailed(f"{base_url}: {told(late)}") from late
+        except OSError as error:
+            if is_ours(error):
+                self._shortages.note(error)
+                raise OutOfResources(f"{base_url}: {told(error)}") from error
             raise ConnectFailed(f"{base_url}: {told(error)}") from error
         connection = cast("Connection", made)
         if not connection.lost:  # else it was said already that it is gone
             self._open.add(connection)
+            if self._looking is None and not self._closed:
+                self._looking = loop.call_later(_LOOK_SECONDS, self._look)
         return connection
 
     @cached_property
@@ -124,12 +146,24 @@ class LeanUpstream:
         if self._sweep is None:
             self._sweep = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._clean)
 
+    def fell_silent(self) -> None:
+        """See `lean_connection.Owner`."""
+        if self._limits is not None:
+            self._limits.reached(Limit.ENGINE_SILENCE_SECONDS)
+
     def gone(self, connection: Connection) -> None:
         """See `lean_connection.Owner`."""
         self._open.discard(connection)
         if self._emptied is not None and not self._open:
             self._emptied.set_result(None)
             self._emptied = None
+
+    def _look(self) -> None:
+        self._looking = None
+        for connection in list(self._open):
+            connection.look()
+        if self._open and not self._closed:
+            self._looking = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
 
     def _clean(self) -> None:
         """Close what was idle for too long: the first ones of each list."""

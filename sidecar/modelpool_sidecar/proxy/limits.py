@@ -7,6 +7,7 @@ One value per gateway, made of its settings and handed to whoever keeps a limit.
 from enum import StrEnum
 from typing import Final
 
+from ..protocols.bounds import Bounds
 from ..telemetry.series import Counters
 
 
@@ -62,6 +63,13 @@ class Limits:
         self.max_engine_answer_bytes = max_engine_answer_bytes
         self.max_log_lines = max_log_lines
         self.counts = Counters("modelpool_gateway_limits_reached", "Times that a limit was reached", ("limit",))
+        self.bounds = Bounds(
+            line_bytes=max_engine_line_bytes,
+            answer_bytes=max_engine_answer_bytes,
+            on_line=lambda: self.reached(Limit.ENGINE_LINE_BYTES),
+            on_answer=lambda: self.reached(Limit.ENGINE_ANSWER_BYTES),
+        )
+        """What may be kept of engines' answers."""
         for limit in Limit:
             self.counts.of[(limit._value_,)].value = 0
 

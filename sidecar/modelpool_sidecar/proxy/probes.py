@@ -15,7 +15,7 @@ import msgspec
 from ..routing.documents import Engine
 from ..routing.table import Probed, RoutingTable
 from .directory import Directory
-from .upstream import ConnectFailed, Upstream, UpstreamError, UpstreamRequest, UpstreamResponse
+from .upstream import ConnectFailed, OutOfResources, Upstream, UpstreamError, UpstreamRequest, UpstreamResponse
 
 UNREADY_INTERVAL: Final = 0.2
 """Seconds between probes of an engine that is not ready: bounds how long a ready engine goes unnoticed."""
@@ -99,6 +99,9 @@ class Prober:
                 async with asyncio.timeout(PROBE_TIMEOUT):
                     found = await self._ask(subject)
                 silences = 0
+            except OutOfResources:  # the engine was not asked
+                await self._pause(subject, hurry)
+                continue
             except ConnectFailed:
                 found = Probed(alive=False)
             except (UpstreamError, TimeoutError):

@@ -11,6 +11,8 @@ from ..routing.choose import RefusalKind
 
 SOON_S: Final = 2
 """Retry-After when all slots are taken: answers end all the time."""
+SHORT: Final = "the gateway has no means left to ask an engine, please try again"
+"""Where it is not an engine that lacks something."""
 LATER_S: Final = 5
 """Retry-After when no engine is up: a model takes a while to load."""
 

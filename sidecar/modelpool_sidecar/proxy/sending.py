@@ -72,6 +72,8 @@ async def stream(
     finally:
         back.draws_from(None)
         relay.settle()
+    if carrier.failed:
+        response.abort()  # else it would go on with what nobody reads
     if rest:
         relay.send(rest, None)
         relay.settle()
@@ -123,6 +125,10 @@ class _Relay(Receiver):
             self.begin()
         self._back.write(data)
         self._write = self._back.writer()
+
+    def finished(self) -> bool:
+        """See `upstream.Receiver`."""
+        return self._carrier.finished()
 
     def settle(self) -> None:
         """Note how much has been sent."""

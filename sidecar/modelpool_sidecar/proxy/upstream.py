@@ -2,6 +2,7 @@
 
     UpstreamError
     ├── ConnectFailed           nothing was sent: any other target may be tried
+    ├── OutOfResources          nothing was sent, because this machine has no more to connect with: no engine's fault
     ├── ClosedBeforeFirstByte   the engine died or hung before it answered: generation is not committed, try another
     └── BrokenMidStream         bytes of the answer have been seen: the caller must see the break
 
@@ -23,12 +24,20 @@ class ConnectFailed(UpstreamError):  # noqa: N818 -- the family is named for wha
     """No connection came about, so nothing was sent."""
 
 
+class OutOfResources(UpstreamError):  # noqa: N818
+    """Descriptors, ports or memory of this machine are used up. It says nothing about the engine."""
+
+
 class ClosedBeforeFirstByte(UpstreamError):  # noqa: N818
     """The connection ended, or stayed silent too long, before the answer began."""
 
 
 class BrokenMidStream(UpstreamError):  # noqa: N818
     """The answer had begun and ended too early."""
+
+
+class Enough(Exception):  # noqa: N818 -- no error
+    """Raised by a Receiver that needs no more: the body counts as poured, whatever else comes of it."""
 
 
 class UpstreamRequest:
@@ -81,6 +90,10 @@ class Receiver:
         """Take one whole chunk of HTTP/1.1, whose data begins at `begin`."""
         self.take(chunk[begin:-2], chunk)
 
+    def finished(self) -> bool:
+        """Whether what was taken ends as such a body ends. Asked when no more has come for a while."""
+        return False
+
 
 class UpstreamResponse(Protocol):
     """An answer whose head is here and whose body may be coming."""
@@ -102,27 +115,35 @@ class UpstreamResponse(Protocol):
         """Whether all of the body has come."""
         ...
 
+    @property
+    def framed(self) -> bool:
+        """Whether the head says where the body ends. Else it is whole when its connection ends, and may have been cut."""
+        ...
+
     def taken(self) -> bytes:
         """What has come of the body and was not read yet."""
         ...
 
     async def pour(self, into: Receiver) -> None:
-        """Give the body away, piece by piece, in the moment it arrives, and return at its end.
+        """Give the body away, piece by piece, in the moment it arrives, and return at its end, or at its receiver's.
 
         Raises BrokenMidStream, and what the receiver raises.
         """
         ...
 
     def pause(self) -> None:
-        """Take no more from the engine until `resume`: it is made to wait."""
+        """The body's taker is full: take no more from the engine until `resume`."""
         ...
 
     def resume(self) -> None:
-        """Take from the engine again."""
+        """The body's taker has room again."""
         ...
 
     def release(self) -> None:
-        """Give the connection back after the body was read to its end; otherwise the same as `abort`."""
+        """Give the connection back after the body was read to its end; otherwise the same as `abort`.
+
+        After the receiver had `Enough`, the engine has a moment left to end the body.
+        """
         ...
 
     def abort(self) -> None:
@@ -134,7 +155,10 @@ class Upstream(Protocol):
     """An HTTP client, shared by all requests."""
 
     async def open(self, base_url: str, request: UpstreamRequest) -> UpstreamResponse:
-        """Send and wait for the head of the answer. Raises ConnectFailed or ClosedBeforeFirstByte."""
+        """Send and wait for the head of the answer.
+
+        Raises ConnectFailed, OutOfResources or ClosedBeforeFirstByte.
+        """
         ...
 
     async def close(self) -> None:

@@ -44,6 +44,10 @@ class Line(Protocol):
         """Close when all is sent."""
         ...
 
+    def break_off(self) -> None:
+        """Close when all is sent, so that the caller sees an error and no end: for bodies that only the end delimits."""
+        ...
+
     @property
     def closing(self) -> bool:
         """Whether it carries no further request."""
@@ -73,6 +77,8 @@ class WayBack:
     _old = False
     _bodiless = False
     _chunked = False
+    _delimited = False
+    """Whether the body's end is the connection's end."""
     _head = b""
     begun = False
 
@@ -101,8 +107,9 @@ class WayBack:
         """Begin an answer of unknown length. Its head goes out with the first piece, or at the end."""
         self._bodiless = self._bodiless or status in _BODILESS
         self._chunked = not self._old and not self._bodiless
-        if not self._chunked and not self._bodiless:
-            self.lasting = False  # its end is the connection's end
+        self._delimited = not self._chunked and not self._bodiless
+        if self._delimited:
+            self.lasting = False
         self._head = self._begin(status, told, b"Transfer-Encoding: chunked\r\n" if self._chunked else b"")
 
     def write(self, data: bytes) -> None:
@@ -130,7 +137,10 @@ class WayBack:
         if self._head:
             self._line.write(self._head)
         self.lasting = False
-        self._line.close()
+        if self._delimited:
+            self._line.break_off()
+        else:
+            self._line.close()
 
     def draws_from(self, source: Source | None) -> None:
         """See `Line`."""

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from modelpool_sidecar.protocols.bounds import Bounds
 from modelpool_sidecar.protocols.translation import Reply
 from modelpool_sidecar.proxy.carriers import Gathering
 from modelpool_sidecar.proxy.lean_connection import Connection
@@ -46,6 +47,8 @@ async def read(response: UpstreamResponse) -> bytes:
 class Taken:
     """As much of a reply as hears what comes."""
 
+    over = False
+
     def __init__(self, take: Callable[[bytes], None]) -> None:
         self._take = take
 
@@ -55,7 +58,7 @@ class Taken:
 
 
 def into(take: Callable[[bytes], None]) -> Receiver:
-    return Gathering(cast("Reply", Taken(take)), lambda: 0)
+    return Gathering(cast("Reply", Taken(take)), lambda: 0, Bounds())
 
 
 async def says_ok(request: Received) -> None:
