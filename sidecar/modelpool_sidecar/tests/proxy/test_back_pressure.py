@@ -1,0 +1,247 @@
+"""A caller that does not read makes its engine wait, whatever it asked and through whichever door; nothing is lost by it.
+
+What the engine could send is counted at the engine: it is what the sockets hold and little more. How much that is, is
+the kernel's to say, so a flood is several times as large.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from modelpool_sidecar.proxy.lean_upstream import LeanUpstream
+from modelpool_sidecar.proxy.upstream import Receiver, UpstreamRequest
+
+from .scenes import CHAT, Scene, backend, document, scene, until
+from .scripted import Received, engine
+
+MEBIBYTE = 1024 * 1024
+FLOOD = 48 * MEBIBYTE
+BOUND = 20 * MEBIBYTE
+"""More than the sockets of both ways hold, and less than half of a flood."""
+BUFFER = 64 * 1024
+LOOKS, PAUSE = 16, 0.025
+DOORS = {"front": "", "side": "Upgrade: none\r\n"}
+WORD = b'data: {"id":"1","model":"served","choices":[{"index":0,"delta":{"content":"%b"},"finish_reason":null}]}\n\n'
+EVENT = WORD % (b"w" * 16_000)
+END = (
+    b'data: {"id":"1","model":"served","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+)
+LINE = b'{"model":"served","message":{"role":"assistant","content":"' + b"w" * 16_000 + b'"},"done":false}\n'
+SAID = b'{"model":"served","done":true,"done_reason":"stop"}\n'
+
+
+class Flood:
+    """An engine that sends as much as is taken of it: streams and documents of `FLOOD` bytes."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    async def __call__(self, request: Received) -> None:
+        request.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+        asked = request.json
+        if asked.get("user") == "short":
+            await request.answer(b'{"x":"' + b"y" * 900_000 + b'"}')
+        elif request.path == "/api/chat":
+            await self._stream(request, "application/x-ndjson", LINE, SAID)
+        elif asked.get("stream"):
+            await self._stream(request, "text/event-stream", EVENT, END)
+        else:
+            head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {FLOOD}\r\n\r\n"
+            await request.send(head.encode())
+            for place in range(0, FLOOD, BUFFER):
+                ends = (b'["', b"") if not place else (b"", b'"]') if place + BUFFER == FLOOD else (b"", b"")
+                await request.send(b"%b".join(ends) % (b"x" * (BUFFER - len(b"".join(ends)))))
+                self.sent += BUFFER
+
+    async def _stream(self, request: Received, kind: str, piece: bytes, last: bytes) -> None:
+        await request.begin(kind)
+        while self.sent < FLOOD:
+            await request.chunk(piece)
+            self.sent += len(piece)
+        await request.chunk(last)
+        await request.end()
+
+
+async def stands_still(count: Callable[[], int]) -> int:
+    """Wait until no more comes; what it is then. One that is only slow is taken for still: that fails no test."""
+    before, looks = -1, 0
+    while looks < LOOKS:
+        before, looks = count(), looks + 1 if count() == before else 0
+        await asyncio.sleep(PAUSE)
+    return before
+
+
+class Caller:
+    """Reads when it is told to, and has little room for what it has not read."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self.writer = writer
+
+    def ask(self, path: str, body: dict[str, object], more: str = "") -> None:
+        data = json.dumps(body).encode()
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{more}Content-Length: {len(data)}\r\n\r\n"
+        self.writer.write(head.encode() + data)
+
+    async def answer(self) -> tuple[bytes, int]:
+        """The next answer: its end, and how many bytes its body has."""
+        async with asyncio.timeout(60):
+            head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
+            assert head.startswith(b"http/1.1 200"), head
+            if b"content-length: " in head:
+                size = int(head.partition(b"content-length: ")[2].partition(b"\r")[0])
+                return (await self._reader.readexactly(size))[-100:], size
+            size, last = 0, b""
+            while length := int(await self._reader.readline(), 16):
+                last = (last + await self._reader.readexactly(length))[-100:]
+                size += length
+                await self._reader.readline()
+            await self._reader.readline()
+            return last, size
+
+
+@asynccontextmanager
+async def caller(gate: Scene) -> AsyncIterator[Caller]:
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+    made.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(made, gate.running.listening[0])
+    reader, writer = await asyncio.open_connection(sock=made, limit=BUFFER)
+    try:
+        yield Caller(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+@asynccontextmanager
+async def flooded(folder: Path, *, ollama: bool = False) -> AsyncIterator[tuple[Scene, Flood]]:
+    flood = Flood()
+    async with engine(flood, models=["served"]) as played:
+        kind = "ollama" if ollama else "vllm"
+        routes = document(backend(kind, played.url, model="served"), name="served", aliases=["alias"])
+        async with scene(folder, routes) as gate:
+            await gate.until_ready(True, model="served")
+            yield gate, flood
+
+
+ASKED = {
+    "stream": ("/v1/chat/completions", {"model": "served", "stream": True}, b"data: [DONE]\n\n"),
+    "renamed stream": ("/v1/chat/completions", {"model": "alias", "stream": True}, b"data: [DONE]\n\n"),
+    "translated stream": ("/api/chat", {"model": "served"}, b"}\n"),
+    "document": ("/v1/chat/completions", {"model": "served"}, b'x"]'),
+    "Ollama's lines": ("/api/chat", {"model": "served"}, SAID),
+}
+
+
+@pytest.mark.parametrize("door", DOORS.values(), ids=DOORS.keys())
+@pytest.mark.parametrize("asked", ASKED)
+async def test_an_engine_waits_for_a_caller_that_does_not_read(tmp_path: Path, asked: str, door: str) -> None:
+    path, body, last = ASKED[asked]
+    async with flooded(tmp_path, ollama=asked == "Ollama's lines") as (gate, flood), caller(gate) as slow:
+        slow.ask(path, CHAT | body, door)
+        await until(lambda: flood.sent, seen=lambda: gate.log.lines)
+        assert await stands_still(lambda: flood.sent) < BOUND
+        end, size = await slow.answer()
+        assert end.endswith(last)
+        assert flood.sent >= FLOOD
+        assert size > FLOOD * 0.9  # Ollama's lines are a little shorter than vLLM's events
+
+
+@pytest.mark.parametrize("door", DOORS.values(), ids=DOORS.keys())
+async def test_an_engine_waits_for_a_caller_that_had_not_read_the_answers_before(tmp_path: Path, door: str) -> None:
+    """The caller is full before the stream begins."""
+    async with flooded(tmp_path) as (gate, flood), caller(gate) as slow:
+        for _ in range(8):
+            slow.ask("/v1/chat/completions", CHAT | {"model": "served", "user": "short"}, door)
+        slow.ask("/v1/chat/completions", CHAT | {"model": "served", "stream": True}, door)
+        await stands_still(lambda: len(gate.log.lines))
+        assert await stands_still(lambda: flood.sent) < BOUND
+        for _ in range(8):
+            assert (await slow.answer())[0].endswith(b'y"}')
+        end, size = await slow.answer()
+        assert end.endswith(b"data: [DONE]\n\n")
+        assert size >= FLOOD
+
+
+@pytest.mark.parametrize("door", DOORS.values(), ids=DOORS.keys())
+async def test_a_caller_that_is_full_holds_up_no_answer_of_anybody_else(tmp_path: Path, door: str) -> None:
+    """Its stream is over, and the engine's connection carries another's; then it does not read its next answer."""
+    go_on = asyncio.Event()
+
+    async def behaves(request: Received) -> None:
+        if request.json.get("user") == "large":
+            await request.answer(b'{"x":"' + b"y" * 900_000 + b'"}')
+            return
+        await request.begin()
+        if request.json.get("user") == "other":
+            for _ in range(100):
+                await request.chunk(EVENT)
+            await go_on.wait()
+        await request.chunk(END)
+        await request.end()
+
+    async with engine(behaves) as vllm, scene(tmp_path, document(backend("vllm", vllm.url, room=100))) as gate:
+        await gate.until_ready(True)
+        async with caller(gate) as full:
+            full.ask("/v1/chat/completions", CHAT | {"stream": True}, door)
+            assert (await full.answer())[0].endswith(b"data: [DONE]\n\n")
+            async with gate.post("/v1/chat/completions", CHAT | {"stream": True, "user": "other"}) as other:
+                await other.content.readexactly(100 * len(EVENT))
+                connections = [request.writer for request in vllm.received]
+                assert connections[0] is connections[1]
+                for _ in range(8):
+                    full.ask("/v1/chat/completions", CHAT | {"user": "large"}, door)
+                await stands_still(lambda: len(vllm.received))
+                go_on.set()
+                assert await asyncio.wait_for(other.read(), 20) == END
+
+
+class Counting(Receiver):
+    def __init__(self) -> None:
+        self.size = 0
+
+    def take(self, piece: bytes, framed: bytes | None) -> None:
+        self.size += len(piece)
+
+
+@pytest.mark.parametrize("unread", [False, True], ids=["at once", "after what nobody has read"])
+async def test_pouring_ends_one_reason_to_wait_and_not_the_other(unread: bool) -> None:
+    flood, counting = Flood(), Counting()
+    upstream = LeanUpstream(connect_timeout=10, read_timeout=30)
+    async with engine(flood) as played:
+        response = await upstream.open(
+            played.url, UpstreamRequest(method="POST", path="/v1/chat/completions", body=b'{"stream":true}')
+        )
+        if unread:
+            assert await stands_still(lambda: flood.sent) < BOUND
+        response.pause()
+        async with asyncio.TaskGroup() as group:
+            pouring = group.create_task(response.pour(counting), name="pour")
+            assert await stands_still(lambda: flood.sent) < BOUND
+            assert not pouring.done()
+            response.resume()
+            await asyncio.wait_for(pouring, 60)
+        assert counting.size == flood.sent + len(END)
+        response.release()
+        await upstream.close()
+
+
+async def test_what_nobody_reads_goes_on_when_it_is_poured() -> None:
+    flood, counting = Flood(), Counting()
+    upstream = LeanUpstream(connect_timeout=10, read_timeout=30)
+    async with engine(flood) as played:
+        response = await upstream.open(
+            played.url, UpstreamRequest(method="POST", path="/v1/chat/completions", body=b'{"stream":true}')
+        )
+        assert await stands_still(lambda: flood.sent) < BOUND
+        response.resume()  # whose taker has room, which is no reason for one that nobody reads
+        assert await stands_still(lambda: flood.sent) < BOUND
+        await asyncio.wait_for(response.pour(counting), 60)
+        assert counting.size == flood.sent + len(END)
+        response.release()
+        await upstream.close()
