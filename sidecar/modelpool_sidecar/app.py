@@ -53,9 +53,7 @@ async def gateway(settings: Settings, access: AccessLog) -> AsyncIterator[Runnin
     phase = Phase()
     limits = _limits(settings)
     pages = Pages(directory, admission, phase, limits)
-    upstream = LeanUpstream(
-        connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout, limits=limits
-    )
+    upstream = LeanUpstream(connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout, limits=limits)
     # Probes have connections of their own: theirs say nothing about those that answers travel on.
     probing = LeanUpstream(connect_timeout=PROBE_TIMEOUT, read_timeout=PROBE_TIMEOUT)
     door = Gateway(

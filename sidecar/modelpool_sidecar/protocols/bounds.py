@@ -1,7 +1,7 @@
-"""How much of an engine's answer is kept while it is not whole: one line of a stream, and one whole answer.
+"""How much of an engine's answer is kept while it is not whole: a line of a stream, or all of it.
 
-What passes through at once is not bounded. A line is kept where it must be looked into, an answer where its caller wants
-one document.
+What passes through at once is not bounded. A line is kept where it must be looked into, an answer where its caller
+wants one document.
 """
 
 from collections.abc import Callable

@@ -37,7 +37,11 @@ class LineSplitter:
             lines[0] = self.close()
         self._begun += rest
         most = self._bounds.line_bytes
-        if len(self._begun) > most or (lines and len(lines[0]) > most) or (len(chunk) > most and _longest(lines) > most):
+        if (
+            len(self._begun) > most
+            or (lines and len(lines[0]) > most)
+            or (len(chunk) > most and _longest(lines) > most)
+        ):
             self._begun.clear()
             raise self._bounds.long_line()
         return lines

@@ -220,6 +220,7 @@ class Gathering(Receiver):
         self._kept += len(piece)
         bounds.kept += len(piece)
         if bounds.kept > bounds.all_answers_bytes:
+            self.close()
             bounds.too_many_answers()
             raise OutOfResources("too much is kept of answers that are not whole yet")
         self._reply.feed(piece, self._now_ns())

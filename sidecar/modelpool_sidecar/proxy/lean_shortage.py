@@ -1,4 +1,4 @@
-"""Of what this machine has no more when a connection is to be made: known by the error, and told without flooding the log."""
+"""When this machine has no more of what a connection takes: known by the error, and told without flooding the log."""
 
 import asyncio
 import errno

@@ -32,7 +32,7 @@ class Silence:
         self.held_back = False
         """Whether the engine is silent because it is made to wait."""
         self.answering = False
-        """Whether the answer's head is here. Before that, what is heard ends no silence: a head may come byte by byte."""
+        """Whether the answer's head is here. Before, what is heard ends no silence: a head may come byte by byte."""
 
     def begin(self) -> None:
         """Something has been asked for, or a piece of it was sent."""

@@ -117,7 +117,7 @@ class UpstreamResponse(Protocol):
 
     @property
     def framed(self) -> bool:
-        """Whether the head says where the body ends. Else it is whole when its connection ends, and may have been cut."""
+        """Whether the head says where the body ends. Else its connection's end ends it, and may have come too early."""
         ...
 
     def taken(self) -> bytes:

@@ -45,7 +45,7 @@ class Line(Protocol):
         ...
 
     def break_off(self) -> None:
-        """Close when all is sent, so that the caller sees an error and no end: for bodies that only the end delimits."""
+        """Close when all is sent, with an error: for bodies that the connection's end delimits."""
         ...
 
     @property

@@ -119,7 +119,9 @@ class Pattern:
 def learn(data: bytes, chunk: Chunk) -> Pattern | None:
     """The pattern of an event with this data, which was decoded to `chunk`; None when it says more than a text."""
     found = _said(chunk)
-    if found is None or len(data) > _MOST_BYTES or b"\n" in data:  # an event of several lines does not look like its data
+    if (
+        found is None or len(data) > _MOST_BYTES or b"\n" in data
+    ):  # an event of several lines does not look like its data
         return None
     for place in islice(_FIELDS.finditer(data), _MOST_FIELDS):
         begin, end = place.start(1) + 1, place.end(1) - 1

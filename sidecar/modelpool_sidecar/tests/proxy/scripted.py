@@ -58,6 +58,7 @@ class Engine:
         self.models = models or []
         self.healthy = True
         self.received: list[Received] = []
+        self.connections: list[asyncio.StreamWriter] = []
         self.errors: list[BaseException] = []
         self.port = 0
 
@@ -66,6 +67,7 @@ class Engine:
         return f"http://127.0.0.1:{self.port}"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections.append(writer)
         try:
             while (request := await _read(reader, writer)) is not None:
                 if request.path in ("/health", "/api/version", "/api/tags"):

@@ -1,4 +1,4 @@
-"""A caller that does not read makes its engine wait, whatever it asked and through whichever door; nothing is lost by it.
+"""A caller that does not read makes its engine wait, whatever it asked and through whichever door; nothing is lost.
 
 What the engine could send is counted at the engine: it is what the sockets hold and little more. How much that is, is
 the kernel's to say, so a flood is several times as large.
@@ -7,7 +7,7 @@ the kernel's to say, so a flood is several times as large.
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -28,9 +28,7 @@ LOOKS, PAUSE = 16, 0.025
 DOORS = {"front": "", "side": "Upgrade: none\r\n"}
 WORD = b'data: {"id":"1","model":"served","choices":[{"index":0,"delta":{"content":"%b"},"finish_reason":null}]}\n\n'
 EVENT = WORD % (b"w" * 16_000)
-END = (
-    b'data: {"id":"1","model":"served","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
-)
+END = b'data: {"id":"1","model":"served","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 LINE = b'{"model":"served","message":{"role":"assistant","content":"' + b"w" * 16_000 + b'"},"done":false}\n'
 SAID = b'{"model":"served","done":true,"done_reason":"stop"}\n'
 
@@ -83,7 +81,7 @@ class Caller:
         self._reader = reader
         self.writer = writer
 
-    def ask(self, path: str, body: dict[str, object], more: str = "") -> None:
+    def ask(self, path: str, body: Mapping[str, object], more: str = "") -> None:
         data = json.dumps(body).encode()
         head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{more}Content-Length: {len(data)}\r\n\r\n"
         self.writer.write(head.encode() + data)
@@ -129,7 +127,7 @@ async def flooded(folder: Path, *, ollama: bool = False) -> AsyncIterator[tuple[
             yield gate, flood
 
 
-ASKED = {
+ASKED: dict[str, tuple[str, dict[str, object], bytes]] = {
     "stream": ("/v1/chat/completions", {"model": "served", "stream": True}, b"data: [DONE]\n\n"),
     "renamed stream": ("/v1/chat/completions", {"model": "alias", "stream": True}, b"data: [DONE]\n\n"),
     "translated stream": ("/api/chat", {"model": "served"}, b"}\n"),
