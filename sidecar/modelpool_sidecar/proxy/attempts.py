@@ -16,9 +16,9 @@ from ..protocols.rewriting import replace_model
 from ..protocols.translation import Backend, Exchange, Timings, Translation, translate
 from ..routing.choose import Target
 from ..routing.documents import Engine
-from . import carriers, headers, refusals, sending
-from .carriers import Naming
+from . import carriers, headers, refusals, renaming, sending
 from .headers import Headers
+from .renaming import Naming
 from .sending import Whole
 from .upstream import (
     BrokenMidStream,
@@ -172,7 +172,7 @@ class Attempt:
         if head.status == 200:
             if not response.framed and head.kind == _JSON and not _is_json(body):
                 raise BrokenMidStream("the engine's answer broke off")
-            body = carriers.whole(body, self.target.engine_model, self.head.model)
+            body = renaming.whole(body, self.target.engine_model, self.head.model)
             sending.whole(self.visit, Whole(status=200, lines=head.lines, body=body))
             return
         answer = Whole(status=head.status, lines=_with_retry(head.status, head.headers, head.lines), body=body)

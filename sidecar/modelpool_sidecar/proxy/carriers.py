@@ -9,19 +9,16 @@ others.
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
-
 from ..protocols import endings
 from ..protocols.bounds import USUAL, Bounds
 from ..protocols.dialect import Dialect
 from ..protocols.errors import EngineError
-from ..protocols.splitting import LineSplitter
 from ..protocols.translation import Reply
 from ..protocols.translation.replies import TextReply
+from .renaming import Naming, Renamer
 from .upstream import Enough, OutOfResources, Receiver
 
 _DEAD_AT_FIRST: Final = (b'data: {"error"', b'data:{"error"', b"event: error", b"event:error")
-_ABORTED: Final = b'"finish_reason":"abort"'
 _SPACE: Final = 0x20
 _LF: Final = 0x0A
 _GRAPHIC: Final = b"!"
@@ -58,16 +55,6 @@ class Carrier:
     def failed(self) -> bool:
         """Whether the caller has been told of an error in the stream."""
         return False
-
-
-class Naming:
-    """The model's name as the engine answers it, and as the caller asked for it. Read-only."""
-
-    __slots__ = ("caller", "engine")
-
-    def __init__(self, *, engine: str, caller: str) -> None:
-        self.engine = engine
-        self.caller = caller
 
 
 class Untouched(Carrier):
@@ -109,7 +96,7 @@ class Untouched(Carrier):
         self._even = last.endswith(self._boundary)
         return chunk if self._rename is None else self._renamed(self._rename, chunk)
 
-    def _renamed(self, rename: "Renamer", chunk: bytes) -> bytes:
+    def _renamed(self, rename: Renamer, chunk: bytes) -> bytes:
         try:
             told = rename.feed(chunk)
         except EngineError as fault:
@@ -139,8 +126,10 @@ class Untouched(Carrier):
 
     def close(self) -> bytes:
         """See `Carrier`."""
-        if self._fault is not None:
-            return self._broken(self._fault.message)
+        if self._fault is not None:  # of the line that was too long, the caller has seen nothing
+            self._failed = True
+            gap = b"" if self._by_line else self._boundary
+            return gap + endings.broken(self._dialect, self._fault.message)
         if not self._last:
             raise EngineError("the engine's answer was empty")
         if not endings.is_whole(self._dialect, self._tail()):
@@ -151,19 +140,18 @@ class Untouched(Carrier):
         """See `Carrier`."""
         if not self._last:
             raise EngineError(_EOF)
-        if self._rename is not None and not self._given:
-            raise EngineError(_EOF)
-        return self._broken(_EOF)
+        rest = b""
+        if self._rename is not None:
+            if not self._given:
+                raise EngineError(_EOF)
+            rest = self._rename.close()
+        self._failed = True
+        gap = b"" if self._tail().endswith(self._boundary) else self._boundary
+        return rest + gap + endings.broken(self._dialect, _EOF)
 
     def finished(self) -> bool:
         """See `Carrier`."""
         return bool(self._last) and endings.is_whole(self._dialect, self._tail())
-
-    def _broken(self, message: str) -> bytes:
-        """The error at the end of what the caller has seen: of a line that was to be renamed, nothing."""
-        self._failed = True
-        begun = not self._tail().endswith(self._boundary) and not (self._by_line and self._rename is not None)
-        return (self._boundary if begun else b"") + endings.broken(self._dialect, message)
 
     def _tail(self) -> bytes:
         """The end of what has passed."""
@@ -262,36 +250,3 @@ class Opaque(Carrier):
         """See `Carrier`."""
         self._failed = True
         return b""
-
-
-class Renamer:
-    """Puts the asked name in place of the served one: the first `"model"` of each line, as the engines write it."""
-
-    def __init__(self, naming: Naming, bounds: Bounds = USUAL) -> None:
-        self._old = b'"model":' + msgspec.json.encode(naming.engine)
-        self._new = b'"model":' + msgspec.json.encode(naming.caller)
-        self._lines = LineSplitter(cr=False, bounds=bounds)
-
-    def feed(self, chunk: bytes) -> bytes:
-        """Whole lines out; the begun one is kept. Raises EngineError when it grows beyond its limit."""
-        if self._lines.between and chunk.endswith(b"\n") and chunk.find(b"\n") >= len(chunk) - 2:
-            return chunk.replace(self._old, self._new, 1)  # one line and at most an empty one: what engines send
-        lines = self._lines.feed(chunk)
-        return b"".join([line.replace(self._old, self._new, 1) + b"\n" for line in lines])
-
-    def close(self) -> bytes:
-        """The last line, when it had no end."""
-        return self._lines.close().replace(self._old, self._new, 1)
-
-
-def whole(body: bytes, engine: str, caller: str) -> bytes:
-    """A whole answer in the caller's dialect: the model is named as the caller did, not as the engine does.
-
-    Raises EngineError when the engine gave up before its end.
-    """
-    if _ABORTED in body:
-        raise EngineError("the engine was stopped while it worked on the answer")
-    if engine == caller:
-        return body
-    renamer = Renamer(Naming(engine=engine, caller=caller))
-    return renamer.feed(body) + renamer.close()

@@ -10,10 +10,12 @@ from typing import Final, Protocol, cast
 
 from . import chunks
 from .errand import Bell
+from .lean_flow import Flow
+from .lean_framing import MalformedAnswer
 from .lean_request import Place
-from .lean_response import AnswerReader, MalformedAnswer, told
+from .lean_response import AnswerReader
 from .lean_silence import Silence
-from .upstream import AnswerHead, BrokenMidStream, ClosedBeforeFirstByte, Enough, Receiver
+from .upstream import AnswerHead, BrokenMidStream, ClosedBeforeFirstByte, Enough, Receiver, told
 
 _HELD_BYTES: Final = 256 * 1024
 """A body that nobody reads is held up to about this size; then the engine is made to wait."""
@@ -51,8 +53,6 @@ class Connection:
         self._silence = Silence(self._loop, read_timeout, self._fell_silent)
         self._busy = False
         self._full = False
-        self._is_unread = self._taker_is_full = False
-        """Why the engine is made to wait: it goes on when neither is so."""
         self._enough = False
         self._lingers = False
         """Whether the engine is only given time to end a body of which nobody needs more."""
@@ -143,7 +143,7 @@ class Connection:
             if self._answer.parts:
                 parts.append(self._answer.taken())
                 size += len(parts[-1])
-                self._hold(unread=False, full=self._taker_is_full)
+                self._flow.unread(False, ended=self._answer.ended)
             if self._answer.ended or size > limit:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
             if self._error is not None:
@@ -157,7 +157,7 @@ class Connection:
                 into.take(self._answer.taken(), None)
             except Enough:
                 self._enough = True
-        self._hold(unread=False, full=self._taker_is_full)
+        self._flow.unread(False, ended=self._answer.ended)
         self._into = into
         try:
             while not self._answer.ended and not self._enough and self._error is None:
@@ -173,25 +173,11 @@ class Connection:
 
     def pause(self) -> None:
         """See `upstream.UpstreamResponse`."""
-        self._hold(unread=self._is_unread, full=True)
+        self._flow.full(True, ended=self._answer.ended)
 
     def resume(self) -> None:
         """See `upstream.UpstreamResponse`."""
-        self._hold(unread=self._is_unread, full=False)
-
-    def _hold(self, *, unread: bool, full: bool) -> None:
-        """Make the engine wait as long as there is a reason to."""
-        self._is_unread, self._taker_is_full = unread, full
-        held_back = unread or full
-        if held_back is self._silence.held_back or self.lost:
-            return
-        if not held_back:
-            self._silence.held_back = False
-            self._silence.spoken = True
-            self._transport.resume_reading()
-        elif not self._answer.ended:
-            self._silence.held_back = True
-            self._transport.pause_reading()
+        self._flow.full(False, ended=self._answer.ended)
 
     def release(self) -> None:
         """See `upstream.UpstreamResponse`."""
@@ -201,12 +187,12 @@ class Connection:
         sound = answer.lasting and self._error is None and not self.lost and not self._transport.get_write_buffer_size()
         if sound and answer.ended:
             self._busy = self._lingers = False
-            self._hold(unread=False, full=False)
+            self._flow.free()
             self._silence.heard = self._loop.time()
             self._owner.returned(self)
         elif sound and self._enough and not answer.parts:
             self._lingers = True
-            self._hold(unread=False, full=False)
+            self._flow.free()
         else:
             self.abort()
 
@@ -230,6 +216,7 @@ class Connection:
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
         self._transport = cast("asyncio.Transport", transport)
+        self._flow = Flow(self._transport, self._silence)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -269,7 +256,7 @@ class Connection:
         if answer.parts and self._into is not None:
             self._give(answer.taken(), None)
         elif answer.parts and not answer.ended and sum(map(len, answer.parts)) > _HELD_BYTES:
-            self._hold(unread=True, full=self._taker_is_full)
+            self._flow.unread(True, ended=False)
         if malformed is not None:
             self._fail(malformed)
         elif self._lingers:
@@ -309,6 +296,7 @@ class Connection:
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self.lost = True
+        self._flow.end()
         self._silence.end()
         try:
             self._answer.spill()

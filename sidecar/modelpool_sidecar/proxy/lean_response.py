@@ -12,27 +12,17 @@ from typing import Final
 
 import httptools
 
-from . import chunks, headers, lengths
+from . import chunks, lengths
+from .lean_framing import MOST_HEADERS, MalformedAnswer, framing, is_informational
 from .lean_heads import KnownHeads
 from .upstream import AnswerHead
 
 HEAD_BYTES: Final = 64 * 1024
 """The longest head that is read; only approximately, because reads are counted whole."""
-MOST_HEADERS: Final = 256
-"""In one head; its trailers are not counted, because nobody keeps them."""
-_FRAMES: Final = frozenset({"content-length", "transfer-encoding"})
-_STATUSES: Final = range(100, 600)
-"""Others are none (RFC 9110, 15)."""
-_INFORMATIONAL: Final = 200
-_SWITCHING: Final = 101
 _CHUNK_END: Final = b"\r\n"
 _BODILESS: Final = frozenset({204, 304})
 _REMEMBERED: Final = 256
 """Heads that are known again, the least recently seen forgotten first."""
-
-
-class MalformedAnswer(ValueError):  # noqa: N818 -- named for what came
-    """The engine does not speak HTTP, or not as it may."""
 
 
 class AnswerReader:
@@ -197,25 +187,11 @@ class AnswerReader:
     def on_headers_complete(self) -> None:
         """The head is whole."""
         status = self._parser.get_status_code()
-        if status not in _STATUSES:
-            raise MalformedAnswer(f"{status:03d} is no status")
-        if status < _INFORMATIONAL:
-            if status == _SWITCHING:
-                raise MalformedAnswer("the engine switched protocols unasked")
-            if any(name.lower() in _FRAMES for name, _ in self._fresh):
-                raise MalformedAnswer("an informational answer has no body")
+        if is_informational(status, self._fresh):
             return
-        given = []
-        for name, value in self._fresh:
-            key = name.lower()
-            if key not in headers.OWN:
-                given.append((name, value))
-            if key == "transfer-encoding" and (self.framed or value.lower() != "chunked"):
-                raise MalformedAnswer(f"the engine used the transfer coding {value!r}")
-            self.framed = self.framed or key in _FRAMES
-            self.between = self.between or key == "transfer-encoding"
+        given, self.framed, chunked = framing(self._fresh)
         self.head, self.ended = AnswerHead(status, given), self._only_head
-        self.between = self.between and not self._only_head and status not in _BODILESS
+        self.between = chunked and not self._only_head and status not in _BODILESS
         self.lasting = not self._only_head and self._parser.should_keep_alive()
 
     def on_chunk_header(self) -> None:
@@ -235,11 +211,6 @@ class AnswerReader:
         """The body is whole; or it was an informational answer, and the real one follows."""
         self.between = False
         self.ended = self.head is not None
-
-
-def told(error: BaseException) -> str:
-    """An error as one line of a log."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _cause(error: Exception) -> str:

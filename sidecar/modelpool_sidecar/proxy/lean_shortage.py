@@ -8,7 +8,7 @@ import re
 import socket
 from typing import Final
 
-from .lean_response import told
+from .upstream import told
 
 _SHORT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN})
 _NUMBERS: Final = re.compile(r"\[Errno (\d+)\]")

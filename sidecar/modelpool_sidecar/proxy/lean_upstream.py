@@ -12,10 +12,9 @@ from typing import Final, cast
 from .errand import in_task
 from .lean_connection import Connection
 from .lean_request import Base, Place
-from .lean_response import told
 from .lean_shortage import Shortages, is_ours
 from .limits import Limit, Limits
-from .upstream import ClosedBeforeFirstByte, ConnectFailed, OutOfResources, UpstreamRequest, UpstreamResponse
+from .upstream import ClosedBeforeFirstByte, ConnectFailed, OutOfResources, UpstreamRequest, UpstreamResponse, told
 
 _IDLE_SECONDS: Final = 3.0
 """How long an unused connection is kept: less than the five seconds after which vLLM's server closes it."""

@@ -16,6 +16,11 @@ from . import headers
 from .headers import Headers
 
 
+def told(error: BaseException) -> str:
+    """An error as one line of a log."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
 class UpstreamError(Exception):
     """The engine did not give a whole answer. The message is for the log, not for the caller."""
 

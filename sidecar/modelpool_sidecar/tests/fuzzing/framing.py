@@ -2,7 +2,8 @@
 
 from modelpool_sidecar.proxy.front_head import Heads
 from modelpool_sidecar.proxy.front_request import Requests
-from modelpool_sidecar.proxy.lean_response import AnswerReader, MalformedAnswer
+from modelpool_sidecar.proxy.lean_framing import MalformedAnswer
+from modelpool_sidecar.proxy.lean_response import AnswerReader
 
 
 def engine_answer(data: bytes) -> None:

@@ -19,7 +19,8 @@ from modelpool_sidecar.protocols.origins import Doorman, is_local
 from modelpool_sidecar.protocols.requests import read_head
 from modelpool_sidecar.protocols.rewriting import replace_model
 from modelpool_sidecar.protocols.translation import Backend, Exchange, Timings, Translation, repeats, translate
-from modelpool_sidecar.proxy.carriers import Naming, Untouched, whole
+from modelpool_sidecar.proxy.carriers import Untouched
+from modelpool_sidecar.proxy.renaming import Naming, whole
 
 from .framing import caller_requests, engine_answer
 

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from modelpool_sidecar.proxy.front import Front
 from modelpool_sidecar.proxy.lean_upstream import LeanUpstream
 from modelpool_sidecar.proxy.upstream import Receiver, UpstreamRequest
+from modelpool_sidecar.proxy.visitor import Visitor
 
 from .scenes import CHAT, Scene, backend, document, scene, until
 from .scripted import Received, engine
@@ -243,3 +245,42 @@ async def test_what_nobody_reads_goes_on_when_it_is_poured() -> None:
         assert counting.size == flood.sent + len(END)
         response.release()
         await upstream.close()
+
+
+class Paused:
+    """A source that counts how often it was told to wait."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def pause(self) -> None:
+        self.times += 1
+
+    def resume(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("door", DOORS.values(), ids=DOORS.keys())
+async def test_a_door_forgets_what_an_answer_was_drawn_from(door: str) -> None:
+    """Also where the answer itself has forgotten to say that it ended."""
+    source, asked = Paused(), 0
+
+    async def answer(visitor: Visitor) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            visitor.back.draws_from(source)
+        visitor.back.whole(200, b"", b"" if asked == 1 else b"x" * FLOOD)
+
+    async with asyncio.TaskGroup() as group:
+        front = Front(answer, group, most_bytes=MEBIBYTE)
+        bound = socket.create_server(("127.0.0.1", 0))
+        bound.setblocking(False)
+        await front.listen(bound)
+        reader, writer = await asyncio.open_connection(*bound.getsockname())
+        for _ in range(2):
+            writer.write(f"POST / HTTP/1.1\r\nHost: localhost\r\n{door}Content-Length: 0\r\n\r\n".encode())
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        assert (asked, source.times) == (2, 0)
+        writer.transport.abort()
+        await front.close(5)

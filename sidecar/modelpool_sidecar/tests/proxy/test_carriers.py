@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from modelpool_sidecar.protocols import endings
 from modelpool_sidecar.protocols.dialect import Dialect
 from modelpool_sidecar.protocols.errors import EngineError
-from modelpool_sidecar.proxy import carriers
-from modelpool_sidecar.proxy.carriers import Naming, Untouched
+from modelpool_sidecar.proxy import renaming
+from modelpool_sidecar.proxy.carriers import Untouched
+from modelpool_sidecar.proxy.renaming import Naming
 
 SAME = Naming(engine="a", caller="a")
 ALIAS = Naming(engine="qwen3:8b", caller='odd "name"')
@@ -118,9 +119,9 @@ def test_before_anything_was_given_a_fault_is_raised() -> None:
 
 def test_a_document_is_renamed_and_an_aborted_one_is_a_fault() -> None:
     assert (
-        carriers.whole(b'{"model":"qwen3:8b","x":1.0}', ALIAS.engine, ALIAS.caller)
+        renaming.whole(b'{"model":"qwen3:8b","x":1.0}', ALIAS.engine, ALIAS.caller)
         == b'{"model":"odd \\"name\\"","x":1.0}'
     )
     with pytest.raises(EngineError):
-        carriers.whole(b'{"choices":[{"finish_reason":"abort"}]}', SAME.engine, SAME.caller)
-    assert carriers.whole(b'{"content":"\\"finish_reason\\":\\"abort\\""}', SAME.engine, SAME.caller)
+        renaming.whole(b'{"choices":[{"finish_reason":"abort"}]}', SAME.engine, SAME.caller)
+    assert renaming.whole(b'{"content":"\\"finish_reason\\":\\"abort\\""}', SAME.engine, SAME.caller)

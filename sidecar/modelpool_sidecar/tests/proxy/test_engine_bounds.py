@@ -15,8 +15,8 @@ import aiohttp
 import pytest
 
 from modelpool_sidecar.protocols.splitting import LineSplitter
-from modelpool_sidecar.proxy.carriers import Naming, Renamer
 from modelpool_sidecar.proxy.lean_response import AnswerReader
+from modelpool_sidecar.proxy.renaming import Naming, Renamer
 
 from .scenes import CHAT, Scene, backend, document, scene, until
 from .scripted import Behaviour, Engine, Received, engine

@@ -2,8 +2,9 @@
 
 import pytest
 
+from modelpool_sidecar.proxy.lean_framing import MalformedAnswer
 from modelpool_sidecar.proxy.lean_heads import KnownHeads
-from modelpool_sidecar.proxy.lean_response import HEAD_BYTES, AnswerReader, MalformedAnswer
+from modelpool_sidecar.proxy.lean_response import HEAD_BYTES, AnswerReader
 
 OK = b"HTTP/1.1 200 OK\r\n"
 COUNTED = OK + b"Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"

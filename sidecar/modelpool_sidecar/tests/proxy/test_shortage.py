@@ -107,7 +107,9 @@ async def test_without_descriptors_requests_are_refused_and_the_engine_stays_rea
         with caplog.at_level(logging.ERROR), no_descriptors():
             for path, error in PATHS.items():
                 body = json.dumps(CHAT).encode()
-                writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+                writer.write(
+                    f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+                )
                 head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
                 assert head.startswith(b"HTTP/1.1 503 "), head
                 assert b"\r\nRetry-After: 2\r\n" in head
