@@ -41,7 +41,8 @@ Administration, closed (403) unless opened by `--open-admin NAME`, each by its o
 """
 _CUT_OFF: Final = """\
 In OpenAI's and Anthropic's dialect the connection is then closed without a proper end, because not every client reads
-error events. An Ollama stream ends properly, as Ollama's own does.
+error events; to a caller of HTTP/1.0, for which the connection's end is the body's, it is reset. An Ollama stream ends
+properly, as Ollama's own does.
 """
 _FIELDS_INTRO: Final = """\
 ## Fields of Ollama's calls in front of vLLM
