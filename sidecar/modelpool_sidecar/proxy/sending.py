@@ -73,6 +73,7 @@ async def stream(
         back.draws_from(None)
         relay.settle()
     if carrier.failed:
+        visit.error = visit.error or "the engine's answer ended with an error"
         response.abort()  # else it would go on with what nobody reads
     if rest:
         relay.send(rest, None)

@@ -10,12 +10,16 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from modelpool_sidecar.protocols.bounds import Bounds
+from modelpool_sidecar.protocols.translation import Reply
+from modelpool_sidecar.proxy.carriers import Gathering
 from modelpool_sidecar.proxy.front import Front
 from modelpool_sidecar.proxy.lean_upstream import LeanUpstream
-from modelpool_sidecar.proxy.upstream import Receiver, UpstreamRequest
+from modelpool_sidecar.proxy.upstream import UpstreamRequest
 from modelpool_sidecar.proxy.visitor import Visitor
 
 from .scenes import CHAT, Scene, backend, document, scene, until
@@ -201,12 +205,18 @@ async def test_a_caller_that_is_full_holds_up_no_answer_of_anybody_else(tmp_path
                 assert await asyncio.wait_for(other.read(), 20) == END
 
 
-class Counting(Receiver):
+class Counting:
+    """As much of a reply as counts what comes, and a receiver that gives it that."""
+
+    over = False
+
     def __init__(self) -> None:
         self.size = 0
+        self.receiver = Gathering(cast("Reply", self), lambda: 0, Bounds(answer_bytes=FLOOD))
 
-    def take(self, piece: bytes, framed: bytes | None) -> None:
-        self.size += len(piece)
+    def feed(self, raw: bytes, now_ns: int) -> bytes:
+        self.size += len(raw)
+        return b""
 
 
 @pytest.mark.parametrize("unread", [False, True], ids=["at once", "after what nobody has read"])
@@ -221,7 +231,7 @@ async def test_pouring_ends_one_reason_to_wait_and_not_the_other(unread: bool) -
             assert await stands_still(lambda: flood.sent) < BOUND
         response.pause()
         async with asyncio.TaskGroup() as group:
-            pouring = group.create_task(response.pour(counting), name="pour")
+            pouring = group.create_task(response.pour(counting.receiver), name="pour")
             assert await stands_still(lambda: flood.sent) < BOUND
             assert not pouring.done()
             response.resume()
@@ -241,7 +251,7 @@ async def test_what_nobody_reads_goes_on_when_it_is_poured() -> None:
         assert await stands_still(lambda: flood.sent) < BOUND
         response.resume()  # whose taker has room, which is no reason for one that nobody reads
         assert await stands_still(lambda: flood.sent) < BOUND
-        await asyncio.wait_for(response.pour(counting), 60)
+        await asyncio.wait_for(response.pour(counting.receiver), 60)
         assert counting.size == flood.sent + len(END)
         response.release()
         await upstream.close()

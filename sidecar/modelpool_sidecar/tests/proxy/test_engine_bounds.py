@@ -119,6 +119,8 @@ async def test_a_line_beyond_the_limit_is_one_error(tmp_path: Path, case: str, b
             assert set(json.loads(text.splitlines()[-1])) == {"error"}
             assert b"\n\n" not in text
         assert await reached(gate, "engine_line_bytes") == 1
+        await gate.until_idle()
+        assert gate.log.lines[-1].error
 
 
 @pytest.mark.parametrize("aliased", [False, True])
