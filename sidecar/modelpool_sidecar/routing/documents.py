@@ -2,6 +2,9 @@
 
 Knows the JSON and nothing about readiness. Unknown fields are ignored, so that a newer operator may add some; an
 unknown version or engine is an error, because guessing would send requests to the wrong place.
+
+Who writes a document is not trusted: what is read here can be sorted, shown, sent in a header and connected to without
+an error. Every bound is at least as wide as the CRD's.
 """
 
 import datetime
@@ -9,6 +12,9 @@ from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
+from msgspec import Meta
+
+from .addressing import objection_to_url
 
 
 class InvalidRoutesError(ValueError):
@@ -33,13 +39,33 @@ class PoolRef(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
-class Pool(msgspec.Struct, frozen=True, kw_only=True):
-    """Which pool wrote the document. `created` decides who keeps a name that two pools claim."""
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""What JSON can say again."""
+ObjectName = Annotated[str, Meta(max_length=253, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?\Z")]
+"""The name of a Kubernetes object, RFC 1123."""
+ServiceName = Annotated[str, Meta(max_length=63, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z")]
+ModelName = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[!-~]+\Z")]
+"""Visible ASCII: it goes into headers, logs and metrics."""
+Word = Annotated[str, Meta(max_length=256, pattern=r"^[ -~]*\Z")]
+"""What is shown and not looked up."""
 
-    namespace: str
-    name: str
-    created: datetime.datetime = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-    generation: int = 0
+_FIRST, _LAST = (datetime.datetime(year, 1, 1, tzinfo=datetime.UTC) for year in (1970, 9999))
+
+
+class Pool(msgspec.Struct, frozen=True, kw_only=True):
+    """Which pool wrote the document. `created` decides who keeps a name that two pools claim.
+
+    In a cluster it is not the document's to say: a source puts in its place when the API server made the ModelPool.
+    """
+
+    namespace: ObjectName
+    name: ObjectName
+    created: Annotated[datetime.datetime, Meta(tz=True)] = _FIRST
+    generation: Count = 0
+
+    def __post_init__(self) -> None:
+        if not _FIRST <= self.created < _LAST:
+            raise ValueError(f"`created` must be from {_FIRST.year} to {_LAST.year - 1}")
 
     @property
     def ref(self) -> PoolRef:
@@ -50,22 +76,27 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
 class QueueLimits(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """How many requests may wait for one backend of the pool, and for how long."""
 
-    max_pending: Annotated[int, msgspec.Meta(ge=0)] = 256
-    timeout_seconds: Annotated[float, msgspec.Meta(ge=0)] = 60.0
+    max_pending: Annotated[int, Meta(ge=0, le=1_000_000)] = 256
+    timeout_seconds: Annotated[float, Meta(ge=0, le=1_000_000)] = 60.0
+
+
+Capabilities = Annotated[tuple[Word, ...], Meta(max_length=64)]
+_SHOWN = 200
+"""Characters of what was refused that a message repeats."""
 
 
 class BackendEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One way to serve a model: a Service and port of the pool's namespace, or a URL where there is no cluster."""
 
     engine: Engine
-    model: Annotated[str, msgspec.Meta(min_length=1)]
+    model: ModelName
     """The name to ask the engine for."""
-    max_concurrency: Annotated[int, msgspec.Meta(ge=1)] = 16
+    max_concurrency: Annotated[int, Meta(ge=1, le=1_000_000)] = 16
     """Requests that one endpoint may work on at once."""
-    service: str | None = None
-    port: int | None = None
+    service: ServiceName | None = None
+    port: Annotated[int, Meta(ge=1, le=65535)] | None = None
     url: str | None = None
-    capabilities: tuple[str, ...] | None = None
+    capabilities: Capabilities | None = None
     """What this backend can do when it differs from the model, as a fallback may."""
     starts_on_demand: bool = False
     """Without requests it has no endpoint, and with some it gets one: who asks then waits for it."""
@@ -75,26 +106,30 @@ class BackendEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             raise ValueError("must have exactly one of `url` and `service`")
         if self.service is not None and self.port is None:
             raise ValueError("must have `port` beside `service`")
-        if self.url is not None and not self.url.startswith(("http://", "https://")):
-            raise ValueError(f"`url` must start with http:// or https://, got {self.url!r}")
+        if self.url is not None and (wrong := objection_to_url(self.url)) is not None:
+            raise ValueError(f"`url` {wrong}, got {self.url[:_SHOWN]!r}")
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One model: its names, what it can do, and its backends in order of preference."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1)]
-    aliases: tuple[str, ...] = ()
-    capabilities: tuple[str, ...] | None = None
+    name: ModelName
+    aliases: Annotated[tuple[ModelName, ...], Meta(max_length=256)] = ()
+    capabilities: Capabilities | None = None
     """None when the document does not say: then nothing is refused for want of a capability."""
-    context_length: int | None = None
-    parameter_size: str | None = None
-    quantization: str | None = None
-    family: str | None = None
-    size_bytes: int | None = None
+    context_length: Count | None = None
+    parameter_size: Word | None = None
+    quantization: Word | None = None
+    family: Word | None = None
+    size_bytes: Count | None = None
     """Of the weights."""
-    memory_bytes: int | None = None
+    memory_bytes: Count | None = None
     """Of the card, as planned, while the model is resident."""
-    backends: tuple[BackendEntry, ...] = ()
+    backends: Annotated[tuple[BackendEntry, ...], Meta(max_length=64)] = ()
+
+
+MOST_MODELS = 4096
+"""Models and adapters of one document: each has series in the metrics. The CRD lets a pool have about 550."""
 
 
 class RoutesDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +138,7 @@ class RoutesDocument(msgspec.Struct, frozen=True, kw_only=True):
     version: Literal[1]
     pool: Pool
     queue: QueueLimits = QueueLimits()
-    models: tuple[ModelEntry, ...] = ()
+    models: Annotated[tuple[ModelEntry, ...], Meta(max_length=MOST_MODELS)] = ()
 
 
 _DECODER = msgspec.json.Decoder(RoutesDocument)
@@ -114,14 +149,22 @@ def parse(data: bytes | str) -> RoutesDocument:
     """Read one document; raises InvalidRoutesError with the path of the first offending field."""
     try:
         return _DECODER.decode(data)
-    except msgspec.MsgspecError as error:
-        raise InvalidRoutesError(str(error)) from error
+    except _UNREADABLE as error:
+        raise InvalidRoutesError(_told(error)) from error
 
 
 def parse_all(data: bytes | str) -> tuple[RoutesDocument, ...]:
     """Read one document or a list of them; raises InvalidRoutesError."""
     try:
         found = _ONE_OR_MANY.decode(data)
-    except msgspec.MsgspecError as error:
-        raise InvalidRoutesError(str(error)) from error
+    except _UNREADABLE as error:
+        raise InvalidRoutesError(_told(error)) from error
     return tuple(found) if isinstance(found, list) else (found,)
+
+
+_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError, OverflowError)
+"""What a decoder raises over bytes: wrong JSON or shape, no Unicode, too deep, a number that is none."""
+
+
+def _told(error: Exception) -> str:
+    return str(error)[:1000]

@@ -5,14 +5,14 @@ Objects are decoded JSON. One `Api` is opened per program; leaving it closes eve
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import aiohttp
 import msgspec
 
 from ..connections import Connections
 from .access import Access
-from .objects import ApiRefusedError, ExpiredError, KubeObject
+from .objects import ApiRefusedError, ExpiredError, KubeObject, field, rows
 
 PAGE: Final = 500
 """Objects per answer to a list, which bounds the memory that one takes on either side."""
@@ -20,6 +20,23 @@ LIST_SILENCE: Final = 30.0
 """Seconds after which a list that says nothing counts as lost."""
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds to reach the API server, TLS included."""
+
+
+_METADATA: Final = "application/json;as={};g=meta.k8s.io;v=v1,application/json"
+
+
+class Collection(NamedTuple):
+    """What to list and watch."""
+
+    path: str
+    selector: str
+    """Of labels; empty for all objects."""
+    metadata_only: bool = False
+    """Whether the rest of the objects can stay where it is."""
+
+    def accept(self, kind: str) -> str:
+        """Return the media types of an answer, whose metadata-only form is of this kind."""
+        return _METADATA.format(kind) if self.metadata_only else "application/json"
 
 
 class Api:
@@ -33,7 +50,7 @@ class Api:
     async def __aenter__(self) -> Self:
         # No limit: every watch holds a connection for good, and there is one per collection.
         connector = self._connections.connector(ssl=self._access.tls, limit=0)
-        headers = {"Accept": "application/json", "User-Agent": "modelpool-gateway"}
+        headers = {"User-Agent": "modelpool-gateway"}
         self._session = aiohttp.ClientSession(connector=connector, headers=headers)
         return self
 
@@ -41,7 +58,7 @@ class Api:
         assert self._session is not None
         await self._connections.close(self._session)
 
-    async def items(self, path: str, selector: str) -> KubeObject:
+    async def items(self, collection: Collection) -> KubeObject:
         """Return a whole collection as one list, however many pages the API server makes of it.
 
         Raises:
@@ -49,24 +66,24 @@ class Api:
             ApiRefusedError: the server said no.
         """
         found: list[KubeObject] = []
-        query = {"labelSelector": selector, "limit": str(PAGE)}
+        query = {"limit": str(PAGE)}
+        accept = collection.accept("PartialObjectMetadataList")
         while True:
-            async with self._answer(path, query, silence=LIST_SILENCE) as response:
+            async with self._answer(collection, query, accept, silence=LIST_SILENCE) as response:
                 page = msgspec.json.decode(await response.read())
-            found += page.get("items") or ()
-            token = page["metadata"].get("continue")
+            found += rows(field(page, "items"))
+            token = field(page, "metadata", "continue")
             if not token:
-                return {"metadata": page["metadata"], "items": found}
-            query["continue"] = token
+                return {"metadata": field(page, "metadata"), "items": found}
+            query["continue"] = str(token)
 
     async def events(
-        self, path: str, selector: str, *, since: str, seconds: int, silence: float
-    ) -> AsyncGenerator[KubeObject]:
+        self, collection: Collection, *, since: str, seconds: int, silence: float
+    ) -> AsyncGenerator[object]:
         """Yield what happens to a collection after a resourceVersion, until the API server ends the watch.
 
         Args:
-            path: of the collection.
-            selector: a label selector.
+            collection: what to watch.
             since: the resourceVersion.
             seconds: after which the server shall end it.
             silence: seconds without a byte after which the connection counts as lost.
@@ -76,13 +93,13 @@ class Api:
             ApiRefusedError: the server said no.
         """
         query = {
-            "labelSelector": selector,
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": since,
             "timeoutSeconds": str(seconds),
         }
-        async with self._answer(path, query, silence=silence) as response:
+        accept = collection.accept("PartialObjectMetadata")
+        async with self._answer(collection, query, accept, silence=silence) as response:
             # Not by lines of the stream reader: an object may be longer than what that is willing to hold.
             rest: list[bytes] = []
             async for chunk in response.content.iter_any():
@@ -95,22 +112,22 @@ class Api:
 
     @asynccontextmanager
     async def _answer(
-        self, path: str, query: Mapping[str, str], *, silence: float
+        self, collection: Collection, query: Mapping[str, str], accept: str, *, silence: float
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         assert self._session is not None, "the Api is entered before it is asked"
         options: dict[str, Any] = {"ssl": self._access.tls}
         if self._access.server_name is not None:
             options["server_hostname"] = self._access.server_name
         async with self._session.get(
-            self._access.server + path,
-            params=query,
-            headers=self._access.headers(),
+            self._access.server + collection.path,
+            params={**query, **({"labelSelector": collection.selector} if collection.selector else {})},
+            headers={"Accept": accept, **self._access.headers()},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=silence),
             allow_redirects=False,
             **options,
         ) as response:
             if response.status == 410:
-                raise ExpiredError(path)
+                raise ExpiredError(collection.path)
             if response.status != 200:
                 raise ApiRefusedError(f"{response.status} {response.reason}: {(await response.text())[:256]}")
             yield response

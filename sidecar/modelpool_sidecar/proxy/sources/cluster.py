@@ -1,4 +1,6 @@
-"""Routes from the cluster: list and watch ConfigMaps and EndpointSlices, in some namespaces or all.
+"""Routes from the cluster: list and watch ConfigMaps, ModelPools and EndpointSlices, in some namespaces or all.
+
+Of ModelPools only the metadata is asked for: who came first, and whose a ConfigMap is, follows from that.
 
 While the API is away the last table stays in force, because engines go on serving. Events are coalesced for a moment,
 so that a rollout does not rebuild the table a hundred times.
@@ -9,15 +11,18 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from ...routing.documents import RoutesDocument
 from ..directory import Directory
 from .access import Access
-from .api import Api
-from .objects import ROUTES_SELECTOR, SERVICE_LABEL, ObjectKey, merged, snapshot
+from .api import Api, Collection
+from .complaints import Complaints
+from .objects import ROUTES_SELECTOR, SERVICE_LABEL, merged
+from .reading import Readings, snapshot
 from .reflector import Reflector
 
 SETTLE: Final = 0.02
 """Seconds to let further events arrive before the table is rebuilt."""
+REST: Final = 4.0
+"""How much longer than building the table lasted nothing is built: who writes all the time takes a fifth at most."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,29 +44,50 @@ class ClusterSource:
     async def _follow(self, api: Api) -> None:
         changed = asyncio.Event()
         folders = [f"namespaces/{namespace}/" for namespace in self._namespaces] or [""]
-        pairs = [
-            (
-                Reflector(api, f"/api/v1/{folder}configmaps", ROUTES_SELECTOR, changed.set),
-                Reflector(api, f"/apis/discovery.k8s.io/v1/{folder}endpointslices", SERVICE_LABEL, changed.set),
-            )
-            for folder in folders
-        ]
+        maps, pools, slices = (
+            [Reflector(api, Collection(template.format(folder), selector, metadata), changed.set) for folder in folders]
+            for template, selector, metadata in _COLLECTIONS
+        )
         async with asyncio.TaskGroup() as group:
-            for reflector in (one for pair in pairs for one in pair):
-                group.create_task(reflector.run(), name=f"watch {reflector.path}")
-            good: dict[ObjectKey, RoutesDocument] = {}
-            complained: tuple[str, ...] = ()
+            for reflector in (*maps, *pools, *slices):
+                group.create_task(reflector.run(), name=f"watch {reflector.collection.path}")
+            loop = asyncio.get_running_loop()
+            readings: Readings = {}
+            complaints = Complaints()
+            lasted = 0.0
             while True:
-                await changed.wait()
-                await asyncio.sleep(SETTLE)
+                await _event(changed, complaints.due)
+                await asyncio.sleep(max(SETTLE, REST * lasted))
                 changed.clear()
-                if not all(one.listed for pair in pairs for one in pair):
+                if not all(one.listed for one in (*maps, *pools, *slices)):
                     continue
-                found, good = snapshot(
-                    merged(pair[0].store for pair in pairs), merged(pair[1].store for pair in pairs), good
-                )
-                if found.problems != complained:
-                    for problem in found.problems:
-                        _log.error("Could not read a routes document", extra={"problem": problem})
-                    complained = found.problems
-                self._directory.load(found.routes, found.addresses, trusted=True)
+                began = loop.time()
+                listed = [merged(one.store for one in kind) for kind in (maps, pools, slices)]
+                try:
+                    found, readings = snapshot(listed[0], listed[1], listed[2], readings)
+                    self._directory.load(found.routes, found.addresses, trusted=True)
+                except Exception:
+                    # A bug, met by what somebody has written; it must not cost the others their gateway.
+                    _log.exception("Could not take over what the cluster says; the last table stays")
+                    continue
+                finally:
+                    lasted = loop.time() - began
+                for subject, problem in complaints.look(found.troubles, loop.time()):
+                    _log.error("Could not use an object", extra={"object": subject, "problem": problem})
+
+
+_COLLECTIONS: Final = (
+    ("/api/v1/{}configmaps", ROUTES_SELECTOR, False),
+    ("/apis/modelpool.dev/v1alpha1/{}modelpools", "", True),
+    ("/apis/discovery.k8s.io/v1/{}endpointslices", SERVICE_LABEL, False),
+)
+"""Paths, label selectors, and whether the metadata is enough."""
+
+
+async def _event(changed: asyncio.Event, due: float | None) -> None:
+    """Wait until something changed, or until then."""
+    try:
+        async with asyncio.timeout_at(due):
+            await changed.wait()
+    except TimeoutError:
+        pass

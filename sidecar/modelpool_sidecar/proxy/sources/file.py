@@ -40,6 +40,11 @@ class FileSource:
                 if str(error) != complained:
                     _log.error("Could not read the routes file", extra={"file": str(self._path), "error": str(error)})
                     complained = str(error)
+            except Exception as error:
+                # A bug, met by what the file says; the last good routes go on.
+                if str(error) != complained:
+                    _log.exception("Could not take over the routes file", extra={"file": str(self._path)})
+                    complained = str(error)
             await asyncio.sleep(POLL_INTERVAL)
 
     def _load(self, data: bytes) -> None:

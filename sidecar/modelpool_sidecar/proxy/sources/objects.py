@@ -1,17 +1,13 @@
-"""Routes and addresses out of Kubernetes objects: pure over decoded JSON, so that recorded watch events test it.
+"""Kubernetes objects as decoded JSON, and a store of those that one list-and-watch has seen. Pure.
 
-An `ObjectStore` holds what one list-and-watch has seen; `snapshot` turns the objects into what a Directory loads.
+Whoever may write in a namespace decides what most fields hold: nothing here counts on a field being there, or being of
+its kind. An object that cannot even be named is left out.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from ...routing import documents
-from ...routing.documents import RoutesDocument
-from ...routing.table import Address, ServiceRef, service_of
-
 ROUTES_SELECTOR: Final = "modelpool.dev/routes=true"
-ROUTES_KEY: Final = "routes.json"
 SERVICE_LABEL: Final = "kubernetes.io/service-name"
 
 KubeObject = Mapping[str, Any]
@@ -23,6 +19,9 @@ class ObjectKey(NamedTuple):
     namespace: str
     name: str
 
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
 
 Objects = Mapping[ObjectKey, KubeObject]
 
@@ -32,7 +31,15 @@ class ExpiredError(Exception):
 
 
 class ApiRefusedError(Exception):
-    """The API server answered a list or a watch with an error."""
+    """The API server answered a list or a watch with an error, or with something that is none of its answers."""
+
+
+class Trouble(NamedTuple):
+    """What is wrong with one object, which is left out because of it or keeps its last good content."""
+
+    subject: str
+    """Kind, namespace and name."""
+    problem: str
 
 
 class ObjectStore:
@@ -42,28 +49,37 @@ class ObjectStore:
         self.objects: dict[ObjectKey, KubeObject] = {}
         self.resource_version = ""
 
-    def replace(self, listed: KubeObject) -> None:
-        """Take over a whole list; what it does not hold is gone."""
-        self.objects = {_key(item): item for item in listed.get("items") or ()}
-        self.resource_version = listed["metadata"]["resourceVersion"]
+    def replace(self, listed: object) -> None:
+        """Take over a whole list; what it does not hold is gone. Raises ApiRefusedError when it is no list."""
+        version = _version(listed)
+        if version is None:
+            raise ApiRefusedError(f"a list without resourceVersion: {str(listed)[:256]}")
+        items = [(_key(item), item) for item in rows(field(listed, "items"))]
+        self.objects = {key: item for key, item in items if key is not None}
+        self.resource_version = version
 
-    def apply(self, event: KubeObject) -> bool:
-        """Take over one watch event; True when it may change the routes. Raises ExpiredError for 410."""
-        kind, item = event["type"], event["object"]
-        match kind:
-            case "ERROR":
-                if item.get("code") == 410:
-                    raise ExpiredError(item.get("message", ""))
-                raise ApiRefusedError(f"watch failed: {item.get('message', item)}")
-            case "BOOKMARK":
-                self.resource_version = item["metadata"]["resourceVersion"]
-                return False
-            case "DELETED":
-                self.objects.pop(_key(item), None)
-            case _:
-                self.objects[_key(item)] = item
-        self.resource_version = item["metadata"]["resourceVersion"]
-        return True
+    def apply(self, event: object) -> bool:
+        """Take over one watch event; True when it may change the routes.
+
+        Raises:
+            ExpiredError: the server has forgotten where the watch began.
+            ApiRefusedError: the server ends the watch.
+        """
+        kind, item = field(event, "type"), field(event, "object")
+        if kind == "ERROR":
+            told = str(field(item, "message") or item)[:256]
+            if field(item, "code") == 410:
+                raise ExpiredError(told)
+            raise ApiRefusedError(f"watch failed: {told}")
+        key, version = _key(item), _version(item)
+        changed = False
+        if kind == "DELETED" and key is not None:
+            changed = self.objects.pop(key, None) is not None
+        elif kind in ("ADDED", "MODIFIED") and key is not None:
+            self.objects[key] = item
+            changed = True
+        self.resource_version = version or self.resource_version
+        return changed
 
 
 def merged(stores: Iterable[ObjectStore]) -> Objects:
@@ -71,80 +87,25 @@ def merged(stores: Iterable[ObjectStore]) -> Objects:
     return {key: item for store in stores for key, item in store.objects.items()}
 
 
-class Snapshot(NamedTuple):
-    """What a Directory loads, and what was wrong on the way."""
-
-    routes: tuple[RoutesDocument, ...]
-    addresses: Mapping[ServiceRef, tuple[Address, ...]]
-    problems: tuple[str, ...]
-
-
-def snapshot(
-    config_maps: Objects, slices: Objects, last_good: Mapping[ObjectKey, RoutesDocument]
-) -> tuple[Snapshot, dict[ObjectKey, RoutesDocument]]:
-    """Read all objects. A ConfigMap that cannot be read keeps its last good document; its pool is not taken down."""
-    good: dict[ObjectKey, RoutesDocument] = {}
-    problems: list[str] = []
-    for key, item in config_maps.items():
-        try:
-            good[key] = _routes(item)
-        except documents.InvalidRoutesError as error:
-            problems.append(f"ConfigMap {key.namespace}/{key.name}: {error}")
-            if key in last_good:
-                good[key] = last_good[key]
-    wanted = {service_of(one.pool, item) for one in good.values() for model in one.models for item in model.backends}
-    by_service: dict[ObjectKey, list[KubeObject]] = {}
-    for key, item in slices.items():
-        service = (item["metadata"].get("labels") or {}).get(SERVICE_LABEL)
-        if service is not None:
-            by_service.setdefault(ObjectKey(key.namespace, service), []).append(item)
-    addresses = {
-        ref: (Address(url=ref.name, ready=True),)
-        if not ref.namespace
-        else tuple(_addresses(by_service.get(ObjectKey(ref.namespace, ref.name), ()), ref.port))
-        for ref in wanted
-    }
-    return Snapshot(tuple(good.values()), addresses, tuple(problems)), good
+def field(value: object, *path: str) -> Any:
+    """Return what stands at a path of fields; None where there is nothing."""
+    for name in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
+    return value
 
 
-def _routes(item: KubeObject) -> RoutesDocument:
-    text = (item.get("data") or {}).get(ROUTES_KEY)
-    if text is None:
-        raise documents.InvalidRoutesError(f"must have the key {ROUTES_KEY!r}")
-    found = documents.parse(text)
-    namespace = item["metadata"]["namespace"]
-    if found.pool.namespace != namespace:
-        # A document may only speak for its own namespace: its services are looked up there.
-        raise documents.InvalidRoutesError(f"pool.namespace must be {namespace!r}, got {found.pool.namespace!r}")
-    return found
+def rows(value: object) -> list[Any]:
+    """Return a list as it is, and anything else as an empty one."""
+    return value if isinstance(value, list) else []
 
 
-def _addresses(slices: Iterable[KubeObject], service_port: int) -> list[Address]:
-    found: dict[str, Address] = {}
-    for item in slices:
-        port = _port(item.get("ports") or (), service_port)
-        if port is None or item.get("addressType") == "FQDN":
-            continue
-        for endpoint in item.get("endpoints") or ():
-            conditions = endpoint.get("conditions") or {}
-            # "Nil should be interpreted as true" holds for ready; a terminating endpoint says ready: false.
-            ready = conditions.get("ready") is not False
-            for address in endpoint.get("addresses") or ():
-                host = f"[{address}]" if ":" in address else address
-                url = f"http://{host}:{port}"
-                found[url] = Address(url=url, ready=ready or (url in found and found[url].ready))
-    return sorted(found.values(), key=lambda one: one.url)
+def _key(item: object) -> ObjectKey | None:
+    namespace, name = field(item, "metadata", "namespace"), field(item, "metadata", "name")
+    return ObjectKey(namespace, name) if isinstance(namespace, str) and isinstance(name, str) else None
 
 
-def _port(ports: Iterable[KubeObject], service_port: int) -> int | None:
-    """The target port: the only one, else the one with the Service's number, else the one called http."""
-    known = [(port.get("name"), int(port["port"])) for port in ports if port.get("port") is not None]
-    if len(known) == 1:
-        return known[0][1]
-    by_number = (number for _, number in known if number == service_port)
-    by_name = (number for name, number in known if name == "http")
-    return next(by_number, None) or next(by_name, None)
-
-
-def _key(item: KubeObject) -> ObjectKey:
-    return ObjectKey(item["metadata"]["namespace"], item["metadata"]["name"])
+def _version(item: object) -> str | None:
+    version = field(item, "metadata", "resourceVersion")
+    return version if isinstance(version, str) and version else None

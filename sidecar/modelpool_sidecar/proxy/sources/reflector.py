@@ -14,7 +14,7 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from .api import Api
+from .api import Api, Collection
 from .objects import ApiRefusedError, ExpiredError, ObjectStore
 
 SERVER_TIMEOUT: Final = 300
@@ -30,12 +30,11 @@ _log = logging.getLogger(__name__)
 class Reflector:
     """Keeps one ObjectStore in step with one collection of the API."""
 
-    def __init__(self, api: Api, path: str, selector: str, changed: Callable[[], None]) -> None:
+    def __init__(self, api: Api, collection: Collection, changed: Callable[[], None]) -> None:
         self.store = ObjectStore()
         self.listed = False
-        self.path = path
+        self.collection = collection
         self._api = api
-        self._selector = selector
         self._changed = changed
 
     async def run(self) -> None:
@@ -56,6 +55,11 @@ class Reflector:
             except (aiohttp.ClientError, OSError, TimeoutError, msgspec.MsgspecError) as error:
                 failures += 1
                 self._complain(error)
+            except Exception as error:
+                # Whatever is in an answer, or is wrong with us, the others of the gateway go on.
+                self.store.resource_version = ""
+                failures += 1
+                self._complain(error)
             if failures:
                 # Jitter, so that gateways do not all come back to a restarted API server at once.
                 pause = min(LONGEST_PAUSE, 0.1 * 2 ** min(failures, 10))
@@ -63,19 +67,18 @@ class Reflector:
 
     def _complain(self, error: Exception) -> None:
         told = f"{type(error).__name__}: {error}"
-        _log.warning("Could not follow the API server", extra={"collection": self.path, "error": told})
+        _log.warning("Could not follow the API server", extra={"collection": self.collection.path, "error": told})
 
     async def _list(self) -> None:
-        self.store.replace(await self._api.items(self.path, self._selector))
+        self.store.replace(await self._api.items(self.collection))
         self.listed = True
         self._changed()
 
     async def _watch(self) -> bool:
         """Follow events until the server ends the watch; True when it told anything."""
         told = False
-        events = self._api.events(
-            self.path, self._selector, since=self.store.resource_version, seconds=SERVER_TIMEOUT, silence=SILENCE
-        )
+        since = self.store.resource_version
+        events = self._api.events(self.collection, since=since, seconds=SERVER_TIMEOUT, silence=SILENCE)
         async with aclosing(events):
             async for event in events:
                 told = True

@@ -30,7 +30,7 @@ from .scripted import Received, engine
 from .tls_api import Stage, TlsApi, tls_api
 
 LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
-COLLECTIONS = 2
+COLLECTIONS = 3
 ROUNDS = 5
 
 

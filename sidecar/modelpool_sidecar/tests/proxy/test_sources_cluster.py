@@ -14,16 +14,17 @@ from modelpool_sidecar.proxy.sources.access import from_kubeconfig
 from modelpool_sidecar.proxy.sources.cluster import ClusterSource
 
 from .scenes import until
-from .test_sources_objects import ROUTES, at, config_map, endpoint_slice
+from .test_sources_objects import ROUTES, at, config_map, endpoint_slice, model_pool
 
 
 class Api:
-    """Lists and watches of two collections, as far as the source asks for them."""
+    """Lists and watches of three collections, as far as the source asks for them. One pool is there."""
 
     def __init__(self) -> None:
-        self.items: dict[str, list[dict[str, Any]]] = {"configmaps": [], "endpointslices": []}
-        self.watches: dict[str, list[asyncio.Queue[bytes | None]]] = {"configmaps": [], "endpointslices": []}
+        self.items: dict[str, list[Any]] = {"configmaps": [], "modelpools": [model_pool()], "endpointslices": []}
+        self.watches: dict[str, list[asyncio.Queue[bytes | None]]] = {kind: [] for kind in self.items}
         self.asked: list[str] = []
+        self.accepted: dict[str, set[str]] = {}
         self.version = 5
         self.down = False
 
@@ -31,6 +32,7 @@ class Api:
         kind = request.path.rsplit("/", 1)[-1]
         watch = request.query.get("watch") == "true"
         self.asked.append(f"{'watch' if watch else 'list'} {request.path} {request.query.get('resourceVersion', '')}")
+        self.accepted.setdefault(kind, set()).add(request.headers["Accept"])
         if self.down:
             return web.Response(status=500, text="etcdserver: request timed out")
         if not watch:
@@ -43,9 +45,12 @@ class Api:
             await response.write(data)
         return response
 
-    def tell(self, kind: str, happened: str, item: dict[str, Any], *, cut: bool = False) -> None:
+    def tell(self, kind: str, happened: str, item: object, *, cut: bool = False) -> None:
         """Send an event to the watchers, in two pieces."""
-        line = json.dumps({"type": happened, "object": item}).encode() + b"\n"
+        self.say(kind, json.dumps({"type": happened, "object": item}).encode() + b"\n", cut=cut)
+
+    def say(self, kind: str, line: bytes, *, cut: bool = False) -> None:
+        """Send any line to the watchers."""
         for events in self.watches[kind]:
             events.put_nowait(line[:10])
             events.put_nowait(line[10:])

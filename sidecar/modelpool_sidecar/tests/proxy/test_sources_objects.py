@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from modelpool_sidecar.proxy.sources.objects import ApiRefusedError, ExpiredError, ObjectStore, merged, snapshot
+from modelpool_sidecar.proxy.sources.objects import ApiRefusedError, ExpiredError, ObjectStore, merged
+from modelpool_sidecar.proxy.sources.reading import snapshot
 from modelpool_sidecar.routing.table import Address, ServiceRef
 
 ROUTES = {
@@ -15,11 +16,25 @@ ROUTES = {
         {"name": "qwen3:8b", "backends": [{"engine": "vllm", "service": "q", "port": 8000, "model": "qwen3:8b"}]}
     ],
 }
+CREATED = "2026-11-20T08:00:00Z"
 
 
-def config_map(routes: object = ROUTES, *, version: str = "7", name: str = "agentic-routes") -> dict[str, Any]:
+def model_pool(
+    name: str = "agentic", *, namespace: str = "llm", uid: str = "", created: str = CREATED, **metadata: object
+) -> dict[str, Any]:
+    """The metadata of a pool."""
+    about = {"name": name, "namespace": namespace, "resourceVersion": "3", "uid": uid or f"uid-{name}"}
+    return {"metadata": {**about, "creationTimestamp": created, **metadata}}
+
+
+def config_map(
+    routes: object = ROUTES, *, version: str = "7", pool: str = "agentic", name: str = "", **metadata: object
+) -> dict[str, Any]:
+    """The ConfigMap that the operator writes for a pool."""
     data = {"routes.json": routes if isinstance(routes, str) else json.dumps(routes)}
-    return {"metadata": {"name": name, "namespace": "llm", "resourceVersion": version}, "data": data}
+    owner = {"apiVersion": "modelpool.dev/v1alpha1", "kind": "ModelPool", "name": pool, "uid": f"uid-{pool}"}
+    about = {"name": name or f"{pool}-routes", "namespace": "llm", "resourceVersion": version}
+    return {"metadata": {**about, "ownerReferences": [{**owner, "controller": True}], **metadata}, "data": data}
 
 
 def endpoint_slice(*endpoints: dict[str, Any], name: str = "q-abc", **more: Any) -> dict[str, Any]:
@@ -40,7 +55,7 @@ def listed(*items: dict[str, Any]) -> ObjectStore:
 
 
 def addresses(*slices: dict[str, Any]) -> tuple[Address, ...]:
-    found, _ = snapshot(listed(config_map()).objects, listed(*slices).objects, {})
+    found, _ = snapshot(listed(config_map()).objects, listed(model_pool()).objects, listed(*slices).objects, {})
     return found.addresses[ServiceRef("llm", "q", 8000)]
 
 
@@ -88,20 +103,30 @@ def test_addresses_come_from_slices(slices: tuple[dict[str, Any], ...], want: tu
     assert tuple((one.url, one.ready) for one in addresses(*slices)) == want
 
 
+def test_addresses_that_no_pod_can_have_are_left_out_and_named() -> None:
+    near = ("127.0.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "::1", "fe80::1", "::ffff:127.0.0.1", "a..b", "")
+    told = endpoint_slice(*(at(one, ready=True) for one in (*near, "10.0.0.1")))
+    found, _ = snapshot(listed(config_map()).objects, listed(model_pool()).objects, listed(told).objects, {})
+    assert [one.url for one in found.addresses[ServiceRef("llm", "q", 8000)]] == ["http://10.0.0.1:8000"]
+    assert {one.subject for one in found.troubles} == {"EndpointSlice llm/q-abc"}
+    assert len(found.troubles) == len(near)
+
+
 def test_a_wrong_document_keeps_the_last_good_one() -> None:
-    _, good = snapshot(listed(config_map()).objects, {}, {})
-    found, good = snapshot(listed(config_map("{")).objects, {}, good)
+    pools = listed(model_pool()).objects
+    _, known = snapshot(listed(config_map()).objects, pools, {}, {})
+    found, known = snapshot(listed(config_map("{")).objects, pools, {}, known)
     assert [one.pool.name for one in found.routes] == ["agentic"]
-    assert "llm/agentic-routes" in found.problems[0]
-    found, good = snapshot({}, {}, good)
-    assert (found.routes, good) == ((), {})
+    assert [one.subject for one in found.troubles] == ["ConfigMap llm/agentic-routes"]
+    found, known = snapshot({}, pools, {}, known)
+    assert (found.routes, known) == ((), {})
 
 
-def test_a_document_may_not_speak_for_another_namespace() -> None:
-    foreign = ROUTES | {"pool": {"namespace": "kube-system", "name": "agentic"}}
-    found, _ = snapshot(listed(config_map(foreign)).objects, {}, {})
-    assert found.routes == ()
-    assert "pool.namespace must be 'llm'" in found.problems[0]
+def test_a_document_that_did_not_change_is_not_read_again() -> None:
+    maps, pools = listed(config_map()).objects, listed(model_pool()).objects
+    first, known = snapshot(maps, pools, {}, {})
+    second, _ = snapshot(maps, pools, {}, known)
+    assert second.routes[0] is first.routes[0]
 
 
 def test_stores_of_several_namespaces_are_one() -> None:

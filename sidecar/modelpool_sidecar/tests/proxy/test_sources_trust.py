@@ -11,7 +11,7 @@ import trustme
 from aiohttp import web
 
 from modelpool_sidecar.proxy.sources.access import Access, in_cluster
-from modelpool_sidecar.proxy.sources.api import Api
+from modelpool_sidecar.proxy.sources.api import Api, Collection
 from modelpool_sidecar.proxy.sources.trust import Trust
 
 OLD, NEW = trustme.CA(), trustme.CA()
@@ -95,11 +95,11 @@ async def test_a_request_after_a_renewal_believes_the_new_authority_alone(accoun
     async with serving(certificates) as port:
         access: Access = in_cluster("127.0.0.1", str(port), account)
         async with Api(access) as api:
-            assert (await api.items("/items", ""))["items"] == []
+            assert (await api.items(Collection("/items", "")))["items"] == []
             NEW.issue_cert("127.0.0.1").configure_cert(certificates)
             replace(account / "ca.crt", NEW.cert_pem.bytes())
-            assert (await api.items("/items", ""))["items"] == []
+            assert (await api.items(Collection("/items", "")))["items"] == []
 
             replace(account / "ca.crt", OLD.cert_pem.bytes())
             with pytest.raises(aiohttp.ClientConnectorCertificateError):
-                await api.items("/items", "")
+                await api.items(Collection("/items", ""))
