@@ -128,12 +128,11 @@ class Attempt:
 
     def _native_request(self, path: str) -> UpstreamRequest:
         visit, target = self.visit, self.target
-        query = visit.visitor.head.query
         # Ollama's decoder takes `MODEL` for `model` too: it always gets one name.
         is_named = self.head.model == target.engine_model and target.engine is _VLLM
         return UpstreamRequest(
             method=self.call.method,
-            path=f"{path}?{query}" if query else path,
+            path=path,  # without the query: no engine reads one in these calls, and callers put keys into it
             lines=visit.opening.for_engine(json=False) + visit.id_line,
             body=self.body if is_named else replace_model(self.body, target.engine_model),
         )

@@ -27,15 +27,29 @@ _HOP_BY_HOP = frozenset(
     }
 )
 _PLAIN = frozenset({"close"})  # what else a Connection header says that names no header
-# Set anew on the way in: the engine's Host, the length of the body that is really sent, and our request id. Answers are
-# not compressed: that would hold a stream back, and hide its end from the relay. Nor are requests: the server has
-# inflated them. The origin has been judged here, by our rules and not the engine's.
-_REPLACED_IN = _HOP_BY_HOP | frozenset(
-    {"host", "content-length", "expect", "accept-encoding", "content-encoding", "x-request-id", "origin"}
+# What an engine may know of a caller. A list of what passes and not of what is held back: names for credentials are
+# made up every year (X-Goog-Api-Key, X-Amz-Security-Token, a proxy's own), and an engine is whatever a pool says it is.
+# Nothing tells where a request came from: what callers say of that (Forwarded, X-Forwarded-*, X-Real-IP) is anybody's.
+_PASSED_IN = frozenset({"accept", "content-type", "traceparent", "tracestate", "user-agent"})
+_PASSED_IN_OURS = _PASSED_IN - {"accept", "content-type"}
+# What a page of ours would be taken to say to a browser: an engine has no say in cookies, in who may read, or in ways.
+_BROWSERS = frozenset(
+    {
+        *("set-cookie", "set-cookie2", "clear-site-data", "service-worker-allowed"),
+        *("strict-transport-security", "alt-svc", "nel", "report-to", "reporting-endpoints", "refresh"),
+        *(
+            f"access-control-{what}"
+            for what in (
+                *("allow-origin", "allow-credentials", "allow-methods", "allow-headers", "allow-private-network"),
+                *("expose-headers", "max-age"),
+            )
+        ),
+    }
 )
-_REPLACED_IN_OURS = _REPLACED_IN | {"content-type", "accept"}
-_REPLACED_OUT = _HOP_BY_HOP | frozenset(
-    {"content-length", "x-request-id", "date", "server", *map(str.lower, (BACKEND, POOL, ROUTE, QUEUE_MS, WARNING))}
+_REPLACED_OUT = (
+    _HOP_BY_HOP
+    | _BROWSERS
+    | {"content-length", "x-request-id", "date", "server", *map(str.lower, (BACKEND, POOL, ROUTE, QUEUE_MS, WARNING))}
 )
 
 
@@ -44,12 +58,22 @@ OWN = frozenset({"content-length", "date", "x-request-id"})
 
 
 def to_engine(headers: Iterable[tuple[str, str]], *, json: bool = False) -> list[tuple[str, str]]:
-    """What an engine gets of the caller's headers, `traceparent` and `Authorization` included.
+    """What an engine gets of the caller's headers: what the body is, how it is traced, and no credentials.
 
-    The request's id is for the sender to add, the length of the body for the client. `json`: the body is ours, so the
-    caller's words about it do not hold.
+    The request's id is for the sender to add, the length of the body for the client, and the engine's own Host. `json`:
+    the body is ours, so the caller's words about it do not hold.
     """
-    kept = _end_to_end(headers, _REPLACED_IN_OURS if json else _REPLACED_IN)
+    passed = _PASSED_IN_OURS if json else _PASSED_IN
+    kept: list[tuple[str, str]] = []
+    named: set[str] = set()
+    for pair in headers:
+        name = pair[0].lower()
+        if name == "connection":
+            named.update(_tokens(pair[1]))
+        elif name in passed:
+            kept.append(pair)
+    if named:
+        kept = [pair for pair in kept if pair[0].lower() not in named]
     if json:
         kept.append(("Content-Type", "application/json"))
     return kept
@@ -57,7 +81,15 @@ def to_engine(headers: Iterable[tuple[str, str]], *, json: bool = False) -> list
 
 def to_caller(headers: Headers) -> list[tuple[str, str]]:
     """What the caller gets of an engine's headers. Content-Length is for the sender of the body to set."""
-    return _end_to_end(headers, _REPLACED_OUT)
+    kept: list[tuple[str, str]] = []
+    named: set[str] = set()
+    for pair in headers:
+        name = pair[0].lower()
+        if name == "connection":
+            named.update(_tokens(pair[1]))
+        elif name not in _REPLACED_OUT:
+            kept.append(pair)
+    return [pair for pair in kept if pair[0].lower() not in named] if named - _HOP_BY_HOP - _PLAIN else kept
 
 
 def lines(pairs: Iterable[tuple[str, str]]) -> bytes:
@@ -84,13 +116,5 @@ def first(headers: Headers, name: str) -> str | None:
     return None
 
 
-def _end_to_end(headers: Iterable[tuple[str, str]], replaced: frozenset[str]) -> list[tuple[str, str]]:
-    kept: list[tuple[str, str]] = []
-    named: set[str] = set()
-    for pair in headers:
-        name = pair[0].lower()
-        if name == "connection":
-            named.update(token.strip().lower() for token in pair[1].split(","))
-        elif name not in replaced:
-            kept.append(pair)
-    return [pair for pair in kept if pair[0].lower() not in named] if named - _HOP_BY_HOP - _PLAIN else kept
+def _tokens(connection: str) -> list[str]:
+    return [token.strip().lower() for token in connection.split(",")]
