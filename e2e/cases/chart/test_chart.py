@@ -212,7 +212,11 @@ NODES: Rights = {
     ("resource.k8s.io", "deviceclasses"): {"list"},
     ("node.k8s.io", "runtimeclasses"): {"list"},
 }
-GATEWAY: Rights = {("", "configmaps"): {"list", "watch"}, ("discovery.k8s.io", "endpointslices"): {"list", "watch"}}
+GATEWAY: Rights = {
+    ("", "configmaps"): {"list", "watch"},
+    ("modelpool.dev", "modelpools"): {"list", "watch"},
+    ("discovery.k8s.io", "endpointslices"): {"list", "watch"},
+}
 ASKS = {("modelpool-system", "modelpool-operator-asks-gateways"): {("discovery.k8s.io", "endpointslices"): {"list"}}}
 """Where the gateways are, wherever pools are."""
 

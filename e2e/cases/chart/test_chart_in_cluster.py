@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import routes_by_hand
 import yaml
 from chart_helm import ALL_ON, CHART, ROOT, Helm, Object, pick
 from installation import Operator, Program, started
@@ -205,6 +206,12 @@ def test_the_operator_serves_a_pool_with_its_own_rights(
         program.stop()
 
 
+TINY: Object = {
+    "name": "tiny",
+    "backends": [{"engine": "vllm", "service": "small-tiny", "port": 8000, "model": "tiny", "maxConcurrency": 1}],
+}
+
+
 @pytest.mark.parametrize("scoped", SCOPES.values(), ids=SCOPES.keys())
 def test_the_gateway_finds_routes_with_its_own_rights(
     cluster: Cluster, installer: Helm, release: str, scoped: bool, tmp_path: Path
@@ -212,7 +219,10 @@ def test_the_gateway_finds_routes_with_its_own_rights(
     since = datetime.now(UTC)
     namespace = _scope(installer, release, scoped)
     credentials = cluster.kubeconfig_for(release, "modelpool-gateway")
-    cluster.apply(_routes(release))
+    pool = cluster.api.create(routes_by_hand.pools(release), routes_by_hand.manifest("small"))
+    content = routes_by_hand.data(release, [TINY], name="small")
+    owned = routes_by_hand.config_map(routes_by_hand.owner_of(pool), content, name="small-routes")
+    cluster.api.create(routes_by_hand.config_maps(release), owned)
     arguments = ["--listen=127.0.0.1:0", "--drain-delay=0", f"--kubeconfig={credentials}", *namespace]
     with started("modelpool_sidecar", *arguments, log=tmp_path / "gateway.log") as gateway:
         address = waiting.wait_for("the gateway's ports", lambda: _listening(gateway))
@@ -251,27 +261,3 @@ def _scope(installer: Helm, release: str, scoped: bool) -> list[str]:
     values = {"watchNamespaces": [release], "rbac": {"nodes": False}}
     installer("upgrade", "modelpool", CHART, f"--namespace={release}", values=values, timeout=110)
     return [f"--namespace={release}"]
-
-
-def _routes(namespace: str) -> Object:
-    document = {
-        "version": 1,
-        "pool": {"namespace": namespace, "name": "small", "created": "2026-11-22T10:00:00Z", "generation": 1},
-        "queue": {"maxPending": 1, "timeoutSeconds": 1},
-        "models": [
-            {
-                "name": "tiny",
-                "aliases": [],
-                "capabilities": ["completion"],
-                "backends": [
-                    {"engine": "vllm", "service": "small-tiny", "port": 8000, "model": "tiny", "maxConcurrency": 1}
-                ],
-            }
-        ],
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "small-routes", "namespace": namespace, "labels": {"modelpool.dev/routes": "true"}},
-        "data": {"routes.json": json.dumps(document)},
-    }

@@ -5,7 +5,6 @@ design and its engines start one after the other. The gateway learns of a servic
 operator. Knows no measurement.
 """
 
-import json
 import time
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -112,11 +111,3 @@ class Engines:
             "containers": [container],
         }
         return {"metadata": {"name": pod, "labels": {"engine": self.model}}, "spec": spec}
-
-
-def routes_map(namespace: str, engines: list[Engines]) -> Object:
-    """Return the ConfigMap by which the gateway learns of the engines."""
-    pool = {"namespace": namespace, "name": "by-hand"}
-    document = {"version": 1, "pool": pool, "models": [one.routes() for one in engines]}
-    metadata = {"name": "by-hand-routes", "labels": {"modelpool.dev/routes": "true"}}
-    return {"metadata": metadata, "data": {"routes.json": json.dumps(document)}}

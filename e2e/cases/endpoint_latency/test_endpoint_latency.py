@@ -18,7 +18,8 @@ from typing import Final
 import aiohttp
 import pytest
 import real_node_traffic
-from endpoint_latency_engines import Board, Engines, routes_map
+import routes_by_hand
+from endpoint_latency_engines import Board, Engines
 from real_node_release import Release
 
 from modelpool_cluster.audit import AuditEvent
@@ -116,7 +117,7 @@ def _told(delays: list[Delay]) -> float:
 
 
 def _prepare(cluster: NodeCluster, namespace: str, lanes: list[Engines]) -> None:
-    cluster.api.create(f"/api/v1/namespaces/{namespace}/configmaps", routes_map(namespace, lanes))
+    routes_by_hand.written(cluster, namespace, [one.routes() for one in lanes])
     for lane in lanes:
         lane.add_service()
         for pod in _pods(lane):

@@ -5,7 +5,6 @@ about who is known to be ready, and how soon.
 """
 
 import contextlib
-import json
 import statistics
 import time
 import urllib.request
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
+import routes_by_hand
 from gateway_program import Gateway, running
 from installation import Installation, Operator
 
@@ -111,21 +111,17 @@ def test_readiness_arrives_within_the_promised_time(
 
 
 def test_routes_arrive_within_the_promised_time(cluster: Cluster, namespace: str, gateway: Gateway) -> None:
-    path = f"/api/v1/namespaces/{namespace}/configmaps"
-
-    def routes(alias: str) -> dict[str, str]:
+    def models(alias: str) -> list[dict[str, Any]]:
         backend = {"engine": "vllm", "service": "by-hand", "port": 8000, "model": "qwen3:8b"}
-        model = {"name": "qwen3:8b", "aliases": [alias], "backends": [backend]}
-        pool = {"namespace": namespace, "name": "by-hand"}
-        return {"routes.json": json.dumps({"version": 1, "pool": pool, "models": [model]})}
+        return [{"name": "qwen3:8b", "aliases": [alias], "backends": [backend]}]
 
-    metadata = {"name": "by-hand-routes", "labels": {"modelpool.dev/routes": "true"}}
-    cluster.api.create(path, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": routes("first")})
+    routes_by_hand.written(cluster, namespace, models("first"))
+    path = f"{routes_by_hand.config_maps(namespace)}/{routes_by_hand.MAP}"
     waiting.wait_for("the routes", lambda: gateway.models().get("qwen3:8b", {}).get("aliases") == ["first"])
 
     def change(number: int) -> Callable[[], bool]:
         alias = f"alias-{number}"
-        cluster.api.patch(f"{path}/by-hand-routes", {"data": routes(alias)}, MERGE)
+        cluster.api.patch(path, {"data": routes_by_hand.data(namespace, models(alias))}, MERGE)
         return lambda: gateway.models()["qwen3:8b"]["aliases"] == [alias]
 
     assert_in_time("routes document", change)

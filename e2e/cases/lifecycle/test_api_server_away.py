@@ -4,16 +4,17 @@ A control plane of its own for each, since no other test should meet an API serv
 """
 
 import contextlib
-import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import routes_by_hand
 from examples_pool import Object, Pool, small
 from gateway_program import Gateway, running
 from installation import Operator, installed, started
+from own_address import own_address
 
 from modelpool_cluster import waiting
 from modelpool_cluster.binaries import Binaries
@@ -87,15 +88,15 @@ def test_the_gateway_serves_from_its_last_routes_and_then_follows_again(
     own_cluster: Cluster, rendered_chart: str, tmp_path: Path
 ) -> None:
     own_cluster.add_namespace(NAMESPACE)
-    path = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+    path = f"{routes_by_hand.config_maps(NAMESPACE)}/{routes_by_hand.MAP}"
     with (
-        engine(tmp_path) as url,
+        engine(tmp_path) as (address, port),
         installed(own_cluster, rendered_chart, NAMESPACE, tmp_path) as installation,
         running(installation) as gateway,
     ):
-        metadata = {"name": "by-hand-routes", "labels": {"modelpool.dev/routes": "true"}}
-        documents = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": routes(url, "first")}
-        own_cluster.api.create(path, documents)
+        slices = routes_by_hand.slices(NAMESPACE)
+        own_cluster.api.create(slices, routes_by_hand.endpoint_slice("by-hand", address, port))
+        routes_by_hand.written(own_cluster, NAMESPACE, models("first"))
         waiting.wait_for("the routes", lambda: aliases(gateway) == ["first"])
         before, answered = resident(gateway.program.process.pid), 0
 
@@ -110,7 +111,7 @@ def test_the_gateway_serves_from_its_last_routes_and_then_follows_again(
             assert aliases(gateway) == ["first"]
             assert (gateway.status("/healthz"), gateway.status("/readyz")) == (200, 200), "no other would do better"
 
-        own_cluster.api.patch(f"{path}/by-hand-routes", {"data": routes(url, "second")}, MERGE)
+        own_cluster.api.patch(path, {"data": routes_by_hand.data(NAMESPACE, models("second"))}, MERGE)
         waiting.wait_for("the new routes", lambda: aliases(gateway) == ["second"], timeout=120)
         assert gateway.chat("second") == 200
         grown = resident(gateway.program.process.pid) - before
@@ -119,28 +120,24 @@ def test_the_gateway_serves_from_its_last_routes_and_then_follows_again(
 
 
 @contextlib.contextmanager
-def engine(folder: Path) -> Iterator[str]:
-    """Run a simulated engine, and give its URL once it serves."""
-    told = ("serve", "org/weights", f"--served-model-name={MODEL}", "--host=127.0.0.1", "--port=0")
+def engine(folder: Path) -> Iterator[tuple[str, int]]:
+    """Run a simulated engine, and give its address and port once it serves."""
+    host = own_address()
+    told = ("serve", "org/weights", f"--served-model-name={MODEL}", f"--host={host}", "--port=0")
     with started("modelpool_engines.vllm", *told, log=folder / "engine.log") as program:
 
-        def serving() -> str:
+        def serving() -> int:
             program.assert_alive()
-            found = re.search(r"Starting vLLM API server on (http://\S+)", program.log.read_text())
-            return found[1] if found else ""
+            found = re.search(r"Starting vLLM API server on http://\S+:(\d+)", program.log.read_text())
+            return int(found[1]) if found else 0
 
-        yield waiting.wait_for("the engine", serving, timeout=60)
+        yield host, waiting.wait_for("the engine", serving, timeout=60)
 
 
-def routes(url: str, alias: str) -> dict[str, str]:
-    """Return the data of a ConfigMap that leads to an engine outside of the cluster."""
-    backend = {"engine": "vllm", "url": url, "model": MODEL}
-    model = {"name": MODEL, "aliases": [alias], "backends": [backend]}
-    return {
-        "routes.json": json.dumps(
-            {"version": 1, "pool": {"namespace": NAMESPACE, "name": "by-hand"}, "models": [model]}
-        )
-    }
+def models(alias: str) -> list[Object]:
+    """Return what leads to an engine outside of the cluster, by a Service that has an address by hand."""
+    backend = {"engine": "vllm", "service": "by-hand", "port": 8000, "model": MODEL}
+    return [{"name": MODEL, "aliases": [alias], "backends": [backend]}]
 
 
 def aliases(gateway: Gateway) -> list[str]:
