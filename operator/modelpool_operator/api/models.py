@@ -99,6 +99,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     capabilities: tuple[Capability, ...] = (Capability.COMPLETION,)
     reasoning_parser: str | None = None
     tool_call_parser: str | None = None
+    allowed_media_domains: tuple[str, ...] = ()
+    """Hosts from which the engine may fetch what callers name by URL; absent: none."""
     adapters: tuple[Adapter, ...] = ()
     args: tuple[str, ...] = ()
     """Arguments of `vllm serve`, the last word."""

@@ -1,12 +1,13 @@
 """What a pool may not say, whatever cards there are. The CRD's rules catch most of it earlier; a file has no CRD."""
 
+import re
 from collections.abc import Callable
 from typing import Final
 
 from modelpool_operator.api.models import Engine, Model, SpeculativeMethod
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import sharing
-from modelpool_operator.planning.engines import adapters
+from modelpool_operator.planning.engines import adapters, vllm
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sharing.mode import engines_on_cards
 from modelpool_operator.planning.sources import Hub, OllamaName, parse_source
@@ -124,6 +125,22 @@ def adapters_are_readable(pool: ModelPool, model: Model) -> Refusal | None:
     return None
 
 
+def media_stay_where_the_pool_says(pool: ModelPool, model: Model) -> Refusal | None:
+    """Callers name URLs, and the engine would fetch any: what it may fetch stands in one field, and files in none."""
+    if model.allowed_media_domains and model.engine is not Engine.VLLM:
+        return _invalid(f"`allowedMediaDomains` of {model.name} must not be set for engine 'ollama'")
+    for host in model.allowed_media_domains:
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", host):
+            return _invalid(f"`allowedMediaDomains` of {model.name} must be hosts in small letters, got '{host}'")
+    for field, args in (("spec.vllm.args", pool.spec.vllm.args), (f"`args` of {model.name}", model.args)):
+        if found := [one for one in args if vllm.opens_media(one)]:
+            return _invalid(
+                f"{field} must not have {found[0].partition('=')[0]}: use `allowedMediaDomains` for domains, and local"
+                " files are never loaded"
+            )
+    return None
+
+
 def numbers_are_positive(pool: ModelPool, model: Model) -> Refusal | None:
     """Counts count."""
     counts = {
@@ -175,6 +192,7 @@ MODEL_CHECKS: Final[tuple[ModelCheck, ...]] = (
     share_is_stated_once,
     draft_is_readable,
     adapters_are_readable,
+    media_stay_where_the_pool_says,
     numbers_are_positive,
     autoscaling_is_possible,
     ollama_is_there,

@@ -33,9 +33,11 @@ FAST = {
 
 
 @contextlib.asynccontextmanager
-async def vllm(*arguments: str, **environment: str) -> AsyncIterator[tuple[ClientSession, vllm_state.State]]:
+async def vllm(
+    *arguments: str, model: str = "/models/tiny-qwen3", **environment: str
+) -> AsyncIterator[tuple[ClientSession, vllm_state.State]]:
     """Serve with these flags; yield a client and what is behind the server."""
-    flags = vllm_flags.parse(["serve", "/models/tiny-qwen3", *arguments])
+    flags = vllm_flags.parse(["serve", model, *arguments])
     settings = vllm_settings.from_environment(FAST | environment)
     state = vllm_server.build_state(flags, settings, await startup.load(flags, settings, ()))
     async with asyncio.TaskGroup() as tasks, _listening(vllm_server.build_app(state)) as session:

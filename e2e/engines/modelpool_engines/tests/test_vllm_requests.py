@@ -202,3 +202,32 @@ async def test_adapters_answer_to_their_names() -> None:
         assert (await _chat(session, model="law:8b", max_tokens=2))["model"] == "law:8b"
         assert (await _chat(session, model="m", max_tokens=2))["model"] == "m"
         assert (await _chat(session, model="tax", max_tokens=2))["error"]["code"] == 404
+
+
+def _shown(url: str, kind: str = "image_url") -> list[dict[str, Any]]:
+    return [{"role": "user", "content": [{"type": kind, kind: {"url": url}}]}]
+
+
+@pytest.mark.parametrize(
+    ("url", "flags", "says"),
+    [
+        ("data:image/png;base64,iVBORw0KGgo=", ("--allowed-media-domains", "none.invalid"), ""),
+        ("http://169.254.169.254/latest", (), ""),
+        ("http://images.example.com/a.png", ("--allowed-media-domains", "a.b", "images.example.com"), ""),
+        ("http://169.254.169.254/latest", ("--allowed-media-domains", "none.invalid"), "one of the allowed domains"),
+        ("http://images.example.com@10.0.0.1/", ("--allowed-media-domains", "images.example.com"), "domain: 10.0.0.1"),
+        ("http://sub.images.example.com/", ("--allowed-media-domains", "images.example.com"), "one of the allowed"),
+        ("file:///etc/passwd", ("--allowed-media-domains", "none.invalid"), "Cannot load local files without"),
+        ("file:///data/a.png", ("--allowed-local-media-path", "/data"), ""),
+        ("ftp://a/b", (), "must be either a HTTP, data or file URL"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["image_url", "video_url", "audio_url"])
+async def test_media_are_fetched_from_allowed_domains_alone(
+    url: str, flags: tuple[str, ...], says: str, kind: str
+) -> None:
+    async with serving.vllm(*_FLAGS, *flags, model="google/gemma-3-4b-it") as (session, _):
+        body = {"messages": _shown(url, kind), "max_tokens": 2}
+        async with session.post("/v1/chat/completions", json=body) as response:
+            told = await response.json()
+        assert (response.status, says in told.get("error", {}).get("message", "")) == (400 if says else 200, True)

@@ -33,7 +33,7 @@ SWITCHES = tuple(_SWITCHES.split())
 """Flags without a value; each has a `--no-…` form."""
 
 _VALUES = """
-    --additional-config --all2all-backend --allowed-local-media-path --allowed-media-domains
+    --additional-config --all2all-backend
     --anthropic-disabled-thinking-effort --api-server-count --attention-backend --attention-config
     --aux-output-config --block-size --chat-template --chat-template-content-format --code-revision --cohere-format
     --collect-detailed-traces --compilation-config --config-format --cp-kv-cache-interleave-size

@@ -57,6 +57,10 @@ class Flags:
     """Serves embeddings instead of text."""
     adapters: Mapping[str, str]
     """Paths of LoRA adapters by the names that requests use."""
+    media_domains: tuple[str, ...]
+    """Hosts from which media may be fetched; empty: all."""
+    media_folder: str | None
+    """Below which local files may be loaded; None: none."""
     sse_keep_alive: float | None
     """Seconds between comment lines in quiet streams; None for none."""
 
@@ -110,6 +114,8 @@ def parse(arguments: Sequence[str]) -> Flags:
         force_usage=given.enable_force_include_usage,
         pooling=given.runner == "pooling" or given.convert == "embed" or given.task in ("embed", "embedding"),
         adapters=_adapters(given, parser),
+        media_domains=tuple(given.allowed_media_domains or ()),
+        media_folder=given.allowed_local_media_path or None,
         sse_keep_alive=given.sse_keep_alive_interval,
     )
 
@@ -144,6 +150,8 @@ def add_serve_flags(parser: argparse.ArgumentParser) -> None:
     add("--tool-call-parser")
     add("--default-chat-template-kwargs", type=_json)
     add("--limit-mm-per-prompt", type=_json)
+    add("--allowed-media-domains", nargs="+")
+    add("--allowed-local-media-path")
     add("--api-key", nargs="+")
     add("--shutdown-timeout", type=float, default=0)
     add("--runner", default="auto")

@@ -28,6 +28,11 @@ SCRIPTS_FOLDER: Final = "/opt/modelpool"
 WEIGHTS_FOLDER: Final = "/weights"
 SCRIPT_NAME: Final = "start_engine.py"
 
+NOWHERE: Final = "none.invalid"
+"""A domain that is nobody's (RFC 2606): vLLM takes an empty list of domains for all of them."""
+MEDIA_FLAGS: Final = ("--allowed-local-media-path", "--allowed-media-domains")
+"""What may be loaded is the pool's to say by `allowedMediaDomains`, and never a file of the engine's pod."""
+
 PROMPT_LOOKUP_MAX: Final = 4
 PROMPT_LOOKUP_MIN: Final = 2
 
@@ -80,9 +85,16 @@ def arguments(
         ours += ["--reasoning-parser", model.reasoning_parser]
     if model.tool_call_parser is not None:
         ours += ["--enable-auto-tool-choice", "--tool-call-parser", model.tool_call_parser]
+    ours += ["--allowed-media-domains", *(model.allowed_media_domains or (NOWHERE,))]
     ours += access.arguments if access is not None else ()
     ours += ["--shutdown-timeout", str(DRAIN_SECONDS), "--enable-request-id-headers"]
     return (*ours, *spec.vllm.args, *model.args)
+
+
+def opens_media(argument: str) -> bool:
+    """Whether an argument of `vllm serve` says what media it loads; its parser takes beginnings and underscores."""
+    flag = argument.partition("=")[0].replace("_", "-")
+    return flag.startswith(("--allowed-l", "--allowed-med")) and any(one.startswith(flag) for one in MEDIA_FLAGS)
 
 
 def _speculative(wanted: Speculative) -> str:
@@ -117,6 +129,7 @@ def environment(spec: PoolSpec, *, cache_folder: str = CACHE_FOLDER) -> dict[str
         "VLLM_CACHE_ROOT": f"{cache_folder}/vllm",
         "VLLM_ENABLE_STARTUP_PLAN": "1",
         "VLLM_ENGINE_READY_TIMEOUT_S": str(START_SECONDS),
+        "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0",
         "VLLM_NO_USAGE_STATS": "1",
     }
     if spec.hugging_face.endpoint is not None:

@@ -33,6 +33,37 @@ CASES: dict[str, tuple[tuple[dict[str, Any], ...], dict[str, Any], str, str]] = 
         "DuplicateName",
         "names, aliases and adapters must be unique in a pool, but 'a' belongs to 'a' twice",
     ),
+    "domains for Ollama": (
+        (ollama("a", allowedMediaDomains=["a.b"]),),
+        {},
+        "InvalidSpec",
+        "`allowedMediaDomains` of a must not be set for engine 'ollama'",
+    ),
+    "a domain that is a URL": (
+        (vllm("a", 0.3, allowedMediaDomains=["http://a.b"]),),
+        {},
+        "InvalidSpec",
+        "`allowedMediaDomains` of a must be hosts in small letters, got 'http://a.b'",
+    ),
+    **{
+        f"media by {told}": (
+            (vllm("a", 0.3, **(given := {"args": ["--enforce-eager", told]} if of_model else {})),),
+            {} if given else {"vllm": {"args": [told]}},
+            "InvalidSpec",
+            (
+                f"{'`args` of a' if of_model else 'spec.vllm.args'} must not have {told.partition('=')[0]}: use"
+                " `allowedMediaDomains` for domains, and local files are never loaded"
+            ),
+        )
+        for of_model, told in (
+            (True, "--allowed-local-media-path=/"),
+            (True, "--allowed_local_media_path"),
+            (True, "--allowed-l=/"),
+            (True, "--allowed-med"),
+            (False, "--allowed-local-media-path"),
+            (False, "--allowed-media_domains"),
+        )
+    },
     "time-slicing over two cards": (
         (vllm("a", 0.3),),
         {"gpus": {"count": 2}},

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ... import engine, scripts, text
-from . import requests
+from . import media, requests
 from .errors import RequestError
 from .state import State
 
@@ -50,6 +50,7 @@ def conversation(state: State, body: requests.Body, messages: Conversation, **ch
     arrived = state.now()
     if requests.shows_images(messages) and (not state.loaded.model.vision or state.flags.language_model_only):
         raise RequestError(f"{body.get('model') or state.flags.name} is not a multimodal model")
+    media.check(messages, state.flags)
     calls = tool_calls(state, body, messages)
     thinking = thinks(state, body)
     prompt = text.split(render(messages, body.get("tools"), thinking=thinking, state=state))

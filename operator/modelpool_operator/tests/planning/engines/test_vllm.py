@@ -53,6 +53,7 @@ def test_the_plainest_model() -> None:
         *("--gpu-memory-utilization", "0.5"),
         *("--max-model-len", "auto"),
         *("--max-num-seqs", "16"),
+        *("--allowed-media-domains", "none.invalid"),
         *("--shutdown-timeout", "60"),
         "--enable-request-id-headers",
     ]
@@ -91,6 +92,11 @@ PARTS: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
         {},
         ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"],
     ),
+    "domains of media": (
+        vllm("a", 0.5, allowedMediaDomains=["images.example.com", "cdn.example.com"]),
+        {},
+        ["--allowed-media-domains", "images.example.com", "cdn.example.com", "--shutdown-timeout"],
+    ),
     "the pool's arguments, then the model's": (
         vllm("a", 0.5, args=["--enforce-eager"]),
         {"vllm": {"args": ["--swap-space=0"]}},
@@ -103,6 +109,10 @@ PARTS: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
 def test_what_a_field_becomes(model: dict[str, Any], spec: dict[str, Any], want: list[str]) -> None:
     found = arguments(model, **spec)
     assert any(found[place : place + len(want)] == want for place in range(len(found))), found
+
+
+def test_a_domain_that_redirects_leads_nowhere_else() -> None:
+    assert variables(vllm("a", 0.5, allowedMediaDomains=["a.b"]))["VLLM_MEDIA_URL_ALLOW_REDIRECTS"] == "0"
 
 
 def test_every_flag_is_one_that_vllm_knows() -> None:

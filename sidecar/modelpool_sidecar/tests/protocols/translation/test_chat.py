@@ -61,6 +61,8 @@ def test_an_image_without_text_has_no_empty_part_and_line_ends_are_cut() -> None
     ("image", "want"),
     [
         ("data:image/png;base64,xx", "illegal base64 data at input byte 4"),
+        ("http://169.254.169.254/latest", "illegal base64 data at input byte 4"),
+        ("file:///etc/passwd", "illegal base64 data at input byte 4"),
         ("iVBORw0KGgo", "illegal base64 data at input byte 11"),
         ("aGVsbG8gd29ybGQ=", "image: unknown format"),
     ],
