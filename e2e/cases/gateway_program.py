@@ -61,11 +61,11 @@ class Gateway:
 
 @contextlib.contextmanager
 def running(installation: Installation) -> Iterator[Gateway]:
-    """Run it in cluster mode for the installation's namespace; it must end well."""
+    """Run it in cluster mode for the namespaces of the installation; it must end well."""
     kubeconfig = installation.cluster.kubeconfig_for(installation.namespace, installation.account("gateway"))
     told = (
         f"--kubeconfig={kubeconfig}",
-        f"--namespace={installation.namespace}",
+        *(() if installation.everywhere else (f"--namespace={installation.namespace}",)),
         *("--listen=127.0.0.1:0", "--drain-delay=0", "--shutdown-timeout=1"),
     )
     with started("modelpool_sidecar", *told, log=installation.folder / "gateway.log") as program:

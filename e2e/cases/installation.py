@@ -172,7 +172,7 @@ class Installation:
     """For logs."""
     objects: tuple[Object, ...]
     everywhere: bool = False
-    """Whether the operator serves every namespace, as the chart has it by default, and not only its own."""
+    """Whether the programs serve every namespace, as the chart has it by default, and not only their own."""
 
     def account(self, component: str) -> str:
         """Return the name of a component's ServiceAccount."""
