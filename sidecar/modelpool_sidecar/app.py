@@ -18,6 +18,7 @@ from .proxy.admission import Admission
 from .proxy.directory import Directory
 from .proxy.front import Front
 from .proxy.gateway import Gateway
+from .proxy.hangs import Hangs
 from .proxy.inference import Inference
 from .proxy.lean_upstream import LeanUpstream
 from .proxy.limits import Limits
@@ -72,9 +73,11 @@ async def gateway(settings: Settings, access: AccessLog) -> AsyncIterator[Runnin
     async with asyncio.TaskGroup() as group:
         source = _source(settings, directory)
         prober = Prober(directory, probing, everything=settings.routes_file is not None)
+        hangs = Hangs(directory, admission, upstream, prober)
         tasks = [
             group.create_task(source.run(), name="source"),
             group.create_task(prober.run(), name="prober"),
+            group.create_task(hangs.run(), name="hangs"),
         ]
         front = Front(door.handle, group, most_bytes=settings.max_body_bytes)
         try:

@@ -7,17 +7,17 @@ gives it back.
 
 import asyncio
 import time
-from dataclasses import dataclass
 from typing import Final
 
 from ..routing import choose
-from ..routing.choose import Refusal, Target, Wait, Wanted
+from ..routing.choose import Refusal, Target, Wait
 from ..routing.demand import Demand, Tally
 from ..routing.documents import Engine
 from ..routing.leases import Account
 from ..routing.queue import FairQueue, Ticket
 from ..routing.table import BackendKey
 from ..routing.usual import Usual
+from ..routing.wanted import Wanted
 from .directory import Directory
 from .errand import in_task
 
@@ -32,14 +32,6 @@ class Refused(Exception):  # noqa: N818
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.message)
         self.refusal = refusal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
-    """Who asks, for the order of the queue."""
-
-    caller: str
-    priority: int = 0
 
 
 class Admission:
@@ -74,15 +66,15 @@ class Admission:
             raise Refused(decision)
         return None
 
-    async def wait(self, wanted: Wanted, asker: Asker) -> Target:
+    async def wait(self, wanted: Wanted) -> Target:
         """A slot as from `grant`, as soon as there is one and it is the asker's turn. Raises Refused."""
         await in_task()
         model = self._directory.table.find(wanted.model)
         if model is None:  # it will be refused, and nobody could start an engine for it
-            return await self._acquire(wanted, asker)
+            return await self._acquire(wanted)
         self.demand.came(model.key, time.monotonic())
         try:
-            target = await self._acquire(wanted, asker)
+            target = await self._acquire(wanted)
         except BaseException:
             self.demand.left(model.key, time.monotonic(), began=False)
             raise
@@ -100,7 +92,7 @@ class Admission:
         if target.tally is not None:
             target.tally.left(time.monotonic())
 
-    async def _acquire(self, wanted: Wanted, asker: Asker) -> Target:
+    async def _acquire(self, wanted: Wanted) -> Target:
         loop = asyncio.get_running_loop()
         deadline: float | None = None
         while True:
@@ -113,21 +105,27 @@ class Admission:
                 case Wait() as wait:
                     if deadline is None:
                         deadline = loop.time() + wait.model.queue.timeout_seconds
-                    granted = await self._wait(wait, wanted, asker, deadline)
+                    granted = await self._wait(wait, wanted, deadline)
                     if granted is not None:
                         return granted
                     if loop.time() >= deadline:
                         wanted = wanted.without(line=wait.backend.key)
 
-    async def _wait(self, wait: Wait, wanted: Wanted, asker: Asker, deadline: float) -> Target | None:
-        """Queue until granted; None at the deadline, or when the table changed so that choosing must begin anew."""
+    async def _wait(self, wait: Wait, wanted: Wanted, deadline: float) -> Target | None:
+        """Queue until granted; None at the deadline, or when choosing must begin anew: the table changed, or another
+        caller had more right to the place.
+        """
         key = wait.backend.key
         patience = PATIENCE if wait.backend.engine is Engine.OLLAMA else None
         queue = self.account.queues.setdefault(key, FairQueue(patience=patience))
-        ticket = Ticket(caller=asker.caller, model=wait.backend.model, priority=asker.priority)
+        ticket = Ticket(caller=wanted.caller, model=wait.backend.model)
         future: asyncio.Future[Target | None] = asyncio.get_running_loop().create_future()
         self._wanted[ticket] = (wanted, future)
         queue.push(ticket)
+        if len(queue) > wait.model.queue.max_pending:
+            yields = queue.displaced()
+            assert yields is not None
+            self._wanted[yields][1].set_result(None)
         try:
             await asyncio.wait((future,), timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
         except asyncio.CancelledError:

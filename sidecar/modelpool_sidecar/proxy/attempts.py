@@ -1,7 +1,6 @@
 """One attempt: a request to one engine, and its answer to the caller, or AttemptFailed while nothing has been sent."""
 
 import time
-from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -14,9 +13,11 @@ from ..protocols.paths import Call, Native, Translated
 from ..protocols.requests import RequestHead
 from ..protocols.rewriting import replace_model
 from ..protocols.translation import Backend, Exchange, Timings, Translation, translate
+from ..protocols.unpulled import says_unpulled
 from ..routing.choose import Target
 from ..routing.documents import Engine
 from . import carriers, headers, refusals, renaming, sending
+from .failures import Failure
 from .headers import Headers
 from .renaming import Naming
 from .sending import Whole
@@ -24,6 +25,7 @@ from .upstream import (
     BrokenMidStream,
     ClosedBeforeFirstByte,
     ConnectFailed,
+    NobodyThere,
     OutOfResources,
     Upstream,
     UpstreamRequest,
@@ -33,25 +35,16 @@ from .visit import Visit
 
 SPOOL_BYTES: Final = 1024 * 1024
 """A document is held back up to this size, so that an engine that dies in its middle costs no request."""
-_SERVER_ERRORS: Final = frozenset({500, 502, 503, 504})
+_SERVER_ERRORS: Final = frozenset({500, 502, 504})
+_BUSY: Final = frozenset({429, 503})
+_DIED: Final = ("EngineCore", "EngineDead")
+"""What vLLM's server names when the process that does the work has died."""
 _ENGINE_BUSY: Final = b"Retry-After: 2\r\n"
 _VLLM: Final = Engine.VLLM
 _JSON: Final = "application/json"
 _LINES: Final = "application/x-ndjson"
 _EVENTS: Final = "text/event-stream"
 _OLLAMA_TOLD: Final = headers.lines([("Content-Type", OLLAMA_LINES)])
-
-
-class Failure(StrEnum):
-    """How an attempt failed. A closed set: it labels a metric."""
-
-    REFUSED = "refused"
-    CLOSED = "closed"
-    STATUS = "status"
-    FAULT = "fault"
-    NOT_PULLED = "not_pulled"
-    SHORTAGE = "shortage"
-    """The gateway's own, of descriptors, ports or memory."""
 
 
 class AttemptFailed(Exception):  # noqa: N818
@@ -78,10 +71,10 @@ class Attempt:
         self.target = target
         self.bounds = bounds
 
-    async def run(self, upstream: Upstream) -> None:
+    async def run(self, upstream: Upstream) -> Failure | None:
         """Answer the caller. Raises AttemptFailed, and BadRequestError when the call cannot be put to this engine.
 
-        Every way in which nothing comes is an AttemptFailed.
+        Every way in which nothing comes is an AttemptFailed; how an answer failed that had begun is returned.
         """
         way = self.visit.opening.ways[self.target.engine._value_]
         exchange: Exchange | None = None
@@ -91,34 +84,36 @@ class Attempt:
             made = self._translated(way.call)
             if isinstance(made, Answer):
                 sending.answer(self.visit, made)
-                return
+                return None
             exchange = made
             request = self._translated_request(made)
         else:
             words = errors.render(Refusal(reason=Reason.UNSUPPORTED, detail=way.message), self.call.dialect)
             sending.answer(self.visit, words)
-            return
+            return None
         dispatched_ns = time.monotonic_ns() if exchange is not None else 0
         try:
             response = await upstream.open(self.target.url, request)
-        except ConnectFailed as refused:
+        except NobodyThere as refused:
             raise AttemptFailed(Failure.REFUSED, str(refused)) from refused
+        except ConnectFailed as unreached:
+            raise AttemptFailed(Failure.UNREACHED, str(unreached)) from unreached
         except ClosedBeforeFirstByte as closed:
             raise AttemptFailed(Failure.CLOSED, str(closed)) from closed
         except OutOfResources as short:
             raise self._short(short) from short
         try:
             if exchange is None:
-                await self._untouched(response)
-            else:
-                await self._converted(response, exchange, dispatched_ns)
+                return await self._untouched(response)
+            return await self._converted(response, exchange, dispatched_ns)
         except BrokenMidStream as broken:
             raise AttemptFailed(Failure.CLOSED, str(broken)) from broken
         except OutOfResources as short:
             raise self._short(short) from short
         except EngineError as fault:
             words = errors.render(Refusal.of(fault), self.call.dialect)
-            raise AttemptFailed(Failure.FAULT, fault.message, sending.written(words)) from fault
+            kind = Failure.DIED if _has_died(fault.message) else Failure.FAULT
+            raise AttemptFailed(kind, fault.message, sending.written(words)) from fault
         finally:
             response.release()
 
@@ -135,6 +130,7 @@ class Attempt:
             path=path,  # without the query: no engine reads one in these calls, and callers put keys into it
             lines=visit.opening.for_engine(json=False) + visit.id_line,
             body=self.body if is_named else replace_model(self.body, target.engine_model),
+            behalf=visit,
         )
 
     def _translated(self, translation: Translation) -> Exchange | Answer:
@@ -152,64 +148,67 @@ class Attempt:
             path=made.path,
             lines=self.visit.opening.for_engine(json=True) + self.visit.id_line,
             body=made.body,
+            behalf=self.visit,
         )
 
-    async def _untouched(self, response: UpstreamResponse) -> None:
+    async def _untouched(self, response: UpstreamResponse) -> Failure | None:
         """The engine speaks the caller's dialect."""
         head = response.head
         speaks_lines = self.visit.opening.speaks_lines
         if head.status == 200 and head.kind == (_LINES if speaks_lines else _EVENTS):
             carrier = carriers.Untouched(self.call.dialect, self._naming, self.bounds)
             # Ollama's clients read the error line, and the API ends such a stream properly; of events nobody must.
-            await sending.stream(self.visit, response, carrier, cut_off=not speaks_lines)
-            return
+            return await sending.stream(self.visit, response, carrier, cut_off=not speaks_lines)
         body = response.taken() if response.whole else await response.read(SPOOL_BYTES)
         if not response.whole:
             delimited = head.status == 200 and head.kind == _JSON and not response.framed
-            await sending.stream(self.visit, response, carriers.Opaque(delimited=delimited), begun=body)
-            return
+            return await sending.stream(self.visit, response, carriers.Opaque(delimited=delimited), begun=body)
         if head.status == 200:
             if not response.framed and head.kind == _JSON and not _is_json(body):
                 raise BrokenMidStream("the engine's answer broke off")
             body = renaming.whole(body, self.target.engine_model, self.head.model)
             sending.whole(self.visit, Whole(status=200, lines=head.lines, body=body))
-            return
-        answer = Whole(status=head.status, lines=_with_retry(head.status, head.headers, head.lines), body=body)
-        self._check_status(head.status, answer)
-        sending.whole(self.visit, answer)
+            return None
+        lines = head.lines
+        if head.status in _BUSY and headers.first(head.headers, "Retry-After") is None:
+            lines += _ENGINE_BUSY
+        self._pass_on(head.status, Whole(status=head.status, lines=lines, body=body), body)
+        return None
 
-    async def _converted(self, response: UpstreamResponse, made: Exchange, dispatched_ns: int) -> None:
+    async def _converted(self, response: UpstreamResponse, made: Exchange, dispatched_ns: int) -> Failure | None:
         """vLLM answers an Ollama caller."""
         visit = self.visit
         timings = Timings(epoch_ns=visit.epoch_ns, started_ns=visit.started_ns, dispatched_ns=dispatched_ns)
         reply = made.open(timings, self.bounds)
         status = response.head.status
         if status != 200:
-            words = reply.refused(status, await response.read(SPOOL_BYTES))
-            plain = sending.written(words)
-            lines = _with_retry(words.status, words.headers, plain.lines)
-            answer = Whole(status=plain.status, lines=lines, body=plain.body)
-            self._check_status(status, answer)
-            sending.whole(self.visit, answer)
-            return
+            said = await response.read(SPOOL_BYTES)
+            words = sending.written(reply.refused(status, said))
+            lines = words.lines + _retry(response.head.headers) if words.status in _BUSY else words.lines
+            self._pass_on(status, Whole(status=words.status, lines=lines, body=words.body), said)
+            return None
         if made.stream:
             carrier = carriers.Converted(reply, time.monotonic_ns)
-            await sending.stream(self.visit, response, carrier, told=_OLLAMA_TOLD, cut_off=False)
-            return
+            return await sending.stream(self.visit, response, carrier, told=_OLLAMA_TOLD, cut_off=False)
         gathering = carriers.Gathering(reply, time.monotonic_ns, self.bounds)
         try:
             await response.pour(gathering)
             sending.answer(self.visit, reply.answer(time.monotonic_ns()))
         finally:
             gathering.close()
+        return None
 
-    def _check_status(self, status: int, answer: Whole) -> None:
-        """Whether another engine should be asked instead of passing this answer on."""
+    def _pass_on(self, status: int, answer: Whole, said: bytes) -> None:
+        """Pass an answer on that is none of 200, unless another engine should be asked. `said`: the engine's body."""
         engine = self.target.engine
+        if status in _BUSY:
+            raise AttemptFailed(Failure.BUSY, f"{self.target.url} answered {status}", answer)
         if status in _SERVER_ERRORS and engine is _VLLM:
-            raise AttemptFailed(Failure.STATUS, f"{self.target.url} answered {status}", answer)
-        if status == 404 and engine is Engine.OLLAMA:
+            kind = Failure.DIED if _has_died(said.decode(errors="replace")) else Failure.STATUS
+            raise AttemptFailed(kind, f"{self.target.url} answered {status}", answer)
+        if status == 404 and engine is Engine.OLLAMA and says_unpulled(said):
             raise AttemptFailed(Failure.NOT_PULLED, f"Ollama does not hold model {self.target.engine_model!r}")
+        sending.whole(self.visit, answer)
 
     @property
     def _naming(self) -> Naming:
@@ -224,8 +223,11 @@ def _is_json(body: bytes) -> bool:
     return True
 
 
-def _with_retry(status: int, given: Headers, lines: bytes) -> bytes:
-    """An engine that is busy does not say for how long."""
-    if status != 503 or headers.first(given, "Retry-After") is not None:
-        return lines
-    return lines + _ENGINE_BUSY
+def _retry(given: Headers) -> bytes:
+    """When to come again, as the engine says it; most that are busy do not."""
+    after = headers.first(given, "Retry-After")
+    return _ENGINE_BUSY if after is None else headers.lines([("Retry-After", after)])
+
+
+def _has_died(message: str) -> bool:
+    return any(name in message for name in _DIED)

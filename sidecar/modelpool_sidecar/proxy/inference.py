@@ -11,12 +11,16 @@ from ..protocols import errors, requests
 from ..protocols.bounds import Bounds
 from ..protocols.paths import Call
 from ..protocols.requests import RequestHead
-from ..routing.choose import Target, Wanted
+from ..routing.choose import Target
+from ..routing.health import Outcome
+from ..routing.wanted import Wanted
 from ..telemetry.metrics import Metrics
-from . import refusals, sending
-from .admission import Admission, Asker, Refused
-from .attempts import Attempt, AttemptFailed, Failure
+from . import failures, refusals, sending
+from .admission import Admission, Refused
+from .attempts import Attempt, AttemptFailed
 from .directory import Directory
+from .failures import Failure
+from .sending import Whole
 from .upstream import Upstream
 from .visit import Visit
 
@@ -36,6 +40,7 @@ class Inference:
     ) -> None:
         """`bounds`: how much of engines' answers may be kept."""
         self._directory = directory
+        self._rows = directory.rows
         self._admission = admission
         self._upstream = upstream
         self._metrics = metrics
@@ -46,29 +51,35 @@ class Inference:
         head = requests.read_head(body, call.dialect, call.operation)
         opening = visit.opening
         needs = _needs(head, strict=opening.speaks_lines) if head.images or opening.speaks_lines else _NOTHING
-        wanted = Wanted(model=head.model, needs=needs, engines=opening.speakers)
+        wanted = Wanted(model=head.model, needs=needs, engines=opening.speakers, caller=opening.caller)
         failed: AttemptFailed | None = None
+        words: Whole | None = None
         while True:
+            visit.wanted = wanted
             try:
                 target = self._admission.grant(wanted) or await self._waited(visit, wanted)
             except Refused as refused:
-                self._refuse(visit, call, head.model, refused, failed)
+                self._refuse(visit, call, head.model, refused, failed, words)
                 return
             try:
                 self._aimed(visit, target)
-                await Attempt(visit, call, head, body, target, self._bounds).run(self._upstream)
+                ended = await Attempt(visit, call, head, body, target, self._bounds).run(self._upstream)
+                if ended is not None:
+                    self._learn(target, ended)
+                elif self._rows:
+                    self._directory.heard(target.url, Outcome.ANSWERED)
                 return
             except AttemptFailed as failure:
-                failed = failure
-                self._learn(target, failure)
-                wanted = wanted.without(url=target.endpoint.url)
+                failed, words = failure, failure.answer or words
+                self._learn(target, failure.kind)
+                wanted = failures.after(wanted, failure.kind, target.url)
             finally:
                 self._admission.leave(target)
 
     async def _waited(self, visit: Visit, wanted: Wanted) -> Target:
         asked_ns = time.monotonic_ns()
         try:
-            return await self._admission.wait(wanted, Asker(caller=visit.opening.caller))
+            return await self._admission.wait(wanted)
         finally:
             visit.queue_ns += time.monotonic_ns() - asked_ns
 
@@ -77,30 +88,31 @@ class Inference:
         if target.why is not None:
             self._metrics.fallbacks.of[visit.pool, visit.model, target.why.value].inc()
 
-    def _learn(self, target: Target, failure: AttemptFailed) -> None:
+    def _learn(self, target: Target, failure: Failure) -> None:
         """What a failed attempt says about the engine, beyond this request."""
-        url = target.endpoint.url
-        labels = (target.model.pool_name, target.model.name, target.backend.engine.value, failure.kind.value)
+        labels = (target.model.pool_name, target.model.name, target.backend.engine.value, failure.value)
         self._metrics.upstream_errors.of[labels].inc()
-        match failure.kind:
-            case Failure.REFUSED | Failure.CLOSED:
-                self._directory.suspect(url)
-            case Failure.NOT_PULLED:
-                self._directory.lacks(url, target.backend.model)
-            case Failure.SHORTAGE:
-                # It is the gateway that has no more to connect with: the engine was not asked.
-                pass
-            case Failure.STATUS | Failure.FAULT:
-                # The engine runs and answers; whether the next request fares better is for that request to find out.
-                pass
+        outcome = failures.outcome(failure)
+        if outcome is not None:
+            self._directory.heard(target.url, outcome)
+        if failure is Failure.NOT_PULLED:
+            self._directory.lacks(target.url, target.engine_model)
 
-    def _refuse(self, visit: Visit, call: Call, asked: str, refused: Refused, failed: AttemptFailed | None) -> None:
-        """Nobody is left: the last engine's own words when it had some, else ours."""
+    def _refuse(
+        self,
+        visit: Visit,
+        call: Call,
+        asked: str,
+        refused: Refused,
+        failed: AttemptFailed | None,
+        words: Whole | None,
+    ) -> None:
+        """Nobody is left: the last words that an engine had, else ours."""
         if refused.refusal.model is not None:
             visit.model, visit.pool = refused.refusal.model.name, refused.refusal.model.pool_name
-        if failed is not None and failed.answer is not None:
+        if words is not None:
             visit.error = str(failed)
-            sending.whole(visit, failed.answer)
+            sending.whole(visit, words)
             return
         visit.backend = visit.route = ""
         visit.error = str(failed or refused)

@@ -21,6 +21,8 @@ _HELD_BYTES: Final = 256 * 1024
 """A body that nobody reads is held up to about this size; then the engine is made to wait."""
 _JOINED_BYTES: Final = 64 * 1024
 """A body up to this size is sent in one piece with its head."""
+_STALE_SECONDS: Final = 0.1
+"""A kept connection that had been closed before the request says so within a round trip; what ends later had it."""
 _BREAKS: Final = (OSError, EOFError, MalformedAnswer)
 """What ends an answer early, as opposed to what its reader raises."""
 
@@ -45,6 +47,8 @@ class Connection:
         """`read_timeout` bounds the silence of a busy engine, in seconds."""
         self.place = place
         self.lost = False
+        self.behalf: object = None
+        """Whose request it is busy with."""
         self._silent = False
         self._loop = asyncio.get_running_loop()
         self._owner = owner
@@ -62,13 +66,16 @@ class Connection:
 
     # What its owner does.
 
-    async def ask(self, head: bytes, body: bytes | AsyncIterable[bytes] | None, *, only_head: bool) -> None:
+    async def ask(
+        self, head: bytes, body: bytes | AsyncIterable[bytes] | None, behalf: object, *, only_head: bool
+    ) -> None:
         """Send a request and wait for the head of its answer. Raises ClosedBeforeFirstByte; it is closed then."""
         if self.lost:
             raise ClosedBeforeFirstByte("the engine closed the connection")
         answer = self._answer
         answer.expect(only_head=only_head)
         self._busy, self._enough = True, False
+        self.behalf = behalf
         self._silence.begin()
         try:
             if body is None:
@@ -111,8 +118,24 @@ class Connection:
 
     @property
     def stale(self) -> bool:
-        """Whether it ended without having said anything: its engine had closed it before the request came."""
-        return self._error is not None and self._answer.untouched and not self._silent
+        """Whether it ended at once and without having said anything: its engine had closed it before the request came.
+
+        To be asked in the moment in which it ended.
+        """
+        if self._error is None or self._silent or not self._answer.untouched:
+            return False
+        return self._loop.time() - self._silence.heard < _STALE_SECONDS
+
+    def quiet(self, now: float) -> float:
+        """For how many seconds nothing has come of the answer that it waits for; 0 when it waits for none."""
+        waited_for = self._busy and not self._lingers and not self._answer.ended
+        return self._silence.lasts(now) if waited_for else 0.0
+
+    def give_up(self, behalf: object, why: str) -> None:
+        """Break the answer that somebody waits for: there is a better place. To be called in no task."""
+        if self.behalf is behalf and self._busy and not self._answer.ended:
+            self._silent = True
+            self._fail(TimeoutError(why))
 
     @property
     def _settled(self) -> bool:
@@ -183,7 +206,7 @@ class Connection:
         """See `upstream.UpstreamResponse`."""
         if not self._busy:
             return
-        answer = self._answer
+        answer, self.behalf = self._answer, None
         sound = answer.lasting and self._error is None and not self.lost and not self._transport.get_write_buffer_size()
         if sound and answer.ended:
             self._busy = self._lingers = False
@@ -210,6 +233,7 @@ class Connection:
     def abort(self) -> None:
         """See `upstream.UpstreamResponse`."""
         self._busy = False
+        self.behalf = None
         if not self.lost:
             self._transport.abort()
 

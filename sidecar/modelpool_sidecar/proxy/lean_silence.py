@@ -37,7 +37,7 @@ class Silence:
     def begin(self) -> None:
         """Something has been asked for, or a piece of it was sent."""
         self.heard = self._loop.time()
-        self.answering = False
+        self.answering = self.spoken = False
         if self._timer is None:
             self._timer = self._loop.call_later(self._limit / _LOOKS, self._look)
 
@@ -49,9 +49,12 @@ class Silence:
 
     def is_quiet(self) -> bool:
         """Whether an answer has said nothing for a while, though it may."""
-        now = self._loop.time()
+        return self.lasts(self._loop.time()) >= QUIET_SECONDS
+
+    def lasts(self, now: float) -> float:
+        """For how many seconds nothing has been heard of an engine that may speak."""
         self._listen(now)
-        return now - self.heard >= QUIET_SECONDS
+        return now - self.heard
 
     def _listen(self, now: float) -> None:
         if self.held_back or (self.spoken and self.answering):
@@ -60,9 +63,7 @@ class Silence:
 
     def _look(self) -> None:
         self._timer = None
-        now = self._loop.time()
-        self._listen(now)
-        left = self.heard + self._limit - now
+        left = self._limit - self.lasts(self._loop.time())
         if left > 0:
             self._timer = self._loop.call_later(min(left, self._limit / _LOOKS), self._look)
         else:

@@ -5,6 +5,8 @@ connection in the moment it is taken: that says nothing about the engine, and th
 """
 
 import asyncio
+import errno
+import re
 import ssl
 from functools import cached_property
 from typing import Final, cast
@@ -14,7 +16,15 @@ from .lean_connection import Connection
 from .lean_request import Base, Place
 from .lean_shortage import Shortages, is_ours
 from .limits import Limit, Limits
-from .upstream import ClosedBeforeFirstByte, ConnectFailed, OutOfResources, UpstreamRequest, UpstreamResponse, told
+from .upstream import (
+    ClosedBeforeFirstByte,
+    ConnectFailed,
+    NobodyThere,
+    OutOfResources,
+    UpstreamRequest,
+    UpstreamResponse,
+    told,
+)
 
 _IDLE_SECONDS: Final = 3.0
 """How long an unused connection is kept: less than the five seconds after which vLLM's server closes it."""
@@ -24,6 +34,9 @@ _KNOWN_BASES: Final = 10_000
 """Base URLs whose parts are remembered; addresses of engines come and go."""
 _CLOSING_SECONDS: Final = 5.0
 """What closing all connections may take; the event loop needs a few of its rounds."""
+_NOBODY: Final = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
+_EACH: Final = re.compile(r"\[Errno (\d+)\]")
+"""How the event loop words the errors of a name's addresses, where there are several."""
 
 
 class LeanUpstream:
@@ -60,15 +73,26 @@ class LeanUpstream:
         connection = kept or await self._connected(base.place, base_url)
         try:
             try:
-                await connection.ask(head, request.body, only_head=request.method == "HEAD")
+                await connection.ask(head, request.body, request.behalf, only_head=request.method == "HEAD")
             except ClosedBeforeFirstByte:
                 if kept is None or not kept.stale:
                     raise
                 connection = await self._connected(base.place, base_url)
-                await connection.ask(head, request.body, only_head=request.method == "HEAD")
+                await connection.ask(head, request.body, request.behalf, only_head=request.method == "HEAD")
         except ClosedBeforeFirstByte as error:
             raise ClosedBeforeFirstByte(f"{base_url}: {error}") from error
         return connection
+
+    def silent(self, seconds: float) -> list[str]:
+        """Base URLs at which some answer has been waited for without a byte, for so long."""
+        now = asyncio.get_running_loop().time()
+        places = {one.place for one in self._open if one.quiet(now) >= seconds}
+        return [url for url, base in self._bases.items() if base.place in places] if places else []
+
+    def under_way(self, base_url: str) -> list[Connection]:
+        """Connections to the place of a base URL that somebody waits for an answer at."""
+        base = self._bases.get(base_url)
+        return [] if base is None else [one for one in self._open if one.place == base.place and one.behalf is not None]
 
     async def close(self) -> None:
         """Close all connections, also those in use."""
@@ -111,6 +135,8 @@ class LeanUpstream:
             if is_ours(error):
                 self._shortages.note(error)
                 raise OutOfResources(f"{base_url}: {told(error)}") from error
+            if _is_nobody(error):
+                raise NobodyThere(f"{base_url}: {told(error)}") from error
             raise ConnectFailed(f"{base_url}: {told(error)}") from error
         connection = cast("Connection", made)
         if not connection.lost:  # else it was said already that it is gone
@@ -173,3 +199,11 @@ class LeanUpstream:
                 del self._idle[place]
         loop = asyncio.get_running_loop()
         self._sweep = loop.call_later(_IDLE_SECONDS, self._clean) if self._idle else None
+
+
+def _is_nobody(error: OSError) -> bool:
+    """Whether that is how a connection fails where nobody listens, at none of a name's addresses."""
+    if error.errno is not None:
+        return error.errno in _NOBODY
+    codes = _EACH.findall(str(error))
+    return bool(codes) and all(int(code) in _NOBODY for code in codes)

@@ -2,10 +2,13 @@
 
 vLLM binds its port before the model is loaded in some versions and after it in others, so only 200 from /health
 counts. An Ollama that runs may still lack a model, so its /api/tags is asked too. A slow answer is not a dead engine:
-one that was alive becomes unready after several silent probes in a row, but at once when its port is closed.
+one that was alive becomes unready after several silent probes in a row, but at once when nobody listens.
+
+Whatever an engine sends, who watches it lives on: what cannot be understood is unready.
 """
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -15,12 +18,14 @@ import msgspec
 from ..routing.documents import Engine
 from ..routing.table import Probed, RoutingTable
 from .directory import Directory
-from .upstream import ConnectFailed, OutOfResources, Upstream, UpstreamError, UpstreamRequest, UpstreamResponse
+from .upstream import NobodyThere, OutOfResources, Upstream, UpstreamError, UpstreamRequest, UpstreamResponse
 
 UNREADY_INTERVAL: Final = 0.2
 """Seconds between probes of an engine that is not ready: bounds how long a ready engine goes unnoticed."""
 READY_INTERVAL: Final = 2.0
 """Seconds between probes of a ready engine; a failed request tells of its death earlier."""
+SUSPECT_INTERVAL: Final = 0.05
+"""Seconds between probes of an engine at which one request after the other breaks."""
 PROBE_TIMEOUT: Final = 2.0
 """Seconds one probe may take."""
 SILENCES: Final = 3
@@ -28,6 +33,8 @@ SILENCES: Final = 3
 
 _TAGS_BYTES: Final = 16 * 1024 * 1024
 """The longest list of models that is read."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,89 +53,148 @@ class _Tags(msgspec.Struct):
     models: list[_Tag] | None = None
 
 
+_decode = msgspec.json.Decoder(_Tags).decode
+
+
 class Prober:
     """Keeps a Directory informed until cancelled."""
 
     def __init__(self, directory: Directory, upstream: Upstream, *, everything: bool) -> None:
-        """`everything=False` leaves vLLM to the cluster's own probes, unless a request failed there."""
+        """`everything=False` leaves vLLM to the cluster's own probes, unless something makes it a suspect."""
         self._directory = directory
         self._upstream = upstream
         self._everything = everything
         self._changed = asyncio.Event()
+        self._called: set[str] = set()
+        """Suspects that may not be watched yet."""
         self._watchers: dict[Subject, asyncio.Task[None]] = {}
         self._hurry: dict[Subject, asyncio.Event] = {}
+        self._odd: set[Subject] = set()
+        """Whose answers could not be understood, as was said already."""
         directory.on_change(self._changed.set)
+        directory.on_suspicion(self._suspected)
 
     async def run(self) -> None:
         """Probe until cancelled."""
         async with asyncio.TaskGroup() as group:
-            places: object = None
-            suspects = frozenset[str]()
+            known: RoutingTable | None = None
             while True:
                 self._changed.clear()
                 table = self._directory.table
-                if table.places is not places or self._directory.suspects != suspects:
-                    places, suspects = table.places, self._directory.suspects
+                if known is None or table.places is not known.places:
                     self._follow(set(self._subjects(table)), group)
-                for subject, hurry in self._hurry.items():
-                    if not self._is_content(subject):
-                        hurry.set()
+                if table is not known:
+                    for subject, hurry in self._hurry.items():
+                        if not self._is_content(subject):
+                            hurry.set()
+                known = table
+                called, self._called = self._called, set()
+                for url in called:
+                    self._begin(_subjects_at(table, url), group)
                 await self._changed.wait()
+
+    def doubt(self, url: str) -> None:
+        """Ask an engine at which requests get no answer, unless it is asked all the time anyway."""
+        if not any(Subject(url, engine) in self._watchers for engine in Engine):
+            self._directory.suspect(url)
+
+    def _suspected(self, url: str) -> None:
+        for engine in Engine:
+            hurry = self._hurry.get(Subject(url, engine))
+            if hurry is not None:
+                hurry.set()
+        if not self._everything:
+            self._called.add(url)
+            self._changed.set()
 
     def _follow(self, subjects: set[Subject], group: asyncio.TaskGroup) -> None:
         for gone in self._watchers.keys() - subjects:
-            self._watchers.pop(gone).cancel()
-            del self._hurry[gone]
-        for subject in sorted(subjects - self._watchers.keys()):
+            self._watchers[gone].cancel()
+            self._forget(gone)
+        self._begin(subjects, group)
+
+    def _begin(self, subjects: Iterable[Subject], group: asyncio.TaskGroup) -> None:
+        for subject in sorted(set(subjects) - self._watchers.keys()):
             hurry = self._hurry[subject] = asyncio.Event()
             watching = self._watch(subject, hurry)
             self._watchers[subject] = group.create_task(watching, name=f"probe {subject.url}")
 
+    def _forget(self, subject: Subject) -> None:
+        del self._watchers[subject], self._hurry[subject]
+        self._odd.discard(subject)
+
     def _subjects(self, table: RoutingTable) -> Iterable[Subject]:
-        suspects = self._directory.suspects
         for model in table.models:
             for backend in model.backends:
-                for endpoint in backend.endpoints:
-                    if self._everything or backend.engine is Engine.OLLAMA or endpoint.url in suspects:
+                if self._is_watched(backend.engine):
+                    for endpoint in backend.endpoints:
                         yield Subject(endpoint.url, backend.engine)
+        for url in self._directory.suspects:
+            yield from _subjects_at(table, url)
+
+    def _is_watched(self, engine: Engine) -> bool:
+        """Whether it is asked all the time."""
+        return self._everything or engine is Engine.OLLAMA
 
     async def _watch(self, subject: Subject, hurry: asyncio.Event) -> None:
-        silences = 0
+        url, silences = subject.url, 0
         while True:
+            hurry.clear()
+            suspicion = self._directory.suspicion(url)
             try:
-                async with asyncio.timeout(PROBE_TIMEOUT):
-                    found = await self._ask(subject)
-                silences = 0
+                found = await self._found(subject)
             except OutOfResources:  # the engine was not asked
                 await self._pause(subject, hurry)
                 continue
-            except ConnectFailed:
-                found = Probed(alive=False)
-            except (UpstreamError, TimeoutError):
+            if found is not None:
+                silences = 0
+                self._directory.learn(url, found, suspicion)
+            else:
                 silences += 1
-                known = self._directory.known(subject.url)
-                found = known if known is not None and silences < SILENCES else Probed(alive=False)
-            self._directory.learn(subject.url, found)
+                self._directory.silence(url, lasting=silences >= SILENCES)
+            if not self._is_watched(subject.engine) and url not in self._directory.suspects:
+                self._forget(subject)
+                return
             await self._pause(subject, hurry)
 
-    async def _pause(self, subject: Subject, hurry: asyncio.Event) -> None:
-        """Wait for the next probe: long while all is well, and not at all when a request has just failed there.
+    async def _found(self, subject: Subject) -> Probed | None:
+        """What one probe finds; None when nothing is heard. Raises OutOfResources."""
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                found = await self._ask(subject)
+        except OutOfResources:
+            raise
+        except NobodyThere:
+            return Probed(alive=False)
+        except (UpstreamError, TimeoutError):
+            return None
+        except Exception as odd:
+            if subject not in self._odd:
+                self._odd.add(subject)
+                _log.warning("Could not understand an engine", extra={"url": subject.url, "error": str(odd)})
+            return Probed(alive=False)
+        self._odd.discard(subject)
+        return found
 
-        One broken connection may have been that connection's fault: an engine that lives is taken back at once.
+    async def _pause(self, subject: Subject, hurry: asyncio.Event) -> None:
+        """Wait for the next probe: long while all is well, and hardly at all when a request has just failed there.
+
+        One broken connection may have been that connection's fault: an engine that lives is cleared at once.
         """
-        if not self._is_content(subject):
+        if (subject.url, subject.engine) in self._directory.table.unready:
             await asyncio.sleep(UNREADY_INTERVAL)
             return
-        hurry.clear()
-        enough = asyncio.get_running_loop().call_later(READY_INTERVAL, hurry.set)
+        await asyncio.sleep(SUSPECT_INTERVAL)
+        is_suspect = subject.url in self._directory.suspects
+        soon = UNREADY_INTERVAL if is_suspect else READY_INTERVAL
+        enough = asyncio.get_running_loop().call_later(soon, hurry.set)
         try:
             await hurry.wait()
         finally:
             enough.cancel()
 
     def _is_content(self, subject: Subject) -> bool:
-        lacking = (subject.url, subject.engine) in self._directory.table.unready
-        return not lacking and subject.url not in self._directory.suspects
+        return (subject.url, subject.engine) not in self._directory.table.unready
 
     async def _ask(self, subject: Subject) -> Probed:
         match subject.engine:
@@ -150,9 +216,13 @@ class Prober:
             response.release()
 
 
+def _subjects_at(table: RoutingTable, url: str) -> set[Subject]:
+    """What runs at an address."""
+    models = (table.models[place] for place in table.places.get(url, ()))
+    backends = (backend for model in models for backend in model.backends)
+    return {Subject(url, one.engine) for one in backends if any(at.url == url for at in one.endpoints)}
+
+
 def _names(body: bytes) -> frozenset[str]:
-    try:
-        tags = msgspec.json.decode(body, type=_Tags)
-    except msgspec.MsgspecError:
-        return frozenset()
-    return frozenset(tag.name for tag in tags.models or ())
+    """The models of a list. Raises what a decoder raises when it is none."""
+    return frozenset(tag.name for tag in _decode(body).models or ())

@@ -35,5 +35,7 @@ def worded(refusal: choose.Refusal, asked: str, call: Call) -> errors.Refusal:
             return errors.Refusal(reason=Reason.BUSY, detail=refusal.message, retry_after_s=SOON_S)
         case RefusalKind.QUEUE_TIMEOUT:
             return errors.Refusal(reason=Reason.BUSY, detail=refusal.message, retry_after_s=LATER_S)
+        case RefusalKind.BROKE_ENGINES:
+            return errors.Refusal(reason=Reason.ENGINE_FAILED, detail=refusal.message)
         case _:
             assert_never(refusal.kind)

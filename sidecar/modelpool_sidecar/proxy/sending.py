@@ -6,6 +6,7 @@ from typing import Final
 from ..protocols.answer import Answer
 from . import chunks, headers
 from .carriers import Carrier
+from .failures import Failure
 from .upstream import BrokenMidStream, Receiver, UpstreamResponse
 from .visit import Visit
 
@@ -51,8 +52,9 @@ async def stream(
     told: bytes | None = None,
     begun: bytes = b"",
     cut_off: bool = True,
-) -> None:
-    """Send a stream as it comes. Raises EngineError or BrokenMidStream only while nothing has been sent.
+) -> Failure | None:
+    """Send a stream as it comes; how it failed, if it did. Raises EngineError or BrokenMidStream as long as nothing has
+    been sent.
 
     `told`: header lines in place of the engine's own. `begun`: what of the body has been read already. `cut_off`: a
     broken stream ends without a proper end of the body, for callers that read no error events.
@@ -67,6 +69,8 @@ async def stream(
         await response.pour(relay)
         rest = carrier.close()
     except BrokenMidStream as error:
+        if not back.begun:
+            raise
         visit.error, broken = str(error), True
         rest = carrier.cut()
     finally:
@@ -84,6 +88,9 @@ async def stream(
         back.cut_off()
     else:
         back.end()
+    if broken:
+        return Failure.CLOSED
+    return Failure.FAULT if carrier.failed else None
 
 
 class _Relay(Receiver):

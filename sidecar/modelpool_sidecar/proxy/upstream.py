@@ -2,6 +2,7 @@
 
     UpstreamError
     ├── ConnectFailed           nothing was sent: any other target may be tried
+    │   └── NobodyThere         and nobody listens there
     ├── OutOfResources          nothing was sent, because this machine has no more to connect with: no engine's fault
     ├── ClosedBeforeFirstByte   the engine died or hung before it answered: generation is not committed, try another
     └── BrokenMidStream         bytes of the answer have been seen: the caller must see the break
@@ -29,6 +30,10 @@ class ConnectFailed(UpstreamError):  # noqa: N818 -- the family is named for wha
     """No connection came about, so nothing was sent."""
 
 
+class NobodyThere(ConnectFailed):
+    """The connection was refused, or there is no way to the address."""
+
+
 class OutOfResources(UpstreamError):  # noqa: N818
     """Descriptors, ports or memory of this machine are used up. It says nothing about the engine."""
 
@@ -48,10 +53,16 @@ class Enough(Exception):  # noqa: N818 -- no error
 class UpstreamRequest:
     """What to send. Read-only: it may be sent again."""
 
-    __slots__ = ("body", "lines", "method", "path")
+    __slots__ = ("behalf", "body", "lines", "method", "path")
 
     def __init__(
-        self, *, method: str, path: str, lines: bytes = b"", body: bytes | AsyncIterable[bytes] | None = None
+        self,
+        *,
+        method: str,
+        path: str,
+        lines: bytes = b"",
+        body: bytes | AsyncIterable[bytes] | None = None,
+        behalf: object = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -60,6 +71,8 @@ class UpstreamRequest:
         """Headers as `headers.lines` writes them, without Host and what is hop-by-hop."""
         self.body = body
         """Bytes can be sent again to another engine; a stream cannot."""
+        self.behalf = behalf
+        """Whose request it is, for whoever looks at what is under way."""
 
 
 class AnswerHead:

@@ -7,6 +7,7 @@ from typing import Final
 
 from ..routing.choose import Target
 from ..routing.demand import Tally
+from ..routing.wanted import Wanted
 from ..telemetry.metrics import UNKNOWN
 from ..telemetry.records import AccessRecord
 from . import headers
@@ -26,7 +27,7 @@ class Visit:
     __slots__ = (
         "attempts", "backend", "dialect", "ended_ns", "epoch_ns", "error", "first_byte_ns", "id_line", "model",
         "opening", "pool", "queue_ns", "request_id", "route", "sent", "started_ns", "status", "tally", "visitor",
-        "warnings",
+        "wanted", "warnings",
     )  # fmt: skip
 
     def __init__(self, visitor: Visitor, opening: Opening, request_id: str) -> None:
@@ -48,6 +49,8 @@ class Visit:
         self.status = 0
         self.tally: Tally | None = None
         """What is counted of the model that it was aimed at."""
+        self.wanted: Wanted | None = None
+        """What it wants of an engine, while it is at one or looks for one."""
         self.model = UNKNOWN
         self.pool = ""
         self.backend = ""

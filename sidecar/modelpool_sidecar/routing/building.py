@@ -74,7 +74,7 @@ class Shared:
 
     def __init__(self) -> None:
         self._capabilities: dict[tuple[str, ...], frozenset[str]] = {}
-        self._endpoints: dict[tuple[tuple[str, bool], ...], tuple[Endpoint, ...]] = {}
+        self._endpoints: dict[tuple[tuple[str, bool, bool], ...], tuple[Endpoint, ...]] = {}
         self._keys: dict[BackendKey, BackendKey] = {}
 
     def capabilities(self, named: tuple[str, ...]) -> frozenset[str]:
@@ -84,11 +84,13 @@ class Shared:
             found = self._capabilities[named] = frozenset(named)
         return found
 
-    def endpoints(self, facts: tuple[tuple[str, bool], ...]) -> tuple[Endpoint, ...]:
-        """Endpoints at these addresses, ready or not."""
+    def endpoints(self, facts: tuple[tuple[str, bool, bool], ...]) -> tuple[Endpoint, ...]:
+        """Endpoints at these addresses, ready or not, returning or not."""
         found = self._endpoints.get(facts)
         if found is None:
-            found = self._endpoints[facts] = tuple(Endpoint(url=url, ready=ready) for url, ready in facts)
+            found = self._endpoints[facts] = tuple(
+                Endpoint(url=url, ready=ready, returning=returning) for url, ready, returning in facts
+            )
         return found
 
     def key(self, pool: PoolRef, address: str) -> BackendKey:
@@ -106,7 +108,10 @@ def endpoints_of(
 ) -> tuple[Endpoint, ...]:
     """The live addresses of a backend that serves this model there."""
     return shared.endpoints(
-        tuple((one.url, _is_ready(one, probed.get(one.url), model)) for one in addresses.get(service, ()))
+        tuple(
+            (one.url, _is_ready(one, probed.get(one.url), model), _is_returning(one, probed.get(one.url)))
+            for one in addresses.get(service, ())
+        )
     )
 
 
@@ -162,6 +167,10 @@ def _model(
         entry=entry,
         backends=tuple(backends),
     )
+
+
+def _is_returning(address: Address, probed: Probed | None) -> bool:
+    return address.ready and probed is not None and not probed.alive and probed.returning
 
 
 def _is_ready(address: Address, probed: Probed | None, model: str) -> bool:

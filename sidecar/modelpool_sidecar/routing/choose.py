@@ -1,13 +1,15 @@
 """Choosing a target: pure, so that every rule is a row in a table of cases.
 
 The rules, for the backends of a model in order of preference:
+0. a request at which two engines broke is put to no third;
 1. a backend whose engine has no such call, that lacks what the request needs, or that has no ready endpoint left to
    try, is passed over;
 2. a ready endpoint with room takes the request: the least loaded, and among equals the one that waited longest for
    work;
-3. when all are busy, the request waits in that backend's queue, if the queue has room and the request may still wait;
+3. when all are busy, the request waits in that backend's queue, if the queue takes it and it may still wait;
 4. else the next backend;
-5. when none is left, a backend that starts on demand and has no ready endpoint is waited for, as a busy one is;
+5. when none is left, a backend that starts on demand and has no ready endpoint is waited for, as a busy one is, and so
+   is one with an endpoint that was ready moments ago and has not failed this request;
 6. else the refusal says why.
 """
 
@@ -17,8 +19,8 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from .demand import Tally
-from .documents import Engine
 from .table import Backend, BackendKey, Endpoint, Model, RoutingTable
+from .wanted import Wanted
 
 
 class Route(StrEnum):
@@ -50,6 +52,11 @@ class RefusalKind(StrEnum):
     UNAVAILABLE = "unavailable"
     QUEUE_FULL = "queue_full"
     QUEUE_TIMEOUT = "queue_timeout"
+    BROKE_ENGINES = "broke_engines"
+
+
+MOST_BREAKS: Final = 2
+"""Engines that may break while they have one request: it may have been the request that broke them."""
 
 
 class Loads(Protocol):
@@ -61,49 +68,8 @@ class Loads(Protocol):
     def last_turn(self, url: str) -> int:
         """A number that is higher the later an endpoint got its last request."""
 
-    def queued(self, key: BackendKey) -> int:
-        """Requests waiting for a backend."""
-
-
-# One for all: a new one for each request would be looked at as long as a full one.
-_NO_NAMES: Final[frozenset[str]] = frozenset()
-_NO_BACKENDS: Final[frozenset[BackendKey]] = frozenset()
-_ALL_ENGINES: Final = frozenset(Engine)
-
-
-class Wanted:
-    """What choosing needs to know about a request, and what it has gone through so far. Read-only."""
-
-    __slots__ = ("engines", "gave_up", "model", "needs", "tried")
-
-    def __init__(
-        self,
-        *,
-        model: str,
-        needs: frozenset[str] = _NO_NAMES,
-        engines: frozenset[Engine] = _ALL_ENGINES,
-        tried: frozenset[str] = _NO_NAMES,
-        gave_up: frozenset[BackendKey] = _NO_BACKENDS,
-    ) -> None:
-        self.model = model
-        self.needs = needs
-        """Capabilities the request cannot do without."""
-        self.engines = engines
-        """Engines that have such a call."""
-        self.tried = tried
-        """Endpoints that failed before the first byte."""
-        self.gave_up = gave_up
-        """Backends whose queue it has waited in for as long as it may."""
-
-    def without(self, *, url: str | None = None, line: BackendKey | None = None) -> "Wanted":
-        """The same request after an endpoint failed it, or after it has waited in a line for long enough."""
-        return Wanted(
-            model=self.model,
-            needs=self.needs,
-            engines=self.engines,
-            tried=self.tried if url is None else self.tried | {url},
-            gave_up=self.gave_up if line is None else self.gave_up | {line},
-        )
+    def admits(self, key: BackendKey, caller: str, bound: int) -> bool:
+        """Whether one more request of this caller may wait for a backend, of which `bound` may."""
 
 
 class Target:
@@ -164,6 +130,9 @@ def choose(
     model = table.find(wanted.model)
     if model is None:
         return Refusal(kind=RefusalKind.UNKNOWN_MODEL, message=f"model '{wanted.model}' not found")
+    if wanted.broke >= MOST_BREAKS:
+        message = f"model '{wanted.model}': {wanted.broke} engines broke while they worked on this request"
+        return Refusal(kind=RefusalKind.BROKE_ENGINES, message=message, model=model)
     passed: list[Why] = []
     for backend in model.backends:
         if backend.engine not in wanted.engines:
@@ -176,8 +145,7 @@ def choose(
         if wanted.tried:
             usable = tuple(endpoint for endpoint in usable if endpoint.url not in wanted.tried)
         if not usable:
-            was_tried = any(endpoint.url in wanted.tried for endpoint in backend.endpoints)
-            passed.append(Why.FAILED if was_tried else Why.UNREADY)
+            passed.append(Why.FAILED if _has_failed(backend, wanted) else Why.UNREADY)
             continue
         endpoint = least_loaded(backend, usable, loads)
         if endpoint is not None:
@@ -192,25 +160,40 @@ def choose(
             passed.append(Why.QUEUE_TIMEOUT)
         elif line is not None and backend.key == line:
             return Wait(model=model, backend=backend)
-        elif line is not None or loads.queued(backend.key) >= model.queue.max_pending:
+        elif line is not None or not loads.admits(backend.key, wanted.caller, model.queue.max_pending):
             passed.append(Why.QUEUE_FULL)
         else:
             return Wait(model=model, backend=backend)
-    starting = _starting(model, passed)
-    if starting is not None:
-        if starting.key in wanted.gave_up:
-            passed.append(Why.STARTING)
-        elif line == starting.key or (line is None and loads.queued(starting.key) < model.queue.max_pending):
-            return Wait(model=model, backend=starting)
+    coming = _starting(model, passed) or _returning(model, wanted, passed)
+    if coming is not None:
+        if coming.key in wanted.gave_up:
+            passed.append(Why.STARTING if coming.starts_on_demand else Why.UNREADY)
+        elif line == coming.key or (line is None and loads.admits(coming.key, wanted.caller, model.queue.max_pending)):
+            return Wait(model=model, backend=coming)
         else:
             passed.append(Why.QUEUE_FULL)
     return _refusal(model, wanted, passed)
+
+
+def _has_failed(backend: Backend, wanted: Wanted) -> bool:
+    """Whether the request has been at the backend, or at its door."""
+    return any(one.url in wanted.tried or one.url in wanted.refused for one in backend.endpoints)
 
 
 def _starting(model: Model, passed: list[Why]) -> Backend | None:
     """The backend that comes when it is asked for, if that is why it was passed over."""
     reasons = zip(model.backends, passed, strict=True)
     return next((one for one, why in reasons if one.starts_on_demand and why is Why.UNREADY), None)
+
+
+def _returning(model: Model, wanted: Wanted, passed: list[Why]) -> Backend | None:
+    """The backend that may be back in a moment, if that is why it was passed over."""
+    for backend, why in zip(model.backends, passed, strict=True):
+        if why in (Why.UNREADY, Why.FAILED):
+            for endpoint in backend.endpoints:
+                if endpoint.returning and endpoint.url not in wanted.tried:
+                    return backend
+    return None
 
 
 def least_loaded(backend: Backend, usable: Sequence[Endpoint], loads: Loads) -> Endpoint | None:
@@ -224,7 +207,7 @@ def least_loaded(backend: Backend, usable: Sequence[Endpoint], loads: Loads) -> 
 def _route(model: Model, backend: Backend, wanted: Wanted) -> Route:
     if backend is not model.backends[0]:
         return Route.FALLBACK
-    return Route.RETRY if wanted.tried else Route.PRIMARY
+    return Route.RETRY if wanted.tried or wanted.refused else Route.PRIMARY
 
 
 def _refusal(model: Model, wanted: Wanted, passed: list[Why]) -> Refusal:

@@ -36,6 +36,11 @@ class Account:
         queue = self.queues.get(key)
         return 0 if queue is None else len(queue)
 
+    def admits(self, key: BackendKey, caller: str, bound: int) -> bool:
+        """Whether one more of this caller may wait for a backend, of which `bound` may."""
+        queue = self.queues.get(key)
+        return bound > 0 if queue is None else queue.admits(caller, bound)
+
     def by_model(self) -> Counter[tuple[BackendKey, str]]:
         """Requests running at each backend for each of the engine's models."""
         found: Counter[tuple[BackendKey, str]] = Counter()

@@ -50,6 +50,8 @@ class Probed:
     alive: bool
     models: frozenset[str] | None = None
     """Names the engine says it holds; None when that was not asked."""
+    returning: bool = False
+    """Whether it was alive moments ago, so that it is worth waiting for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,8 @@ class Endpoint:
 
     url: str
     ready: bool
+    returning: bool = False
+    """Not ready, but it was moments ago, and is asked all the time whether it is again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

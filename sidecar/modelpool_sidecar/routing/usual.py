@@ -5,7 +5,8 @@ endpoint, whoever asks for it by its name and needs nothing special gets the sam
 target has all that a request looks at, so that neither model nor backend need be in the processor's cache.
 """
 
-from .choose import Loads, Route, Target, Wanted
+from .choose import Loads, Route, Target
+from .wanted import Wanted
 
 
 class Usual:
@@ -22,6 +23,7 @@ class Usual:
         if (
             target is None
             or wanted.tried
+            or wanted.refused
             or wanted.needs
             or target.engine not in wanted.engines
             or loads.in_flight(target.url) >= target.room

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from modelpool_sidecar.proxy.admission import Admission, Asker, Refused
+from modelpool_sidecar.proxy.admission import Admission, Refused
 from modelpool_sidecar.proxy.directory import Directory
 from modelpool_sidecar.routing import table
-from modelpool_sidecar.routing.choose import RefusalKind, Target, Wanted
+from modelpool_sidecar.routing.choose import RefusalKind, Target
 from modelpool_sidecar.routing.demand import ModelKey
 from modelpool_sidecar.routing.documents import Engine
+from modelpool_sidecar.routing.wanted import Wanted
 from modelpool_sidecar.tests.routing.worlds import OLLAMA, VLLM, document, entry, model
 
 WANTED = Wanted(model="qwen3:8b")
-ASKER = Asker(caller="a")
 
 
 def open_house(*, room: int = 1, pending: int = 9, timeout: float = 30) -> tuple[Directory, Admission]:
@@ -42,7 +42,7 @@ async def settled() -> None:
 
 @asynccontextmanager
 async def lease(admission: Admission) -> AsyncIterator[Target]:
-    target = admission.grant(WANTED) or await admission.wait(WANTED, ASKER)
+    target = admission.grant(WANTED) or await admission.wait(WANTED)
     try:
         yield target
     finally:

@@ -3,9 +3,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from modelpool_sidecar.routing import building, choose, table
-from modelpool_sidecar.routing.choose import RefusalKind, Target, Wait, Wanted
+from modelpool_sidecar.routing.choose import RefusalKind, Target, Wait
 from modelpool_sidecar.routing.documents import Engine
 from modelpool_sidecar.routing.table import BackendKey, RoutingTable
+from modelpool_sidecar.routing.wanted import Wanted
 
 from .worlds import OLLAMA, VLLM, Loads, built, document, entry, model
 

@@ -3,9 +3,10 @@
 import pytest
 
 from modelpool_sidecar.routing import choose
-from modelpool_sidecar.routing.choose import Target, Wanted
+from modelpool_sidecar.routing.choose import Target
 from modelpool_sidecar.routing.documents import Engine
 from modelpool_sidecar.routing.leases import Account
+from modelpool_sidecar.routing.wanted import Wanted
 
 from .worlds import VLLM, built, document, entry, model
 

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelpool_sidecar.routing import building, choose
-from modelpool_sidecar.routing.choose import Target, Wanted
+from modelpool_sidecar.routing.choose import Target
 from modelpool_sidecar.routing.documents import Engine, ModelEntry
 from modelpool_sidecar.routing.table import Address, RoutingTable, ServiceRef
 from modelpool_sidecar.routing.usual import Usual
+from modelpool_sidecar.routing.wanted import Wanted
 
 from .worlds import OLLAMA, VLLM, Loads, built, document, entry, model
 

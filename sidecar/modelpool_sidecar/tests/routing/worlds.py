@@ -60,5 +60,5 @@ class Loads:
     def last_turn(self, url: str) -> int:
         return self._turns.get(url, 0)
 
-    def queued(self, key: table.BackendKey) -> int:
-        return self._queued
+    def admits(self, key: table.BackendKey, caller: str, bound: int) -> bool:
+        return self._queued < bound
