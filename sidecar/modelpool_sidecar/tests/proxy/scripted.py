@@ -57,6 +57,8 @@ class Engine:
         self.behave = behave
         self.models = models or []
         self.healthy = True
+        self.hangs = False
+        """Whether nothing is answered, not even a health check."""
         self.received: list[Received] = []
         self.connections: list[asyncio.StreamWriter] = []
         self.errors: list[BaseException] = []
@@ -71,6 +73,8 @@ class Engine:
         try:
             while (request := await _read(reader, writer)) is not None:
                 if request.path in ("/health", "/api/version", "/api/tags"):
+                    while self.hangs and not reader.at_eof():
+                        await asyncio.sleep(0.005)
                     tags = json.dumps({"version": "0", "models": [{"name": name} for name in self.models]}).encode()
                     await request.answer(tags, status=200 if self.healthy else 503)
                     continue

@@ -13,6 +13,7 @@ from modelpool_sidecar.routing import table
 from modelpool_sidecar.routing.choose import RefusalKind, Target
 from modelpool_sidecar.routing.demand import ModelKey
 from modelpool_sidecar.routing.documents import Engine
+from modelpool_sidecar.routing.health import Outcome
 from modelpool_sidecar.routing.wanted import Wanted
 from modelpool_sidecar.tests.routing.worlds import OLLAMA, VLLM, document, entry, model
 
@@ -107,7 +108,7 @@ async def test_a_wait_ends_when_the_model_goes_and_at_its_deadline() -> None:
 
 async def test_what_is_known_of_an_address_goes_with_it() -> None:
     directory, _ = open_house()
-    directory.suspect(VLLM)
+    directory.heard(VLLM, Outcome.REFUSED)
     assert not directory.table.models[0].ready
     directory.load([], {}, trusted=True)
     serve(directory)

@@ -107,8 +107,11 @@ async def test_a_wait_ends_at_its_deadline(tmp_path: Path) -> None:
 
 
 async def test_those_who_wait_for_an_engine_that_dies_go_to_the_fallback(tmp_path: Path) -> None:
-    gated = Gated()
-    async with engine(gated) as vllm, engine(quick, models=["qwen3:8b"]) as ollama:
+    async def dies_when_told(request: Received) -> None:
+        await until(lambda: not vllm.healthy or request.gone.is_set(), seen=lambda: request)
+        request.die()
+
+    async with engine(dies_when_told) as vllm, engine(quick, models=["qwen3:8b"]) as ollama:
         routes = document(backend("vllm", vllm.url, room=1), backend("ollama", ollama.url, room=1))
         async with scene(tmp_path, routes) as gate:
             await gate.until_ready(True, True)
@@ -116,7 +119,6 @@ async def test_those_who_wait_for_an_engine_that_dies_go_to_the_fallback(tmp_pat
                 asked = [group.create_task(ask(gate), name=f"ask {number}") for number in range(4)]
                 await until_arrived(gate, vllm, 4)
                 vllm.healthy = False
-                vllm.received[0].die()
             assert [task.result().headers["X-ModelPool-Backend"] for task in asked] == ["ollama"] * 4
 
 

@@ -47,6 +47,15 @@ def asking(**fields: object) -> Wanted:
     return Wanted(model="qwen3:8b", **fields)  # type: ignore[arg-type]
 
 
+def lately(*urls: str) -> RoutingTable:
+    """A table in which these have died moments ago."""
+    routes = document()
+    services = [table.service_of(routes.pool, item) for item in routes.models[0].backends]
+    addresses = {service: (table.Address(url=service.name, ready=True),) for service in services}
+    return building.build([routes], addresses, {url: table.Probed(alive=False, returning=True) for url in urls})
+
+
+BOTH = (VLLM, OLLAMA)
 BUSY = {VLLM: 2}
 ALL_BUSY = {VLLM: 2, OLLAMA: 1}
 CASES = {
@@ -138,6 +147,33 @@ CASES = {
     "without its fallback it is waited for": Case(
         live=built(document(SLEEPER_WITH_HELP), dead=(VLLM, OLLAMA)), want="wait vllm"
     ),
+    "an engine that was ready moments ago is waited for, where it is the last": Case(
+        live=lately(VLLM, OLLAMA), want="wait vllm"
+    ),
+    "and not where another is ready": Case(live=lately(VLLM), want=f"{OLLAMA} fallback unready"),
+    "nor where another is busy": Case(live=lately(VLLM), loads=Loads({OLLAMA: 1}), want="wait ollama"),
+    "nor by a request that broke there": Case(
+        live=lately(VLLM), wanted=asking(tried=frozenset(BOTH), broke=1), want=RefusalKind.UNAVAILABLE
+    ),
+    "but by one whose connection was refused": Case(
+        live=lately(VLLM, OLLAMA), wanted=asking(tried=frozenset({OLLAMA}), refused=frozenset({VLLM})), want="wait vllm"
+    ),
+    "in its line, one keeps the place": Case(
+        live=lately(VLLM, OLLAMA), line=KEY[Engine.VLLM], loads=Loads(queued=9), want="wait vllm"
+    ),
+    "too many that wait for it are refused": Case(
+        live=lately(VLLM, OLLAMA), loads=Loads(queued=9), want=RefusalKind.QUEUE_FULL
+    ),
+    "it is not waited for twice": Case(
+        live=lately(VLLM, OLLAMA), wanted=asking(gave_up=frozenset(KEY.values())), want=RefusalKind.UNAVAILABLE
+    ),
+    "a request whose connection was refused is put to the engine that is back": Case(
+        wanted=asking(refused=frozenset({VLLM})), want=f"{VLLM} retry"
+    ),
+    "a request that one engine broke with is put to another": Case(
+        wanted=asking(tried=frozenset({VLLM}), broke=1), want=f"{OLLAMA} fallback failed"
+    ),
+    "and to no third": Case(wanted=asking(tried=frozenset({VLLM}), broke=2), want=RefusalKind.BROKE_ENGINES),
     "unknown capabilities refuse nothing": Case(wanted=asking(needs=frozenset({"vision"})), want=f"{VLLM} primary"),
 }
 

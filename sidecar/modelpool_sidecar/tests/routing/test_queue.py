@@ -1,4 +1,5 @@
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 
 from hypothesis import given
@@ -66,3 +67,51 @@ def test_no_caller_gets_two_turns_while_another_waits_for_one(callers: list[str]
         for first, second in itertools.pairwise(turns):
             between = order[first + 1 : second]
             assert len(set(between)) == len(between)
+
+
+CALLERS = st.lists(st.sampled_from("abcdef"), max_size=60)
+
+
+def through_the_door(callers: list[str], bound: int) -> tuple[FairQueue, list[str]]:
+    """A queue to which these came one after the other, as admission lets them in; and who was sent away."""
+    queue, away = FairQueue(), []
+    for caller in callers:
+        if not queue.admits(caller, bound):
+            away.append(caller)
+            continue
+        queue.push(Ticket(caller=caller, model="m"))
+        if len(queue) > bound:
+            yields = queue.displaced()
+            assert yields is not None
+            away.append(yields.caller)
+    return queue, away
+
+
+@given(CALLERS, st.integers(0, 8))
+def test_the_bound_is_hard_and_what_is_in_it_is_shared_out(callers: list[str], bound: int) -> None:
+    queue, away = through_the_door(callers, bound)
+    inside = Counter(ticket.caller for ticket in queue)
+    assert len(queue) == sum(inside.values()) == min(bound, len(callers))
+    assert inside + Counter(away) == Counter(callers)
+    for caller in set(away):  # nobody was sent away who had less than another keeps, but for one
+        assert inside[caller] >= max(inside.values(), default=0) - 1
+
+
+def test_a_greedy_caller_does_not_keep_a_polite_one_out() -> None:
+    queue, away = through_the_door(["greedy"] * 100 + ["polite"] * 2, 9)
+    assert [ticket.caller for ticket in queue].count("polite") == 2
+    assert away == ["greedy"] * 93
+
+
+def test_who_yields_is_the_newest_of_the_greediest() -> None:
+    queue = FairQueue()
+    tickets = [Ticket(caller=caller, model="m") for caller in "abbbaa"[:5]]
+    for ticket in tickets:
+        queue.push(ticket)
+    assert queue.displaced() is tickets[3]
+    assert FairQueue().displaced() is None
+
+
+def test_who_was_sent_away_does_not_push_another_out_in_turn() -> None:
+    queue, _ = through_the_door([*"aaaa", "b"], 4)
+    assert not queue.admits("a", 4)
