@@ -22,6 +22,8 @@ _LAST_EVENTS: Final = tuple(
     for name in ("message_stop", "error", "response.completed", "response.failed", "response.incomplete")
 )
 
+_ERROR_EVENTS: Final = (b'data: {"error"', b'data:{"error"', b"event: error", b"event: response.failed")
+
 
 def is_whole(dialect: Dialect, tail: bytes, *, lines: bool = False) -> bool:
     """Whether a stream with this end was finished by the engine.
@@ -40,6 +42,14 @@ def is_whole(dialect: Dialect, tail: bytes, *, lines: bool = False) -> bool:
     if not boundary and len(tail) >= TAIL_BYTES:  # the last event is longer than what was kept
         return tail.endswith((b"}\n\n", b"}\r\n\r\n"))
     return last == _DONE or (last.startswith(_LAST_EVENTS) and last.endswith(b"}"))
+
+
+def is_error(dialect: Dialect, tail: bytes) -> bool:
+    """Whether a whole stream with this end was ended by an error of the engine, as it says itself."""
+    if dialect is Dialect.OLLAMA:
+        return tail.rstrip().rsplit(b"\n", 1)[-1].startswith(b'{"error"')
+    end = tail.replace(b"\r\n", b"\n").rstrip().removesuffix(_DONE).rstrip()
+    return end.rpartition(b"\n\n")[2].startswith(_ERROR_EVENTS)
 
 
 def broken(dialect: Dialect, message: str, *, status: int = 500) -> bytes:

@@ -56,6 +56,11 @@ class Carrier:
         """Whether the caller has been told of an error in the stream."""
         return False
 
+    @property
+    def faulty(self) -> bool:
+        """Whether there was an error in the stream, be it that the engine has told of it in the caller's own words."""
+        return self.failed
+
 
 class Untouched(Carrier):
     """A stream in the caller's own dialect. Only a differing model name is replaced, once per line or event."""
@@ -74,12 +79,17 @@ class Untouched(Carrier):
         self._before: list[bytes] = []
         self._size = 0
         self._fault: EngineError | None = None
-        self._failed = self._given = False
+        self._failed = self._faulty = self._given = False
 
     @property
     def failed(self) -> bool:
         """See `Carrier`."""
         return self._failed
+
+    @property
+    def faulty(self) -> bool:
+        """See `Carrier`."""
+        return self._failed or self._faulty
 
     def feed(self, chunk: bytes) -> bytes:
         """See `Carrier`."""
@@ -132,8 +142,10 @@ class Untouched(Carrier):
             return gap + endings.broken(self._dialect, self._fault.message)
         if not self._last:
             raise EngineError("the engine's answer was empty")
-        if not endings.is_whole(self._dialect, self._tail()):
+        tail = self._tail()
+        if not endings.is_whole(self._dialect, tail):
             return self.cut()
+        self._faulty = endings.is_error(self._dialect, tail)
         return b"" if self._rename is None else self._rename.close()
 
     def cut(self) -> bytes:

@@ -90,7 +90,7 @@ async def stream(
         back.end()
     if broken:
         return Failure.CLOSED
-    return Failure.FAULT if carrier.failed else None
+    return Failure.FAULT if carrier.faulty else None
 
 
 class _Relay(Receiver):

@@ -60,3 +60,21 @@ def test_ends_longer_than_the_tail_are_recognised() -> None:
     event = b'event: response.completed\ndata: {"response":"' + b"x" * 9000 + b'"}\n\n'
     assert endings.is_whole(Dialect.OPENAI, event[-endings.TAIL_BYTES :])
     assert not endings.is_whole(Dialect.OPENAI, event[:-10][-endings.TAIL_BYTES :])
+
+
+@pytest.mark.parametrize(
+    ("dialect", "tail", "want"),
+    [
+        (Dialect.OLLAMA, b'{"done":false}\n{"error":"x"}\n', True),
+        (Dialect.OLLAMA, b'{"message":{"content":"error"},"done":true}\n', False),
+        (Dialect.OPENAI, b'data: {"a":1}\n\ndata: {"error":{"message":"x"}}\n\ndata: [DONE]\n\n', True),
+        (Dialect.OPENAI, b'data: {"error":{"message":"x"}}\r\n\r\ndata: [DONE]\r\n\r\n', True),
+        (Dialect.OPENAI, b'data: {"choices":[]}\n\ndata: [DONE]\n\n', False),
+        (Dialect.OPENAI, b'event: response.failed\ndata: {"x":1}\n\n', True),
+        (Dialect.ANTHROPIC, b'event: error\ndata: {"type":"error"}\n\n', True),
+        (Dialect.ANTHROPIC, b'event: message_stop\ndata: {"type":"message_stop"}\n\n', False),
+        (Dialect.OPENAI, b"", False),
+    ],
+)
+def test_an_error_at_the_end(dialect: Dialect, tail: bytes, want: bool) -> None:
+    assert endings.is_error(dialect, tail) is want

@@ -1,8 +1,9 @@
 """The client for engines, over real sockets: which connection is used, when a request is sent again, who waits."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any, cast
 
 import pytest
@@ -16,6 +17,7 @@ from modelpool_sidecar.proxy.upstream import (
     BrokenMidStream,
     ClosedBeforeFirstByte,
     ConnectFailed,
+    NobodyThere,
     Receiver,
     UpstreamRequest,
     UpstreamResponse,
@@ -122,6 +124,44 @@ async def test_a_stale_connection_costs_one_more_try_and_no_more(body: bytes | N
         with pytest.raises(ClosedBeforeFirstByte, match=r"http://127\.0\.0\.1"):
             await upstream.open(played.url, ask)
         assert len(played.received) == 8
+
+
+async def test_an_engine_that_had_the_request_does_not_get_it_again() -> None:
+    async def thinks_and_dies(request: Received) -> None:
+        if len(played.received) == 1:
+            await request.answer(b"ok")
+        else:
+            await asyncio.sleep(0.3)
+            request.die()
+
+    async with lean(thinks_and_dies) as (upstream, played):
+        await read(await upstream.open(played.url, ASK))
+        with pytest.raises(ClosedBeforeFirstByte):
+            await upstream.open(played.url, ASK)
+        assert len(played.received) == 2
+        assert connections(played) == 1
+
+
+async def test_a_port_at_which_nobody_listens_is_told_from_one_that_is_slow() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        upstream = LeanUpstream(connect_timeout=10, read_timeout=30)
+        for host in ("127.0.0.1", "localhost"):
+            with pytest.raises(NobodyThere):
+                await upstream.open(f"http://{host}:{port}", ASK)
+        taken.listen(0)
+        hurried = LeanUpstream(connect_timeout=0.05, read_timeout=30)
+        with ExitStack() as full:  # the backlog
+            for _ in range(4):
+                waits = full.enter_context(socket.socket())
+                waits.setblocking(False)
+                waits.connect_ex(("127.0.0.1", port))
+            with pytest.raises(ConnectFailed) as slow:
+                await hurried.open(f"http://127.0.0.1:{port}", ASK)
+        assert not isinstance(slow.value, NobodyThere)
+        await upstream.close()
+        await hurried.close()
 
 
 async def test_an_answer_that_had_begun_is_not_asked_for_again() -> None:
