@@ -174,7 +174,7 @@ async def test_a_hang_is_noticed_where_the_cluster_tells_who_is_ready() -> None:
                 group.create_task(prober.run(), name="prober"),
                 group.create_task(hangs.Hangs(directory, admission, asking, prober).run(), name="hangs"),
                 group.create_task(
-                    asking.open(vllm.url, UpstreamRequest(method="POST", path="/x", body=b"{}")),  # type: ignore[arg-type]
+                    asking.open(vllm.url, UpstreamRequest(method="POST", path="/x", body=b"{}")),
                     name="request",
                 ),
             ]

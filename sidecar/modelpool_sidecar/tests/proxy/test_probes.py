@@ -14,6 +14,7 @@ from modelpool_sidecar.proxy import probes
 from modelpool_sidecar.proxy.directory import RETURN_SECONDS, Directory
 from modelpool_sidecar.proxy.lean_upstream import LeanUpstream
 from modelpool_sidecar.proxy.probes import Prober
+from modelpool_sidecar.proxy.upstream import ConnectFailed
 from modelpool_sidecar.routing import table
 from modelpool_sidecar.routing.documents import Engine
 from modelpool_sidecar.routing.health import Outcome
@@ -30,6 +31,7 @@ HOSTILE = {
     "half": b'{"models":[{"na',
     "nothing": b"",
 }
+SUSPECT = frozenset({VLLM})
 GOOD = b'{"version":"0","models":[{"name":"m"}]}'
 
 
@@ -154,9 +156,9 @@ def test_one_silence_is_no_death_and_clears_no_suspicion() -> None:
     serve(directory, entry(Engine.VLLM, VLLM), trusted=True)
     directory.heard(VLLM, Outcome.BROKE)
     directory.silence(VLLM, lasting=False)
-    assert (state(directory), directory.suspects, directory.silent) == ((True, False), {VLLM}, frozenset())
+    assert (state(directory), directory.suspects, directory.silent) == ((True, False), SUSPECT, frozenset())
     directory.silence(VLLM, lasting=True)
-    assert (state(directory), directory.suspects, directory.silent) == ((False, True), {VLLM}, {VLLM})
+    assert (state(directory), directory.suspects, directory.silent) == ((False, True), SUSPECT, SUSPECT)
     directory.learn(VLLM, Probed(alive=True))
     assert (state(directory), directory.suspects, directory.silent) == ((True, False), frozenset(), frozenset())
 
@@ -167,7 +169,7 @@ def test_an_answer_to_an_earlier_question_clears_no_later_suspicion() -> None:
     asked = directory.suspicion(VLLM)
     directory.heard(VLLM, Outcome.REFUSED)
     directory.learn(VLLM, Probed(alive=True), asked)
-    assert (state(directory), directory.suspects) == ((False, True), {VLLM})
+    assert (state(directory), directory.suspects) == ((False, True), SUSPECT)
     directory.learn(VLLM, Probed(alive=True), directory.suspicion(VLLM))
     assert (state(directory), directory.suspects) == ((True, False), frozenset())
 
@@ -201,7 +203,7 @@ def test_nothing_is_kept_of_an_address_that_is_gone() -> None:
 async def test_a_port_that_takes_no_connection_is_silent_and_not_closed() -> None:
     class Slow:
         async def open(self, base_url: str, request: object) -> Any:
-            raise probes.UpstreamError("no connection in time")
+            raise ConnectFailed("no connection in time")
 
         async def close(self) -> None: ...
 
