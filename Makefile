@@ -76,6 +76,10 @@ bench-gateway: setup ## Measure the gateway and its peers in one run (PEERS="int
 	@$(BIN)/python -m modelpool_bench_gateway $(if $(PEERS),--peers "$(PEERS)") $(if $(QUICK),--quick) $(if $(DOCS),--docs) \
 	  $(if $(filter command,$(firstword $(origin SECONDS))),--seconds $(SECONDS))
 
+REQUESTS ?= 100000
+soak: setup ## Ask REQUESTS through the gateway while 5 % of them abort their engine: none may be refused, nothing may be left (one JSON line)
+	@$(BIN)/python -m modelpool_bench_gateway.soak --requests $(REQUESTS)
+
 SLOW ?=
 bench-guard: setup ## Hold the gateway's processor time per request and chunk to a bare relay's (SLOW=30: cost 30 % more, must fail)
 	@$(BIN)/python -m modelpool_bench_gateway.guard $(if $(SLOW),--slow $(SLOW))
@@ -118,4 +122,4 @@ lock: setup ## Renew requirements/*.lock from pyproject.toml
 clean: ## Remove what the targets made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache dist
 
-.PHONY: help setup demo test pytest fuzz start-order bench bench-gateway bench-guard bench-replay bench-scale bench-real bench-operator gpu-facts test-engines e2e e2e-clean rbac-audit images lint format lock clean
+.PHONY: help setup demo test pytest fuzz start-order bench bench-gateway bench-guard soak bench-replay bench-scale bench-real bench-operator gpu-facts test-engines e2e e2e-clean rbac-audit images lint format lock clean

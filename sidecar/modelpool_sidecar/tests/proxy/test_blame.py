@@ -1,6 +1,7 @@
 """Whose fault a failed request is: what it may break, what it says about its engine, and what others notice of it."""
 
 import asyncio
+import contextlib
 import itertools
 from pathlib import Path
 from typing import Any
@@ -244,3 +245,41 @@ async def test_a_greedy_caller_leaves_the_door_open(tmp_path: Path) -> None:
         assert statuses == [200] * 3 + [503] * 9
         refused = [task.result() for task in greedy if task.result().status == 503]
         assert {one.headers["Retry-After"] for one in refused} == {"2"}
+
+
+async def test_nothing_is_left_of_requests_that_broke(tmp_path: Path) -> None:
+    behaviours = itertools.cycle([hangs_up, breaks_in_the_middle, hangs_up_after_its_head, answers])
+
+    async def does_anything(request: Received) -> None:
+        await next(behaviours)(request)
+
+    async with (
+        engine(does_anything) as vllm,
+        engine(answers, models=["qwen3:8b"]) as ollama,
+        scene(tmp_path, document(backend("vllm", vllm.url), backend("ollama", ollama.url))) as gate,
+    ):
+        await gate.until_ready(True, True)
+        await ask(gate)
+        await gate.until_idle()
+        before = {task.get_name() for task in asyncio.all_tasks()}
+
+        async def some(number: int) -> None:
+            for _ in range(20):
+                with contextlib.suppress(aiohttp.ClientPayloadError):
+                    await ask(gate, path=(CHATS, "/api/chat")[number % 2], stream=number % 4 < 2)
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(8):
+                group.create_task(some(number), name=f"some {number}")
+        await gate.until_idle()
+        ours = {"source", "prober", "hangs", f"probe {vllm.url}", f"probe {ollama.url}"}
+        assert ours <= before
+
+        def left() -> list[str]:
+            """Tasks of the gateway; those of the scripted engines end with their connections."""
+            names = [task.get_name() for task in asyncio.all_tasks()]
+            return [name for name in names if name == "request" or name.startswith("probe ") or name in ours]
+
+        await until(lambda: sorted(left()) == sorted(ours), seen=left)
+        directory = gate.running.directory
+        await until(lambda: not directory.suspects, seen=lambda: directory.suspects)
