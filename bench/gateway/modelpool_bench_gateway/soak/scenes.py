@@ -54,15 +54,17 @@ def soaked(
     began = time.monotonic()
     with _engines(len(engines)) as urls, _gateway(folder, routes(urls, engines), build) as (port, pid):
         first = requests // 5
+        start = _kept(port, pid)
+        spare = start.sockets + len(engines)  # a probe may open one as another is closed
         tally = asyncio.run(callers.ask_all(port, 0, first, aborts_of_1000, at_once))
-        before = _settled(port, pid)
+        before = _settled(port, pid, spare)
         tally += asyncio.run(callers.ask_all(port, first, requests, aborts_of_1000, at_once))
-        after = _settled(port, pid)
+        after = _settled(port, pid, spare)
         kind = built.kind_of(pid)
     unlike = sum(count for (fate, seen), count in tally.items() if seen is not fates.wanted(fate))
     refused = sum(count for (_, seen), count in tally.items() if seen is Seen.REFUSED)
     grown = after.rss_kib - before.rss_kib
-    left = {"leases": after.in_flight, "waiting": after.waiting, "sockets": after.sockets - before.sockets}
+    left = {"leases": after.in_flight, "waiting": after.waiting, "sockets": max(0, after.sockets - spare)}
     kept = not unlike and tally.total() == requests and grown <= _RSS_GROWTH_KIB and not any(left.values())
     return {
         "engines": "+".join(engines),
@@ -134,18 +136,14 @@ def _backends(port: int) -> list[dict[str, Any]]:
     return found or [{"ready": False}]
 
 
-def _settled(port: int, pid: int) -> Kept:
-    """What is held once nothing changes any more: connections that were kept are closed after a few seconds."""
+def _settled(port: int, pid: int, sockets: int) -> Kept:
+    """What is held once no more than so many sockets are: connections that were kept are closed after some seconds."""
     ends = time.monotonic() + _SETTLES_WITHIN
-    least: Kept | None = None
-    calm = 0
-    while calm < 4 and time.monotonic() < ends:
-        time.sleep(1)
+    while True:
         found = _kept(port, pid)
-        is_less = least is None or (found.in_flight, found.sockets) < (least.in_flight, least.sockets)
-        least, calm = (found, 0) if is_less or least is None else (least, calm + 1)
-    assert least is not None
-    return least
+        if (found.in_flight == 0 and found.sockets <= sockets) or time.monotonic() > ends:
+            return found
+        time.sleep(0.5)
 
 
 def _kept(port: int, pid: int) -> Kept:

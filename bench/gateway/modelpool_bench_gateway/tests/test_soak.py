@@ -1,5 +1,6 @@
 """The soak, short: what `make soak` holds over many requests; and that its requests are what they should be."""
 
+import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -27,5 +28,5 @@ def test_aborts_are_as_many_as_were_asked_for_and_of_all_kinds() -> None:
 @pytest.mark.parametrize("engines", SCENES, ids="+".join)
 def test_no_request_is_refused_while_an_engine_lives(tmp_path: Path, engines: tuple[str, ...]) -> None:
     verdict = scenes.soaked(tmp_path, engines, 1200, 100, Build(kind=INTERPRETED, tree=None))
-    assert verdict["passes"], verdict
+    assert verdict["passes"], json.dumps(verdict)
     assert (verdict["requests"], verdict["aborted"], verdict["refused"]) == (1200, 120, 0)
