@@ -66,7 +66,7 @@ _DIFFERENCES: Final = """\
   in vLLM's words.
 - `model` must be spelt in lower case; Go's decoder takes `Model` too.
 - 405 carries `Allow`, as HTTP demands; Ollama leaves it out.
-- What the gateway adds: `X-Request-Id`, `X-ModelPool-*`, `X-Accel-Buffering` on streams, `Retry-After` on 503.
+- What the gateway adds: `X-Request-Id`, `X-ModelPool-*`, `X-Accel-Buffering` on streams, `Retry-After` on 429 and 503.
 - `/v1/audio/transcriptions` is not offered: it carries its model in a form.
 - Headers that are too long are refused by the HTTP server, in plain text.
 """
@@ -109,8 +109,8 @@ when no engine is ready.
     engine = """\
 ## What an engine does wrong
 
-As long as the caller has seen nothing, another engine that serves the model is tried; the table is about the case that
-there is none. In the dialect of the engine its error passes untouched. A 503 gets a `Retry-After` when it has none. The
+As long as the caller has seen nothing, other engines that serve the model are tried, and one only where the engine broke
+off; the table is about the case that there is none. When a second one breaks off, the answer is 502. In the dialect of the engine its error passes untouched. A 429 or 503 keeps its `Retry-After`, or gets one when it has none. The
 test is `test_faults.py::test_fault`.
 """
     streams = (

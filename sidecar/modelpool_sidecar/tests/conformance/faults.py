@@ -63,6 +63,7 @@ FAULTS: Final = (
     ),
     Fault(engine=404, body=_body("no", 404), status=(404, 404, 404), text="model 'qwen3:8b' not found", untouched=True),
     Fault(engine=422, body=_body("odd", 422), status=(422, 422, 422), text="odd", untouched=True),
+    Fault(engine=429, body=_body("slow", 429), status=(429, 429, 429), text="slow", untouched=True, retry_after=True),
     Fault(
         engine=500,
         body=_body("boom", 500),
