@@ -109,9 +109,10 @@ when no engine is ready.
     engine = """\
 ## What an engine does wrong
 
-As long as the caller has seen nothing, other engines that serve the model are tried, and one only where the engine broke
-off; the table is about the case that there is none. When a second one breaks off, the answer is 502. In the dialect of the engine its error passes untouched. A 429 or 503 keeps its `Retry-After`, or gets one when it has none. The
-test is `test_faults.py::test_fault`.
+As long as the caller has seen nothing, other engines that serve the model are tried, and one only where the engine
+broke off; the table is about the case that there is none. When a second one breaks off, the answer is 502. In the
+dialect of the engine its error passes untouched. A 429 or 503 keeps its `Retry-After`, or gets one when it has none.
+The test is `test_faults.py::test_fault`.
 """
     streams = (
         "## The end of a broken stream\n\nAfter the first byte the status is sent, so the error is the last line:\n"
