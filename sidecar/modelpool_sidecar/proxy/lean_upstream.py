@@ -77,7 +77,7 @@ class LeanUpstream:
             except ClosedBeforeFirstByte:
                 if kept is None or not kept.stale:
                     raise
-                connection = await self._connected(base.place, base_url)
+                connection = await self._connected_anew(base.place, base_url)
                 await connection.ask(head, request.body, request.behalf, only_head=request.method == "HEAD")
         except ClosedBeforeFirstByte as error:
             raise ClosedBeforeFirstByte(f"{base_url}: {error}") from error
@@ -144,6 +144,13 @@ class LeanUpstream:
             if self._looking is None and not self._closed:
                 self._looking = loop.call_later(_LOOK_SECONDS, self._look)
         return connection
+
+    async def _connected_anew(self, place: Place, base_url: str) -> Connection:
+        """A connection for a second try. Where none comes about, the first try may be what ended the engine."""
+        try:
+            return await self._connected(place, base_url)
+        except ConnectFailed as error:
+            raise ClosedBeforeFirstByte("the engine closed the connection and takes no other") from error
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:

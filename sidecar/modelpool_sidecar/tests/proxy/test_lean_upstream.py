@@ -142,6 +142,30 @@ async def test_an_engine_that_had_the_request_does_not_get_it_again() -> None:
         assert connections(played) == 1
 
 
+async def test_an_engine_that_a_request_ends_at_once_has_had_it() -> None:
+    served = 0
+
+    async def ends_at_the_second(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal served
+        for _ in range(2):
+            await reader.readuntil(b"{}")
+            served += 1
+            if served == 2:
+                server.close()
+                writer.transport.abort()
+                return
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    server = await asyncio.start_server(ends_at_the_second, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    upstream = LeanUpstream(connect_timeout=10, read_timeout=30)
+    await read(await upstream.open(url, ASK))
+    with pytest.raises(ClosedBeforeFirstByte):
+        await upstream.open(url, ASK)
+    assert served == 2
+    await upstream.close()
+
+
 async def test_a_port_at_which_nobody_listens_is_told_from_one_that_is_slow() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
