@@ -1,6 +1,6 @@
 """What is read of a request's body to route it, as the decoder takes it. By itself: who uses it is compiled.
 
-What is not asked for stays raw.
+What is not asked for stays raw. None of it can be part of a cycle, so the collector need not look at it.
 """
 
 from typing import Final
@@ -11,7 +11,7 @@ NOTHING: Final = msgspec.Raw(b"")
 """Stands for what is absent, and for nothing else; looking at its bytes would take longer than to read them."""
 
 
-class Fields(msgspec.Struct):
+class Fields(msgspec.Struct, gc=False):
     """What every body may hold."""
 
     model: str | None = None
@@ -27,26 +27,26 @@ class Fields(msgspec.Struct):
     keep_alive: msgspec.Raw = NOTHING
 
 
-class Message(msgspec.Struct):
+class Message(msgspec.Struct, gc=False):
     """One message of a conversation."""
 
     content: msgspec.Raw = NOTHING
     images: msgspec.Raw = NOTHING
 
 
-class Body(Fields):
+class Body(Fields, gc=False):
     """A body of which nothing is known."""
 
     messages: msgspec.Raw = NOTHING
 
 
-class Chat(Fields):
+class Chat(Fields, gc=False):
     """A body whose messages are read in the same pass: a long conversation is gone through once."""
 
     messages: list[Message] = []
 
 
-class Part(msgspec.Struct):
+class Part(msgspec.Struct, gc=False):
     """One part of a message's content."""
 
     type: str = ""

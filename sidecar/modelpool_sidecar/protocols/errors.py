@@ -18,6 +18,15 @@ from .dialect import Dialect, Operation
 from .names import with_tag
 
 
+LONGEST_QUOTE: Final = 200
+"""Characters of what a caller sent that are told back to it, and of names in a log."""
+
+
+def cut(text: str, longest: int = LONGEST_QUOTE) -> str:
+    """A text for a message or a log: not longer than this, and one can see that something is missing."""
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
+
+
 class ProtocolError(Exception):
     """Something on one side of the gateway does not speak as it should."""
 

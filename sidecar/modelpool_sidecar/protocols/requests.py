@@ -12,8 +12,12 @@ import msgspec
 from .bodies import NOTHING, Body, Chat, Fields, Message, Part
 from .dialect import Dialect, Operation
 from .durations import parse_keep_alive
-from .errors import BadRequestError
+from .errors import BadRequestError, cut
 
+LONGEST_NAME: Final = 1024
+"""Characters of a model's name. No registry has longer ones."""
+_MOST_SPACE: Final = 1024
+"""Bytes of a value that are looked at where it should say something at once."""
 _ARRAY: Final = ord("[")
 _NULL: Final = b"null"
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
@@ -74,12 +78,14 @@ _GO_DEFAULTS: Final = {"str": "string", "array": "[]string", "object": "map[stri
 
 def read_head(body: bytes, dialect: Dialect, operation: Operation) -> RequestHead:
     """Read the head of a request. Raises BadRequestError, worded as the caller's dialect words it."""
-    if not body.strip():
+    if not body or body.isspace():
         raise BadRequestError("missing request body")
     found, messages = _read(body, operation)
     model = found.model or (found.name if operation is _SHOW_MODEL else None)
     if not model:
         raise BadRequestError("model is required")
+    if len(model) > LONGEST_NAME:
+        raise BadRequestError(f"invalid model name: {cut(model)}")
     is_ollama = dialect is _OLLAMA
     streams = found.stream
     return RequestHead(
@@ -107,7 +113,8 @@ def unreadable(error: Exception, body: bytes, struct: str) -> BadRequestError:
         return BadRequestError("invalid character after top-level value")
     if (place := re.search(r"byte (\d+)", text)) is not None and int(place[1]) < len(body):
         character = chr(body[int(place[1])])
-        if not body[: int(place[1])].strip():
+        before = body[: min(int(place[1]), _MOST_SPACE)]
+        if not before or before.isspace():
             return BadRequestError(f"invalid character {character!r} looking for beginning of value")
         return BadRequestError(f"invalid character {character!r} in the request body at byte {place[1]}")
     return BadRequestError(text)
@@ -142,12 +149,21 @@ def _is_array(raw: msgspec.Raw) -> bool:
 
 
 def _filled(raw: msgspec.Raw) -> bool:
-    return _is_array(raw) and bytes(raw).strip(b"[] \t\r\n") != b""
+    return _is_array(raw) and _begun(raw).strip(b"[] \t\r\n") != b""
+
+
+def _begun(raw: msgspec.Raw) -> bytes:
+    """The raw value as far as somebody may want to look into it."""
+    return bytes(memoryview(raw)[:_MOST_SPACE])
 
 
 def _read(body: bytes, operation: Operation) -> tuple[Fields, list[Message]]:
-    """The body and its messages. Messages of another shape are none here: whoever needs them refuses them better."""
-    if operation is not _RESPONSES:
+    """The body and its messages, if some may hold an image; nothing else is looked for in them.
+
+    Messages of another shape are none here: whoever needs them refuses them better.
+    """
+    shows = b"image" in body or b"\\u" in body
+    if shows and operation is not _RESPONSES:
         try:
             chat = _CHAT.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -158,8 +174,8 @@ def _read(body: bytes, operation: Operation) -> tuple[Fields, list[Message]]:
         found = _BODY.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error, body, _struct_name(operation)) from error
-    raw = found.input if operation is Operation.RESPONSES else found.messages
-    if not _is_array(raw):
+    raw = found.input if operation is _RESPONSES else found.messages
+    if not shows or not _is_array(raw):
         return found, []
     try:
         return found, _MESSAGES.decode(raw)
@@ -188,20 +204,23 @@ def _thinking(body: Fields) -> bool | None:
     if body.think is body.thinking is body.reasoning_effort is NOTHING:
         return None
     for raw, off in ((body.think, b"false"), (body.reasoning_effort, b'"none"')):
-        value = bytes(raw)
+        value = _begun(raw)
         if value and value != _NULL:
             return value != off
-    if bytes(body.thinking) in (b"", _NULL):
+    value = _begun(body.thinking)
+    if value in (b"", _NULL):
         return None
-    return b'"disabled"' not in bytes(body.thinking)
+    return b'"disabled"' not in value
 
 
 def _keep_alive(raw: msgspec.Raw) -> float | None:
     if raw is NOTHING:
         return None
-    value = bytes(raw)
+    value = _begun(raw)
     if not value or value == _NULL:
         return None
+    if len(value) == _MOST_SPACE:
+        raise BadRequestError(f"time: invalid duration {cut(value.decode(errors='replace'))}")
     try:
         told = msgspec.json.decode(value)
     except _UNREADABLE as error:

@@ -8,21 +8,21 @@ from ..errors import BadRequestError
 from ..requests import unreadable
 
 
-class Function(msgspec.Struct):
+class Function(msgspec.Struct, gc=False):
     """The call inside a tool call."""
 
     name: str | None = None
     arguments: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class ToolCall(msgspec.Struct):
+class ToolCall(msgspec.Struct, gc=False):
     """A call that the assistant made in an earlier turn."""
 
     function: Function | None = None
     id: str | None = None
 
 
-class Message(msgspec.Struct):
+class Message(msgspec.Struct, gc=False):
     """One turn of a conversation."""
 
     role: str | None = None

@@ -5,6 +5,7 @@ object, or as a JSON text), and in how a tool's answer names the call it belongs
 call's id).
 """
 
+from collections import deque
 from collections.abc import Sequence
 
 import msgspec
@@ -13,9 +14,21 @@ from .images import data_uri
 from .incoming import Message, ToolCall
 
 
+class _Function(msgspec.Struct, gc=False):
+    name: str
+    arguments: str
+
+
+class _Call(msgspec.Struct, gc=False, tag_field="type", tag="function"):
+    """A tool call for vLLM. A structure, because there may be many: it takes a quarter of the memory of two dicts."""
+
+    id: str
+    function: _Function
+
+
 def conversation(messages: Sequence[Message]) -> list[dict[str, object]]:
     """The same conversation for vLLM. Raises BadRequestError for an image that is none."""
-    open_calls: list[tuple[str, str]] = []
+    open_calls = _OpenCalls([])
     out: list[dict[str, object]] = []
     for turn, message in enumerate(messages):
         one: dict[str, object] = {"role": message.role or "", "content": content(message.content or "", message.images)}
@@ -23,10 +36,10 @@ def conversation(messages: Sequence[Message]) -> list[dict[str, object]]:
             one["reasoning_content"] = message.thinking
         if message.tool_calls:
             calls = [_call(call, f"call_{turn}_{index}") for index, call in enumerate(message.tool_calls)]
-            open_calls = [(identity, name) for identity, name, _ in calls]
-            one["tool_calls"] = [wire for _, _, wire in calls]
+            open_calls = _OpenCalls(calls)
+            one["tool_calls"] = calls
         if message.role == "tool":
-            one["tool_call_id"] = _answered(message, open_calls)
+            one["tool_call_id"] = open_calls.answered(message)
             if message.tool_name:
                 one["name"] = message.tool_name
         out.append(one)
@@ -42,20 +55,49 @@ def content(text: str, images: Sequence[str] | None) -> str | list[dict[str, obj
     return parts
 
 
-def _call(call: ToolCall, spare: str) -> tuple[str, str, dict[str, object]]:
-    identity = call.id or spare
-    name = (call.function.name if call.function else None) or ""
-    arguments = bytes(call.function.arguments) if call.function else b"{}"
+def _call(call: ToolCall, spare: str) -> _Call:
+    function = call.function
+    if function is None:
+        return _Call(call.id or spare, _Function("", "{}"))
+    arguments = bytes(function.arguments)
     text = msgspec.json.decode(arguments, type=str) if arguments.startswith(b'"') else arguments.decode()
-    return identity, name, {"id": identity, "type": "function", "function": {"name": name, "arguments": text}}
+    return _Call(call.id or spare, _Function(function.name or "", text))
 
 
-def _answered(message: Message, open_calls: list[tuple[str, str]]) -> str:
-    """The id of the call that is answered: as said, else the first open call of that tool, else the first open."""
-    if message.tool_call_id:
-        open_calls[:] = [call for call in open_calls if call[0] != message.tool_call_id]
-        return message.tool_call_id
-    for place, (_, name) in enumerate(open_calls):
-        if not message.tool_name or name == message.tool_name:
-            return open_calls.pop(place)[0]
-    return open_calls.pop(0)[0] if open_calls else "call_unknown"
+class _OpenCalls:
+    """The calls of one turn that no tool has answered yet."""
+
+    def __init__(self, calls: Sequence[_Call]) -> None:
+        self._calls = calls
+        self._names: dict[str, deque[int]] | None = None
+        self._ids: dict[str, list[int]] = {}
+        self._closed = bytearray(len(calls))
+        self._first = 0
+
+    def answered(self, message: Message) -> str:
+        """The id of the call that is answered: as said, else the first open one of that tool, else the first open."""
+        if self._names is None:
+            self._names = {}
+            for place, call in enumerate(self._calls):
+                self._names.setdefault(call.function.name, deque()).append(place)
+                self._ids.setdefault(call.id, []).append(place)
+        if message.tool_call_id:
+            for place in self._ids.pop(message.tool_call_id, ()):
+                self._closed[place] = True
+            return message.tool_call_id
+        place = self._next(self._names.get(message.tool_name, deque())) if message.tool_name else None
+        if place is None:
+            self._first = self._closed.find(0, self._first)
+            if self._first < 0:
+                self._first = len(self._closed)
+                return "call_unknown"
+            place = self._first
+        self._closed[place] = True
+        return self._calls[place].id
+
+    def _next(self, places: deque[int]) -> int | None:
+        while places:
+            place = places.popleft()
+            if not self._closed[place]:
+                return place
+        return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, assert_never
 
-from ..errors import BadRequestError
+from ..errors import BadRequestError, cut
 
 
 class Kind(Enum):
@@ -87,6 +87,8 @@ TABLE: Final = (
     Option("use_mmap", Kind.BOOLEAN, Verdict.DROPPED),
     Option("use_mlock", Kind.BOOLEAN, Verdict.DROPPED),
 )
+_MOST_WARNINGS: Final = 2 * len(TABLE)
+"""Unknown options beyond it are dropped without a word."""
 _BY_NAME: Final = {option.name: option for option in TABLE}
 
 
@@ -101,7 +103,8 @@ def sampling(options: Mapping[str, object], context_length: int | None) -> tuple
     for name, value in options.items():
         option = _BY_NAME.get(name)
         if option is None:
-            warnings.append(f"option '{name}' is not known")
+            if len(warnings) < _MOST_WARNINGS:
+                warnings.append(f"option '{cut(name)}' is not known")
             continue
         if value is None:
             continue

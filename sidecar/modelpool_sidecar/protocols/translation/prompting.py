@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from .. import gojson
-from ..errors import BadRequestError
+from ..errors import BadRequestError, cut
 from . import options
 from .exchange import Backend
 from .incoming import Prompted
@@ -29,7 +29,7 @@ def thinking(request: Prompted, backend: Backend) -> dict[str, object]:
         return {}
     if isinstance(think, str) and think not in _LEVELS:
         raise BadRequestError(
-            f'invalid think value: "{think}" (must be "high", "medium", "low", "max", true, or false)'
+            f'invalid think value: "{cut(think)}" (must be "high", "medium", "low", "max", true, or false)'
         )
     if think is False and backend.lacks("thinking"):
         return {}
@@ -57,5 +57,5 @@ def _format(raw: msgspec.Raw) -> dict[str, object]:
         return {"response_format": {"type": "json_object"}}
     if text.startswith(b"{"):
         return {"response_format": {"type": "json_schema", "json_schema": {"name": "format", "schema": raw}}}
-    quoted = gojson.encode(text.decode()).decode()
+    quoted = gojson.encode(cut(text.decode())).decode()
     raise BadRequestError(f'invalid format: {quoted}; expected "json" or a valid JSON Schema object', status=500)
