@@ -24,6 +24,7 @@ from .proxy.lean_upstream import LeanUpstream
 from .proxy.limits import Limits
 from .proxy.pages import Pages, Phase
 from .proxy.probes import PROBE_TIMEOUT, Prober
+from .proxy.request_bodies import RequestBodies
 from .proxy.sources import Source
 from .proxy.sources import access as access_to
 from .proxy.sources.access import Access
@@ -53,13 +54,14 @@ async def gateway(settings: Settings, access: AccessLog) -> AsyncIterator[Runnin
     admission = Admission(directory)
     phase = Phase()
     limits = _limits(settings)
+    bodies = RequestBodies(limits)
     pages = Pages(directory, admission, phase, limits)
     upstream = LeanUpstream(connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout, limits=limits)
     # Probes have connections of their own: theirs say nothing about those that answers travel on.
     probing = LeanUpstream(connect_timeout=PROBE_TIMEOUT, read_timeout=PROBE_TIMEOUT)
     door = Gateway(
         directory=directory,
-        inference=Inference(directory, admission, upstream, pages.metrics, limits.bounds),
+        inference=Inference(directory, admission, upstream, pages.metrics, limits.bounds, bodies),
         administration=Administration(directory, upstream, settings.open_admin),
         pages=pages,
         metrics=pages.metrics,
@@ -69,6 +71,7 @@ async def gateway(settings: Settings, access: AccessLog) -> AsyncIterator[Runnin
             loopback=origins.are_loopback(listen.host for listen in settings.listen),
             hostname=socket.gethostname(),
         ),
+        bodies=bodies,
     )
     async with asyncio.TaskGroup() as group:
         source = _source(settings, directory)
@@ -85,6 +88,7 @@ async def gateway(settings: Settings, access: AccessLog) -> AsyncIterator[Runnin
             yield Running(listening=tuple(listening), directory=directory, admission=admission, phase=phase)
         finally:
             await front.close(settings.shutdown_timeout)
+            bodies.close()
             access.flush()
             for task in tasks:
                 task.cancel()

@@ -47,6 +47,10 @@ class Chat(Fields, gc=False):
 
 
 class Part(msgspec.Struct, gc=False):
-    """One part of a message's content."""
+    """One part of a message's content. Of any shape, so that one that is wrong hides no other."""
 
-    type: str = ""
+    type: str | int | float | bool | list[msgspec.Raw] | dict[str, msgspec.Raw] | None = ""
+
+
+Parts = list[Part | str | int | float | bool | list[msgspec.Raw] | None]
+"""The content of a message that is no text."""

@@ -17,7 +17,6 @@ from .answer import OLLAMA_JSON, PLAIN_JSON, Answer
 from .dialect import Dialect, Operation
 from .names import with_tag
 
-
 LONGEST_QUOTE: Final = 200
 """Characters of what a caller sent that are told back to it, and of names in a log."""
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from . import structure
+from . import far_keys
 from .errors import BadRequestError
 
 _REST_OF_STRING: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
@@ -22,61 +22,24 @@ _STRUCTURE: Final = re.compile(rb'["{}\[\]]')
 _KEY: Final = "model"
 _LARGE_BYTES: Final = 16 * 1024
 """Beyond it the text is not gone through value by value."""
-_LETTERS: Final = (b"m|M|\\\\u00[46][dD]", b"o|O|\\\\u00[46][fF]", b"d|D|\\\\u00[46]4", b"e|E|\\\\u00[46]5", b"l|L|\\\\u00[46][cC]")
-_MODEL_KEY: Final = re.compile(b'"%b"[ \t\r\n]*+:[ \t\r\n]*+' % b"".join(b"(?:%b)" % one for one in _LETTERS))
-"""In every spelling that `_is_model` accepts."""
-_MOST_KEYS: Final = 10_000
-"""Keys of this name, at any depth. Tools may have such parameters, but not as many."""
-_LONGEST_VALUE: Final = 4096
-"""Bytes of a value in a large text. A longer model's name has been refused before."""
 
 
 def replace_model(body: bytes, name: str) -> bytes:
     """The body with another model. Raises BadRequestError when it is no JSON object or names no model.
 
-    A body of more than `_LARGE_BYTES` must be known to be JSON.
+    A body of more than `_LARGE_BYTES` must be known to be a JSON object.
     """
     value = msgspec.json.encode(name)
     view = memoryview(body)
     pieces: list[bytes | memoryview] = []
     end = 0
-    for start, stop in _model_spans(body) if len(body) <= _LARGE_BYTES else _far_spans(body):
+    for start, stop in _model_spans(body) if len(body) <= _LARGE_BYTES else far_keys.model_spans(body):
         pieces += (view[end:start], value)
         end = stop
     if not pieces:
         raise BadRequestError("model is required")
     pieces.append(view[end:])
     return b"".join(pieces)
-
-
-def _far_spans(body: bytes) -> Iterator[tuple[int, int]]:
-    """As `_model_spans`, in a text in which only keys of that name are looked at. Their values must be no containers."""
-    depth = found = last = 0
-    for key in _MODEL_KEY.finditer(body):
-        start = key.start()
-        if body[start - 1] == _BACKSLASH:  # the end of a longer key
-            continue
-        found += 1
-        if found > _MOST_KEYS:
-            raise BadRequestError("the request body has too many keys named model")
-        depth += structure.deeper(body, last, start)
-        last = start
-        if depth == 1:
-            at = key.end()
-            yield at, at + _short_value(body[at : at + _LONGEST_VALUE])
-
-
-def _short_value(text: bytes) -> int:
-    """Where the value ends that begins here."""
-    if text[:1] in (b"{", b"["):
-        raise BadRequestError("the model must be a string")
-    try:
-        end = _value(text, 0)
-    except BadRequestError:
-        end = len(text)
-    if end == _LONGEST_VALUE:
-        raise BadRequestError("the model must be a string, and none as long")
-    return end
 
 
 def _model_spans(body: bytes) -> Iterator[tuple[int, int]]:

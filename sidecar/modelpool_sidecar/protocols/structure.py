@@ -1,8 +1,9 @@
 """The structure of a large JSON text, at the speed of C: how many values it holds, how deep a place in it lies.
 
 For bodies that are too large to be gone through value by value. Every step is one call of the standard library on a
-block of the text, so that neither the number of values nor the length of a string makes it slow, and whoever runs it in
-a thread lets others run between blocks. What is no JSON gives some number; whether it is JSON is the decoder's to say.
+block of the text, so that neither the number of values nor the length of a string makes it slow. Not compiled, because
+it is run in a thread: others get their turn between blocks. What is no JSON gives some number; whether it is JSON is
+the decoder's to say.
 """
 
 import re

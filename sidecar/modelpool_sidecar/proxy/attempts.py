@@ -20,6 +20,7 @@ from . import carriers, headers, refusals, renaming, sending
 from .failures import Failure
 from .headers import Headers
 from .renaming import Naming
+from .request_bodies import RequestBodies
 from .sending import Whole
 from .upstream import (
     BrokenMidStream,
@@ -71,7 +72,7 @@ class Attempt:
         self.target = target
         self.bounds = bounds
 
-    async def run(self, upstream: Upstream) -> Failure | None:
+    async def run(self, upstream: Upstream, bodies: RequestBodies) -> Failure | None:
         """Answer the caller. Raises AttemptFailed, and BadRequestError when the call cannot be put to this engine.
 
         Every way in which nothing comes is an AttemptFailed; how an answer failed that had begun is returned.
@@ -79,9 +80,9 @@ class Attempt:
         way = self.visit.opening.ways[self.target.engine._value_]
         exchange: Exchange | None = None
         if isinstance(way, Native):
-            request = self._native_request(way.path)
+            request = await self._native_request(way.path, bodies)
         elif isinstance(way, Translated):
-            made = self._translated(way.call)
+            made = await self._translated(way.call, bodies)
             if isinstance(made, Answer):
                 sending.answer(self.visit, made)
                 return None
@@ -121,25 +122,30 @@ class Attempt:
         refusal = Refusal(reason=Reason.BUSY, detail=refusals.SHORT, retry_after_s=refusals.SOON_S)
         return AttemptFailed(Failure.SHORTAGE, str(short), sending.written(errors.render(refusal, self.call.dialect)))
 
-    def _native_request(self, path: str) -> UpstreamRequest:
-        visit, target = self.visit, self.target
+    async def _native_request(self, path: str, bodies: RequestBodies) -> UpstreamRequest:
+        visit, target, body = self.visit, self.target, self.body
         # Ollama's decoder takes `MODEL` for `model` too: it always gets one name.
-        is_named = self.head.model == target.engine_model and target.engine is _VLLM
+        if self.head.model != target.engine_model or target.engine is not _VLLM:
+            small = len(body) <= bodies.small_bytes
+            name = target.engine_model
+            body = replace_model(body, name) if small else await bodies.renamed(body, name)
         return UpstreamRequest(
             method=self.call.method,
             path=path,  # without the query: no engine reads one in these calls, and callers put keys into it
             lines=visit.opening.for_engine(json=False) + visit.id_line,
-            body=self.body if is_named else replace_model(self.body, target.engine_model),
+            body=body,
             behalf=visit,
         )
 
-    def _translated(self, translation: Translation) -> Exchange | Answer:
+    async def _translated(self, translation: Translation, bodies: RequestBodies) -> Exchange | Answer:
         backend = Backend(
             model=self.target.engine_model,
             context_length=self.target.model.entry.context_length,
             capabilities=self.target.backend.capabilities,
         )
-        return translate(translation, self.body, backend, epoch_ns=self.visit.epoch_ns)
+        if len(self.body) <= bodies.small_bytes:
+            return translate(translation, self.body, backend, epoch_ns=self.visit.epoch_ns)
+        return await bodies.translated(translation, self.body, backend, epoch_ns=self.visit.epoch_ns)
 
     def _translated_request(self, made: Exchange) -> UpstreamRequest:
         self.visit.warnings = made.warnings

@@ -9,7 +9,7 @@ import logging
 import time
 from http import HTTPStatus
 
-from ..protocols import errors, requests
+from ..protocols import errors
 from ..protocols.dialect import Dialect, Operation
 from ..protocols.errors import BadRequestError, Reason, Refusal
 from ..protocols.origins import Doorman
@@ -23,6 +23,7 @@ from .directory import Directory
 from .inference import Inference
 from .opening import Opening
 from .pages import Pages
+from .request_bodies import RequestBodies
 from .visit import Ids, Visit
 from .visitor import TooLargeError, TooLateError, Visitor
 
@@ -48,6 +49,7 @@ class Gateway:
         metrics: Metrics,
         access: AccessLog,
         doorman: Doorman,
+        bodies: RequestBodies,
     ) -> None:
         self._directory = directory
         self._inference = inference
@@ -56,6 +58,7 @@ class Gateway:
         self._metrics = metrics
         self._access = access
         self._doorman = doorman
+        self._bodies = bodies
         self._ids = Ids()
 
     async def handle(self, visitor: Visitor) -> None:
@@ -111,7 +114,8 @@ class Gateway:
     async def _catalogue(self, visiting: Visit, call: Call) -> None:
         asked = call.argument
         if call.operation is Operation.SHOW_MODEL and call.dialect is Dialect.OLLAMA:
-            asked = requests.read_head(await visiting.visitor.read(), call.dialect, call.operation).model
+            body = await visiting.visitor.read()
+            asked = (await self._bodies.read_head(body, call.dialect, call.operation)).model
         told = catalogue.told(call, self._directory.table, asked, epoch_ns=visiting.epoch_ns)
         if isinstance(told, Refusal):
             self._refuse(visiting, told)

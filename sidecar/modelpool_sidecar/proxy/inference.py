@@ -20,6 +20,7 @@ from .admission import Admission, Refused
 from .attempts import Attempt, AttemptFailed
 from .directory import Directory
 from .failures import Failure
+from .request_bodies import RequestBodies
 from .sending import Whole
 from .upstream import Upstream
 from .visit import Visit
@@ -37,10 +38,13 @@ class Inference:
         upstream: Upstream,
         metrics: Metrics,
         bounds: Bounds,
+        bodies: RequestBodies,
     ) -> None:
         """`bounds`: how much of engines' answers may be kept."""
         self._directory = directory
         self._rows = directory.rows
+        self._bodies = bodies
+        self._small_bytes = bodies.small_bytes
         self._admission = admission
         self._upstream = upstream
         self._metrics = metrics
@@ -48,7 +52,10 @@ class Inference:
 
     async def serve(self, visit: Visit, call: Call, body: bytes) -> None:
         """Answer one call. Raises BadRequestError for what the caller did wrong."""
-        head = requests.read_head(body, call.dialect, call.operation)
+        if len(body) <= self._small_bytes:
+            head = requests.read_head(body, call.dialect, call.operation)
+        else:
+            head = await self._bodies.read_head(body, call.dialect, call.operation)
         opening = visit.opening
         needs = _needs(head, strict=opening.speaks_lines) if head.images or opening.speaks_lines else _NOTHING
         wanted = Wanted(model=head.model, needs=needs, engines=opening.speakers, caller=opening.caller)
@@ -63,7 +70,7 @@ class Inference:
                 return
             try:
                 self._aimed(visit, target)
-                ended = await Attempt(visit, call, head, body, target, self._bounds).run(self._upstream)
+                ended = await Attempt(visit, call, head, body, target, self._bounds).run(self._upstream, self._bodies)
                 if ended is not None:
                     self._learn(target, ended)
                 elif self._rows:

@@ -20,28 +20,36 @@ class _Function(msgspec.Struct, gc=False):
 
 
 class _Call(msgspec.Struct, gc=False, tag_field="type", tag="function"):
-    """A tool call for vLLM. A structure, because there may be many: it takes a quarter of the memory of two dicts."""
+    """A tool call for vLLM. A structure, like a turn, because many take a quarter of the memory of dicts."""
 
     id: str
     function: _Function
 
 
-def conversation(messages: Sequence[Message]) -> list[dict[str, object]]:
+class Turn(msgspec.Struct, gc=False, omit_defaults=True):
+    """One turn for vLLM."""
+
+    role: str
+    content: str | list[dict[str, object]]
+    reasoning_content: str = ""
+    tool_calls: list[_Call] = []
+    tool_call_id: str = ""
+    name: str = ""
+
+
+def conversation(messages: Sequence[Message]) -> list[Turn]:
     """The same conversation for vLLM. Raises BadRequestError for an image that is none."""
     open_calls = _OpenCalls([])
-    out: list[dict[str, object]] = []
+    out: list[Turn] = []
     for turn, message in enumerate(messages):
-        one: dict[str, object] = {"role": message.role or "", "content": content(message.content or "", message.images)}
-        if message.thinking:
-            one["reasoning_content"] = message.thinking
+        one = Turn(message.role or "", content(message.content or "", message.images))
+        one.reasoning_content = message.thinking or ""
         if message.tool_calls:
-            calls = [_call(call, f"call_{turn}_{index}") for index, call in enumerate(message.tool_calls)]
-            open_calls = _OpenCalls(calls)
-            one["tool_calls"] = calls
+            one.tool_calls = [_call(call, f"call_{turn}_{index}") for index, call in enumerate(message.tool_calls)]
+            open_calls = _OpenCalls(one.tool_calls)
         if message.role == "tool":
-            one["tool_call_id"] = open_calls.answered(message)
-            if message.tool_name:
-                one["name"] = message.tool_name
+            one.tool_call_id = open_calls.answered(message)
+            one.name = message.tool_name or ""
         out.append(one)
     return out
 
@@ -82,18 +90,18 @@ class _OpenCalls:
                 self._names.setdefault(call.function.name, deque()).append(place)
                 self._ids.setdefault(call.id, []).append(place)
         if message.tool_call_id:
-            for place in self._ids.pop(message.tool_call_id, ()):
-                self._closed[place] = True
+            for answered in self._ids.pop(message.tool_call_id, ()):
+                self._closed[answered] = True
             return message.tool_call_id
-        place = self._next(self._names.get(message.tool_name, deque())) if message.tool_name else None
-        if place is None:
+        named = self._next(self._names.get(message.tool_name, deque())) if message.tool_name else None
+        if named is None:
             self._first = self._closed.find(0, self._first)
             if self._first < 0:
                 self._first = len(self._closed)
                 return "call_unknown"
-            place = self._first
-        self._closed[place] = True
-        return self._calls[place].id
+            named = self._first
+        self._closed[named] = True
+        return self._calls[named].id
 
     def _next(self, places: deque[int]) -> int | None:
         while places:

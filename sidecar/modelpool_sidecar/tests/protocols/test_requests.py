@@ -145,3 +145,23 @@ def test_what_cannot_be_read_is_refused(body: bytes, want: str) -> None:
 @pytest.mark.parametrize("messages", ["hi", 5, {"a": 1}, [1, "x"], [{"content": 5}], [{"content": [1]}]])
 def test_mistakes_inside_are_left_to_the_engine(messages: Any) -> None:
     assert head({"model": "m", "messages": messages}, Dialect.OPENAI).model == "m"
+
+
+@pytest.mark.parametrize("value", [b"1" * 400, b"1" * 5000, b'"' + b"1h" * 600 + b'"', b'"' + b"x" * 5000 + b'"'])
+def test_a_keep_alive_beyond_reason_is_the_callers_fault(value: bytes) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        read_head(b'{"model":"m","keep_alive":' + value + b"}", Dialect.OLLAMA, Operation.CHAT)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_name_beyond_reason_is_cut_where_it_is_told_back() -> None:
+    assert read_head(b'{"model":"' + b"m" * 1024 + b'"}', Dialect.OPENAI, Operation.CHAT).model == "m" * 1024
+    with pytest.raises(BadRequestError, match=r"^invalid model name: m{200}… \(1025 characters\)$"):
+        read_head(b'{"model":"' + b"m" * 1025 + b'"}', Dialect.OPENAI, Operation.CHAT)
+
+
+def test_one_wrong_part_hides_no_image() -> None:
+    many = b'{"content":[1,"x",null,{"type":3},{"type":"text"},[{}]]},' * 100
+    body = b'{"model":"m","messages":[%b{"content":[{"type":"image_url"}]}]}'
+    assert read_head(body % many, Dialect.OPENAI, Operation.CHAT).images
+    assert not read_head(body.replace(b"image_url", b"text") % many, Dialect.OPENAI, Operation.CHAT).images

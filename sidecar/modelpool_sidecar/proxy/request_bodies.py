@@ -1,0 +1,67 @@
+"""What large bodies are put through: a bound on what their JSON holds, and a thread of their own.
+
+One event loop serves all callers, so nothing that one of them sends may keep it for long. Small bodies are read where
+they arrive. Larger ones are counted first, and read and translated in one thread, one after another: several threads
+would take the interpreter from the loop in turns, and each of them would hold its memory.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final, TypeVar
+
+from ..protocols import requests, rewriting, structure
+from ..protocols.answer import Answer
+from ..protocols.dialect import Dialect, Operation
+from ..protocols.errors import BadRequestError
+from ..protocols.requests import RequestHead
+from ..protocols.translation import Backend, Exchange, Translation, translate
+from .errand import in_task
+from .limits import Limit, Limits
+
+_SMALL_BYTES: Final = 128 * 1024
+"""Whatever a body of this size holds, it is read and translated within some ten milliseconds."""
+_Found = TypeVar("_Found")
+
+
+class RequestBodies:
+    """Reads and translates bodies. One per gateway, used by its event loop; `close` ends its thread."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._most_values = limits.max_body_values
+        self.small_bytes = min(_SMALL_BYTES, limits.max_body_values)
+        """A body up to this size may be read and translated by whoever has it."""
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large bodies")
+
+    async def read_head(self, body: bytes, dialect: Dialect, operation: Operation) -> RequestHead:
+        """As `requests.read_head`, for a body of any size. Raises BadRequestError."""
+        if len(body) <= self.small_bytes:
+            return requests.read_head(body, dialect, operation)
+        if await self._run(partial(structure.has_more_values, body, self._most_values)):
+            self._limits.reached(Limit.BODY_VALUES)
+            raise BadRequestError(f"the request body holds more than {self._most_values} values")
+        return await self._run(partial(requests.read_head, body, dialect, operation))
+
+    async def translated(
+        self, translation: Translation, body: bytes, backend: Backend, *, epoch_ns: int
+    ) -> Exchange | Answer:
+        """As `translate`, for a body of any size. Raises BadRequestError."""
+        if len(body) <= self.small_bytes:
+            return translate(translation, body, backend, epoch_ns=epoch_ns)
+        return await self._run(partial(translate, translation, body, backend, epoch_ns=epoch_ns))
+
+    async def renamed(self, body: bytes, model: str) -> bytes:
+        """As `rewriting.replace_model`, for a body of any size that `read_head` has read. Raises BadRequestError."""
+        if len(body) <= self.small_bytes:
+            return rewriting.replace_model(body, model)
+        return await self._run(partial(rewriting.replace_model, body, model))
+
+    def close(self) -> None:
+        """Take no more. What is being worked on ends by itself, within a second or two."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self, work: Callable[[], _Found]) -> _Found:
+        await in_task()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

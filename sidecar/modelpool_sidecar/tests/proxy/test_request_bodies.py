@@ -1,0 +1,108 @@
+"""Large bodies: bounded by what they hold, and worked on where they keep nobody waiting."""
+
+import json
+import threading
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelpool_sidecar.protocols import structure
+from modelpool_sidecar.protocols.dialect import Dialect, Operation
+from modelpool_sidecar.protocols.translation import Backend, Exchange, Translation
+from modelpool_sidecar.proxy import request_bodies
+from modelpool_sidecar.proxy.limits import Limit, Limits
+from modelpool_sidecar.proxy.request_bodies import RequestBodies
+
+from .scenes import CHAT
+from .test_limits import DIALECTS, WHOLE, gates, told
+
+
+def large(**more: Any) -> bytes:
+    return json.dumps(CHAT | {"x": "y" * 300_000} | more).encode()
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_body_that_holds_too_much(tmp_path: Path, dialect: str) -> None:
+    async with gates(tmp_path, max_body_values=1000) as (gate, vllm):
+        body = json.dumps(CHAT | {"context": [1] * 1000}).encode()
+        async with gate.post(DIALECTS[dialect], body) as response:
+            assert response.status == 400
+            assert told(await response.read(), dialect) == "the request body holds more than 1000 values"
+        assert not vllm.received
+        async with gate.get("/metrics") as response:
+            assert 'modelpool_gateway_limits_reached_total{limit="body_values"} 1.0' in await response.text()
+        async with gate.post(DIALECTS[dialect], json.dumps(CHAT | {"x": "[1,2,3]," * 1000}).encode()) as response:
+            assert response.status == 200
+
+
+async def test_what_ollama_shows_is_bounded_too(tmp_path: Path) -> None:
+    body = {"model": "qwen3:8b", "x": [1] * 1000}
+    async with gates(tmp_path, max_body_values=1000) as (gate, _), gate.post("/api/show", body) as response:
+        assert response.status == 400
+        assert told(await response.read(), "ollama") == "the request body holds more than 1000 values"
+
+
+@pytest.mark.parametrize("path", [*DIALECTS.values(), "/api/generate"])
+async def test_a_large_body_arrives_whole(tmp_path: Path, path: str) -> None:
+    async with gates(tmp_path) as (gate, vllm):
+        said = "z" * 300_000
+        async with gate.post(path, large(prompt=said, messages=[{"role": "user", "content": said}])) as response:
+            assert response.status == 200
+        assert len(vllm.received[0].body) > 300_000
+
+
+async def test_a_large_body_gets_the_engines_name(tmp_path: Path) -> None:
+    async with gates(tmp_path) as (gate, vllm):
+        for name in ("QWEN3:8B", "qwen3:8b"):
+            async with gate.post("/v1/chat/completions", large(model=name)) as response:
+                assert (response.status, await response.read()) == (200, WHOLE)
+        assert [one.body for one in vllm.received] == [large(model="qwen3:8b")] * 2
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_long_name_is_not_told_back(tmp_path: Path, dialect: str) -> None:
+    async with gates(tmp_path) as (gate, vllm):
+        for length, status in ((1000, 404), (1025, 400), (2_000_000, 400)):
+            async with gate.post(DIALECTS[dialect], CHAT | {"model": "m" * length}) as response:
+                assert response.status == status
+                assert len(told(await response.read(), dialect)) < 1200
+        assert max(len(line.error) for line in gate.log.lines) <= 1100
+        assert not vllm.received
+
+
+async def test_only_large_bodies_leave_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    bodies = RequestBodies(Limits())
+    where: list[str] = []
+
+    def noted(work: Any, *given: Any, **named: Any) -> Any:
+        where.append(threading.current_thread().name)
+        return work(*given, **named)
+
+    for module, name in ((structure, "has_more_values"), (request_bodies, "translate")):
+        monkeypatch.setattr(module, name, partial(noted, getattr(module, name)))
+    try:
+        for body in (json.dumps(CHAT).encode(), large()):
+            where.clear()
+            head = await bodies.read_head(body, Dialect.OLLAMA, Operation.CHAT)
+            made = await bodies.translated(Translation.CHAT, body, Backend(model="other"), epoch_ns=0)
+            assert head.model == "qwen3:8b"
+            assert isinstance(made, Exchange)
+            if len(body) <= bodies.small_bytes:
+                assert where == [threading.current_thread().name]
+            else:
+                assert where == ["large bodies_0"] * 2
+    finally:
+        bodies.close()
+
+
+async def test_a_refusal_is_counted_once() -> None:
+    limits = Limits(max_body_values=10)
+    bodies = RequestBodies(limits)
+    try:
+        with pytest.raises(Exception, match="more than 10 values"):
+            await bodies.read_head(b"[" * 11, Dialect.OPENAI, Operation.CHAT)
+    finally:
+        bodies.close()
+    assert limits.counts.of[Limit.BODY_VALUES.value,].value == 1
