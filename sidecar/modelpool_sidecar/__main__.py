@@ -7,10 +7,16 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
+from typing import Final, TextIO
 
 from . import app
 from .settings import InvalidSettingError, LogFormat, Settings, read
 from .telemetry import logs
+from .telemetry.log_writer import LogWriter
+
+_LAST_WORDS_SECONDS: Final = 2.0
+"""How long the end waits for somebody to read the log."""
 
 _NEW_LOOP: Callable[[], asyncio.AbstractEventLoop]
 try:
@@ -29,17 +35,28 @@ def main() -> int:
         sys.stderr.write(f"modelpool-sidecar: {error}\n")
         return 2
     as_json = settings.log_format is LogFormat.JSON
-    logs.set_up(json=as_json, level=settings.log_level)
-    access = logs.AccessLog(sys.stderr if settings.access_log else None, json=as_json)
+    log = LogWriter(_descriptor(sys.stderr), most_lines=settings.max_log_lines, told=partial(logs.lost, json=as_json))
+    announcing = LogWriter(_descriptor(sys.stdout), most_lines=1, told=lambda _: "")
+    logs.set_up(json=as_json, level=settings.log_level, stream=log)
+    access = logs.AccessLog(log if settings.access_log else None, json=as_json)
     gc.collect()
     gc.freeze()  # what is here now stays: it need not be looked through again and again
     with asyncio.Runner(loop_factory=_NEW_LOOP) as runner:
-        failed = runner.run(_serve(settings, access))
-    sys.stderr.writelines(f"modelpool-sidecar: {error}\n" for error in failed)
+        failed = runner.run(_serve(settings, access, log, announcing))
+    for fault in failed:
+        log.write(f"modelpool-sidecar: {fault}\n")
+    log.close(_LAST_WORDS_SECONDS)
     return 1 if failed else 0
 
 
-async def _serve(settings: Settings, access: logs.AccessLog) -> tuple[Exception, ...]:
+def _descriptor(stream: TextIO | None) -> int | None:
+    """None where the program was started without: the number may be a connection's by now."""
+    return None if stream is None else stream.fileno()
+
+
+async def _serve(
+    settings: Settings, access: logs.AccessLog, log: LogWriter, announcing: LogWriter
+) -> tuple[Exception, ...]:
     """Run to the end; what the operating system refused, if that ended it early."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -47,16 +64,15 @@ async def _serve(settings: Settings, access: logs.AccessLog) -> tuple[Exception,
         loop.add_signal_handler(number, stop.set)
     failed: tuple[Exception, ...] = ()
     try:
-        await app.serve(settings, access, stop, _announce)
+        await app.serve(settings, access, stop, partial(_announce, announcing), log)
     except* OSError as group:
         failed = group.exceptions
     return failed
 
 
-def _announce(running: app.Running) -> None:
+def _announce(to: LogWriter, running: app.Running) -> None:
     """One line on stdout for whoever started us: the real ports, also where 0 was asked for."""
-    sys.stdout.write(json.dumps({"listening": [f"{host}:{port}" for host, port in running.listening]}) + "\n")
-    sys.stdout.flush()
+    to.write(json.dumps({"listening": [f"{host}:{port}" for host, port in running.listening]}) + "\n")
 
 
 if __name__ == "__main__":

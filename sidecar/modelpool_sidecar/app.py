@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from .protocols import origins
 from .protocols.origins import Doorman
@@ -21,7 +22,7 @@ from .proxy.gateway import Gateway
 from .proxy.hangs import Hangs
 from .proxy.inference import Inference
 from .proxy.lean_upstream import LeanUpstream
-from .proxy.limits import Limits
+from .proxy.limits import Limit, Limits
 from .proxy.pages import Pages, Phase
 from .proxy.probes import PROBE_TIMEOUT, Prober
 from .proxy.request_bodies import RequestBodies
@@ -31,6 +32,7 @@ from .proxy.sources.access import Access
 from .proxy.sources.cluster import ClusterSource
 from .proxy.sources.file import FileSource
 from .settings import Listen, Settings
+from .telemetry.log_writer import LogWriter
 from .telemetry.logs import AccessLog
 
 _log = logging.getLogger(__name__)
@@ -48,12 +50,17 @@ class Running:
 
 
 @asynccontextmanager
-async def gateway(settings: Settings, access: AccessLog) -> AsyncIterator[Running]:
-    """Run a gateway for the length of the block; leaving it closes the ports and waits for running answers."""
+async def gateway(settings: Settings, access: AccessLog, log: LogWriter | None = None) -> AsyncIterator[Running]:
+    """Run a gateway for the length of the block; leaving it closes the ports and waits for running answers.
+
+    `log` writes the log's lines, if they can be lost.
+    """
     directory = Directory()
     admission = Admission(directory)
     phase = Phase()
     limits = _limits(settings)
+    if log is not None:
+        log.when_lost = partial(limits.reached, Limit.LOG_LINES)
     bodies = RequestBodies(limits)
     pages = Pages(directory, admission, phase, limits)
     upstream = LeanUpstream(connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout, limits=limits)
@@ -97,10 +104,14 @@ async def gateway(settings: Settings, access: AccessLog) -> AsyncIterator[Runnin
 
 
 async def serve(
-    settings: Settings, access: AccessLog, stop: asyncio.Event, announce: Callable[[Running], None]
+    settings: Settings,
+    access: AccessLog,
+    stop: asyncio.Event,
+    announce: Callable[[Running], None],
+    log: LogWriter | None = None,
 ) -> None:
     """Run until `stop` is set, then drain and end. Setting `stop` is the signal handlers' business."""
-    async with gateway(settings, access) as running:
+    async with gateway(settings, access, log) as running:
         announce(running)
         await stop.wait()
         running.phase.draining = True

@@ -5,6 +5,7 @@ import time
 from functools import lru_cache
 from typing import Final
 
+from ..protocols.errors import cut
 from ..routing.choose import Target
 from ..routing.demand import Tally
 from ..routing.wanted import Wanted
@@ -17,6 +18,8 @@ from .visitor import Visitor
 _ID_DIGITS: Final = 32
 _DRAWN: Final = 128
 """Ids at once."""
+_LONGEST_TOLD: Final = 1024
+"""Characters of a path or an error in the log."""
 _REMEMBERED: Final = 1024
 """Ways a request may go whose header lines are remembered."""
 
@@ -90,10 +93,11 @@ class Visit:
     def record(self) -> AccessRecord:
         """The line for the log, once the request has ended."""
         started, first = self.started_ns, self.first_byte_ns
+        path, error = self.visitor.head.path, self.error
         return AccessRecord(
             request_id=self.request_id,
             method=self.visitor.head.method,
-            path=self.visitor.head.path,
+            path=path if len(path) <= _LONGEST_TOLD else cut(path, _LONGEST_TOLD),
             dialect=self.dialect._value_,
             model=self.model,
             pool=self.pool,
@@ -106,7 +110,7 @@ class Visit:
             duration_ms=(self.ended_ns - started) // 10_000 / 100,
             bytes=self.sent,
             caller=self.opening.caller,
-            error=self.error,
+            error=error if len(error) <= _LONGEST_TOLD else cut(error, _LONGEST_TOLD),
         )
 
 

@@ -7,12 +7,12 @@ there.
 import asyncio
 import datetime
 import logging
-import sys
 import time
-from typing import Any, Final, TextIO
+from typing import Any, Final, Protocol
 
 import msgspec
 
+from . import escaping
 from .records import AccessRecord
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -21,6 +21,17 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 FLUSH_SECONDS: Final = 0.1
 _MOST_LINES: Final = 1000
 """Lines that are kept, whatever the time."""
+_LONGEST_MESSAGE: Final = 4096
+_LONGEST_EXCEPTION: Final = 32 * 1024
+_INDENT: Final = "\n    "
+"""Begins the further lines of an exception, so that none of them can be taken for a record."""
+
+
+class Stream(Protocol):
+    """Where lines go: a `log_writer.LogWriter`, or whatever takes text."""
+
+    def write(self, text: str, /) -> object: ...  # noqa: D102
+    def flush(self) -> None: ...  # noqa: D102
 
 
 class AccessLog:
@@ -29,7 +40,7 @@ class AccessLog:
     A line is written at most `FLUSH_SECONDS` after its request ended; `flush` writes what is left at the end.
     """
 
-    def __init__(self, stream: TextIO | None, *, json: bool) -> None:
+    def __init__(self, stream: Stream | None, *, json: bool) -> None:
         self._stream = stream
         self._json = json
         self._encode = msgspec.json.Encoder().encode_lines
@@ -69,17 +80,34 @@ class AccessLog:
             return
         records, self._records = self._records, []
         if self._json:
-            text = self._encode(records).decode(errors="replace")
+            try:
+                text = escaping.json_text(self._encode(records).decode())
+            except UnicodeEncodeError:  # one record's text is no Unicode, and must not cost the others
+                text = "".join(f"{self._alone(record)}\n" for record in records)
         else:
             text = "".join(f"{_as_text(record)}\n" for record in records)
         self._stream.write(text)
         self._stream.flush()
 
+    def _alone(self, record: AccessRecord) -> str:
+        try:
+            return escaping.json_text(self._encode([record]).decode().removesuffix("\n"))
+        except UnicodeEncodeError:
+            return escaping.json_object(_told(record))
+
+
+def _told(record: AccessRecord) -> dict[str, Any]:
+    """What `omit_defaults` leaves of a record."""
+    plain = msgspec.structs.asdict(AccessRecord())
+    return {name: value for name, value in msgspec.structs.asdict(record).items() if value != plain[name]}
+
 
 def _as_text(record: AccessRecord) -> str:
-    route = f" -> {record.pool} {record.backend} {record.route}" if record.backend else ""
-    told = f"{record.method} {record.path} {record.model} {record.status} {record.duration_ms:.0f} ms{route}"
-    return f"{told}{' ' + record.error if record.error else ''}"
+    word = escaping.word
+    route = f" -> {word(record.pool)} {word(record.backend)} {word(record.route)}" if record.backend else ""
+    asked = f"{word(record.method)} {word(record.path)} {word(record.model)}"
+    told = f"{asked} {record.status} {record.duration_ms:.0f} ms{route}"
+    return f"{told}{' ' + escaping.text(record.error) if record.error else ''}"
 
 
 class _JsonFormatter(logging.Formatter):
@@ -88,31 +116,60 @@ class _JsonFormatter(logging.Formatter):
             "time": _now(),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _short(record.getMessage()),
             **_fields(record),
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line, enc_hook=str).decode()
+            line["exception"] = _short(self.formatException(record.exc_info), _LONGEST_EXCEPTION)
+        try:
+            return escaping.json_text(msgspec.json.encode(line, enc_hook=str).decode())
+        except (UnicodeEncodeError, msgspec.MsgspecError, TypeError, ValueError, OverflowError):
+            return escaping.json_object(line)
 
 
 class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        fields = " ".join(f"{key}={value}" for key, value in _fields(record).items())
-        return f"{super().format(record)} {fields}".rstrip()
+        fields = "".join(f" {key}={_field(str(value))}" for key, value in _fields(record).items())
+        told = f"{record.levelname} {escaping.text(_short(record.getMessage()))}{fields}"
+        if not record.exc_info:
+            return told
+        lines = _short(self.formatException(record.exc_info), _LONGEST_EXCEPTION).split("\n")
+        return _INDENT.join((told, *map(escaping.text, lines)))
 
 
-def set_up(*, json: bool, level: str, stream: TextIO = sys.stderr) -> None:
+def set_up(*, json: bool, level: str, stream: Stream) -> None:
     """Send all loggers to one stream."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_JsonFormatter() if json else _TextFormatter("%(levelname)s %(message)s"))
+    handler.setFormatter(_JsonFormatter() if json else _TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
 
 
+def lost(count: int, *, json: bool) -> str:
+    """The line that says how many lines nobody could be told."""
+    message = f"lost {count} lines of the log"
+    if not json:
+        return f"WARNING {message}\n"
+    line = {"time": _now(), "level": "warning", "logger": __name__, "message": message, "lines": count}
+    return escaping.json_object(line) + "\n"
+
+
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    found = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+    return {key: _short(value) if isinstance(value, str) else value for key, value in found.items()}
+
+
+def _field(value: str) -> str:
+    """As it is where it is a word; else in quotes."""
+    if value and escaping.word(value) == value:
+        return value
+    quoted = escaping.text(value).replace('"', '\\"')
+    return f'"{quoted}"'
+
+
+def _short(text: str, longest: int = _LONGEST_MESSAGE) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
 
 
 def _now() -> str:
