@@ -4,6 +4,7 @@ Pure and closed: a path that is not here is answered 404 and never reaches an en
 metrics) are not here either; they belong to `proxy`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -81,6 +82,8 @@ CATALOG: Final = {
 _MODEL_BY_ID: Final = "/v1/models/"
 _SHOW: Final = "/api/show"
 _BLOBS: Final = "/api/blobs/"
+_DIGEST: Final = re.compile(r"sha256[:-][0-9a-fA-F]{64}").fullmatch
+"""What Ollama takes for a digest."""
 
 _SCORES: Final = ("/v1/rerank", "/v2/rerank", "/rerank", "/v1/score", "/score")
 _BOTH: Final = frozenset(Engine)
@@ -175,6 +178,8 @@ def resolve(method: str, path: str) -> Call | Refusal:
         allowed.append(call.method)
     if allowed:
         return Refusal(reason=Reason.METHOD_NOT_ALLOWED, allow=", ".join(allowed))
+    if local.startswith(_BLOBS) and "/" not in (digest := local.removeprefix(_BLOBS)) and digest:
+        return Refusal(reason=Reason.BAD_REQUEST, detail="invalid digest format")
     return Refusal(reason=Reason.UNKNOWN_PATH)
 
 
@@ -198,7 +203,10 @@ def _candidates(path: str) -> list[Call]:
 
 
 def _admin(path: str) -> list[Call]:
+    """The calls at a path. Of a blob's digest only what is one: the rest of such a path goes to an engine."""
     digest = path.removeprefix(_BLOBS) if path.startswith(_BLOBS) else ""
+    if digest and _DIGEST(digest) is None:
+        return []
     row = _BLOBS if digest else path
     return [
         Call(

@@ -16,6 +16,7 @@ from ..protocols.translation import Backend, Exchange, Timings, Translation, tra
 from ..protocols.unpulled import says_unpulled
 from ..routing.choose import Target
 from ..routing.documents import Engine
+from ..routing.urls import shown
 from . import carriers, headers, refusals, renaming, sending
 from .failures import Failure
 from .headers import Headers
@@ -208,10 +209,10 @@ class Attempt:
         """Pass an answer on that is none of 200, unless another engine should be asked. `said`: the engine's body."""
         engine = self.target.engine
         if status in _BUSY:
-            raise AttemptFailed(Failure.BUSY, f"{self.target.url} answered {status}", answer)
+            raise AttemptFailed(Failure.BUSY, f"{shown(self.target.url)} answered {status}", answer)
         if status in _SERVER_ERRORS and engine is _VLLM:
             kind = Failure.DIED if _has_died(said.decode(errors="replace")) else Failure.STATUS
-            raise AttemptFailed(kind, f"{self.target.url} answered {status}", answer)
+            raise AttemptFailed(kind, f"{shown(self.target.url)} answered {status}", answer)
         if status == 404 and engine is Engine.OLLAMA and says_unpulled(said):
             raise AttemptFailed(Failure.NOT_PULLED, f"Ollama does not hold model {self.target.engine_model!r}")
         sending.whole(self.visit, answer)

@@ -30,6 +30,8 @@ from .visitor import TooLargeError, TooLateError, Visitor
 _GONE = 499
 """The caller left before the answer was whole: never sent, only counted."""
 
+_READING = ("GET", "HEAD")
+
 _CODES = [str(status) for status in range(1000)]
 """Made once: llhttp accepts statuses of three digits."""
 
@@ -66,10 +68,11 @@ class Gateway:
         head = visitor.head
         opening = head.opening
         if opening is None:
-            if head.method in ("GET", "HEAD") and (page := self._pages.find(head.path)) is not None:
-                visitor.back.whole(page.status, headers.lines([("Content-Type", page.content_type)]), page.body)
+            opening = Opening(head, self._doorman)
+            if opening.turned_away is None and head.method in _READING and self._pages.has(head.path):
+                self._tell(visitor, opening)
                 return
-            opening = head.opening = Opening(head, self._doorman)
+            head.opening = opening
         visiting = Visit(visitor, opening, opening.request_id or self._ids.new())
         try:
             call = opening.inference
@@ -96,6 +99,13 @@ class Gateway:
             self._refuse(visiting, Refusal(reason=Reason.INTERNAL, detail="internal error"))
         finally:
             self._leave(visiting)
+
+    def _tell(self, visitor: Visitor, opening: Opening) -> None:
+        """One of the gateway's own pages. They are asked for all the time, so they are not logged."""
+        page = self._pages.find(visitor.head.path)
+        assert page is not None
+        told = headers.lines([("Content-Type", page.content_type), *opening.cors.items()])
+        visitor.back.whole(page.status, told, page.body)
 
     async def _answer(self, visiting: Visit) -> None:
         """What is no call for an engine, or not let in."""

@@ -6,6 +6,7 @@
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from ..routing.urls import shown
 from . import headers
 from .upstream import UpstreamRequest
 
@@ -31,7 +32,7 @@ class Base:
         """Raises ValueError when it is no URL."""
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
-            raise ValueError(f"not a URL of http or https: {url!r}")
+            raise ValueError(f"not a URL of http or https: {shown(url)!r}")
         self.place = Place(parts.hostname, parts.port or _PORTS[parts.scheme], parts.scheme == "https")
         self._host = headers.lines([("Host", parts.netloc.rpartition("@")[2])])
         self._prefix = parts.path.rstrip("/")

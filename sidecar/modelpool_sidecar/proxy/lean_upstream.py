@@ -11,6 +11,7 @@ import ssl
 from functools import cached_property
 from typing import Final, cast
 
+from ..routing.urls import shown
 from .errand import in_task
 from .lean_connection import Connection
 from .lean_request import Base, Place
@@ -80,7 +81,7 @@ class LeanUpstream:
                 connection = await self._connected_anew(base.place, base_url)
                 await connection.ask(head, request.body, request.behalf, only_head=request.method == "HEAD")
         except ClosedBeforeFirstByte as error:
-            raise ClosedBeforeFirstByte(f"{base_url}: {error}") from error
+            raise ClosedBeforeFirstByte(f"{shown(base_url)}: {error}") from error
         return connection
 
     def silent(self, seconds: float) -> list[str]:
@@ -130,14 +131,14 @@ class LeanUpstream:
         except TimeoutError as late:
             if self._limits is not None:
                 self._limits.reached(Limit.ENGINE_CONNECT_SECONDS)
-            raise ConnectFailed(f"{base_url}: {told(late)}") from late
+            raise ConnectFailed(f"{shown(base_url)}: {told(late)}") from late
         except OSError as error:
             if is_ours(error):
                 self._shortages.note(error)
-                raise OutOfResources(f"{base_url}: {told(error)}") from error
+                raise OutOfResources(f"{shown(base_url)}: {told(error)}") from error
             if _is_nobody(error):
-                raise NobodyThere(f"{base_url}: {told(error)}") from error
-            raise ConnectFailed(f"{base_url}: {told(error)}") from error
+                raise NobodyThere(f"{shown(base_url)}: {told(error)}") from error
+            raise ConnectFailed(f"{shown(base_url)}: {told(error)}") from error
         connection = cast("Connection", made)
         if not connection.lost:  # else it was said already that it is gone
             self._open.add(connection)

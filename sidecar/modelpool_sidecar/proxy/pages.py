@@ -10,11 +10,13 @@ from ..protocols.answer import PLAIN_JSON, Answer
 from ..routing.demand import Demand
 from ..routing.leases import Account
 from ..routing.table import Model, RoutingTable
+from ..routing.urls import shown
 from ..telemetry.metrics import Level, Levels, Metrics
 from .admission import Admission
 from .directory import Directory
 from .limits import Limits
 
+_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/modelpool/demand", "/modelpool/routes"})
 _TEXT = "text/plain; charset=utf-8"
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -37,6 +39,11 @@ class Pages:
         self._phase = phase
         self.metrics = Metrics(self._levels)
         self.metrics.registry.register(limits.counts)
+
+    @staticmethod
+    def has(path: str) -> bool:
+        """Whether there is a page at a path."""
+        return path in _PATHS
 
     def find(self, path: str) -> Answer | None:
         """The page at a path, if there is one."""
@@ -129,12 +136,12 @@ def _model(model: Model, account: Account) -> dict[str, Any]:
             {
                 "engine": backend.engine.value,
                 "model": backend.model,
-                "address": backend.key.address,
+                "address": shown(backend.key.address),
                 "ready": backend.ready,
                 "maxConcurrency": backend.max_concurrency,
                 "queueDepth": account.queued(backend.key),
                 "endpoints": [
-                    {"url": endpoint.url, "ready": endpoint.ready, "inFlight": account.in_flight(endpoint.url)}
+                    {"url": shown(endpoint.url), "ready": endpoint.ready, "inFlight": account.in_flight(endpoint.url)}
                     for endpoint in backend.endpoints
                 ],
             }

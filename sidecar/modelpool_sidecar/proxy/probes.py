@@ -17,6 +17,7 @@ import msgspec
 
 from ..routing.documents import Engine
 from ..routing.table import Probed, RoutingTable
+from ..routing.urls import shown
 from .directory import Directory
 from .upstream import NobodyThere, OutOfResources, Upstream, UpstreamError, UpstreamRequest, UpstreamResponse
 
@@ -117,7 +118,7 @@ class Prober:
         for subject in sorted(set(subjects) - self._watchers.keys()):
             hurry = self._hurry[subject] = asyncio.Event()
             watching = self._watch(subject, hurry)
-            self._watchers[subject] = group.create_task(watching, name=f"probe {subject.url}")
+            self._watchers[subject] = group.create_task(watching, name=f"probe {shown(subject.url)}")
 
     def _forget(self, subject: Subject) -> None:
         del self._watchers[subject], self._hurry[subject]

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from .addressing import objection_to_url
+from .urls import shown
 
 
 class InvalidRoutesError(ValueError):
@@ -107,7 +108,7 @@ class BackendEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         if self.service is not None and self.port is None:
             raise ValueError("must have `port` beside `service`")
         if self.url is not None and (wrong := objection_to_url(self.url)) is not None:
-            raise ValueError(f"`url` {wrong}, got {self.url[:_SHOWN]!r}")
+            raise ValueError(f"`url` {wrong}, got {shown(self.url)[:_SHOWN]!r}")
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

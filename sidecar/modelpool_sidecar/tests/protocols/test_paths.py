@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modelpool_sidecar.protocols import paths
 from modelpool_sidecar.protocols.dialect import Dialect, Engine, Operation
@@ -7,6 +9,8 @@ from modelpool_sidecar.protocols.paths import Call, Kind, Native, Translated, Un
 from modelpool_sidecar.protocols.translation import Translation
 
 from . import recordings
+
+DIGEST = "sha256:" + "0aF9" * 16
 
 
 def call(method: str, path: str) -> Call:
@@ -62,8 +66,8 @@ def test_catalog(method: str, path: str, operation: Operation, argument: str) ->
     [
         ("POST", "/api/pull", "pull", Engine.OLLAMA),
         ("DELETE", "/ollama/api/delete", "delete", Engine.OLLAMA),
-        ("HEAD", "/api/blobs/sha256:ab", "blobs", Engine.OLLAMA),
-        ("POST", "/api/blobs/sha256:ab", "blobs", Engine.OLLAMA),
+        ("HEAD", f"/api/blobs/{DIGEST}", "blobs", Engine.OLLAMA),
+        ("POST", f"/api/blobs/{DIGEST}", "blobs", Engine.OLLAMA),
         ("POST", "/sleep", "sleep", Engine.VLLM),
         ("GET", "/is_sleeping", "is_sleeping", Engine.VLLM),
         ("POST", "/v1/load_lora_adapter", "load_lora_adapter", Engine.VLLM),
@@ -76,8 +80,8 @@ def test_administration(method: str, path: str, name: str, engine: Engine) -> No
 
 
 def test_a_blob_keeps_its_digest() -> None:
-    found = call("HEAD", "/api/blobs/sha256:ab")
-    assert (found.argument, found.upstreams[Engine.OLLAMA]) == ("sha256:ab", Native("/api/blobs/sha256:ab"))
+    found = call("HEAD", f"/api/blobs/{DIGEST}")
+    assert (found.argument, found.upstreams[Engine.OLLAMA]) == (DIGEST, Native(f"/api/blobs/{DIGEST}"))
 
 
 @pytest.mark.parametrize("path", ["/v1/messages/count_tokens", "/v1/rerank", "/tokenize"])
@@ -93,6 +97,10 @@ def test_calls_of_one_engine_say_so_for_the_other(path: str) -> None:
         "/nope",
         "/api",
         "/api/blobs/",
+        "/api/blobs/../pull",
+        "/api/blobs//pull",
+        f"/api/blobs/{DIGEST}/",
+        f"/api/blobs/{DIGEST}/../../pull",
         "/api/chat/",
         "/v1",
         "/v1/models/",
@@ -117,7 +125,7 @@ def test_unknown_paths_never_reach_an_engine(path: str) -> None:
     [
         ("GET", "/api/chat", "POST"),
         ("POST", "/api/tags", "GET"),
-        ("GET", "/api/blobs/sha256:ab", "HEAD, POST"),
+        ("GET", f"/api/blobs/{DIGEST}", "HEAD, POST"),
         ("DELETE", "/v1/models/m", "GET"),
         ("POST", "/api/delete", "DELETE"),
     ],
@@ -152,3 +160,45 @@ def test_every_recorded_good_call_is_known(engine: str) -> None:
         if first[2] in left_out or file.stem in ("64-err-404-path", "68-err-404", "69-err-405", "65-err-405-method"):
             continue
         assert isinstance(resolve(first[1], first[2]), Call), file.stem
+
+
+@pytest.mark.parametrize(
+    "digest",
+    [
+        "..",
+        ".",
+        "sha256:ab",
+        DIGEST[:-1],
+        DIGEST + "0",
+        DIGEST + "\n",
+        DIGEST + "\0",
+        " " + DIGEST,
+        "sha512:" + "0" * 64,
+    ],
+)
+@pytest.mark.parametrize("method", ["HEAD", "POST", "GET"])
+def test_a_blob_has_a_digest_and_nothing_else(digest: str, method: str) -> None:
+    found = refusal(method, f"/api/blobs/{digest}")
+    assert (found.reason, found.detail) == (Reason.BAD_REQUEST, "invalid digest format")
+    assert isinstance(resolve("POST", "/api/blobs/" + DIGEST.replace(":", "-")), Call)
+
+
+PIECES = st.sampled_from(
+    ["/", "//", "..", ".", "api", "blobs", "pull", "v1", "models", "sleep", "ollama", "openai", DIGEST, "%2e", "?", "#",
+     "load_lora_adapter", "chat", "completions", ";", "\0", "\n", " ", "API", "\udcff", "é"]
+)  # fmt: skip
+
+
+@given(path=st.lists(PIECES, max_size=9).map("".join), method=st.sampled_from(["GET", "HEAD", "POST", "DELETE"]))
+def test_an_engine_is_asked_for_nothing_but_what_is_listed(path: str, method: str) -> None:
+    found = resolve(method, path)
+    if isinstance(found, Refusal):
+        return
+    asked = {way.path for way in found.upstreams.values() if isinstance(way, Native)}
+    if found.kind is Kind.ADMIN:
+        blob = f"/api/blobs/{DIGEST}"
+        assert asked == {found.path}
+        assert found.path == blob or (method, found.path) in paths.ADMIN
+        assert found.admin == paths.ADMIN[method, "/api/blobs/" if found.path == blob else found.path][0]
+    else:
+        assert not asked & {listed for _, listed in paths.ADMIN}

@@ -1,0 +1,98 @@
+"""The gateway's own pages: for whom they are, and what they do not tell."""
+
+from pathlib import Path
+
+import pytest
+
+from modelpool_sidecar.proxy.lean_upstream import LeanUpstream
+from modelpool_sidecar.proxy.upstream import ConnectFailed, UpstreamRequest
+from modelpool_sidecar.settings import Listen
+
+from .processes import free_port
+from .scenes import CHAT, backend, document, put, scene, until
+from .scripted import Received, engine
+from .test_limits import raw
+
+PAGES = ["/healthz", "/readyz", "/metrics", "/modelpool/demand", "/modelpool/routes"]
+EVERYWHERE = (Listen("0.0.0.0", 0),)
+
+
+def asking(path: str, host: str, *lines: str, method: str = "GET") -> bytes:
+    return "\r\n".join((f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close", *lines, "", "")).encode()
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/%6detrics"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_pages_are_for_this_machines_names_on_loopback(tmp_path: Path, path: str, method: str) -> None:
+    async with scene(tmp_path, []) as gate:
+        for host, status in (
+            ("localhost", b"200"),
+            ("127.0.0.1:8100", b"200"),
+            ("10.1.2.3:8100", b"200"),
+            ("rebound.example", b"403"),
+            ("8.8.8.8", b"403"),
+        ):
+            for _ in range(2):  # heads are known again
+                answer = await raw(gate, asking(path, host, method=method))
+                assert answer.split(b" ")[1] == status, (host, answer)
+                assert status == b"200" or answer.partition(b"\r\n\r\n")[2] == b""
+        assert [line.status for line in gate.log.lines] == [403] * 4
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_in_a_cluster_probes_and_prometheus_ask_by_any_name(tmp_path: Path, path: str) -> None:
+    async with scene(tmp_path, [], listen=EVERYWHERE) as gate:
+        for host in ("10.1.2.3:8100", "modelpool-gateway.llm.svc.cluster.local:8100", "gateway.example", ""):
+            answer = await raw(gate, asking(path, host, "User-Agent: kube-probe/1.31"))
+            assert answer.startswith(b"HTTP/1.1 200 "), (host, answer)
+        assert not gate.log.lines
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_pages_of_other_sites_read_nothing(tmp_path: Path, path: str) -> None:
+    async with scene(tmp_path, [], listen=EVERYWHERE, origins=("https://*.example.org",)) as gate:
+        answer = await raw(gate, asking(path, "gateway", "Origin: https://evil.example"))
+        assert answer.startswith(b"HTTP/1.1 403 ")
+        answer = await raw(gate, asking(path, "gateway", "Origin: https://chat.example.org"))
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"\r\nAccess-Control-Allow-Origin: https://chat.example.org\r\n" in answer
+        answer = await raw(gate, asking(path, "gateway", "Origin: http://gateway"))
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"Access-Control" not in answer
+
+
+async def fails(request: Received) -> None:
+    await request.answer(b"{}", status=500)
+
+
+async def test_nothing_tells_the_credentials_of_an_engines_url(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with engine(fails) as vllm:
+        secret = vllm.url.replace("http://", "http://user:s3cret@")
+        routes = document(backend("vllm", secret))
+        async with scene(tmp_path, routes) as gate:
+            await gate.until_ready(True)
+            told = []
+            for path in PAGES:
+                async with gate.get(path) as response:
+                    told.append(await response.text())
+            assert f"http://***@127.0.0.1:{vllm.port}" in told[-1]
+            async with gate.post("/v1/chat/completions", CHAT) as response:
+                told.append(await response.text() + str(response.headers))
+            told += [line.error for line in gate.log.lines]
+            assert told[-1] == f"http://***@127.0.0.1:{vllm.port} answered 500"
+            put(gate.routes, document(backend("vllm", "ftp://user:s3cret@host/")))
+            await until(lambda: "***@host" in str([vars(one) for one in caplog.records]), seen=lambda: caplog.text)
+        assert "s3cret" not in "".join(told)
+        assert "s3cret" not in str([vars(one) for one in caplog.records])
+
+
+@pytest.mark.parametrize("url", ["http://user:s3cret@127.0.0.1:{port}", "http://user:s3cret@:x", "user:s3cret@host"])
+async def test_what_cannot_be_reached_is_told_without_credentials(url: str) -> None:
+    upstream = LeanUpstream(connect_timeout=1.0, read_timeout=1.0)
+    with pytest.raises(ConnectFailed) as caught:
+        await upstream.open(url.format(port=free_port()), UpstreamRequest(method="GET", path="/"))
+    await upstream.close()
+    assert "***@" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
