@@ -21,6 +21,10 @@ LONGEST_QUOTE: Final = 200
 """Characters of what a caller sent that are told back to it, and of names in a log."""
 
 
+LONGEST_NAME: Final = 1024
+"""Characters of a model's name. No registry has longer ones."""
+
+
 def cut(text: str, longest: int = LONGEST_QUOTE) -> str:
     """A text for a message or a log: not longer than this, and one can see that something is missing."""
     return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
@@ -160,9 +164,9 @@ def error_body(dialect: Dialect, status: int, message: str, reason: Reason | Non
 def _wording(refusal: Refusal, dialect: Dialect) -> str:
     match refusal.reason:
         case Reason.UNKNOWN_MODEL if dialect is Dialect.OLLAMA:
-            return _unknown_to_ollama(refusal.detail, refusal.operation)
+            return _unknown_to_ollama(cut(refusal.detail, LONGEST_NAME), refusal.operation)
         case Reason.UNKNOWN_MODEL:
-            return f"The model `{refusal.detail}` does not exist."
+            return f"The model `{cut(refusal.detail, LONGEST_NAME)}` does not exist."
         case Reason.UNKNOWN_PATH:
             return refusal.detail or "Not Found"
         case Reason.METHOD_NOT_ALLOWED:

@@ -12,10 +12,8 @@ import msgspec
 from .bodies import NOTHING, Body, Chat, Fields, Message, Part, Parts
 from .dialect import Dialect, Operation
 from .durations import parse_keep_alive
-from .errors import BadRequestError, cut
+from .errors import LONGEST_NAME, BadRequestError, cut
 
-LONGEST_NAME: Final = 1024
-"""Characters of a model's name. No registry has longer ones."""
 _MOST_SPACE: Final = 1024
 """Bytes of a value that are looked at where it should say something at once."""
 _SHORT_CONTENT: Final = 4096

@@ -11,6 +11,7 @@ from typing import Final
 
 from ..routing import choose
 from ..routing.choose import Target, Wait
+from ..routing.urls import shown
 from . import failures
 from .admission import Admission
 from .directory import Directory
@@ -49,7 +50,7 @@ class Hangs:
         for connection in self._upstream.under_way(url):
             visit = connection.behalf
             if isinstance(visit, Visit) and self._may_leave(visit, url):
-                loop.call_soon(connection.give_up, visit, f"{url} answers neither requests nor probes")
+                loop.call_soon(connection.give_up, visit, f"{shown(url)} answers neither requests nor probes")
                 await asyncio.sleep(0)  # it breaks
                 await asyncio.sleep(0)  # and its request has found a place
 

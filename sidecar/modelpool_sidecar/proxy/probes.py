@@ -172,7 +172,7 @@ class Prober:
         except Exception as odd:
             if subject not in self._odd:
                 self._odd.add(subject)
-                _log.warning("Could not understand an engine", extra={"url": subject.url, "error": str(odd)})
+                _log.warning("Could not understand an engine", extra={"url": shown(subject.url), "error": str(odd)})
             return Probed(alive=False)
         self._odd.discard(subject)
         return found

@@ -29,8 +29,8 @@ def objection_to_url(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         port, host = parts.port, parts.hostname or ""
-    except ValueError as error:
-        return f"is no URL: {error}"
+    except ValueError:  # whose message may quote what is no port, but half of a password
+        return "is no URL that can be taken apart"
     if parts.query or parts.fragment or "@" in parts.netloc:
         return "must have neither query, nor fragment, nor credentials"
     if not (is_host(host) if "[" not in parts.netloc else _is_v6(host)):

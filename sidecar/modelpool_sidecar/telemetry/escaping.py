@@ -27,7 +27,7 @@ def json_text(given: str) -> str:
     """JSON of which every line is one for whatever splits lines. It must hold no halves of surrogate pairs."""
     if given.isascii() and "\x7f" not in given:
         return given
-    return "".join(one if one.isprintable() or one == "\n" else _json_escaped(one) for one in given)
+    return "\n".join(map(_json_line, given.split("\n")))
 
 
 def json_object(given: dict[str, Any]) -> str:
@@ -43,6 +43,12 @@ def _escaped(one: str) -> str:
     if code < 0x100:
         return rf"\x{code:02x}"
     return rf"\u{code:04x}" if code < 0x10000 else rf"\U{code:08x}"
+
+
+def _json_line(line: str) -> str:
+    if line.isprintable():
+        return line
+    return "".join(one if one.isprintable() else _json_escaped(one) for one in line)
 
 
 def _json_escaped(one: str) -> str:

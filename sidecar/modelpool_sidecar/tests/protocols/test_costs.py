@@ -4,9 +4,9 @@ import pytest
 
 from .hostile_bodies import BODIES, Hostile, cost
 
-SIZE = 16 * 1024 * 1024
+SIZE = 8 * 1024 * 1024
 MOST_MS = 2500.0
-"""Of the processor, on a busy machine. The worst takes a fifth of it on an idle one; without bounds it was 20 s."""
+"""Of the processor, on a busy machine. The worst takes a fifth of it on an idle one; without bounds it was 10 s."""
 
 
 @pytest.mark.parametrize("hostile", BODIES, ids=lambda one: one.name)
