@@ -77,7 +77,8 @@ class Inference:
                     self._directory.heard(target.url, Outcome.ANSWERED)
                 return
             except AttemptFailed as failure:
-                failed, words = failure, failure.answer or words
+                failed = failure.with_traceback(None)  # which leads back here, and would keep the body
+                words = failure.answer or words
                 self._learn(target, failure.kind)
                 wanted = failures.after(wanted, failure.kind, target.url)
             finally:

@@ -252,5 +252,5 @@ class TextReply:
         self.failed = True
         given = self._flush()
         if not self._given:
-            raise fault
+            raise EngineError(fault.message, status=fault.status)  # else this frame and it keep each other
         return given + ndjson.encode(error_body(Dialect.OLLAMA, fault.status, fault.message))

@@ -1,5 +1,6 @@
 """Large bodies: bounded by what they hold, and worked on where they keep nobody waiting."""
 
+import gc
 import json
 import threading
 from functools import partial
@@ -12,10 +13,12 @@ from modelpool_sidecar.protocols import structure
 from modelpool_sidecar.protocols.dialect import Dialect, Operation
 from modelpool_sidecar.protocols.translation import Backend, Exchange, Translation
 from modelpool_sidecar.proxy import request_bodies
+from modelpool_sidecar.proxy.attempts import Attempt
 from modelpool_sidecar.proxy.limits import Limit, Limits
 from modelpool_sidecar.proxy.request_bodies import RequestBodies
 
-from .scenes import CHAT
+from .scenes import CHAT, backend, document, scene
+from .scripted import Received, engine
 from .test_limits import DIALECTS, gates, told
 
 
@@ -70,6 +73,25 @@ async def test_a_long_name_is_not_told_back(tmp_path: Path, dialect: str) -> Non
                 assert len(told(await response.read(), dialect)) < 1200
         assert max(len(line.error) for line in gate.log.lines) <= 1100
         assert not vllm.received
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
+async def test_a_request_that_failed_keeps_no_body(tmp_path: Path, path: str) -> None:
+    async def fails(request: Received) -> None:
+        status = 200 if request.json.get("stream") else 500
+        await request.answer(b"{}", status=status)
+
+    async with engine(fails) as vllm, scene(tmp_path, document(backend("vllm", vllm.url))) as gate:
+        await gate.until_ready(True)
+        gc.collect()
+        gc.disable()
+        try:
+            async with gate.post(path, large()) as response:
+                assert response.status == 500
+            await gate.until_idle()
+            assert not [one for one in gc.get_objects() if isinstance(one, Attempt)]
+        finally:
+            gc.enable()
 
 
 async def test_only_large_bodies_leave_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
