@@ -237,7 +237,7 @@ async def ask(gate: Scene, path: str, *, stream: bool, seen: list[str]) -> str:
     """What one caller got: who answered, or that it broke after the caller had seen something, noted in `seen`."""
     text = ""
     try:
-        headers = {"X-Source": "wants a stream" if stream else "wants a document"}
+        headers = {"User-Agent": "wants a stream" if stream else "wants a document"}
         async with gate.post(path, CHAT | {"stream": stream}, headers=headers) as response:
             async for chunk in response.content.iter_any():
                 if not text:
@@ -256,7 +256,7 @@ async def test_an_engine_that_dies_under_load_costs_no_request_that_had_not_begu
     async def works(request: Received) -> None:
         """Streams begin and go on; documents take their time; half of the streams have not begun."""
         nonlocal begun
-        if request.headers["x-source"] == "wants a stream" and next(turns) % 2:
+        if request.headers["user-agent"] == "wants a stream" and next(turns) % 2:
             await request.begin()
             await request.chunk(ROLE)
             await request.chunk(WORD)

@@ -26,7 +26,9 @@ async def quick(request: Received) -> None:
 
 
 async def ask(gate: Scene, *, source: str = "a", model: str = "qwen3:8b") -> Any:
-    async with gate.post("/v1/chat/completions", CHAT | {"model": model}, headers={"X-Source": source}) as response:
+    async with gate.post(
+        "/v1/chat/completions", CHAT | {"model": model}, headers={"X-Source": source, "User-Agent": source}
+    ) as response:
         await response.read()
         return response
 
@@ -70,7 +72,7 @@ async def test_callers_take_turns(tmp_path: Path) -> None:
                 await until_arrived(gate, vllm, number + 1)
             for _ in range(5):
                 gated.permits.release()
-        order = [request.headers["x-source"] for request in vllm.received]
+        order = [request.headers["user-agent"] for request in vllm.received]
         assert order.index("modest") <= 2, order
 
 
