@@ -96,6 +96,7 @@ class AnswerReader:
         # More than the end of a chunk may have come of which the parser has said nothing yet.
         self.between = self.between and data.endswith(_CHUNK_END)
         if self._read > HEAD_BYTES and not self.ended:
+            self.lasting = False
             raise MalformedAnswer(f"the head of the answer is longer than {HEAD_BYTES} bytes")
 
     def one_chunk(self, data: bytes) -> int:

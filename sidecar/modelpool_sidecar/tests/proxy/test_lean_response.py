@@ -36,6 +36,13 @@ MALFORMED = {
     "chunk size with a sign": OK + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n",
     "chunk longer than said": OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n0\r\n\r\n",
     "switching": b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+    "no status": b"HTTP/1.1 000 X\r\n\r\n" + COUNTED,
+    "a status below all": b"HTTP/1.1 099 X\r\n\r\n" + COUNTED,
+    "a status above all": b"HTTP/1.1 600 X\r\nContent-Length: 0\r\n\r\n",
+    "informational with a length": b"HTTP/1.1 103 X\r\nContent-Length: 5\r\n\r\nhello" + COUNTED,
+    "informational in chunks": b"HTTP/1.1 103 X\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n" + COUNTED,
+    "informational without end": b"HTTP/1.1 100 Continue\r\n\r\n" * (HEAD_BYTES // 25 + 1),
+    "too many headers": OK + b"X: x\r\n" * 257 + b"Content-Length: 5\r\n\r\nhello",
     "head without end": OK + b"".join(b"X-%d: %b\r\n" % (number, b"x" * 1000) for number in range(HEAD_BYTES // 990)),
 }
 PIECES = pytest.mark.parametrize("size", [1, 2, 7, 1_000_000])
@@ -71,6 +78,22 @@ def test_what_is_no_answer_is_refused(data: bytes, size: int) -> None:
     with pytest.raises(MalformedAnswer):
         read(reader, data, size)
     assert not reader.ended
+    assert not reader.lasting
+
+
+AROUND = {
+    "trailers without end": CHUNKED[:-2] + b"X: %b\r\n" % (b"x" * 1000) * 70,
+    "a trailer without end": CHUNKED[:-2] + b"X: " + b"x" * (HEAD_BYTES + 1000),
+    "an extension without end": OK + b"Transfer-Encoding: chunked\r\n\r\n5;x=" + b"x" * (HEAD_BYTES + 1000),
+}
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+@pytest.mark.parametrize("data", AROUND.values(), ids=AROUND.keys())
+def test_what_is_around_a_body_is_bounded(data: bytes, size: int) -> None:
+    reader = AnswerReader()
+    with pytest.raises(MalformedAnswer, match="longer than"):
+        read(reader, data, size)
     assert not reader.lasting
 
 
