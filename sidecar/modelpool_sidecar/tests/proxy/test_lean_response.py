@@ -82,9 +82,9 @@ def test_what_is_no_answer_is_refused(data: bytes, size: int) -> None:
 
 
 AROUND = {
-    "trailers without end": CHUNKED[:-2] + b"X: %b\r\n" % (b"x" * 1000) * 70,
-    "a trailer without end": CHUNKED[:-2] + b"X: " + b"x" * (HEAD_BYTES + 1000),
-    "an extension without end": OK + b"Transfer-Encoding: chunked\r\n\r\n5;x=" + b"x" * (HEAD_BYTES + 1000),
+    "trailers without end": CHUNKED[:-2] + b"X: %b\r\n" % (b"x" * 1000) * 140,
+    "a trailer without end": CHUNKED[:-2] + b"X: " + b"x" * (2 * HEAD_BYTES),
+    "an extension without end": OK + b"Transfer-Encoding: chunked\r\n\r\n5;x=" + b"x" * (2 * HEAD_BYTES),
 }
 
 
