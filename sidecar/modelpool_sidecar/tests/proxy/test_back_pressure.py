@@ -1,16 +1,17 @@
 """A caller that does not read makes its engine wait, whatever it asked and through whichever door; nothing is lost.
 
-What the engine could send is counted at the engine: it is what the sockets hold and little more. How much that is, is
-the kernel's to say, so a flood is several times as large.
+What the engine could send is counted at the engine: it is what the sockets hold and little more. They are made small,
+but for that on which the gateway sends, for which the kernel takes 4 MiB.
 """
 
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
+from unittest import mock
 
 import pytest
 
@@ -19,16 +20,16 @@ from modelpool_sidecar.protocols.translation import Reply
 from modelpool_sidecar.proxy.carriers import Gathering
 from modelpool_sidecar.proxy.front import Front
 from modelpool_sidecar.proxy.lean_upstream import LeanUpstream
-from modelpool_sidecar.proxy.upstream import UpstreamRequest
+from modelpool_sidecar.proxy.upstream import UpstreamRequest, UpstreamResponse
 from modelpool_sidecar.proxy.visitor import Visitor
 
 from .scenes import CHAT, Scene, backend, document, scene, until
 from .scripted import Received, engine
 
 MEBIBYTE = 1024 * 1024
-FLOOD = 48 * MEBIBYTE
-BOUND = 20 * MEBIBYTE
-"""More than the sockets of both ways hold, and less than half of a flood."""
+FLOOD = 32 * MEBIBYTE
+BOUND = 16 * MEBIBYTE
+"""More than the sockets of both ways hold, and half of a flood."""
 BUFFER = 64 * 1024
 LOOKS, PAUSE = 16, 0.025
 DOORS = {"front": "", "side": "Upgrade: none\r\n"}
@@ -120,6 +121,31 @@ async def caller(gate: Scene) -> AsyncIterator[Caller]:
         yield Caller(reader, writer)
     finally:
         writer.transport.abort()
+
+
+@contextmanager
+def small_sockets() -> Iterator[None]:
+    """The gateway's connections to engines hold little: else the kernel would give each of them up to 32 MiB."""
+    loop = asyncio.get_running_loop()
+    connect = loop.create_connection
+
+    async def small(make: Any, *where: Any, **named: Any) -> Any:
+        if named.get("sock") is None:
+            made = named["sock"] = socket.socket()
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+            made.setblocking(False)
+            await loop.sock_connect(made, where)
+            where = ()
+        return await connect(make, *where, **named)
+
+    with mock.patch.object(loop, "create_connection", small):
+        yield
+
+
+@pytest.fixture(autouse=True)
+async def _small_sockets() -> AsyncIterator[None]:
+    with small_sockets():
+        yield
 
 
 @asynccontextmanager
@@ -296,3 +322,34 @@ async def test_a_door_forgets_what_an_answer_was_drawn_from(door: str) -> None:
         assert (asked, source.times) == (2, 0)
         writer.transport.abort()
         await front.close(5)
+
+
+async def test_a_connection_is_read_again_though_its_last_taker_was_full_at_the_end() -> None:
+    go_on = asyncio.Event()
+
+    async def behaves(request: Received) -> None:
+        await request.begin()
+        await go_on.wait()
+        await request.send(b"5\r\nhello\r\n0\r\n\r\n")  # at once, so that the end is here when reading has stopped
+
+    upstream = LeanUpstream(connect_timeout=10, read_timeout=30)
+    async with engine(behaves) as played:
+        for _ in range(3):
+            response = await asyncio.wait_for(upstream.open(played.url, UpstreamRequest(method="GET", path="/")), 20)
+            go_on.set()
+            await asyncio.wait_for(response.pour(Gathering(cast("Reply", Full(response)), lambda: 0, Bounds())), 20)
+            response.release()
+        assert len(played.connections) == 1
+        await upstream.close()
+
+
+class Full(Counting):
+    """Has no room from the first byte on."""
+
+    def __init__(self, response: UpstreamResponse) -> None:
+        super().__init__()
+        self._response = response
+
+    def feed(self, raw: bytes, now_ns: int) -> bytes:
+        self._response.pause()
+        return b""
