@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,18 +50,22 @@ def test_a_log_that_nobody_reads_stops_nothing(tmp_path: Path, log_format: str) 
         with gateway(tmp_path, *flags, stdout=subprocess.DEVNULL, stderr=writer) as (process, url):
             os.close(writer)
             limit = 'modelpool_gateway_limits_reached_total{limit="log_lines"}'
-            ends = time.monotonic() + DEADLINE
+            ends = time.monotonic() + 2 * DEADLINE
             asked = 0
             while f"{limit} 0.0" in (told := get(url + "/metrics")[1]):
                 assert time.monotonic() < ends, told
                 for _ in range(20):
                     asked += 1
                     assert get(f"{url}/nothing/{'x' * 500}")[0] == 404
+            parts: list[bytes] = []
+            reading = threading.Thread(target=lambda: parts.extend(iter(lambda: os.read(reader, 65536), b"")))
+            reading.start()
+            while not any(b"lines of the log" in part for part in parts):
+                assert time.monotonic() < ends, parts[-1:]
+                time.sleep(0.01)
             process.terminate()
-            parts = []
-            while part := os.read(reader, 65536):
-                parts.append(part)
             assert process.wait(DEADLINE) == 0
+            reading.join()
     finally:
         os.close(reader)
     lines = b"".join(parts).decode().splitlines()
