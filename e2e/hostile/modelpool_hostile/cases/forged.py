@@ -1,0 +1,1 @@
+"""Objects on the API server that nobody should believe."""

@@ -1,0 +1,143 @@
+"""What a case works with: the gateway's address, engines that do as they are told, and the routes file."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from .asking import chat, request
+from .engine import Engine
+from .gateway import Build, Gateway
+from .wire import Caller, NotHeldError
+
+_SLOTS: Final = {"vllm": 6, "ollama": 3}
+_CROWD: Final = 900
+"""Models of the pool that makes lists long: some 250 KB as OpenAI's."""
+_READY_SECONDS: Final = 20.0
+GREEDY: Final = "greedy"
+"""A model of one engine that takes one request at a time; eight may wait."""
+CROWD: Final = "crowd"
+
+
+class World:
+    """One gateway and all around it. `start` first, `stop` last."""
+
+    def __init__(self, build: Build, folder: Path, innocent_port: int) -> None:
+        self.build = build
+        self.folder = folder
+        self.routes = folder / "routes.json"
+        self.writes = asyncio.Lock()
+        """Held by whoever changes the routes file."""
+        self.flags: tuple[str, ...] = (f"--routes-file={self.routes}",)
+        """What a gateway is told beside its limits."""
+        self.gateway: Gateway
+        self._innocent_port = innocent_port
+        self.engines = [
+            Engine(model=f"{kind}-{number}", serves=f"org/{kind}-{number}-weights", kind=kind)
+            for kind, count in _SLOTS.items()
+            for number in range(count)
+        ]
+        self.greedy = Engine(model=GREEDY, serves=GREEDY, kind="vllm")
+        self._free: dict[str, asyncio.Queue[Engine]] = {kind: asyncio.Queue() for kind in _SLOTS}
+
+    async def start(self) -> None:
+        """Start the engines, write the routes."""
+        for engine in (*self.engines, self.greedy):
+            await engine.start()
+        for engine in self.engines:
+            self._free[engine.kind].put_nowait(engine)
+        self.write(self.text())
+
+    async def start_gateway(self) -> None:
+        """Start the gateway, or another one in place of one that has ended. Raises GatewayFailedError."""
+        self.gateway = await Gateway.start(self.build, self.folder, *self.flags)
+
+    async def stop(self) -> None:
+        """End the gateway, and close the engines' doors."""
+        await self.gateway.stop()
+        for engine in (*self.engines, self.greedy):
+            await engine.stop()
+
+    async def caller(self, *, window: int | None = None) -> Caller:
+        """A new connection to the gateway."""
+        return await Caller.to(self.gateway.address, window=window)
+
+    @property
+    def served(self) -> str:
+        """A model whose engine behaves: no case attacks it."""
+        return self.engines[0].model
+
+    @asynccontextmanager
+    async def engine(self, kind: str = "vllm") -> AsyncIterator[Engine]:
+        """One engine for a case alone, known to be ready. It must be taken back once it behaves again.
+
+        Raises NotHeldError when the gateway does not use it any more.
+        """
+        engine = await self._free[kind].get()
+        try:
+            await self.until_served(engine.model)
+            engine.good()
+            yield engine
+            engine.good()
+            await self.until_served(engine.model)
+        finally:
+            engine.good()
+            self._free[kind].put_nowait(engine)
+
+    async def until_served(self, model: str) -> None:
+        """Wait until a model's engine answers. Raises NotHeldError."""
+        ends = time.monotonic() + _READY_SECONDS
+        while True:
+            async with await self.caller() as caller:
+                await caller.send(request("/v1/chat/completions", chat(model)))
+                answer = await caller.answer()
+            if answer is not None and answer.status == 200:
+                return
+            if time.monotonic() > ends:
+                raise NotHeldError(f"{model} behaves, and is not used again within {_READY_SECONDS:.0f} s: {answer}")
+            await asyncio.sleep(0.1)
+
+    # The routes file.
+
+    def documents(self) -> list[dict[str, Any]]:
+        """The documents that are right."""
+        innocent = _model("innocent", "innocent", self._innocent_port, "vllm")
+        slots = [_model(one.model, one.serves, one.port, one.kind) for one in self.engines[1:]]
+        served = self.engines[0]
+        crowd = [
+            {"name": f"crowd-{number:04}-{'x' * 40}", "backends": _backends("crowd", self.engines[0].port, "vllm", 16)}
+            for number in range(_CROWD)
+        ]
+        return [
+            _document("innocent", "2020-01-01T00:00:00Z", [innocent]),
+            _document("served", "2020-01-02T00:00:00Z", [_model(served.model, served.serves, served.port, "vllm")]),
+            _document("slots", "2020-01-03T00:00:00Z", slots),
+            _document(GREEDY, "2020-01-04T00:00:00Z", [_model(GREEDY, GREEDY, self.greedy.port, "vllm", 1)], 8),
+            _document(CROWD, "2020-01-05T00:00:00Z", crowd),
+        ]
+
+    def text(self, *more: Any) -> bytes:
+        """The file's text, with further documents behind the right ones."""
+        return json.dumps([*self.documents(), *more]).encode()
+
+    def write(self, text: bytes) -> None:
+        """Replace the routes file in one step."""
+        made = self.folder / "routes.json.new"
+        made.write_bytes(text)
+        made.replace(self.routes)
+
+
+def _backends(serves: str, port: int, kind: str, most: int) -> list[dict[str, Any]]:
+    return [{"engine": kind, "url": f"http://127.0.0.1:{port}", "model": serves, "maxConcurrency": most}]
+
+
+def _model(name: str, serves: str, port: int, kind: str, most: int = 32) -> dict[str, Any]:
+    return {"name": name, "capabilities": ["completion", "tools"], "backends": _backends(serves, port, kind, most)}
+
+
+def _document(name: str, created: str, models: list[dict[str, Any]], pending: int = 64) -> dict[str, Any]:
+    pool = {"namespace": "hostile", "name": name, "created": created}
+    return {"version": 1, "pool": pool, "queue": {"maxPending": pending, "timeoutSeconds": 5}, "models": models}
