@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from modelpool_cluster.controlplane.supervise import die_with
 STARTS_WITHIN: Final = 60.0
 ENDS_WITHIN: Final = 30.0
 _KIB: Final = 1024
+_EXCEPTION: Final = re.compile(r"[a-zA-Z_][\w.]*(:|$)")
 
 # Short, so that what is held by them is seen within a case.
 HEAD_SECONDS: Final = 2.0
@@ -141,15 +143,17 @@ class Gateway:
             log.seek(self._read)
             text = log.read()
         self._read += len(text)
+        plain: list[str] = []
         for line in text.splitlines():
             try:
                 told: dict[str, Any] = json.loads(line)
             except ValueError:
-                if line.strip():
-                    yield line.decode("utf-8", "replace")[:300]
+                plain.append(line.decode("utf-8", "replace").lstrip(" |+-"))
                 continue
             if "exception" in told or told.get("level") == "critical":
-                yield f"{told.get('message')}: {str(told.get('exception', '')).strip()[-300:]}"
+                yield f"{told.get('message')}: {_raised(str(told.get('exception', '')))}"
+        if any(plain):
+            yield f"beside its log: {_raised(chr(10).join(plain))}"
 
     def kill(self) -> None:
         """End it as a power cut does."""
@@ -168,6 +172,12 @@ class Gateway:
         except TimeoutError:
             self.kill()
         return int(self.process.wait())
+
+
+def _raised(traceback: str) -> str:
+    """The last exception of a traceback, without its message's picture."""
+    raised = [line for line in traceback.splitlines() if _EXCEPTION.match(line)]
+    return raised[-1] if raised else traceback[-200:]
 
 
 def _environ(build: Build) -> dict[str, str]:

@@ -15,7 +15,7 @@ from .results import Outcome
 from .wire import Caller, NotHeldError
 from .world import World
 
-AT_ONCE: Final = 6
+AT_ONCE: Final = 8
 _BATCH_SECONDS: Final = 3.0
 """Quick cases are tried again while slow ones of their batch go on, this long and so often at most."""
 _TRIES: Final = 8
@@ -112,10 +112,10 @@ class Attack:
         async with asyncio.TaskGroup() as group:
             for case in batch:
                 group.create_task(self._repeat(case, seed, began, once=once), name=case.name)
-        await self._count("+".join(case.name for case in batch), seed, self._healthy(), counts=False)
+        await self._count("health_after_" + "+".join(sorted(self.under_way)), seed, self._healthy(), counts=False)
         self.under_way.clear()
         for fault in self.world.gateway.faults():
-            if (known := fault[:60]) not in self._faults:
+            if (known := fault[:120]) not in self._faults:
                 self._faults.add(known)
                 self._failed("log", seed, f"during {'+'.join(case.name for case in batch)}: {fault}")
         if not self.world.gateway.alive:
@@ -139,16 +139,16 @@ class Attack:
         try:
             await trying
         except (NotHeldError, OSError) as wrong:
-            self._failed(name, seed, str(wrong), counts=counts)
+            self._failed(name, seed, str(wrong))
         except ExceptionGroup as group:
-            self._failed(name, seed, str(first_of(group)), counts=counts)
+            self._failed(name, seed, str(first_of(group)))
         else:
             if counts:
                 self.outcome.tried += 1
                 self.outcome.held += 1
 
-    def _failed(self, name: str, seed: int, seen: str, *, counts: bool = True) -> None:
-        self.outcome.tried += counts
+    def _failed(self, name: str, seed: int, seen: str) -> None:
+        self.outcome.tried += 1
         self.outcome.failed += 1
         say(f"FAILED CASE={name} SEED={seed} gateway={self.name}: {seen[:700]}")
 

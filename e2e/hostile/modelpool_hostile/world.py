@@ -14,8 +14,9 @@ from .gateway import Build, Gateway
 from .wire import Caller, NotHeldError
 
 _SLOTS: Final = {"vllm": 6, "ollama": 3}
-_CROWD: Final = 900
-"""Models of the pool that makes lists long: some 250 KB as OpenAI's."""
+_CROWD: Final = 200
+_LONG_NAME: Final = 500
+"""So many models with names so long make lists of some 250 KB."""
 _READY_SECONDS: Final = 20.0
 GREEDY: Final = "greedy"
 """A model of one engine that takes one request at a time; eight may wait."""
@@ -108,7 +109,7 @@ class World:
         slots = [_model(one.model, one.serves, one.port, one.kind) for one in self.engines[1:]]
         served = self.engines[0]
         crowd = [
-            {"name": f"crowd-{number:04}-{'x' * 40}", "backends": _backends("crowd", self.engines[0].port, "vllm", 16)}
+            {"name": f"crowd-{number:04}-{'x' * _LONG_NAME}", "backends": _backends("crowd", self.engines[0].port, "vllm", 16)}
             for number in range(_CROWD)
         ]
         return [

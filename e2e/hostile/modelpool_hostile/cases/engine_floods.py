@@ -6,7 +6,7 @@ from typing import Final
 from .. import answers
 from ..asking import DIALECTS, chat, ends_well, expect_refusal, request
 from ..case import case
-from ..engine import Asked, Line, behave
+from ..engine import Asked, Line
 from ..gateway import READ_SECONDS, SLACK_SECONDS
 from ..wire import PATIENCE, NotHeldError
 from ..world import World
@@ -16,7 +16,6 @@ _LINE_MIB: Final = 8
 _ANSWER_MIB: Final = 64
 _KERNEL_MIB: Final = 12
 """What may be under way in the kernel's buffers, and was sent for all the engine can know."""
-_MARK: Final = 9999
 _FILLER: Final = b"word " * (MIB // 5)
 
 
@@ -24,10 +23,6 @@ async def _flood(world: World, kind: str, path: str, *, stream: bool, begin: byt
     """Let an engine send `begin` and then MiB after MiB, and hold what was taken of it to a limit."""
 
     async def flood(asked: Asked, line: Line) -> None:
-        told = asked.json
-        if _MARK not in (told.get("max_tokens"), (told.get("options") or {}).get("num_predict"), len(told.get("input", ""))):
-            await behave(asked, line)
-            return
         await line.send(begin)
         await line.flood(answers.chunk(_FILLER), times)
         line.close()
@@ -35,7 +30,7 @@ async def _flood(world: World, kind: str, path: str, *, stream: bool, begin: byt
     async with world.engine(kind) as engine:
         engine.script = flood
         async with await world.caller() as caller:
-            wish = chat(engine.model, stream=stream, words=_MARK, input="x" * _MARK, prompt="x")
+            wish = chat(engine.model, stream=stream, input="x", prompt="x")
             await caller.send(request(path, wish))
             answer = await caller.answer(within=PATIENCE + 2 * READ_SECONDS + SLACK_SECONDS)
         sent = engine.sent / MIB
@@ -80,16 +75,13 @@ async def long_refusals(world: World, chance: random.Random) -> None:
     async with world.engine("vllm") as engine:
 
         async def flood(asked: Asked, line: Line) -> None:
-            if asked.json.get("max_tokens") != _MARK:
-                await behave(asked, line)
-                return
             await line.send(begin)
             await line.flood(answers.chunk(_FILLER), 200)
             line.close()
 
         engine.script = flood
         async with await world.caller(window=4096) as caller:
-            await caller.send(request(path, chat(engine.model, words=_MARK)))
+            await caller.send(request(path, chat(engine.model)))
             await caller.until(b"\r\n", PATIENCE)
         sent = engine.sent / MIB
         if sent > _ANSWER_MIB + _KERNEL_MIB:

@@ -106,7 +106,8 @@ async def flipped_bytes(world: World, chance: random.Random) -> None:
                 data[at:at] = data[at : at + chance.randrange(1, 9)]
     async with await world.caller() as caller:
         await caller.send(bytes(data))
-        caller.half_close()
+        if chance.random() < 0.5:
+            caller.half_close()
         answer = await caller.answer()
         if answer is not None and answer.status != 200:
             wanted = (400, 403, 404, 405, 408, 411, 413, 414, 415, 417, 422, 431, 501, 505)

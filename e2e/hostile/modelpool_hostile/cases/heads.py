@@ -70,7 +70,8 @@ async def malformed_heads(world: World, chance: random.Random) -> None:
             if cut:
                 await caller.send(head[:cut])
             await caller.send(head[cut:])
-            caller.half_close()
+            if chance.random() < 0.5:
+                caller.half_close()
             try:
                 answer = await caller.answer()
                 if answer is not None and answer.status != 200:
@@ -90,7 +91,7 @@ async def hosts_none_or_two(world: World, chance: random.Random) -> None:
     async with await world.caller() as caller:
         head = f"{'POST' if body else 'GET'} {path} HTTP/1.1\r\n{lines}{framing}\r\n".encode()
         await caller.send(head + body)
-        expect(await caller.answer(), 400, closed=True)
+        expect(await caller.answer(), 400, 403, closed=True)
 
 
 @case()
@@ -114,7 +115,8 @@ async def doubled_headers(world: World, chance: random.Random) -> None:
     lines = "".join(f"{line}\r\n" for line in pair if line)
     async with await world.caller() as caller:
         await caller.send(f"POST /api/chat HTTP/1.1\r\nHost: {HOST}\r\n{lines}\r\n".encode() + body)
-        caller.half_close()
+        if chance.random() < 0.5:
+            caller.half_close()
         expect(await caller.answer(), 400, 413, closed=True)
 
 
