@@ -110,6 +110,7 @@ class Engine:
         self.model = model
         self.serves = serves
         self.kind = kind
+        self.host = "127.0.0.1"
         self.port = 0
         self.good()
         self._server: asyncio.Server | None = None
@@ -127,8 +128,8 @@ class Engine:
         """Method and path of calls."""
 
     async def start(self) -> None:
-        """Listen on loopback, at the same port as before if there was one."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1024 * 1024)
+        """Listen, at the same port as before if there was one."""
+        self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=1024 * 1024)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

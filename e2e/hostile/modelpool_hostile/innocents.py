@@ -20,10 +20,12 @@ class Innocents:
         """Its engine's."""
 
     @classmethod
-    async def start(cls, heard: Callable[[dict[str, Any]], None]) -> Self:
-        """Start it. `heard` gets each failure and each late answer as it happens."""
+    async def start(cls, host: str, heard: Callable[[dict[str, Any]], None]) -> Self:
+        """Start it, its engine at `host`. `heard` gets each failure and each late answer as it happens."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", f"{__package__}.innocent", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+            *(sys.executable, "-m", f"{__package__}.innocent", host),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
         )
         found = cls(process, heard)
         assert process.stdout is not None

@@ -98,7 +98,11 @@ class Attack:
         while True:
             files = self.world.gateway.descriptors()
             view = await _get(self.world.gateway.address, "/modelpool/demand")
-            busy = [one for one in view["models"] if one["pool"]["name"] != "innocent" and (one["inFlight"] or one["pending"])]
+            busy = [
+                one
+                for one in view["models"]
+                if one["pool"]["name"] != "innocent" and (one["inFlight"] or one["pending"])
+            ]
             if files <= self._base_files + _MORE_DESCRIPTORS and not busy:
                 break
             if time.monotonic() > ends:
@@ -117,9 +121,9 @@ class Attack:
         for fault in self.world.gateway.faults():
             if (known := fault[:120]) not in self._faults:
                 self._faults.add(known)
-                self._failed("log", seed, f"during {'+'.join(case.name for case in batch)}: {fault}")
+                self.fail("log", seed, f"during {'+'.join(case.name for case in batch)}: {fault}")
         if not self.world.gateway.alive:
-            self._failed("+".join(case.name for case in batch), seed, f"ended with {self.world.gateway.process.poll()}")
+            self.fail("+".join(case.name for case in batch), seed, f"ended with {self.world.gateway.process.poll()}")
             await self._restart()
 
     async def _repeat(self, case: Case, seed: int, began: float, *, once: bool) -> None:
@@ -139,15 +143,16 @@ class Attack:
         try:
             await trying
         except (NotHeldError, OSError) as wrong:
-            self._failed(name, seed, str(wrong))
+            self.fail(name, seed, str(wrong))
         except ExceptionGroup as group:
-            self._failed(name, seed, str(first_of(group)))
+            self.fail(name, seed, str(first_of(group)))
         else:
             if counts:
                 self.outcome.tried += 1
                 self.outcome.held += 1
 
-    def _failed(self, name: str, seed: int, seen: str) -> None:
+    def fail(self, name: str, seed: int, seen: str) -> None:
+        """Count a failure and print how it is tried again."""
         self.outcome.tried += 1
         self.outcome.failed += 1
         say(f"FAILED CASE={name} SEED={seed} gateway={self.name}: {seen[:700]}")

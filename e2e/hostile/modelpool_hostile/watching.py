@@ -24,6 +24,10 @@ class Memory:
         """By the cases that were under way: the most that was seen with them, where it was more than before."""
         self._under_way = under_way
 
+    def beyond(self, mib: float) -> dict[str, int]:
+        """What was under way when it held more."""
+        return {names: round(peak) for names, peak in self.peaks.items() if peak >= mib}
+
     async def watch(self, gateway: Callable[[], Gateway]) -> None:
         """Look until cancelled. A gateway that takes far too much is killed."""
         while True:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from .apiserver import ADDRESS, HOME, ApiServer
 from .asking import chat, request
 from .engine import Engine
 from .gateway import Build, Gateway
@@ -24,17 +25,25 @@ CROWD: Final = "crowd"
 
 
 class World:
-    """One gateway and all around it. `start` first, `stop` last."""
+    """One gateway and all around it. `start` first, `stop` last. `api`: the routes are there, and in no file."""
 
-    def __init__(self, build: Build, folder: Path, innocent_port: int) -> None:
+    def __init__(self, build: Build, folder: Path, innocent_port: int, api: ApiServer | None = None) -> None:
         self.build = build
         self.folder = folder
+        self.api = api
+        self.host = "127.0.0.1" if api is None else ADDRESS
+        """Where engines listen."""
+        self.probed = ("vllm", "ollama") if api is None else ("ollama",)
+        """Which engines the gateway asks by itself whether they are ready: in a cluster, kubelets ask vLLM."""
         self.routes = folder / "routes.json"
         self.writes = asyncio.Lock()
         """Held by whoever changes the routes file."""
-        self.flags: tuple[str, ...] = (f"--routes-file={self.routes}",)
+        source = f"--routes-file={self.routes}" if api is None else f"--kubeconfig={api.kubeconfig}"
+        self.flags: tuple[str, ...] = (source,)
         """What a gateway is told beside its limits."""
         self.gateway: Gateway
+        self.uids: dict[str, str] = {}
+        """Of the right pools on the API server, by name."""
         self._innocent_port = innocent_port
         self.engines = [
             Engine(model=f"{kind}-{number}", serves=f"org/{kind}-{number}-weights", kind=kind)
@@ -42,15 +51,21 @@ class World:
             for number in range(count)
         ]
         self.greedy = Engine(model=GREEDY, serves=GREEDY, kind="vllm")
+        self.thief = Engine(model="thief", serves="m", kind="vllm")
+        """Somebody's engine that nobody should be sent to."""
         self._free: dict[str, asyncio.Queue[Engine]] = {kind: asyncio.Queue() for kind in _SLOTS}
 
     async def start(self) -> None:
         """Start the engines, write the routes."""
-        for engine in (*self.engines, self.greedy):
+        for engine in (*self.engines, self.greedy, self.thief):
+            engine.host = self.host
             await engine.start()
-        for engine in self.engines:
+        for engine in self.engines[1:]:
             self._free[engine.kind].put_nowait(engine)
-        self.write(self.text())
+        if self.api is None:
+            self.write(self.text())
+        else:
+            await self._publish(self.api)
 
     async def start_gateway(self) -> None:
         """Start the gateway, or another one in place of one that has ended. Raises GatewayFailedError."""
@@ -59,7 +74,7 @@ class World:
     async def stop(self) -> None:
         """End the gateway, and close the engines' doors."""
         await self.gateway.stop()
-        for engine in (*self.engines, self.greedy):
+        for engine in (*self.engines, self.greedy, self.thief):
             await engine.stop()
 
     async def caller(self, *, window: int | None = None) -> Caller:
@@ -105,20 +120,46 @@ class World:
 
     def documents(self) -> list[dict[str, Any]]:
         """The documents that are right."""
-        innocent = _model("innocent", "innocent", self._innocent_port, "vllm")
-        slots = [_model(one.model, one.serves, one.port, one.kind) for one in self.engines[1:]]
+        return [
+            {"version": 1, "pool": {"namespace": HOME, "name": name, "created": created}, "models": models,
+             "queue": {"maxPending": pending, "timeoutSeconds": 5}}
+            for name, created, pending, models in self._pools()
+        ]  # fmt: skip
+
+    def _pools(self) -> list[tuple[str, str, int, list[dict[str, Any]]]]:
+        """Name, age, queue and models of each."""
         served = self.engines[0]
         crowd = [
-            {"name": f"crowd-{number:04}-{'x' * _LONG_NAME}", "backends": _backends("crowd", self.engines[0].port, "vllm", 16)}
+            self._model(f"crowd-{number:04}-{'x' * _LONG_NAME}", served.serves, "served", served.port, "vllm")
             for number in range(_CROWD)
         ]
+        slots = [self._model(one.model, one.serves, one.model, one.port, one.kind) for one in self.engines[1:]]
         return [
-            _document("innocent", "2020-01-01T00:00:00Z", [innocent]),
-            _document("served", "2020-01-02T00:00:00Z", [_model(served.model, served.serves, served.port, "vllm")]),
-            _document("slots", "2020-01-03T00:00:00Z", slots),
-            _document(GREEDY, "2020-01-04T00:00:00Z", [_model(GREEDY, GREEDY, self.greedy.port, "vllm", 1)], 8),
-            _document(CROWD, "2020-01-05T00:00:00Z", crowd),
-        ]
+            ("innocent", "2020-01-01T00:00:00Z", 64, [
+                self._model("innocent", "innocent", "innocent", self._innocent_port, "vllm")]),
+            ("served", "2020-01-02T00:00:00Z", 64, [
+                self._model(served.model, served.serves, "served", served.port, "vllm")]),
+            ("slots", "2020-01-03T00:00:00Z", 64, slots),
+            (GREEDY, "2020-01-04T00:00:00Z", 8, [self._model(GREEDY, GREEDY, GREEDY, self.greedy.port, "vllm", 1)]),
+            (CROWD, "2020-01-05T00:00:00Z", 64, crowd),
+        ]  # fmt: skip
+
+    def _model(self, name: str, serves: str, service: str, port: int, kind: str, most: int = 32) -> dict[str, Any]:
+        where = {"url": f"http://{self.host}:{port}"} if self.api is None else {"service": service, "port": port}
+        backend = {"engine": kind, "model": serves, "maxConcurrency": most, **where}
+        return {"name": name, "capabilities": ["completion", "tools"], "backends": [backend]}
+
+    async def _publish(self, api: ApiServer) -> None:
+        """Make pools, routes and EndpointSlices, as the operator and Kubernetes would."""
+        for document in self.documents():
+            name = str(document["pool"]["name"])
+            owner = await api.add_pool(HOME, name)
+            self.uids[name] = owner["uid"]
+            await api.add_routes(HOME, f"{name}-routes", json.dumps(document), owner)
+            services = {(one["service"], one["port"]) for model in document["models"] for one in model["backends"]}
+            for service, port in services:
+                if (service, name) != ("served", CROWD):
+                    await api.add_slice(HOME, service, port)
 
     def text(self, *more: Any) -> bytes:
         """The file's text, with further documents behind the right ones."""
@@ -129,16 +170,3 @@ class World:
         made = self.folder / "routes.json.new"
         made.write_bytes(text)
         made.replace(self.routes)
-
-
-def _backends(serves: str, port: int, kind: str, most: int) -> list[dict[str, Any]]:
-    return [{"engine": kind, "url": f"http://127.0.0.1:{port}", "model": serves, "maxConcurrency": most}]
-
-
-def _model(name: str, serves: str, port: int, kind: str, most: int = 32) -> dict[str, Any]:
-    return {"name": name, "capabilities": ["completion", "tools"], "backends": _backends(serves, port, kind, most)}
-
-
-def _document(name: str, created: str, models: list[dict[str, Any]], pending: int = 64) -> dict[str, Any]:
-    pool = {"namespace": "hostile", "name": name, "created": created}
-    return {"version": 1, "pool": pool, "queue": {"maxPending": pending, "timeoutSeconds": 5}, "models": models}

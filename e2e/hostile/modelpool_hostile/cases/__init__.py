@@ -1,12 +1,12 @@
 """All cases, by what is hostile in them. Importing this package registers them.
 
-    heads, framing, protocols, doors    what callers send before a body, and to whom
-    uploads, bombs                      bodies
-    reading, leaving, crowds            how callers behave
-    engine_probes, engine_answers, engine_floods    engines
-    documents                           the routes file
-    machine                             few descriptors, a log that nobody reads
-    forged                              objects on a real API server
+heads, framing, protocols, doors    what callers send before a body, and to whom
+uploads, bombs                      bodies
+reading, leaving, crowds            how callers behave
+engine_probes, engine_answers, engine_floods    engines
+documents                           the routes file
+machine                             few descriptors, a log that nobody reads
+forged                              objects on a real API server
 """
 
 from . import (

@@ -17,7 +17,9 @@ _TAKEN_SECONDS: Final = 0.5
 """The file is looked at ten times a second."""
 
 
-def document(created: Any = "2021-01-01T00:00:00Z", url: str = "http://127.0.0.1:9", name: str = "odd") -> dict[str, Any]:
+def document(
+    created: Any = "2021-01-01T00:00:00Z", url: str = "http://127.0.0.1:9", name: str = "odd"
+) -> dict[str, Any]:
     """A document that is right but for what a case makes of it; `created` None: none."""
     backend = {"engine": "vllm", "url": url, "model": "m", "maxConcurrency": 2}
     pool = {"namespace": "odd", "name": "odd", "generation": 1} | ({"created": created} if created is not None else {})
@@ -77,7 +79,12 @@ async def deep_documents(world: World, chance: random.Random) -> None:
     deep = opening * depth + ("1" if opening != "[" else "") + closing * depth
     text = json.dumps(document())
     place = chance.choice(("top", "pool", "model", "backend"))
-    at = {"top": 1, "pool": text.index('"namespace"'), "model": text.index('"aliases"'), "backend": text.index('"engine"')}
+    at = {
+        "top": 1,
+        "pool": text.index('"namespace"'),
+        "model": text.index('"aliases"'),
+        "backend": text.index('"engine"'),
+    }
     odd = text[: at[place]] + f'"x":{deep},' + text[at[place] :]
     whole = world.text().decode()[:-1] + "," + odd + "]"
     await _try(world, whole.encode(), f"{depth} deep in {place}")

@@ -82,7 +82,11 @@ async def other_sites(world: World, chance: random.Random) -> None:
     method = chance.choice(("GET", "GET", "HEAD", "OPTIONS"))
     origin = chance.choice((f"http://{evil}", "null", "https://evil.example", "http://localhost.evil.example"))
     async with await world.caller() as caller:
-        wish = request(path, host=evil, method=method) if by_host else request(path, None, f"Origin: {origin}", method=method)
+        wish = (
+            request(path, host=evil, method=method)
+            if by_host
+            else request(path, None, f"Origin: {origin}", method=method)
+        )
         await caller.send(wish)
         answer = await caller.answer(bodiless=method == "HEAD")
         expect(answer, 400, 403, 405, 421)

@@ -61,7 +61,11 @@ async def one_long_line(world: World, chance: random.Random) -> None:
 async def long_documents(world: World, chance: random.Random) -> None:
     """Documents of hundreds of MiB that must be gathered to be translated."""
     path = chance.choice(("/api/chat", "/api/generate", "/api/embed", "/api/embeddings"))
-    start = b'{"object":"list","model":"m","data":[{"embedding":"' if "embed" in path else b'{"choices":[{"message":{"content":"'
+    start = (
+        b'{"object":"list","model":"m","data":[{"embedding":"'
+        if "embed" in path
+        else b'{"choices":[{"message":{"content":"'
+    )
     begin = answers.head(answers.JSON) + answers.chunk(start)
     await _flood(world, "vllm", path, stream=False, begin=begin, times=chance.randrange(100, 300), most_mib=_ANSWER_MIB)
 

@@ -85,7 +85,7 @@ async def probe_wires(world: World, chance: random.Random) -> None:
         if end != "keep":
             (line.reset if end == "reset" else line.close)()
 
-    await _lie(world, chance.choice(("vllm", "ollama")), probe, f"{end} after {said[:40]!r}")
+    await _lie(world, chance.choice(world.probed), probe, f"{end} after {said[:40]!r}")
 
 
 @case()

@@ -62,7 +62,11 @@ async def garbage_behind(world: World, chance: random.Random) -> None:
     """A valid request with garbage in the same segment is answered, then the connection ends."""
     junk = bytes(chance.randrange(256) for _ in range(chance.randrange(4, 300))) + b"\r\n\r\n"
     junk = chance.choice((junk, b"\0\0\0\0\r\n\r\n", b"}}}}\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b"GET\r\n\r\n"))
-    wishes = (request("/healthz"), request("/api/version"), *(request(p, chat(world.served)) for p in DIALECTS.values()))
+    wishes = (
+        request("/healthz"),
+        request("/api/version"),
+        *(request(p, chat(world.served)) for p in DIALECTS.values()),
+    )
     async with await world.caller() as caller:
         await caller.send(chance.choice(wishes) + junk)
         expect(await caller.answer(), 200)

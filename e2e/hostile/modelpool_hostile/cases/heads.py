@@ -83,7 +83,9 @@ async def malformed_heads(world: World, chance: random.Random) -> None:
 @case()
 async def hosts_none_or_two(world: World, chance: random.Random) -> None:
     """RFC 9112, 3.2: a request without a Host, or with two, is answered 400."""
-    hosts = chance.choice(([], ["127.0.0.1", "127.0.0.1"], ["127.0.0.1", "evil.example"], ["evil.example", "localhost"]))
+    hosts = chance.choice(
+        ([], ["127.0.0.1", "127.0.0.1"], ["127.0.0.1", "evil.example"], ["evil.example", "localhost"])
+    )
     path = chance.choice(("/", "/api/tags", "/v1/models", "/metrics", "/modelpool/routes", "/api/chat"))
     lines = "".join(f"Host: {host}\r\n" for host in hosts)
     body = b"{}" if path == "/api/chat" else b""

@@ -16,7 +16,9 @@ async def leaves_at_any_byte(world: World, chance: random.Random) -> None:
     """A score of callers cut their requests off anywhere, and leave."""
     for _ in range(20):
         path = chance.choice((*DIALECTS.values(), "/api/tags", "/metrics"))
-        data = request(path, chat(world.served, stream=chance.random() < 0.5) if path.startswith(("/v1", "/api/c")) else None)
+        data = request(
+            path, chat(world.served, stream=chance.random() < 0.5) if path.startswith(("/v1", "/api/c")) else None
+        )
         async with await world.caller() as caller:
             await caller.send(data[: chance.randrange(len(data) + 1)])
             if chance.random() < 0.3:

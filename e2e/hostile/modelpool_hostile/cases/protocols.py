@@ -33,7 +33,9 @@ async def foreign_protocols(world: World, chance: random.Random) -> None:
     async with await world.caller() as caller:
         await caller.send(hello)
         try:
-            expect(await caller.answer(within=HEAD_SECONDS + SLACK_SECONDS), 400, 404, 405, 408, 431, 501, 505, closed=True)
+            expect(
+                await caller.answer(within=HEAD_SECONDS + SLACK_SECONDS), 400, 404, 405, 408, 431, 501, 505, closed=True
+            )
             await caller.rest(within=HEAD_SECONDS + SLACK_SECONDS)
         except NotHeldError as wrong:
             raise NotHeldError(f"{hello[:60]!r}: {wrong}") from wrong
