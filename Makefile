@@ -65,6 +65,11 @@ SECONDS ?= 120
 fuzz: setup ## Feed the codecs and translators hostile input for SECONDS in all; what it finds stays as tests
 	@$(BIN)/python -m modelpool_sidecar.tests.fuzzing $(SECONDS)
 
+SEED ?= 1
+hostile: setup ## Attack the running gateway in every way for SECONDS (240), beside an innocent caller (SEED, CASE=name, ENDLESS=1)
+	@$(BIN)/python -m modelpool_hostile --seed $(SEED) $(if $(CASE),--case $(CASE)) $(if $(ENDLESS),--endless) \
+	  $(if $(filter command,$(firstword $(origin SECONDS))),--seconds $(SECONDS))
+
 ROUNDS ?= 20
 start-order: setup ## Prove ROUNDS times that engines of one card start one after the other, whoever is killed (WITHOUT_LOCK=1: the control)
 	@$(BIN)/python e2e/cases/start_order/start_order_rounds.py --rounds $(ROUNDS) $(if $(WITHOUT_LOCK),--without-lock)
@@ -122,4 +127,4 @@ lock: setup ## Renew requirements/*.lock from pyproject.toml
 clean: ## Remove what the targets made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache dist
 
-.PHONY: help setup demo test pytest fuzz start-order bench bench-gateway bench-guard soak bench-replay bench-scale bench-real bench-operator gpu-facts test-engines e2e e2e-clean rbac-audit images lint format lock clean
+.PHONY: help setup demo test pytest fuzz hostile start-order bench bench-gateway bench-guard soak bench-replay bench-scale bench-real bench-operator gpu-facts test-engines e2e e2e-clean rbac-audit images lint format lock clean

@@ -69,6 +69,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--routes", nargs="+", choices=_ROUTES, default=list(_ROUTES), help="where its routes are (both)"
     )
+    parser.add_argument("--at-once", type=int, default=8, help="how many cases are tried at the same time (8)")
+    parser.add_argument("--light", action="store_true", help="leave out what takes much memory or a gateway of its own")
     parser.add_argument("--p99-ms", type=float, default=MOST_P99_MS, help="what the innocent may wait (100)")
     parser.add_argument("--endless", action="store_true", help="again and again, with other seeds, until Ctrl-C")
     parser.add_argument("--tell", action="store_true", help=argparse.SUPPRESS)
@@ -83,6 +85,7 @@ def _turn(builds: Sequence[Build], options: argparse.Namespace, outcome: Outcome
     """Attack each gateway once."""
     seconds = options.seconds / len(builds) / len(options.routes)
     chosen = [case for case in CASES.values() if not options.case or case.name in options.case]
+    chosen = [case for case in chosen if not (case.alone and options.light)]
     for routes in options.routes:
         mine = [case for case in chosen if not (case.cluster if routes == "file" else case.files)]
         if not mine:
@@ -111,12 +114,14 @@ def _elsewhere(options: argparse.Namespace, outcome: Outcome) -> None:
     told = [
         f"--seconds={seconds}",
         f"--seed={options.seed}",
+        f"--at-once={options.at_once}",
         "--routes",
         "cluster",
         "--tell",
         "--builds",
         *options.builds,
     ]
+    told += ["--light"] if options.light else []
     told += [f"--case={name}" for name in options.case or ()]
     try:
         command = apiserver.inside([sys.executable, "-m", __package__ or "", *told])
@@ -147,12 +152,14 @@ async def _attack(
         host = "127.0.0.1" if api is None else apiserver.ADDRESS
         innocents = await Innocents.start(host, lambda told: heard[0](told))
         world = World(build, Path(folder), innocents.port, api)
+        await world.start()
+        await world.start_gateway()
+        attack = Attack(
+            name=name, world=world, innocents=innocents, chosen=chosen, seed=options.seed, at_once=options.at_once
+        )
+        heard.append(attack.hear)
+        memory = Memory(lambda: attack.under_way)
         try:
-            await world.start()
-            await world.start_gateway()
-            attack = Attack(name=name, world=world, innocents=innocents, chosen=chosen, seed=options.seed)
-            heard.append(attack.hear)
-            memory = Memory(lambda: attack.under_way)
             async with asyncio.TaskGroup() as group:
                 helping = [
                     group.create_task(innocents.listen(), name="hear the innocent"),

@@ -1,9 +1,9 @@
 """The innocent caller, a program of its own so that the attackers' work is not measured with it.
 
-Runs an engine that behaves at the address that is its argument, and asks for it through the gateway all the time: in three dialects, documents and
-streams, over kept connections and new ones. Reads orders from its standard input, a JSON object a line: `ask` (the
-gateway's address), `reset` (forget what was measured). Says its engine's port first, then each failure and each late
-answer as it happens, and all in all when its input ends.
+Runs an engine that behaves at the address that is its argument, and asks for it through the gateway all the time: in
+three dialects, documents and streams, over kept connections and new ones. Reads orders from its standard input, a JSON
+object a line: `ask` (the gateway's address), `reset` (forget what was measured), `tell`. Says its engine's port first,
+then each failure and each late answer as it happens, and all in all when told to or when its input ends.
 """
 
 import asyncio

@@ -15,7 +15,6 @@ from .results import Outcome
 from .wire import Caller, NotHeldError
 from .world import World
 
-AT_ONCE: Final = 8
 _BATCH_SECONDS: Final = 3.0
 """Quick cases are tried again while slow ones of their batch go on, this long and so often at most."""
 _TRIES: Final = 8
@@ -36,6 +35,8 @@ class Attack:
     innocents: Innocents
     chosen: Sequence[Case]
     seed: int
+    at_once: int
+    """How many cases are tried at the same time."""
     outcome: Outcome = field(default_factory=Outcome)
     under_way: set[str] = field(default_factory=set)
     _faults: set[str] = field(default_factory=set)
@@ -56,7 +57,7 @@ class Attack:
         number = 0
         while True:
             chance = random.Random(f"{self.seed}/{number}")
-            for batch in batches(self.chosen, chance):
+            for batch in batches(self.chosen, chance, self.at_once):
                 await self._batch(batch, self.seed + number * _TRIES, once=once)
                 if time.monotonic() > ends and not once:
                     await self.end()
@@ -177,11 +178,11 @@ class Attack:
         say(f"restarted gateway={self.name}; innocent so far {told}")
 
 
-def batches(chosen: Sequence[Case], chance: random.Random) -> Iterator[list[Case]]:
+def batches(chosen: Sequence[Case], chance: random.Random, at_once: int) -> Iterator[list[Case]]:
     """All cases in an order by chance; several at once, but for those that want to be alone."""
     together = [case for case in chosen if not case.alone]
     chance.shuffle(together)
-    found = [together[at : at + AT_ONCE] for at in range(0, len(together), AT_ONCE)]
+    found = [together[at : at + at_once] for at in range(0, len(together), at_once)]
     found += [[case] for case in chosen if case.alone]
     chance.shuffle(found)
     yield from found

@@ -1,4 +1,4 @@
-"""What the gateway holds of memory while it is attacked, looked at all the time: a peak belongs to what was under way."""
+"""What the gateway holds of memory while it is attacked: looked at all the time, so that a peak has a cause."""
 
 import asyncio
 from collections.abc import Callable, Iterable

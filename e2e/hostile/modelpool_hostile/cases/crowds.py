@@ -27,7 +27,7 @@ async def silent_crowd(world: World, chance: random.Random) -> None:
                 await caller.send(b"GET / HT")
         async with await world.caller() as caller:
             await caller.send(request("/healthz"))
-            expect(await caller.answer(within=2), 200)
+            expect(await caller.answer(within=5), 200)
         await asyncio.sleep(HEAD_SECONDS)
         for caller in crowd:
             await caller.rest(within=SLACK_SECONDS)

@@ -56,10 +56,11 @@ async def _try(world: World, text: bytes, what: str, model: str = "odd") -> None
 @case(files=True, seconds=60)
 async def odd_creation_times(world: World, chance: random.Random) -> None:
     """Without a zone, at the calendar's edge, absent, or no time at all."""
-    created = chance.choice(
+    created: Any = chance.choice(
         (
             None, "2026-01-01T00:00:00", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59Z",
-            "9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59.999999999Z", "1969-12-31T23:59:59Z", "2026-02-30T00:00:00Z",
+            "9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59.999999999Z", "1969-12-31T23:59:59Z",
+            "2026-02-30T00:00:00Z",
             "2016-12-31T23:59:60Z", "2026-01-01", "", "now", 0, -1, 1e300, True, {}, "2026-01-01T00:00:00+00:00:01",
             "-0001-01-01T00:00:00Z", "12026-01-01T00:00:00Z", "2026-01-01T24:00:00Z",
         )
@@ -96,10 +97,13 @@ async def odd_hosts_of_engines(world: World, chance: random.Random) -> None:
     url = chance.choice(
         (
             "http://a..b:80", f"http://{'x' * 64}.example:80", f"http://{'y.' * 150}example", "http://127.0.0.1:99999",
-            "http://127.0.0.1:-1", "http://127.0.0.1:0", "http://127.0.0.1:x", "http://a b:80", "http://127.0.0.1:80 80",
+            "http://127.0.0.1:-1", "http://127.0.0.1:0", "http://127.0.0.1:x", "http://a b:80",
+            "http://127.0.0.1:80 80",
             "http://", "http:///", "http://:80", "http://[::1", "http://[::1]:1x", "http://[zz]:80", "http://é.example",
-            "http://\u2024.example", "http://a\r\nX: y:80", "http://a\0b", "http://user:pass@127.0.0.1:9", "http://127.0.0.1:9/p?q#f",
-            "https://127.0.0.1:9", "http://127.0.0.1:9/" + "p" * 5000, "http://xn--a.example", "http://.", "http://..", "http://*",
+            "http://\u2024.example", "http://a\r\nX: y:80", "http://a\0b", "http://user:pass@127.0.0.1:9",
+            "http://127.0.0.1:9/p?q#f",
+            "https://127.0.0.1:9", "http://127.0.0.1:9/" + "p" * 5000, "http://xn--a.example", "http://.",
+            "http://..", "http://*",
             "http://%00", "http://1.2.3.4.5", "http://\ud800",
         )
     )  # fmt: skip
@@ -128,7 +132,8 @@ async def changed_documents(world: World, chance: random.Random) -> None:
 
 
 _OTHER: Final[tuple[Any, ...]] = (
-    None, True, 0, -1, 1.5, 10**30, -(10**30), 1e308, "", "x", "\0", "\ud800", "ü" * 300, "x" * 100_000, [], {}, [[]], [None],
+    None, True, 0, -1, 1.5, 10**30, -(10**30), 1e308, "", "x", "\0", "\ud800", "ü" * 300, "x" * 100_000, [], {}, [[]],
+    [None],
     {"a": 1}, "vllm", "ollama", "http://127.0.0.1:9", "innocent", ["innocent"] * 50, 65536, float("1e400"),
 )  # fmt: skip
 
@@ -158,8 +163,10 @@ async def broken_files(world: World, chance: random.Random) -> None:
     text = world.text(document())
     broken = chance.choice(
         (
-            text[: chance.randrange(len(text))], b"", b"\0" * 1000, b"\xff\xfe" + text, b"[]", b"{}", b"null", b"[null]",
-            text + text, text + b",", b"[" * 50_000, bytes(chance.randrange(256) for _ in range(500)), b"\xef\xbb\xbf" + text,
+            text[: chance.randrange(len(text))], b"", b"\0" * 1000, b"\xff\xfe" + text, b"[]", b"{}", b"null",
+            b"[null]",
+            text + text, text + b",", b"[" * 50_000, bytes(chance.randrange(256) for _ in range(500)),
+            b"\xef\xbb\xbf" + text,
         )
     )  # fmt: skip
     if broken == b"[]":  # a file that is right, and takes every model away: not hostile

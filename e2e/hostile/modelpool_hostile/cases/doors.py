@@ -27,7 +27,8 @@ async def closed_administration(world: World, chance: random.Random) -> None:
     method, path = chance.choice(ADMIN)
     spelled = chance.choice(
         (
-            path, f"/ollama{path}", f"/{path}", f"{path}/", path.upper(), path.replace("a", "%61", 1), f"{path}?model=x",
+            path, f"/ollama{path}", f"/{path}", f"{path}/", path.upper(), path.replace("a", "%61", 1),
+            f"{path}?model=x",
             f"{path}#x", f"/x/..{path}", f"/.{path}", f"{path}%00", f"{path};x", f"http://127.0.0.1{path}",
         )
     )  # fmt: skip
@@ -98,7 +99,8 @@ async def other_sites(world: World, chance: random.Random) -> None:
 async def odd_hosts(world: World, chance: random.Random) -> None:
     """Whatever stands in Host, it is judged and answered."""
     host = chance.choice(
-        ("", "[::1", "[", "]", "a:b:c", "127.0.0.1:99999999", "localhost:x", "%", "é", "a" * 5000, "0", "1.2.3", "::1", "@",
+        ("", "[::1", "[", "]", "a:b:c", "127.0.0.1:99999999", "localhost:x", "%", "é", "a" * 5000, "0", "1.2.3",
+        "::1", "@",
          "x@localhost", "localhost/", "localhost#", "localhost?", "127.1", "0x7f000001", "[::ffff:127.0.0.1]")
     )  # fmt: skip
     path = chance.choice((*_PAGES, *_LISTS))

@@ -110,7 +110,8 @@ async def statuses(world: World, chance: random.Random) -> None:
         (
             ("404 Not Found", ""), ("429 Too Many", "Retry-After: 7\r\n"), ("301 Moved", "Location: /x\r\n"),
             ("204 No Content", ""), ("205 Reset", ""), ("206 Partial", ""), ("304 Not Modified", ""), ("401 No", ""),
-            ("418 Teapot", ""), ("503 Busy", "Retry-After: 1\r\n"), ("500 Oh", ""), ("511 Login", ""), ("201 Created", ""),
+            ("418 Teapot", ""), ("503 Busy", "Retry-After: 1\r\n"), ("500 Oh", ""), ("511 Login", ""), ("201 Created",
+            ""),
         )
     )  # fmt: skip
     body = chance.choice((b"404 page not found", _OK, b"<html>oh</html>", b"", b"\xff\xfe"))

@@ -1,4 +1,4 @@
-"""Objects on a real API server that nobody should believe: what they claim is served to no one, and nobody else suffers."""
+"""Objects on a real API server that nobody should believe: what they claim is served to nobody, at nobody's cost."""
 
 import asyncio
 import json
@@ -19,6 +19,7 @@ from .documents import changed, document
 _LISTS: Final = ("/api/tags", "/v1/models", "/api/ps", "/modelpool/routes", "/modelpool/demand", "/metrics", "/readyz")
 _SEEN_SECONDS: Final = 1.0
 """Long enough for the gateway to have taken an object up, were it to."""
+_DEEP: Final = 20_000
 _POOL: Final = "strange"
 _REFUSED: Final = (400, 413, 422)
 _ODD_CREATED: Final = ("1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "2020-01-01T00:00:00", None)
@@ -40,6 +41,7 @@ async def _stranger(world: World) -> AsyncIterator[tuple[ApiServer, str, dict[st
     """
     assert world.api is not None, "this case runs beside an API server"
     async with world.writes:
+        world.thief.good()
         try:
             owner = await world.api.add_pool(STRANGER, _POOL)
             yield world.api, _POOL, owner
@@ -98,23 +100,32 @@ async def owned_and_hostile(world: World, chance: random.Random) -> None:
     """A tenant's own pool with a document of his own making: another's names, namespaces, addresses; nonsense."""
     async with _stranger(world) as (api, pool, owner):
         forged = f"forged-{chance.randrange(10**9)}"
-        service = {"service": "thief", "port": 8000}
-        url = {"url": f"http://{world.host}:{world.thief.port}"}
         created = chance.choice(_ODD_CREATED)
-        deep = 20_000
+        by_service = {"service": "thief", "port": 8000}
+
+        def of(namespace: str, name: str, said: str, **backend: Any) -> str:
+            return json.dumps(claim(namespace, name, said, created, **(backend or by_service)))
+
+        url = f"http://{world.host}:{world.thief.port}"
+        plain, port = of(STRANGER, pool, forged, url=url), chance.choice((0, -1, 99_999))
+        deep = f'{plain[:-1]},"x":{"[" * _DEEP}{"]" * _DEEP}}}'
+        many = {
+            **json.loads(of(STRANGER, pool, "x")),
+            "models": [{"name": f"n{n}", "backends": []} for n in range(8000)],
+        }
         texts = {
-            "a url": (json.dumps(claim(STRANGER, pool, forged, created, **url)), forged),
-            "the innocent's name": (json.dumps(claim(STRANGER, pool, "innocent", created, **service)), ""),
-            "the innocent's alias": (json.dumps(claim(STRANGER, pool, "x", created, **service)).replace("x-alias", "INNOCENT"), ""),
-            "another namespace": (json.dumps(claim(HOME, pool, forged, created, **service)), forged),
-            "another pool": (json.dumps(claim(HOME, "innocent", forged, created, **service)), forged),
-            "depth": (json.dumps(claim(STRANGER, pool, forged, None, **url))[:-1] + ',"x":' + "[" * deep + "]" * deep + "}", forged),
-            "changes": (json.dumps(changed(changed(claim(STRANGER, pool, forged, created, **url), chance), chance)), ""),
-            "a cut": (json.dumps(claim(STRANGER, pool, forged, created, **url))[: chance.randrange(200)], forged),
-            "a bad port": (json.dumps(claim(STRANGER, pool, "x", None, service="thief", port=chance.choice((0, -1, 99_999)))), ""),
-            "a bad service": (json.dumps(claim(STRANGER, pool, "x", None, service="../hostile/innocent", port=8000)), ""),
-            "many models": (json.dumps({**claim(STRANGER, pool, "x", None, **service), "models": [{"name": f"n{number}", "backends": []} for number in range(8000)]}), ""),
-        }  # fmt: skip
+            "a url": (plain, forged),
+            "the innocent's name": (of(STRANGER, pool, "innocent"), ""),
+            "the innocent's alias": (of(STRANGER, pool, "x").replace("x-alias", "INNOCENT"), ""),
+            "another namespace": (of(HOME, pool, forged), forged),
+            "another pool": (of(HOME, "innocent", forged), forged),
+            "depth": (deep, forged),
+            "changes": (json.dumps(changed(changed(json.loads(plain), chance), chance)), ""),
+            "a cut": (plain[: chance.randrange(200)], forged),
+            "a bad port": (of(STRANGER, pool, "x", service="thief", port=port), ""),
+            "a bad service": (of(STRANGER, pool, "x", service="../hostile/innocent", port=8000), ""),
+            "many models": (json.dumps(many), ""),
+        }
         what = chance.choice(list(texts))
         text, unserved = texts[what]
         await api.add_slice(STRANGER, "thief", world.thief.port)
@@ -128,9 +139,11 @@ async def odd_config_maps(world: World, chance: random.Random) -> None:
     async with _stranger(world) as (api, pool, owner):
         more: dict[str, Any] = chance.choice(
             (
-                {"data": {}}, {"data": {"routes.json": ""}}, {"data": {"routes.json": "null"}}, {"data": {"other": "{}"}},
+                {"data": {}}, {"data": {"routes.json": ""}}, {"data": {"routes.json": "null"}},
+                {"data": {"other": "{}"}},
                 {"data": {}, "binaryData": {"routes.json": "//79"}}, {"data": {"routes.json": " " * 900_000}},
-                {"data": {"routes.json": "[" * 900_000}}, {"data": {"routes.json": '{"version":1,"x":"' + "\\ud800" * 100_000 + '"}'}},
+                {"data": {"routes.json": "[" * 900_000}},
+                {"data": {"routes.json": '{"version":1,"x":"' + "\\ud800" * 100_000 + '"}'}},
                 {"immutable": True},
             )
         )  # fmt: skip
@@ -144,7 +157,8 @@ async def odd_slices(world: World, chance: random.Random) -> None:
     async with _stranger(world) as (api, _, _):
         more: dict[str, Any] = chance.choice(
             (
-                {}, {"ports": []}, {"ports": [{"name": "http"}]}, {"ports": [{"name": f"p{n}", "port": n + 1} for n in range(99)]},
+                {}, {"ports": []}, {"ports": [{"name": "http"}]}, {"ports": [{"name": f"p{n}",
+                "port": n + 1} for n in range(99)]},
                 {"endpoints": []}, {"endpoints": [{"addresses": [world.host], "conditions": {}}] * 1},
                 {"endpoints": [{"addresses": [f"10.{n // 250}.{n % 250}.1"]} for n in range(900)]},
                 {"addressType": "FQDN", "endpoints": [{"addresses": ["a.example"]}]},

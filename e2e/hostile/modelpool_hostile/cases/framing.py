@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import itertools
 import random
 from typing import Final
 
@@ -86,7 +87,7 @@ async def cut_anywhere(world: World, chance: random.Random) -> None:
         data, count = request(path, packed, "Content-Encoding: gzip"), 1
     cuts = sorted({0, len(data), *(chance.randrange(len(data)) for _ in range(chance.randrange(1, 9)))})
     async with await world.caller() as caller:
-        for begin, end in zip(cuts, cuts[1:], strict=False):
+        for begin, end in itertools.pairwise(cuts):
             await caller.send(data[begin:end])
             if chance.random() < 0.3:
                 await _pause(chance)

@@ -122,21 +122,22 @@ async def ends_when_told(world: World, chance: random.Random) -> None:
         await line.gone()
 
     path = chance.choice(("/v1/chat/completions", "/v1/messages", "/api/chat"))
-    async with world.engine("vllm") as engine, _gateway(world, "--read-timeout=60") as gateway:
-        async with contextlib.AsyncExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(world.engine("vllm"))
+        gateway = await stack.enter_async_context(_gateway(world, "--read-timeout=60"))
 
-            async def enter() -> Caller:
-                return await stack.enter_async_context(await Caller.to(gateway.address, window=4096))
+        async def enter() -> Caller:
+            return await stack.enter_async_context(await Caller.to(gateway.address, window=4096))
 
-            engine.script = hang
-            for _ in range(5):
-                await enter()
-                await (await enter()).send(request("/api/tags") * 40, 1)
-                await (await enter()).send(request(path, chat(engine.model, words=9999)))
-                await (await enter()).send(request(path, chat(world.served, stream=True, words=20_000)))
-                await (await enter()).send(request(path, chat(engine.model))[: chance.randrange(1, 60)])
-            await asyncio.sleep(0.5)
-            await _ends(gateway)
+        engine.script = hang
+        for _ in range(5):
+            await enter()
+            await (await enter()).send(request("/api/tags") * 40, 1)
+            await (await enter()).send(request(path, chat(engine.model, words=9999)))
+            await (await enter()).send(request(path, chat(world.served, stream=True, words=20_000)))
+            await (await enter()).send(request(path, chat(engine.model))[: chance.randrange(1, 60)])
+        await asyncio.sleep(0.5)
+        await _ends(gateway)
 
 
 async def _ends(gateway: Gateway) -> None:

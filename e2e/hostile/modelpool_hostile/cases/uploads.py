@@ -129,8 +129,10 @@ async def badly_packed(world: World, chance: random.Random) -> None:
     packed = gzip.compress(plain)
     body = chance.choice(
         (
-            plain, packed[: chance.randrange(1, len(packed))], packed[:-4] + b"\0\0\0\0", packed + b"trailing", packed * 2,
-            b"\x1f\x8b" + bytes(chance.randrange(256) for _ in range(60)), zlib.compress(plain), zlib.compress(plain)[:-3],
+            plain, packed[: chance.randrange(1, len(packed))], packed[:-4] + b"\0\0\0\0", packed + b"trailing",
+            packed * 2,
+            b"\x1f\x8b" + bytes(chance.randrange(256) for _ in range(60)), zlib.compress(plain),
+            zlib.compress(plain)[:-3],
             gzip.compress(packed), b"",
         )
     )  # fmt: skip
