@@ -3,7 +3,7 @@
 heads, framing, protocols, doors    what callers send before a body, and to whom
 uploads, bombs                      bodies
 reading, leaving, crowds            how callers behave
-engine_probes, engine_answers, engine_floods    engines
+engine_probes, engine_answers, engine_streams, engine_floods    engines
 documents                           the routes file
 machine                             few descriptors, a log that nobody reads
 forged                              objects on a real API server
@@ -17,6 +17,7 @@ from . import (
     engine_answers,
     engine_floods,
     engine_probes,
+    engine_streams,
     forged,
     framing,
     heads,
@@ -35,6 +36,7 @@ __all__ = [
     "engine_answers",
     "engine_floods",
     "engine_probes",
+    "engine_streams",
     "forged",
     "framing",
     "heads",
