@@ -15,8 +15,8 @@ from .gateway import Build, Gateway
 from .wire import Caller, NotHeldError
 
 _SLOTS: Final = {"vllm": 6, "ollama": 3}
-_CROWD: Final = 200
-_LONG_NAME: Final = 500
+_CROWD: Final = 350
+_LONG_NAME: Final = 230
 """So many models with names so long make lists of some 250 KB."""
 _READY_SECONDS: Final = 20.0
 GREEDY: Final = "greedy"
