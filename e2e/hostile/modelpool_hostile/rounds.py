@@ -117,7 +117,9 @@ class Attack:
         async with asyncio.TaskGroup() as group:
             for case in batch:
                 group.create_task(self._repeat(case, seed, began, once=once), name=case.name)
+        failed = self.outcome.failed
         await self._count("health_after_" + "+".join(sorted(self.under_way)), seed, self._healthy(), counts=False)
+        hangs = self.outcome.failed > failed
         self.under_way.clear()
         for fault in self.world.gateway.faults():
             if (known := fault[:120]) not in self._faults:
@@ -125,6 +127,9 @@ class Attack:
                 self.fail("log", seed, f"during {'+'.join(case.name for case in batch)}: {fault}")
         if not self.world.gateway.alive:
             self.fail("+".join(case.name for case in batch), seed, f"ended with {self.world.gateway.process.poll()}")
+            await self._restart()
+        elif hangs:
+            self.world.gateway.kill()
             await self._restart()
 
     async def _repeat(self, case: Case, seed: int, began: float, *, once: bool) -> None:
