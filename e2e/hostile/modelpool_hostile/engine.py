@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from . import answers
 
+_MOST_WORDS: Final = 100_000
 _MOST_HELD: Final = 64 * 1024
 """What is written beyond the kernel's buffers: little, so that what was sent is what the gateway has taken."""
 
@@ -91,8 +92,7 @@ async def behave(asked: Asked, line: Line) -> None:
     told = asked.json
     path = asked.path.partition("?")[0]
     model = str(told.get("model", ""))
-    options = told.get("options") or {}
-    words = int(told.get("max_tokens") or options.get("num_predict") or 3)
+    words = _words(told)
     if path == "/v1/embeddings" or path == "/api/embed" or not told.get("stream", path.startswith("/api/")):
         await line.send(answers.whole(answers.document(path, model, words)))
         return
@@ -100,6 +100,13 @@ async def behave(asked: Asked, line: Line) -> None:
     for piece in answers.pieces(path, model, words):
         await line.send(answers.chunk(piece))
     await line.send(answers.LAST)
+
+
+def _words(told: dict[str, Any]) -> int:
+    """How many words are wanted, within reason."""
+    options = told.get("options")
+    wanted = told.get("max_tokens") or (options.get("num_predict") if isinstance(options, dict) else None)
+    return min(wanted, _MOST_WORDS) if isinstance(wanted, int) and wanted > 0 else 3
 
 
 class Engine:

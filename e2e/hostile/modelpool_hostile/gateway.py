@@ -22,7 +22,7 @@ _KIB: Final = 1024
 _EXCEPTION: Final = re.compile(r"[a-zA-Z_][\w.]*(:|$)")
 
 # Short, so that what is held by them is seen within a case.
-HEAD_SECONDS: Final = 2.0
+HEAD_SECONDS: Final = 3.0
 BODY_SECONDS: Final = 4.0
 WRITE_SECONDS: Final = 2.0
 READ_SECONDS: Final = 3.0

@@ -23,6 +23,7 @@ _QUIET_SECONDS: Final = 12.0
 _HEALTHY_SECONDS: Final = 10.0
 _MORE_DESCRIPTORS: Final = 32
 _SHOWN: Final = 20
+_LATE_SHOWN: Final = 8
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,14 +42,20 @@ class Attack:
     under_way: set[str] = field(default_factory=set)
     _faults: set[str] = field(default_factory=set)
     _heard: int = 0
+    _late: dict[str, tuple[int, int]] = field(default_factory=dict)
     _base_mib: float = 0.0
     _base_files: int = 0
 
     def hear(self, told: dict[str, Any]) -> None:
-        """Print what the innocent caller met, beside what was tried then."""
+        """Print failures that the innocent caller met, beside what was tried then; of late answers the most."""
+        during = "+".join(sorted(self.under_way)) or "nothing"
+        if "late_ms" in told:
+            count, most = self._late.get(during, (0, 0))
+            self._late[during] = (count + 1, max(most, int(told["late_ms"])))
+            return
         self._heard += 1
         if self._heard <= _SHOWN:
-            say(f"innocent[{self.name}] {told} during {'+'.join(sorted(self.under_way)) or 'nothing'}")
+            say(f"innocent[{self.name}] {told} during {during}")
 
     async def run(self, seconds: float, *, once: bool) -> None:
         """Attack for so many seconds; `once`: each case one time, with the very seed."""
@@ -88,6 +95,8 @@ class Attack:
         self.outcome.innocent_asked = told["asked"]
         self.outcome.innocent_failed = told["failed"]
         self.outcome.innocent_p99_ms = told["p99_ms"]
+        for during, (count, most) in sorted(self._late.items(), key=lambda one: -one[1][0])[:_LATE_SHOWN]:
+            say(f"innocent[{self.name}] late {count} times, at most {most} ms, during {during}")
         say(f"innocent[{self.name}] all in all {told}")
         await self._count("quiet_afterwards", self.seed, self._quiet())
         grown = self.world.gateway.resident_mib() - self._base_mib
@@ -129,7 +138,6 @@ class Attack:
             self.fail("+".join(case.name for case in batch), seed, f"ended with {self.world.gateway.process.poll()}")
             await self._restart()
         elif hangs:
-            self.world.gateway.kill()
             await self._restart()
 
     async def _repeat(self, case: Case, seed: int, began: float, *, once: bool) -> None:
@@ -173,14 +181,16 @@ class Attack:
                 raise NotHeldError(f"/healthz afterwards: {answer}")
 
     async def _restart(self) -> None:
-        self.outcome.growth_mib = max(self.outcome.growth_mib, 0.0)
+        """Put a new gateway in the place of one that is dead or hangs; the innocent caller pauses meanwhile."""
+        self.innocents.order(ask=None)
+        await self.innocents.all()
+        self.world.gateway.kill()
         await self.world.start_gateway()
-        told = await self.innocents.all()  # what it met is kept: the next `begin` must not reset it
         await self._serving()
         await asyncio.sleep(_WARM_SECONDS)
         self._base_mib = self.world.gateway.resident_mib()
         self._base_files = self.world.gateway.descriptors()
-        say(f"restarted gateway={self.name}; innocent so far {told}")
+        say(f"restarted gateway={self.name}")
 
 
 def batches(chosen: Sequence[Case], chance: random.Random, at_once: int) -> Iterator[list[Case]]:
