@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 LAST = re.compile(
     r"tried=(\d+) held=(\d+) failed=(\d+) innocent_failed=(\d+) innocent_p99_ms=(\d+) rss_growth_mib=(-?\d+)"
 )
-SECONDS = 10
+SECONDS = 6
 LATE_MS = 2000
 """How late an innocent answer may be here: the machine does other things at the same time."""
 

@@ -58,13 +58,23 @@ async def unread_stream_behind_posts(world: World, chance: random.Random) -> Non
 
 @case()
 async def unread_streams(world: World, chance: random.Random) -> None:
-    """A long stream or document, never read: the engine is held back, then let go."""
+    """A long stream, never read: the engine is held back, then let go."""
     path = chance.choice(tuple(DIALECTS.values()))
     async with world.engine(chance.choice(("vllm", "ollama"))) as engine:
         await _flood_unread(world, engine, path, 0, b"")
 
 
-async def _flood_unread(world: World, engine: Engine, path: str, before: int, small: bytes) -> None:
+@case()
+async def unread_documents(world: World, chance: random.Random) -> None:
+    """A long document that needs no translation, never read: the same."""
+    path = chance.choice(("/v1/chat/completions", "/v1/messages", "/v1/embeddings", "/v1/completions"))
+    async with world.engine("vllm") as engine:
+        await _flood_unread(world, engine, path, 0, b"", stream=False)
+
+
+async def _flood_unread(
+    world: World, engine: Engine, path: str, before: int, small: bytes, *, stream: bool = True
+) -> None:
     left = asyncio.Event()
 
     async def flood(asked: Asked, line: Line) -> None:
@@ -74,9 +84,9 @@ async def _flood_unread(world: World, engine: Engine, path: str, before: int, sm
             await behave(asked, line)
             return
         upstream = asked.path.partition("?")[0]
-        piece = answers.pieces(upstream, engine.serves, 400)[1:-3]
-        data = answers.chunk(b"".join(piece))
-        await line.send(answers.head(answers.kind_of(upstream, stream=True)))
+        piece = b"".join(answers.pieces(upstream, engine.serves, 400)[1:-3]) if stream else b'{"word": 1},' * 5000
+        data = answers.chunk(piece)
+        await line.send(answers.head(answers.kind_of(upstream, stream=stream)))
         try:
             await line.flood(data, 64 * MIB // len(data))
         except ConnectionError:
@@ -86,7 +96,7 @@ async def _flood_unread(world: World, engine: Engine, path: str, before: int, sm
 
     engine.script = flood
     async with await world.caller(window=_WINDOW) as caller:
-        await caller.send(small * before + request(path, chat(engine.model, stream=True, words=9999)), 2)
+        await caller.send(small * before + request(path, chat(engine.model, stream=stream, words=9999)), 2)
         try:
             async with asyncio.timeout(2 * WRITE_SECONDS + SLACK_SECONDS):
                 await left.wait()
