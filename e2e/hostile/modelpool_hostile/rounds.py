@@ -143,7 +143,7 @@ class Attack:
     async def _repeat(self, case: Case, seed: int, began: float, *, once: bool) -> None:
         for number in range(1 if once or case.alone else _TRIES):
             await self._count(case.name, seed + number, self._try(case, seed + number))
-            if time.monotonic() > began + _BATCH_SECONDS:
+            if time.monotonic() > began + _BATCH_SECONDS or not self.world.gateway.alive:
                 return
 
     async def _try(self, case: Case, seed: int) -> None:
