@@ -17,10 +17,11 @@ from .lies import let_say
 @case()
 async def breaks_off(world: World, chance: random.Random) -> None:
     """Answers cut short at any byte, by length, by chunks or by the connection's end."""
-    kind, stream = chance.choice((JSON, EVENTS, LINES)), ""
+    framing = chance.choice(("length", "chunked", "old"))
+    # Where the connection's end is the body's end, too, only JSON shows that something is missing.
+    kind = JSON if framing == "old" else chance.choice((JSON, EVENTS, LINES))
     upstream = chance.choice(("/v1/chat/completions", "/v1/messages", "/api/chat"))
     body = b"".join(answers.pieces(upstream, "m", 40)) if kind != JSON else answers.document(upstream, "m", 200)
-    framing = chance.choice(("length", "chunked", "old"))
     match framing:
         case "length":
             said = answers.whole(body, kind)
@@ -29,7 +30,7 @@ async def breaks_off(world: World, chance: random.Random) -> None:
             said = answers.head(kind) + b"".join(answers.chunk(body[at : at + 97]) for at in range(0, len(body), 97))
             least, most = said.find(b"\r\n\r\n") + 4, len(said)
         case _:
-            said = f"HTTP/1.0 200 OK\r\nContent-Type: {kind}\r\n\r\n{stream}".encode() + body
+            said = f"HTTP/1.0 200 OK\r\nContent-Type: {kind}\r\n\r\n".encode() + body
             least, most = said.find(b"\r\n\r\n") + 5, len(said) - 30
     if chance.random() < 0.2:
         least, most = 1, least
