@@ -6,6 +6,8 @@ Left alone it behaves: it answers probes, and each call with as many words as `m
 import asyncio
 import contextlib
 import json
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -79,8 +81,10 @@ class Line:
         self._writer.close()
 
     def reset(self) -> None:
-        """Break the connection."""
+        """Break the connection, with a reset."""
         self.closed = True
+        sock: socket.socket = self._writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
 
 

@@ -126,9 +126,8 @@ class Attack:
         async with asyncio.TaskGroup() as group:
             for case in batch:
                 group.create_task(self._repeat(case, seed, began, once=once), name=case.name)
-        failed = self.outcome.failed
-        await self._count("health_after_" + "+".join(sorted(self.under_way)), seed, self._healthy(), counts=False)
-        hangs = self.outcome.failed > failed
+        after = "health_after_" + "+".join(sorted(self.under_way))
+        healthy = await self._count(after, seed, self._healthy(), counts=False)
         self.under_way.clear()
         for fault in self.world.gateway.faults():
             if (known := fault[:120]) not in self._faults:
@@ -137,13 +136,13 @@ class Attack:
         if not self.world.gateway.alive:
             self.fail("+".join(case.name for case in batch), seed, f"ended with {self.world.gateway.process.poll()}")
             await self._restart()
-        elif hangs:
+        elif not healthy:
             await self._restart()
 
     async def _repeat(self, case: Case, seed: int, began: float, *, once: bool) -> None:
         for number in range(1 if once or case.alone else _TRIES):
-            await self._count(case.name, seed + number, self._try(case, seed + number))
-            if time.monotonic() > began + _BATCH_SECONDS or not self.world.gateway.alive:
+            held = await self._count(case.name, seed + number, self._try(case, seed + number))
+            if not held or time.monotonic() > began + _BATCH_SECONDS:
                 return
 
     async def _try(self, case: Case, seed: int) -> None:
@@ -153,17 +152,19 @@ class Attack:
         except TimeoutError as late:
             raise NotHeldError(f"not over within {case.seconds:.0f} s") from late
 
-    async def _count(self, name: str, seed: int, trying: Any, *, counts: bool = True) -> None:
+    async def _count(self, name: str, seed: int, trying: Any, *, counts: bool = True) -> bool:
+        """Wait for a try, and count it; whether it held."""
         try:
             await trying
         except (NotHeldError, OSError) as wrong:
             self.fail(name, seed, str(wrong))
+            return False
         except ExceptionGroup as group:
             self.fail(name, seed, str(first_of(group)))
-        else:
-            if counts:
-                self.outcome.tried += 1
-                self.outcome.held += 1
+            return False
+        self.outcome.tried += counts
+        self.outcome.held += counts
+        return True
 
     def fail(self, name: str, seed: int, seen: str) -> None:
         """Count a failure and print how it is tried again."""
