@@ -48,7 +48,7 @@ def stops(vllm: Callable[[], Engine]) -> Callable[[Received], object]:
     """Says as much as the caller's name asks for, and goes on only when it is woken."""
 
     async def behave(request: Received) -> None:
-        says = request.headers["x-source"]
+        says = request.headers["user-agent"]
         if says != "nothing":
             await request.begin()
         if says in ("its role", "a word"):
@@ -69,7 +69,7 @@ def stops(vllm: Callable[[], Engine]) -> Callable[[Received], object]:
 
 async def ask(gate: Scene, path: str, says: str, seen: list[str]) -> str:
     text = ""
-    async with gate.post(path, CHAT | {"stream": True}, headers={"X-Source": says}) as response:
+    async with gate.post(path, CHAT | {"stream": True}, headers={"User-Agent": says}) as response:
         async for chunk in response.content.iter_any():
             seen.append(says)
             text += chunk.decode()
