@@ -89,7 +89,7 @@ async def gateway(settings: Settings, access: AccessLog, log: LogWriter | None =
             group.create_task(prober.run(), name="prober"),
             group.create_task(hangs.run(), name="hangs"),
         ]
-        front = Front(door.handle, group, most_bytes=settings.max_body_bytes)
+        front = Front(door.handle, door.refuse, group, limits)
         try:
             listening = [await _open(front, listen) for listen in settings.listen]
             yield Running(listening=tuple(listening), directory=directory, admission=admission, phase=phase)

@@ -12,8 +12,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
 
 from .aside import Aside
-from .front_connection import BODY_SECONDS, HEAD_SECONDS, CallerConnection
+from .body_budget import Bodies
+from .front_connection import HEAD_SECONDS, CallerConnection
 from .front_head import Heads
+from .limits import Limits
 from .visitor import Visitor
 from .way_back import Clock, WayBack
 
@@ -22,19 +24,25 @@ _log = logging.getLogger(__name__)
 
 
 class Front:
-    """Lets callers in. Implements `front_connection.House`."""
+    """Lets callers in. Implements `front_connection.House` and `aside_connection.AsideHouse`."""
 
     def __init__(
-        self, answer: Callable[[Visitor], Coroutine[Any, None, None]], group: asyncio.TaskGroup, *, most_bytes: int
+        self,
+        answer: Callable[[Visitor], Coroutine[Any, None, None]],
+        refuse: Callable[[Visitor, Exception], None],
+        group: asyncio.TaskGroup,
+        limits: Limits,
     ) -> None:
-        """`answer` answers one request; `group` owns tasks; `most_bytes` is the largest body."""
+        """`answer` answers one request, `refuse` one that is not let in; `group` owns tasks."""
         self.clock = Clock()
-        self.heads = Heads(most_bytes)
+        self.limits = limits
+        self.bodies = Bodies(limits)
+        self.heads = Heads(limits.max_body_bytes)
         self.head_seconds = HEAD_SECONDS
-        self.body_seconds = BODY_SECONDS
         self.answer = answer
+        self.refuse = refuse
         self.group = group
-        self._aside = Aside(self._answer_aside, self.clock, most_bytes=most_bytes)
+        self._aside = Aside(self)
         self._servers: list[asyncio.Server] = []
         self._connections: set[CallerConnection] = set()
         self._emptied: asyncio.Future[None] | None = None
@@ -48,9 +56,8 @@ class Front:
         """Accept no more, give running answers so many seconds, then cut off what is left."""
         for server in self._servers:
             server.close()
-        async with asyncio.TaskGroup() as closing:
-            closing.create_task(self._aside.close(timeout), name="close what was lent to aiohttp")
-            closing.create_task(self._empty(timeout), name="close the front door's connections")
+        self._aside.leave()
+        await self._empty(timeout)
 
     # What connections need: `front_connection.House`.
 
@@ -74,12 +81,6 @@ class Front:
         made = CallerConnection(self)
         self._connections.add(made)
         return cast("asyncio.Protocol", made)
-
-    async def _answer_aside(self, visitor: Visitor) -> None:
-        try:
-            await self.answer(visitor)
-        except Exception as fault:
-            self.failed(visitor.back, fault)
 
     async def _empty(self, timeout: float) -> None:
         for connection in list(self._connections):

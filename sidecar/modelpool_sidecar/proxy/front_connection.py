@@ -1,7 +1,7 @@
 """A caller's connection: requests in, one after another, and their answers out.
 
 What `front_request` finds common is served from here. At the first thing that is not, the connection is lent to
-aiohttp with every byte that has not been answered, and stays lent: this protocol then only passes on what the event
+`aside` with every byte that has not been answered, and stays lent: this protocol then only passes on what the event
 loop says. Answers are written from here in both cases.
 """
 
@@ -12,16 +12,18 @@ import struct
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol, cast
 
+from .body_budget import FREE_BYTES, Bodies, Share
+from .body_limits import Pace
 from .errand import Errand
-from .front_head import Heads
-from .front_request import FrontVisitor, LateVisitor, Requests
-from .visitor import Visitor
+from .front_head import CommonHead, Heads
+from .front_request import FrontVisitor, RefusedVisitor, Requests
+from .limits import Limits
+from .lingering import Lingering
+from .visitor import NoRoomError, TooLateError, Visitor
 from .way_back import Clock, Source, WayBack
 
 HEAD_SECONDS: Final = 30.0
 """For a request's line and headers, from the connection's or their own first byte."""
-BODY_SECONDS: Final = 60.0
-"""For the next piece of a body that was announced."""
 IDLE_SECONDS: Final = 75.0
 """How long a connection is kept between requests: at least this, at most twice as long."""
 _AHEAD_BYTES: Final = 64 * 1024
@@ -29,7 +31,6 @@ _AHEAD_BYTES: Final = 64 * 1024
 _TOO_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER of a socket that resets its connection when it is closed, instead of ending it."""
-_GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class House(Protocol):
@@ -40,7 +41,8 @@ class House(Protocol):
     """Owns the tasks of requests that need one."""
     heads: Heads
     head_seconds: float
-    body_seconds: float
+    limits: Limits
+    bodies: Bodies
 
     answer: Callable[[Visitor], Coroutine[Any, None, None]]
     """Answers one request, as an `errand`."""
@@ -74,6 +76,8 @@ class CallerConnection:
         self._full = False
         self._ahead_is_full = False
         self._requests = Requests(house.heads)
+        self._share = Share(house.bodies)
+        self._pace: Pace | None = None
         self._new = True
         self._busy = False
         self._leaving = False
@@ -87,7 +91,7 @@ class CallerConnection:
 
     @property
     def lent(self) -> bool:
-        """Whether aiohttp has it."""
+        """Whether the other door has it."""
         return self._lent is not None
 
     def leave(self) -> None:
@@ -114,7 +118,14 @@ class CallerConnection:
 
     def close(self) -> None:
         """See `way_back.Line`."""
-        self._transport.close()
+        if self._lent is not None:
+            return
+        if self._requests.reading is None:
+            self._transport.close()
+            return
+        self._timer.cancel()
+        self._lent = cast("asyncio.Protocol", Lingering())
+        self._lent.connection_made(self._transport)
 
     def break_off(self) -> None:
         """See `way_back.Line`."""
@@ -175,6 +186,7 @@ class CallerConnection:
         self._timer.cancel()
         self._leaving = True
         self._errand.cancel()
+        self._share.let_go()
         if self._lent is not None:
             self._lent.connection_lost(exc)
         self._house.left(self)
@@ -184,6 +196,10 @@ class CallerConnection:
     def _advance(self) -> None:
         """Take up the requests that are here, until one must be waited for."""
         while (request := self._requests.take()) is not None:
+            self._pace = None
+            if len(request[1]) > FREE_BYTES and not self._share.grow(len(request[1])):
+                self._refuse(request[0], NoRoomError())
+                return
             visitor = FrontVisitor(self, self._house.clock, *request)
             if not self._answer(visitor, visitor):
                 return
@@ -206,8 +222,10 @@ class CallerConnection:
         assert back is not None
         if self._errand.fault is not None:
             self._house.failed(back, self._errand.fault)
+        if self._share.size:
+            self._share.let_go()
         if self._leaving or not back.lasting:
-            self._transport.close()
+            self.close()
             return False
         self._busy = False  # since when it is idle is for `_look` to see
         if self._ahead_is_full:
@@ -220,12 +238,27 @@ class CallerConnection:
         if self._requests.uncommon:
             self._lend()
         elif self._requests.reading is not None:
-            self._by(self._loop.time() + self._house.body_seconds)
-            if self._requests.waits:
-                self._requests.waits = False
-                self._transport.write(_GO_ON)
+            self._read_on(self._requests.reading)
         elif self._requests.held and self._due > (soon := self._loop.time() + self._house.head_seconds):
             self._by(soon)  # the head of a later request has the same time as the first one's
+
+    def _read_on(self, head: CommonHead) -> None:
+        """More has come of a body that is not whole."""
+        received = self._requests.received
+        if self._pace is None:
+            self._pace = Pace(self._house.limits, self._loop.time())
+            self._due = self._pace.due(received)
+            self._by(self._due)
+            if not self._share.fits(self._requests.announced):
+                self._refuse(head, NoRoomError())
+                return
+        if not self._share.grow(received):
+            self._refuse(head, NoRoomError())
+
+    def _refuse(self, head: CommonHead, wrong: Exception) -> None:
+        """Answer a request whose body is not had."""
+        back = WayBack(self, self._house.clock, old=False, bodiless=False, lasting=False)
+        self._answer(RefusedVisitor(head, back, wrong), back)
 
     def _lend(self) -> None:
         self._timer.cancel()
@@ -240,10 +273,15 @@ class CallerConnection:
             if self._due == math.inf and not self._busy:
                 self._due = now + IDLE_SECONDS
             self._arm(min(self._due, now + IDLE_SECONDS))
-        elif self._requests.reading is not None:
-            head = self._requests.reading
-            back = WayBack(self, self._house.clock, old=False, bodiless=False, lasting=False)
-            self._answer(LateVisitor(head, back), back)
+        elif self._requests.reading is not None and self._pace is not None:
+            received = self._requests.received
+            due = self._pace.due(received)
+            if now < due:
+                self._due = due
+                self._arm(min(due, now + IDLE_SECONDS))
+            else:
+                self._house.limits.reached(self._pace.reached(received))
+                self._refuse(self._requests.reading, TooLateError("the request body did not come in time"))
         else:
             if self._requests.held or self._new:
                 self._transport.write(_TOO_LATE)

@@ -1,9 +1,10 @@
 """The heads of common requests. Sans I/O: llhttp parses, this decides what is common.
 
 Common is what nearly all callers send: HTTP/1.1, a known length or no body, a path without escapes. Whatever else
-comes (an upload in chunks, a compressed body, an old client, a call for administration, and everything malformed) is
-not judged here: the caller is shown to the other door. So nothing is refused here, and what is accepted is what
-llhttp accepts when it is strict; the other door's parser is the same.
+comes (an upload in chunks, a compressed body, an old client, a caller that waits to be told to go on, a call for
+administration, and everything malformed) is not judged here: the caller is shown to the other door. So nothing is
+refused here, and what is accepted is what llhttp accepts when it is strict and `head_rules` has nothing against; the
+other door reads heads by the same two.
 
 A caller's next head differs from its last one in the length of the body at most. So heads are known again by their
 bytes without that number, and are parsed when they are new.
@@ -18,32 +19,29 @@ from multidict import CIMultiDict
 
 from ..protocols import paths
 from ..protocols.paths import Call, Kind
-from . import lengths
+from . import head_rules, lengths
 from .visitor import Head
 
 LONGEST: Final = 8190
 """The longest head that is read here; the other door allows as much for one line."""
-_MOST_HEADERS: Final = 128
+MOST_HEADERS: Final = 128
 _REMEMBERED: Final = 256
 """Heads that are known again, the least recently seen forgotten first."""
 _REMEMBERED_BYTES: Final = 2048
 """Longer heads are parsed each time, so that what is remembered stays small."""
 _TARGET: Final = pattern(rb"(/[-A-Za-z0-9._~!$&'()*+,;=:@/]*)(?:\?([-A-Za-z0-9._~!$&'()*+,;=:@/?%]*))?").fullmatch
-_UNCOMMON: Final = ("Transfer-Encoding", "Content-Encoding", "Upgrade")
-_CONTINUE: Final = "100-continue"
+_UNCOMMON: Final = ("Transfer-Encoding", "Content-Encoding", "Upgrade", "Expect")
 
 
 class CommonHead(Head):
     """The head of a common request."""
 
-    __slots__ = ("lasting", "length", "waits")
+    __slots__ = ("lasting", "length")
 
-    def __init__(self, found: "_Found", method: str, path: str, query: str, headers: CIMultiDict[str]) -> None:
+    def __init__(self, found: "Found", method: str, path: str, query: str, headers: CIMultiDict[str]) -> None:
         super().__init__(method, path, query, headers)
         self.lasting = found.lasting
         """Whether the caller wants to ask again."""
-        self.waits = headers.get("Expect", "").lower() == _CONTINUE
-        """Whether the caller sends its body only when told to."""
         self.length = int(headers.get("Content-Length", "0"))
         """Bytes of the body, if that was not left out."""
 
@@ -83,17 +81,19 @@ class Heads:
 
 def _read(text: bytes) -> CommonHead | None:
     """A head, None when it is not common."""
-    found = _Found()
+    found = Found()
     try:
-        found.read(text)
+        found.feed(text)
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return None
+    finally:
+        found.close()
     target = _TARGET(found.target)
-    if target is None or not found.whole or found.version != "1.1" or len(found.pairs) > _MOST_HEADERS:
+    if target is None or not found.whole or found.version != "1.1" or len(found.pairs) > MOST_HEADERS:
         return None
     headers = CIMultiDict(found.pairs)
     head = CommonHead(found, found.method, target[1].decode(), (target[2] or b"").decode(), headers)
-    if any(name in headers for name in _UNCOMMON) or ("Expect" in headers and not head.waits):
+    if any(name in headers for name in _UNCOMMON) or head_rules.broken(headers, old=False) is not None:
         return None
     if head.method in ("GET", "HEAD"):
         return head
@@ -102,8 +102,8 @@ def _read(text: bytes) -> CommonHead | None:
     return head if head.method == "POST" and is_open else None
 
 
-class _Found:
-    """What llhttp finds in a head."""
+class Found:
+    """What llhttp finds in a head. To be closed, because the parser knows this object."""
 
     __deletable__ = ("_parser",)
 
@@ -115,19 +115,18 @@ class _Found:
         self.method = self.version = ""
         self._parser = httptools.HttpRequestParser(self)
 
-    def read(self, head: bytes) -> None:
-        """Read a head up to and with its blank line. Raises llhttp's errors."""
-        try:
-            self._parser.feed_data(head)
-            self.method = self._parser.get_method().decode()
-            self.version = self._parser.get_http_version()
-        finally:
-            del self._parser  # which knows this object
+    def feed(self, head: bytes) -> None:
+        """Read on in a head, up to and with its blank line and no further. Raises llhttp's errors."""
+        self._parser.feed_data(head)
+
+    def close(self) -> None:
+        """Let go of the parser."""
+        del self._parser
 
     # What llhttp calls.
 
     def on_url(self, data: bytes) -> None:
-        """The target, whole, because the head is fed whole."""
+        """The target, or a piece of it."""
         self.target += data
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -137,4 +136,6 @@ class _Found:
     def on_headers_complete(self) -> None:
         """Only now llhttp knows: once a request without a body is whole, it has forgotten."""
         self.whole = True
+        self.method = self._parser.get_method().decode()
+        self.version = self._parser.get_http_version()
         self.lasting = self._parser.should_keep_alive()

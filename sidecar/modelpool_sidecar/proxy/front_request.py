@@ -1,22 +1,25 @@
 """What a caller asks, out of the bytes of its connection. Sans I/O: `front_head` reads heads, this finds the bodies."""
 
 from collections.abc import AsyncIterator
+from typing import Final
 
 from . import lengths
 from .front_head import LONGEST, CommonHead, Heads, Reading
-from .visitor import Head, TooLateError
+from .visitor import Head
 from .way_back import Clock, Line, WayBack
+
+_LETTERS: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
 class Requests:
     """The common requests of one connection, out of its bytes."""
 
-    __slots__ = ("_heads", "_last", "_missing", "_parts", "held", "reading", "uncommon", "waits")
+    __slots__ = ("_heads", "_last", "_missing", "_parts", "announced", "held", "reading", "received", "uncommon")
 
     def __init__(self, heads: Heads) -> None:
         self._heads = heads
         self._last: Reading | None = None
-        self._parts: list[bytes] = []
+        self._parts = bytearray()
         self._missing = 0
         self.held = b""
         """What has come and belongs to no request that was taken."""
@@ -24,20 +27,22 @@ class Requests:
         """The head of a request whose body is still coming."""
         self.uncommon = False
         """Whether what is held is for the other door."""
-        self.waits = False
-        """Whether the caller sends the body that is missing only when told to; for its reader to set back."""
+        self.announced = 0
+        """Bytes of that body when it is whole."""
+        self.received = 0
+        """Bytes of that body so far."""
 
     def feed(self, data: bytes) -> None:
         """Keep what has come."""
         if not self._missing:
             self.held = self.held + data if self.held else data
-        elif len(data) <= self._missing:
-            self._parts.append(data)
-            self._missing -= len(data)
         else:
-            self._parts.append(data[: self._missing])
-            self.held = data[self._missing :]
-            self._missing = 0
+            missing = self._missing
+            part = data[:missing]
+            self._parts += part
+            self.received += len(part)
+            self._missing = missing - len(part)
+            self.held = data[missing:]
 
     def take(self) -> tuple[CommonHead, bytes] | None:
         """The next request with its body, if it is whole; else look at `uncommon`."""
@@ -53,7 +58,7 @@ class Requests:
         else:
             end = held.find(lengths.END) + len(lengths.END)
             if end < len(lengths.END):
-                self.uncommon = len(held) > LONGEST or b"\n\n" in held
+                self.uncommon = len(held) > LONGEST or b"\n\n" in held or (held != b"" and held[0] not in _LETTERS)
                 return None
             last = self._heads.read(held, end)
             if last is None:
@@ -71,9 +76,8 @@ class Requests:
             self.held = held[ends:]
             return head, held[end:ends]
         self.reading, self._missing, self.held = head, ends - len(held), b""
-        self.waits = head.waits
-        if len(held) > end:
-            self._parts.append(held[end:])
+        self._parts += held[end:]
+        self.announced, self.received = length, len(held) - end
         return None
 
     def _rest(self) -> tuple[CommonHead, bytes] | None:
@@ -81,8 +85,8 @@ class Requests:
         if self._missing or head is None:
             return None
         self.reading = None
-        parts, self._parts = self._parts, []
-        return head, b"".join(parts)
+        parts, self._parts = self._parts, bytearray()
+        return head, bytes(parts)
 
 
 class FrontVisitor(WayBack):
@@ -107,34 +111,35 @@ class FrontVisitor(WayBack):
 
     def pieces(self) -> AsyncIterator[bytes] | None:
         """See `visitor.Visitor`."""
-        return _Once(self.body) if self.body else None
+        return Once(self.body) if self.body else None
 
 
-class LateVisitor:
-    """Implements `visitor.Visitor`: a request whose body does not come."""
+class RefusedVisitor:
+    """Implements `visitor.Visitor`: a request whose body does not come, or has no room."""
 
     body = None
 
-    def __init__(self, head: Head, back: WayBack) -> None:
+    def __init__(self, head: Head, back: WayBack, wrong: Exception) -> None:
         self.head = head
         self.back = back
+        self._wrong = wrong
 
     async def read(self) -> bytes:
         """See `visitor.Visitor`."""
-        raise TooLateError("the request body did not come in time")
+        raise self._wrong
 
     def pieces(self) -> AsyncIterator[bytes] | None:
         """See `visitor.Visitor`."""
         return None
 
 
-class _Once:
+class Once:
     """A body in one piece. A class, because the compiler knows no asynchronous generators."""
 
     def __init__(self, body: bytes) -> None:
         self._body: bytes | None = body
 
-    def __aiter__(self) -> "_Once":
+    def __aiter__(self) -> "Once":
         return self
 
     async def __anext__(self) -> bytes:

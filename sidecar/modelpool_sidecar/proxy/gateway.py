@@ -4,10 +4,8 @@ Errors of all rooms are turned into words here and nowhere else.
 """
 
 import asyncio
-import dataclasses
 import logging
 import time
-from http import HTTPStatus
 
 from ..protocols import errors
 from ..protocols.dialect import Dialect, Operation
@@ -17,7 +15,7 @@ from ..protocols.paths import Call, Kind
 from ..telemetry.ledger import Ledger
 from ..telemetry.logs import AccessLog
 from ..telemetry.metrics import Metrics
-from . import catalogue, headers, sending
+from . import catalogue, headers, refusals, sending
 from .administration import Administration
 from .directory import Directory
 from .inference import Inference
@@ -25,7 +23,7 @@ from .opening import Opening
 from .pages import Pages
 from .request_bodies import RequestBodies
 from .visit import Ids, Visit
-from .visitor import TooLargeError, TooLateError, Visitor
+from .visitor import NoRoomError, TooLargeError, TooLateError, Visitor
 
 _GONE = 499
 """The caller left before the answer was whole: never sent, only counted."""
@@ -81,13 +79,8 @@ class Gateway:
                 await self._inference.serve(visiting, call, await visitor.read() if body is None else body)
             else:
                 await self._answer(visiting)
-        except BadRequestError as wrong:
-            self._refuse(visiting, Refusal.of(wrong))
-        except TooLargeError as large:
-            self._refuse(visiting, Refusal(reason=Reason.TOO_LARGE, detail=str(large)))
-        except TooLateError as late:
-            refusal = Refusal(reason=Reason.BAD_REQUEST, detail=str(late))
-            self._refuse(visiting, refusal, status=HTTPStatus.REQUEST_TIMEOUT)
+        except (BadRequestError, TooLargeError, TooLateError, NoRoomError) as wrong:
+            self._refuse(visiting, refusals.of_caller(wrong))
         except (asyncio.CancelledError, ConnectionError):
             visiting.status, visiting.error = _GONE, visiting.error or "the caller left"
             raise
@@ -106,6 +99,18 @@ class Gateway:
         assert page is not None
         told = headers.lines([("Content-Type", page.content_type), *opening.cors.items()])
         visitor.back.whole(page.status, told, page.body)
+
+    def refuse(self, visitor: Visitor, wrong: Exception) -> None:
+        """Answer a request that a door does not let in. `wrong` is of those that `visitor.Visitor.read` raises."""
+        head = visitor.head
+        opening = head.opening
+        if opening is None:
+            opening = head.opening = Opening(head, self._doorman)
+        visiting = Visit(visitor, opening, opening.request_id or self._ids.new())
+        try:
+            self._refuse(visiting, refusals.of_caller(wrong))
+        finally:
+            self._leave(visiting)
 
     async def _answer(self, visiting: Visit) -> None:
         """What is no call for an engine, or not let in."""
@@ -132,10 +137,9 @@ class Gateway:
         else:
             sending.answer(visiting, told)
 
-    def _refuse(self, visiting: Visit, refusal: Refusal, status: int | None = None) -> None:
+    def _refuse(self, visiting: Visit, refusal: Refusal) -> None:
         visiting.error = visiting.error or refusal.detail or refusal.reason.value[1]
-        told = errors.render(refusal, visiting.dialect)
-        sending.answer(visiting, told if status is None else dataclasses.replace(told, status=status))
+        sending.answer(visiting, errors.render(refusal, visiting.dialect))
 
     def _leave(self, visiting: Visit) -> None:
         started_ns = visiting.started_ns

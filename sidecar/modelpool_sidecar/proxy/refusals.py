@@ -1,13 +1,15 @@
 """From what routing and attempts say to what the caller reads. Pure; the only place that maps one to the other."""
 
+from http import HTTPStatus
 from typing import Final, assert_never
 
 from ..protocols import errors
 from ..protocols.dialect import Dialect
-from ..protocols.errors import Reason
+from ..protocols.errors import ProtocolError, Reason
 from ..protocols.paths import Call
 from ..routing import choose
 from ..routing.choose import RefusalKind
+from .visitor import NoRoomError, TooLargeError, TooLateError
 
 SOON_S: Final = 2
 """Retry-After when all slots are taken: answers end all the time."""
@@ -15,6 +17,21 @@ SHORT: Final = "the gateway has no means left to ask an engine, please try again
 """Where it is not an engine that lacks something."""
 LATER_S: Final = 5
 """Retry-After when no engine is up: a model takes a while to load."""
+
+
+def of_caller(wrong: Exception) -> errors.Refusal:
+    """Why a request cannot be read, ready to be rendered in the caller's dialect."""
+    match wrong:
+        case ProtocolError():
+            return errors.Refusal.of(wrong)
+        case TooLargeError():
+            return errors.Refusal(reason=Reason.TOO_LARGE, detail=str(wrong))
+        case TooLateError():
+            return errors.Refusal(reason=Reason.BAD_REQUEST, detail=str(wrong), status=HTTPStatus.REQUEST_TIMEOUT.value)
+        case NoRoomError():
+            return errors.Refusal(reason=Reason.BUSY, detail=str(wrong), retry_after_s=SOON_S)
+        case _:
+            return errors.Refusal(reason=Reason.INTERNAL, detail="internal error")
 
 
 def worded(refusal: choose.Refusal, asked: str, call: Call) -> errors.Refusal:

@@ -1,7 +1,7 @@
 """The seam to callers: who stands at the door, what was asked, and the way back.
 
-Two doors let callers in: `front` reads what nearly all of them send, `aside` has aiohttp read everything else. Rooms
-behind the doors do not know which it was.
+Two doors let callers in: `front` reads what nearly all of them send, `aside` reads everything else. Rooms behind the
+doors do not know which it was.
 """
 
 from collections.abc import AsyncIterator
@@ -21,6 +21,13 @@ class TooLargeError(Exception):
 
 class TooLateError(Exception):
     """The body does not come. The message is for the caller."""
+
+
+class NoRoomError(Exception):
+    """The body has no room beside those of others. The message is for the caller."""
+
+    def __init__(self) -> None:
+        super().__init__("too many large request bodies are being read or answered")
 
 
 class Head:
@@ -60,7 +67,7 @@ class Visitor(Protocol):
         ...
 
     async def read(self) -> bytes:
-        """The whole body. Raises TooLargeError and TooLateError."""
+        """The whole body. Raises TooLargeError, TooLateError, NoRoomError, and BadRequestError for what is no body."""
         ...
 
     def pieces(self) -> AsyncIterator[bytes] | None:

@@ -150,15 +150,18 @@ class WayBack:
         self.begun = True
         self.lasting = lasting = self.lasting and not self._line.closing
         keeps = b""
-        if lasting is self._old:  # what differs from the version's habit is said
-            keeps = b"Connection: keep-alive\r\n" if lasting else b"Connection: close\r\n"
-        return b"".join((_status_line(status, self._old), told, self._clock.date(), framing, keeps, b"\r\n"))
+        if not lasting:
+            keeps = b"Connection: close\r\n"
+        elif self._old:
+            keeps = b"Connection: keep-alive\r\n"
+        return b"".join((_status_line(status), told, self._clock.date(), framing, keeps, b"\r\n"))
 
 
 @cache
-def _status_line(status: int, old: bool) -> bytes:
+def _status_line(status: int) -> bytes:
+    """With our own version, whatever the caller's is: RFC 9110, 6.2."""
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = ""
-    return f"HTTP/1.{0 if old else 1} {status} {phrase}\r\n".encode()
+    return f"HTTP/1.1 {status} {phrase}\r\n".encode()

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from modelpool_sidecar.proxy import refusals
 from modelpool_sidecar.proxy.errand import in_task
 from modelpool_sidecar.proxy.front import Front
+from modelpool_sidecar.proxy.limits import Limits
 from modelpool_sidecar.proxy.visitor import TooLateError, Visitor
 
 
@@ -23,6 +25,10 @@ async def told(visitor: Visitor) -> None:
     visitor.back.whole(200, b"Content-Type: text/plain\r\n", text.encode())
 
 
+def refused(visitor: Visitor, wrong: Exception) -> None:
+    visitor.back.whole(refusals.of_caller(wrong).status or 413, b"", str(wrong).encode())
+
+
 @asynccontextmanager
 async def server(
     head_seconds: float, body_seconds: float = 60, answer: Callable[[Visitor], Coroutine[Any, None, None]] = told
@@ -31,8 +37,9 @@ async def server(
     listener.bind(("127.0.0.1", 0))
     listener.setblocking(False)
     async with asyncio.TaskGroup() as group:
-        front = Front(answer, group, most_bytes=1000)
-        front.head_seconds, front.body_seconds = head_seconds, body_seconds
+        limits = Limits(max_body_bytes=1000, head_timeout=head_seconds, body_timeout=body_seconds)
+        front = Front(answer, refused, group, limits)
+        front.head_seconds = head_seconds
         await front.listen(listener)
         try:
             yield listener.getsockname()[1]
@@ -141,12 +148,12 @@ async def test_a_body_that_does_not_go_on_is_given_up(begun: bytes, later: bool)
 
 async def test_a_body_that_goes_on_is_waited_for() -> None:
     whole = REQUEST.replace(b"Content-Length: 2", b"Content-Length: 8")[:-2]
-    async with server(head_seconds=20, body_seconds=1.0) as port:
+    async with server(head_seconds=20, body_seconds=20) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(whole)
-        for _ in range(8):  # in all longer than the time for one piece
+        for _ in range(8):
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.2):
+                async with asyncio.timeout(0.05):
                     await reader.read(1)
             writer.write(b"x")
         async with asyncio.timeout(20):
@@ -156,7 +163,7 @@ async def test_a_body_that_goes_on_is_waited_for() -> None:
     assert answer.endswith(b"POST /api/chat xxxxxxxx\n")
 
 
-async def test_a_head_without_end_reaches_aiohttps_limits() -> None:
+async def test_a_head_without_end_is_too_large() -> None:
     async with server(head_seconds=20) as port:
         answer = await talk(port, b"POST /a HTTP/1.1\r\nX: " + b"a" * 70_000)
     assert answer.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))

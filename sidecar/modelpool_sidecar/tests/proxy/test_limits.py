@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from ..compiled import patches_what_is_compiled
 from .scenes import CHAT, Scene, backend, document, scene
 from .scripted import Engine, Received, engine
 
@@ -78,11 +77,9 @@ async def test_a_body_beyond_the_limit(tmp_path: Path, dialect: str, chunked: bo
         assert not vllm.received
 
 
-@patches_what_is_compiled
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_a_body_that_does_not_come(tmp_path: Path, dialect: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelpool_sidecar.proxy.front.BODY_SECONDS", 0.1)
-    async with gates(tmp_path) as (gate, vllm):
+async def test_a_body_that_does_not_come(tmp_path: Path, dialect: str) -> None:
+    async with gates(tmp_path, body_timeout=0.1) as (gate, vllm):
         head, _, body = (await raw(gate, message(DIALECTS[dialect], json.dumps(CHAT).encode())[:-1])).partition(
             b"\r\n\r\n"
         )
