@@ -12,6 +12,7 @@ from typing import Final, TextIO
 
 from . import app
 from .settings import InvalidSettingError, LogFormat, Settings, read
+from .stopping import Stop
 from .telemetry import logs
 from .telemetry.log_writer import LogWriter
 
@@ -28,7 +29,10 @@ else:
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT; 0 after an orderly end, 2 for wrong settings, 1 when the ports cannot be had."""
+    """Run until SIGTERM, SIGINT or SIGHUP; a second one hurries the end.
+
+    0 after an orderly end, 2 for wrong settings, 1 when the ports cannot be had.
+    """
     try:
         settings = read(sys.argv[1:], os.environ)
     except InvalidSettingError as error:
@@ -58,10 +62,10 @@ async def _serve(
     settings: Settings, access: logs.AccessLog, log: LogWriter, announcing: LogWriter
 ) -> tuple[Exception, ...]:
     """Run to the end; what the operating system refused, if that ended it early."""
-    stop = asyncio.Event()
+    stop = Stop()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.ask)
     failed: tuple[Exception, ...] = ()
     try:
         await app.serve(settings, access, stop, partial(_announce, announcing), log)

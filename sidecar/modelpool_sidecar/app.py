@@ -1,10 +1,12 @@
 """The composition root: which objects a gateway consists of, and how it starts and ends. Nothing is decided here.
 
-Start: source and prober run in one TaskGroup, the ports open. End, on SIGTERM: readiness fails, the ports stay open
-for the drain delay, then close; running answers get the shutdown timeout.
+Start: source and prober run in one TaskGroup, the ports open. End, on SIGTERM: readiness fails, every answer closes its
+connection, the ports stay open for the drain delay, then close; running answers get the shutdown timeout, and then end
+with an error.
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -12,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from . import descriptors
 from .protocols import origins
 from .protocols.origins import Doorman
 from .proxy.administration import Administration
@@ -32,6 +35,7 @@ from .proxy.sources.access import Access
 from .proxy.sources.cluster import ClusterSource
 from .proxy.sources.file import FileSource
 from .settings import Listen, Settings
+from .stopping import Stop
 from .telemetry.log_writer import LogWriter
 from .telemetry.logs import AccessLog
 
@@ -47,13 +51,16 @@ class Running:
     directory: Directory
     admission: Admission
     phase: Phase
+    front: Front
 
 
 @asynccontextmanager
-async def gateway(settings: Settings, access: AccessLog, log: LogWriter | None = None) -> AsyncIterator[Running]:
+async def gateway(
+    settings: Settings, access: AccessLog, log: LogWriter | None = None, *, stop: Stop | None = None
+) -> AsyncIterator[Running]:
     """Run a gateway for the length of the block; leaving it closes the ports and waits for running answers.
 
-    `log` writes the log's lines, if they can be lost.
+    `log` writes the log's lines, if they can be lost. Answers are waited for until `stop` is hurried.
     """
     directory = Directory()
     admission = Admission(directory)
@@ -92,9 +99,11 @@ async def gateway(settings: Settings, access: AccessLog, log: LogWriter | None =
         front = Front(door.handle, door.refuse, group, limits)
         try:
             listening = [await _open(front, listen) for listen in settings.listen]
-            yield Running(listening=tuple(listening), directory=directory, admission=admission, phase=phase)
+            yield Running(
+                listening=tuple(listening), directory=directory, admission=admission, phase=phase, front=front
+            )
         finally:
-            await front.close(settings.shutdown_timeout)
+            await _closed(front, settings.shutdown_timeout, stop or Stop())
             bodies.close()
             access.flush()
             for task in tasks:
@@ -106,22 +115,42 @@ async def gateway(settings: Settings, access: AccessLog, log: LogWriter | None =
 async def serve(
     settings: Settings,
     access: AccessLog,
-    stop: asyncio.Event,
+    stop: Stop,
     announce: Callable[[Running], None],
     log: LogWriter | None = None,
 ) -> None:
-    """Run until `stop` is set, then drain and end. Setting `stop` is the signal handlers' business."""
-    async with gateway(settings, access, log) as running:
+    """Run until `stop` is asked for, then drain and end. Asking is the signal handlers' business."""
+    async with gateway(settings, access, log, stop=stop) as running:
         announce(running)
-        await stop.wait()
+        await stop.asked.wait()
         running.phase.draining = True
+        running.front.drain()
         _log.info("Draining", extra={"seconds": settings.drain_delay, "in_flight": running.admission.account.running})
-        await asyncio.sleep(settings.drain_delay)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(settings.drain_delay):
+                await stop.hurried.wait()
+
+
+async def _closed(front: Front, timeout: float, stop: Stop) -> None:
+    """Close the ports, and give running answers so many seconds, or until there is a hurry."""
+    async with asyncio.TaskGroup() as group:
+        hurrying = group.create_task(_hurried(front, stop), name="hurry")
+        await front.close(timeout)
+        hurrying.cancel()
+
+
+async def _hurried(front: Front, stop: Stop) -> None:
+    await stop.hurried.wait()
+    front.hurry()
 
 
 def _limits(settings: Settings) -> Limits:
+    most = descriptors.for_callers(settings.max_connections, found := descriptors.raised())
+    if most < settings.max_connections:
+        told = {"max_connections": settings.max_connections, "descriptors": found, "connections": most}
+        _log.warning("Fewer callers may connect than were allowed: the process may have too few files open", extra=told)
     return Limits(
-        max_connections=settings.max_connections,
+        max_connections=most,
         head_timeout=settings.head_timeout,
         max_body_bytes=settings.max_body_bytes,
         body_timeout=settings.body_timeout,

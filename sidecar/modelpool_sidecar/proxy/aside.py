@@ -28,3 +28,8 @@ class Aside:
         """Close every connection that was lent after the answer that it is being given, or at once."""
         for connection in list(self._connections):
             connection.leave()
+
+    def end(self) -> None:
+        """Have every answer that is being given end now, whole or not."""
+        for connection in list(self._connections):
+            connection.end()

@@ -18,6 +18,7 @@ from .body_budget import Bodies, Share
 from .body_framing import Chunked, Counted
 from .body_limits import Pace
 from .errand import Bell, Errand
+from .front_turns import Turns
 from .limits import Limit, Limits
 from .lingering import Lingering
 from .visitor import TooLateError, Visitor
@@ -36,6 +37,7 @@ class AsideHouse(Protocol):
     """Owns the tasks of requests that need one."""
     limits: Limits
     bodies: Bodies
+    turns: Turns
 
     answer: Callable[[Visitor], Coroutine[Any, None, None]]
     """Answers one request, as an `errand`."""
@@ -75,6 +77,7 @@ class AsideConnection:
         self._leaving = False
         self._refused = False
         self._lost = False
+        self._in_line = False
         self._lingering: Lingering | None = None
 
     def leave(self) -> None:
@@ -82,6 +85,13 @@ class AsideConnection:
         self._leaving = True
         if self._visitor is None or self._lingering is not None:
             self._transport.close()
+
+    def end(self) -> None:
+        """Have the answer that is being given end now, whole or not, and close."""
+        if self._visitor is None or self._gathering:
+            self._transport.abort()
+        else:
+            self._errand.cancel()
 
     # What the way back does: `way_back.Line`.
 
@@ -92,6 +102,10 @@ class AsideConnection:
     def draws_from(self, source: Source | None) -> None:
         """See `way_back.Line`."""
         self._line.draws_from(source)
+
+    def break_off(self) -> None:
+        """See `way_back.Line`."""
+        self._line.break_off()
 
     def close(self) -> None:
         """See `way_back.Line`. What comes still is read and thrown away for a while, or the answer might not arrive."""
@@ -109,6 +123,21 @@ class AsideConnection:
     def closing(self) -> bool:
         """See `way_back.Line`."""
         return self._leaving or self._line.closing or (self._body is not None and not self._body.ended)
+
+    @property
+    def ending(self) -> bool:
+        """See `way_back.Line`."""
+        return self._line.ending
+
+    @property
+    def why(self) -> str:
+        """See `way_back.Line`."""
+        return self._line.why
+
+    @property
+    def full(self) -> bool:
+        """See `way_back.Line`."""
+        return self._line.full
 
     # What the body does: `aside_body.Taps`.
 
@@ -170,6 +199,7 @@ class AsideConnection:
 
     def resume_writing(self) -> None:
         """See asyncio.Protocol."""
+        self._further()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -184,10 +214,21 @@ class AsideConnection:
 
     # Requests.
 
+    def take_turn(self) -> None:
+        """Take up a request that was sent ahead: see `front_turns.Waiting`."""
+        self._in_line = False
+        self._advance()
+
     def _advance(self) -> None:
-        """Take up the requests that are here, until one must be waited for."""
-        while self._visitor is None and not self._lost and self._take():
-            pass
+        """Take up the next request, if it is here and the caller reads. Those behind it wait for their turn."""
+        if self._visitor is None and not self._lost and not self._in_line and not self._line.full and self._take():
+            self._further()
+
+    def _further(self) -> None:
+        """Have a turn later, if there may be a further request."""
+        if self._held and self._visitor is None and not self._in_line:
+            self._in_line = True
+            self._house.turns.join(self)
 
     def _take(self) -> bool:
         """Take up the next request. Returns whether another can follow at once."""
@@ -209,6 +250,8 @@ class AsideConnection:
             return False
         self._timer.cancel()
         self._held = held if body is None else body.feed(held)
+        if body is None or not body.full:
+            self._resume()
         if body is None or not body.coming or asked.waits:
             return self._answer()
         if body.full or asked.length > self._house.limits.max_body_bytes:
@@ -278,7 +321,9 @@ class AsideConnection:
     def _look(self) -> None:
         """Somebody may be late."""
         visitor, body = self._visitor, self._body
-        if visitor is None:
+        if visitor is None and (self._in_line or (self._held and self._line.full)):
+            self._by(self._loop.time() + self._house.limits.head_timeout)
+        elif visitor is None:
             self._reader.forget()
             if not self._held:
                 self._transport.close()
@@ -316,7 +361,7 @@ class AsideConnection:
             self._transport.pause_reading()
 
     def _resume(self) -> None:
-        if self._paused_at and not self._lost and self._lingering is None:
+        if self._paused_at and len(self._held) <= AHEAD_BYTES and not self._lost and self._lingering is None:
             self._pace.waited(self._loop.time() - self._paused_at)
             self._paused_at = 0.0
             self._transport.resume_reading()

@@ -43,8 +43,8 @@ class Carrier:
         """The engine's body ended: what is left to say, an error included if the end is no end."""
         raise NotImplementedError
 
-    def cut(self) -> bytes:
-        """The engine's body broke: what to say so that the caller sees it."""
+    def cut(self, why: str = _EOF) -> bytes:
+        """The engine's body broke, or was cut off: what to say so that the caller sees it."""
         raise NotImplementedError
 
     def finished(self) -> bool:
@@ -148,7 +148,7 @@ class Untouched(Carrier):
         self._faulty = endings.is_error(self._dialect, tail)
         return b"" if self._rename is None else self._rename.close()
 
-    def cut(self) -> bytes:
+    def cut(self, why: str = _EOF) -> bytes:
         """See `Carrier`."""
         if not self._last:
             raise EngineError(_EOF)
@@ -159,7 +159,7 @@ class Untouched(Carrier):
             rest = self._rename.close()
         self._failed = True
         gap = b"" if self._tail().endswith(self._boundary) else self._boundary
-        return rest + gap + endings.broken(self._dialect, _EOF)
+        return rest + gap + endings.broken(self._dialect, why)
 
     def finished(self) -> bool:
         """See `Carrier`."""
@@ -195,8 +195,10 @@ class Converted(Carrier):
         """See `Carrier`."""
         return self._left + self._reply.close(self._now_ns())
 
-    def cut(self) -> bytes:
-        """See `Carrier`."""
+    def cut(self, why: str = _EOF) -> bytes:
+        """See `Carrier`. What has gone out are whole lines."""
+        if why is not _EOF:
+            return endings.broken(Dialect.OLLAMA, why)
         return self._reply.close(self._now_ns())
 
     @property
@@ -258,7 +260,7 @@ class Opaque(Carrier):
         self._failed = self._delimited and not self._last.rstrip().endswith((b"}", b"]"))
         return b""
 
-    def cut(self) -> bytes:
+    def cut(self, why: str = _EOF) -> bytes:
         """See `Carrier`."""
         self._failed = True
         return b""

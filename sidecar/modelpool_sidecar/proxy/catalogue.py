@@ -1,4 +1,6 @@
-"""What the gateway tells about models: the routing table as the protocols' model cards. Pure."""
+"""What the gateway tells about models: the routing table as the protocols' model cards. Remembers lists, else pure."""
+
+from typing import Final
 
 from ..protocols import catalog
 from ..protocols.answer import Answer
@@ -8,25 +10,53 @@ from ..protocols.errors import Reason, Refusal
 from ..protocols.paths import Call
 from ..routing.table import Model, RoutingTable
 
-_DEFAULT_CAPABILITIES = ("completion",)
+_DEFAULT_CAPABILITIES: Final = ("completion",)
+_LISTS: Final = frozenset({Operation.LIST_MODELS, Operation.LIST_RESIDENT})
+_NS: Final = 1_000_000_000
 
 
-def told(call: Call, table: RoutingTable, asked: str, *, epoch_ns: int) -> Answer | Refusal:
-    """The answer to a call about models. `asked` is the model's name where the call has one."""
-    cards = [card(model) for model in table.models]
+class Catalogue:
+    """The answers to calls about models. A list is made once per table, and once per second where it tells times."""
+
+    def __init__(self) -> None:
+        self._table: RoutingTable | None = None
+        self._lists: dict[tuple[Operation, Dialect], tuple[int, Answer]] = {}
+        """With the second for which they were made, or 0."""
+
+    def answer(self, call: Call, table: RoutingTable, asked: str, *, epoch_ns: int) -> Answer | Refusal:
+        """The answer to a call. `asked` is the model's name where the call has one."""
+        if call.operation not in _LISTS:
+            return _other(call, table, asked)
+        if table is not self._table:
+            self._table = table
+            self._lists.clear()
+        key = call.operation, call.dialect
+        second = epoch_ns // _NS if call.operation is Operation.LIST_RESIDENT else 0
+        made_for, known = self._lists.get(key, (-1, None))
+        if known is None or made_for != second:
+            known = _list(call, [card(model) for model in table.models], epoch_ns=second * _NS)
+            self._lists[key] = second, known
+        return known
+
+
+def _list(call: Call, cards: list[ModelCard], *, epoch_ns: int) -> Answer:
     match call.operation, call.dialect:
-        case Operation.ROOT, _:
-            return catalog.root()
-        case Operation.VERSION, _:
-            return catalog.version()
-        case Operation.LIST_MODELS, Dialect.OLLAMA:
-            return catalog.tags(cards)
-        case Operation.LIST_MODELS, Dialect.ANTHROPIC:
-            return catalog.anthropic_models(cards)
-        case Operation.LIST_MODELS, _:
-            return catalog.models(cards)
         case Operation.LIST_RESIDENT, _:
             return catalog.resident(cards, epoch_ns=epoch_ns)
+        case _, Dialect.OLLAMA:
+            return catalog.tags(cards)
+        case _, Dialect.ANTHROPIC:
+            return catalog.anthropic_models(cards)
+        case _:
+            return catalog.models(cards)
+
+
+def _other(call: Call, table: RoutingTable, asked: str) -> Answer | Refusal:
+    match call.operation:
+        case Operation.ROOT:
+            return catalog.root()
+        case Operation.VERSION:
+            return catalog.version()
         case _:
             return _one(call, table, asked)
 

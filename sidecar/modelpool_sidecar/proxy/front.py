@@ -1,7 +1,8 @@
-"""The front door: the listening sockets, and the connections that came in by them.
+"""The front door: the connections that came in by the listening sockets (`accepting`), and their end.
 
 A request has a task only where it must wait for more than its engine (see `errand`); the gateway's task group owns it.
-Closing waits for the answers that are being given, within a limit.
+Closing waits for the answers that are being given, within a limit. Those that are not whole then end with an error in
+their caller's dialect.
 """
 
 import asyncio
@@ -11,20 +12,29 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
 
+from .accepting import Accepting
 from .aside import Aside
 from .body_budget import Bodies
-from .front_connection import HEAD_SECONDS, CallerConnection
+from .front_connection import CallerConnection
 from .front_head import Heads
+from .front_turns import Turns
 from .limits import Limits
 from .visitor import Visitor
 from .way_back import Clock, WayBack
 
-_BACKLOG: Final = 1024
+STOPPED: Final = "the gateway was stopped"
+"""What callers are told whose answers are not whole at the end."""
+_LOOK_SECONDS: Final = 1.0
+"""At most, between two looks at callers that read nothing or may have left unseen."""
+_LOOKS: Final = 8
+"""At least, in the time that a caller may read nothing."""
+_LAST_WORDS_SECONDS: Final = 2.0
+"""For the errors that are told at the end to reach their callers."""
 _log = logging.getLogger(__name__)
 
 
 class Front:
-    """Lets callers in. Implements `front_connection.House` and `aside_connection.AsideHouse`."""
+    """Lets callers in. Implements `front_house.House` and `aside_connection.AsideHouse`."""
 
     def __init__(
         self,
@@ -34,61 +44,114 @@ class Front:
         limits: Limits,
     ) -> None:
         """`answer` answers one request, `refuse` one that is not let in; `group` owns tasks."""
+        self._loop = asyncio.get_running_loop()
         self.clock = Clock()
         self.limits = limits
-        self.bodies = Bodies(limits)
         self.heads = Heads(limits.max_body_bytes)
-        self.head_seconds = HEAD_SECONDS
+        self.turns = Turns(self._loop)
+        self.bodies = Bodies(limits)
         self.answer = answer
         self.refuse = refuse
         self.group = group
         self._aside = Aside(self)
-        self._servers: list[asyncio.Server] = []
+        self._accepting = Accepting(self._let_in, limits)
         self._connections: set[CallerConnection] = set()
-        self._emptied: asyncio.Future[None] | None = None
+        self._draining = False
+        self._hurried = False
+        self._woken: asyncio.Future[None] | None = None
+        self._looking = self._loop.call_later(self._look_seconds, self._look)
 
     async def listen(self, bound: socket.socket) -> None:
         """Accept connections on a socket."""
-        loop = asyncio.get_running_loop()
-        self._servers.append(await loop.create_server(self._protocol, sock=bound, backlog=_BACKLOG))
+        self._accepting.open(bound)
+
+    def drain(self) -> None:
+        """Have every answer from now on be the last of its connection, and say so."""
+        self._draining = True
+        for connection in self._connections:
+            connection.closing = True
+
+    def hurry(self) -> None:
+        """Wait no longer for answers that are being given: `close` ends them at once."""
+        self._hurried = True
+        self._wake()
 
     async def close(self, timeout: float) -> None:
-        """Accept no more, give running answers so many seconds, then cut off what is left."""
-        for server in self._servers:
-            server.close()
+        """Accept no more, give running answers so many seconds, then end what is left."""
+        self._accepting.close()
         self._aside.leave()
         await self._empty(timeout)
+        self._looking.cancel()
 
-    # What connections need: `front_connection.House`.
+    # What connections need: `front_house.House`.
 
     def failed(self, back: WayBack, fault: Exception) -> None:
-        """See `front_connection.House`."""
+        """See `front_house.House`."""
         if not isinstance(fault, ConnectionError):
             _log.error("Could not end an answer", exc_info=fault)
         back.cut_off()
 
     def lend(self) -> asyncio.Protocol:
-        """See `front_connection.House`."""
+        """See `front_house.House`."""
         return self._aside.protocol()
 
     def left(self, connection: CallerConnection) -> None:
-        """See `front_connection.House`."""
+        """See `front_house.House`."""
         self._connections.discard(connection)
-        if self._emptied is not None and not self._connections and not self._emptied.done():
-            self._emptied.set_result(None)
+        self._accepting.closed_one()
+        if not self._connections:
+            self._wake()
 
-    def _protocol(self) -> asyncio.Protocol:
-        made = CallerConnection(self)
-        self._connections.add(made)
-        return cast("asyncio.Protocol", made)
+    def _let_in(self, accepted: socket.socket) -> None:
+        """Take over a connection that was accepted."""
+        connection = CallerConnection(self)
+        connection.closing = self._draining
+        self._connections.add(connection)
+        entering = self._enter(accepted, connection)
+        try:
+            self.group.create_task(entering, name="let a caller in")
+        except RuntimeError:  # the group has been cancelled
+            entering.close()
+            accepted.close()
+            self.left(connection)
+
+    async def _enter(self, accepted: socket.socket, connection: CallerConnection) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: cast("asyncio.Protocol", connection), accepted)
+        except OSError:  # it has left already
+            accepted.close()
+            self.left(connection)
+
+    @property
+    def _look_seconds(self) -> float:
+        return min(_LOOK_SECONDS, self.limits.write_timeout / _LOOKS)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        for connection in list(self._connections):
+            connection.look(now)
+        self._looking = self._loop.call_later(self._look_seconds, self._look)
 
     async def _empty(self, timeout: float) -> None:
         for connection in list(self._connections):
             connection.leave()
-        if self._connections:
-            self._emptied = asyncio.get_running_loop().create_future()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    await self._emptied
+        if not self._hurried:
+            await self._until_empty(timeout)
+        for connection in list(self._connections):
+            connection.end(STOPPED)
+        self._aside.end()
+        await self._until_empty(_LAST_WORDS_SECONDS)
         for connection in list(self._connections):
             connection.abort()
+
+    async def _until_empty(self, timeout: float) -> None:
+        """Wait until no connection is open, or for so many seconds."""
+        if self._connections:
+            self._woken = self._loop.create_future()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._woken
+
+    def _wake(self) -> None:
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)

@@ -7,145 +7,85 @@ loop says. Answers are written from here in both cases.
 
 import asyncio
 import math
-import socket
-import struct
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol, cast
+from typing import Final, cast
 
-from .body_budget import FREE_BYTES, Bodies, Share
+from .body_budget import FREE_BYTES, Share
 from .body_limits import Pace
 from .errand import Errand
-from .front_head import CommonHead, Heads
+from .front_head import CommonHead
+from .front_house import House
+from .front_line import CallerLine
 from .front_request import FrontVisitor, RefusedVisitor, Requests
-from .limits import Limits
+from .limits import Limit
 from .lingering import Lingering
 from .visitor import NoRoomError, TooLateError, Visitor
-from .way_back import Clock, Source, WayBack
+from .way_back import WayBack
 
-HEAD_SECONDS: Final = 30.0
-"""For a request's line and headers, from the connection's or their own first byte."""
 IDLE_SECONDS: Final = 75.0
 """How long a connection is kept between requests: at least this, at most twice as long."""
 _AHEAD_BYTES: Final = 64 * 1024
 """How much a caller may send ahead while its request is being answered."""
 _TOO_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-_RESET: Final = struct.pack("ii", 1, 0)
-"""SO_LINGER of a socket that resets its connection when it is closed, instead of ending it."""
 
 
-class House(Protocol):
-    """What a connection needs of the front it belongs to."""
-
-    clock: Clock
-    group: asyncio.TaskGroup
-    """Owns the tasks of requests that need one."""
-    heads: Heads
-    head_seconds: float
-    limits: Limits
-    bodies: Bodies
-
-    answer: Callable[[Visitor], Coroutine[Any, None, None]]
-    """Answers one request, as an `errand`."""
-
-    def failed(self, back: WayBack, fault: Exception) -> None:
-        """End an answer whose errand has ended with a fault."""
-        ...
-
-    def lend(self) -> asyncio.Protocol:
-        """Make a protocol for the requests that are not common."""
-        ...
-
-    def left(self, connection: "CallerConnection") -> None:
-        """Hear that the connection is closed."""
-        ...
-
-
-class CallerConnection:
-    """Implements `way_back.Line`, and asyncio.Protocol without inheriting it: see `lean_connection.Connection`."""
-
-    write: Callable[[bytes], None]
-    """See `way_back.Line`. The transport's own, so that nothing stands between."""
+class CallerConnection(CallerLine):
+    """Implements asyncio.Protocol without inheriting it: see `lean_connection.Connection`."""
 
     def __init__(self, house: House) -> None:
+        super().__init__(house.limits)
         self._house = house
-        self._loop = asyncio.get_running_loop()
         self._errand = Errand(house.group)
         self._back: WayBack | None = None
         self._lent: asyncio.Protocol | None = None
-        self._source: Source | None = None
-        self._full = False
         self._ahead_is_full = False
         self._requests = Requests(house.heads)
         self._share = Share(house.bodies)
         self._pace: Pace | None = None
         self._new = True
         self._busy = False
-        self._leaving = False
+        self._waits = False
+        """Whether there may be a further request, which waits for its turn or for room in the caller's socket."""
+        self._in_line = False
 
     # What the house does.
 
-    @property
-    def busy(self) -> bool:
-        """Whether a request is being read or answered here."""
-        return self._lent is None and (self._busy or self._requests.reading is not None)
-
-    @property
-    def lent(self) -> bool:
-        """Whether the other door has it."""
-        return self._lent is not None
-
     def leave(self) -> None:
         """Close after the answer that is being given, or at once."""
-        self._leaving = True
-        if not self.busy and self._lent is None:
+        self.closing = True
+        busy = self._busy or self._waits or self._requests.reading is not None
+        if self._made and not busy and self._lent is None:
             self._transport.close()
 
-    def abort(self) -> None:
-        """Close without waiting for anything."""
-        self._transport.abort()
+    def end(self, why: str) -> None:
+        """End the answer that is being given with its dialect's error, and close."""
+        if not self._made or self._lost:
+            return
+        self.closing = self.ending = True
+        self.why = why
+        if self._busy:
+            self._errand.cancel()
+        elif self._lent is None:
+            self._transport.abort()
 
     # What the way back does: `way_back.Line`.
-
-    def write_both(self, head: bytes, body: bytes) -> None:
-        """See `way_back.Line`."""
-        self._transport.writelines((head, body))
-
-    def draws_from(self, source: Source | None) -> None:
-        """See `way_back.Line`."""
-        self._source = source
-        if source is not None and self._full:
-            source.pause()
 
     def close(self) -> None:
         """See `way_back.Line`."""
         if self._lent is not None:
             return
-        if self._requests.reading is None:
+        if self._requests.reading is not None:
+            self._timer.cancel()
+            self._lent = cast("asyncio.Protocol", Lingering())
+            self._lent.connection_made(self._transport)
+        else:
             self._transport.close()
-            return
-        self._timer.cancel()
-        self._lent = cast("asyncio.Protocol", Lingering())
-        self._lent.connection_made(self._transport)
-
-    def break_off(self) -> None:
-        """See `way_back.Line`."""
-        if not self._transport.is_closing():
-            made = self._transport.get_extra_info("socket")
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            self._transport.close()
-
-    @property
-    def closing(self) -> bool:
-        """See `way_back.Line`."""
-        return self._leaving
 
     # What the event loop says: asyncio.Protocol.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        self._transport = cast("asyncio.Transport", transport)
-        self.write = self._transport.write
-        self._due = self._loop.time() + self._house.head_seconds
+        self.use(cast("asyncio.Transport", transport))
+        self._due = self._loop.time() + self._limits.head_timeout
         self._arm(self._due)
 
     def data_received(self, data: bytes) -> None:
@@ -154,7 +94,7 @@ class CallerConnection:
             self._lent.data_received(data)
             return
         self._requests.feed(data)
-        if not self._busy:
+        if not self._busy and not self._waits:
             self._advance()
         elif len(self._requests.held) > _AHEAD_BYTES and not self._ahead_is_full:
             self._ahead_is_full = True
@@ -167,24 +107,21 @@ class CallerConnection:
 
     def pause_writing(self) -> None:
         """See asyncio.Protocol."""
-        self._full = True
-        if self._source is not None:
-            self._source.pause()
+        super().pause_writing()
         if self._lent is not None:
             self._lent.pause_writing()
 
     def resume_writing(self) -> None:
         """See asyncio.Protocol."""
-        self._full = False
-        if self._source is not None:
-            self._source.resume()
+        super().resume_writing()
         if self._lent is not None:
             self._lent.resume_writing()
+        self._further()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._timer.cancel()
-        self._leaving = True
+        self.lose()
         self._errand.cancel()
         self._share.let_go()
         if self._lent is not None:
@@ -193,44 +130,62 @@ class CallerConnection:
 
     # Requests.
 
+    def take_turn(self) -> None:
+        """Take up a request that was sent ahead: see `front_turns.Waiting`."""
+        self._in_line = False
+        if self._waits and not self.full and not self._lost:
+            self._waits = False
+            self._advance()
+
     def _advance(self) -> None:
-        """Take up the requests that are here, until one must be waited for."""
-        while (request := self._requests.take()) is not None:
-            self._pace = None
-            if len(request[1]) > FREE_BYTES and not self._share.grow(len(request[1])):
-                self._refuse(request[0], NoRoomError())
-                return
-            visitor = FrontVisitor(self, self._house.clock, *request)
-            if not self._answer(visitor, visitor):
-                return
-        self._look_ahead()
+        """Take up the next request, if it is here. Those behind it wait for their turn."""
+        if self.full:
+            self._waits = True
+            return
+        request = self._requests.take()
+        if self._ahead_is_full and len(self._requests.held) <= _AHEAD_BYTES:
+            self._ahead_is_full = False
+            self._transport.resume_reading()
+        if request is None:
+            self._look_ahead()
+            return
+        self._pace = None
+        if len(request[1]) > FREE_BYTES and not self._share.grow(len(request[1])):
+            self._refuse(request[0], NoRoomError())
+            return
+        visitor = FrontVisitor(self, self._house.clock, *request)
+        if self._answer(visitor, visitor) and self._requests.held:
+            self._waits = True
+            self._further()
+
+    def _further(self) -> None:
+        """Have a turn later, if there may be a further request."""
+        if self._waits and not self._in_line:
+            self._in_line = True
+            self._house.turns.join(self)
 
     def _answer(self, visitor: Visitor, back: WayBack) -> bool:
-        """Take up a request. Returns whether another can follow at once."""
+        """Take up a request. Returns whether another can follow."""
         self._back, self._busy, self._new, self._due = back, True, False, math.inf
         return self._errand.begin(self._house.answer(visitor), self._answered) and self._is_free()
 
     def _answered(self) -> None:
         """The request that was waited for has been answered."""
-        if self._is_free():
+        if self._is_free() and self._requests.held:
             self._advance()
 
     def _is_free(self) -> bool:
         """End with a request; whether there can be another."""
-        self._source = None
         back, self._back = self._back, None
         assert back is not None
         if self._errand.fault is not None:
             self._house.failed(back, self._errand.fault)
         if self._share.size:
             self._share.let_go()
-        if self._leaving or not back.lasting:
+        if self.closing or not back.lasting:
             self.close()
             return False
-        self._busy = False  # since when it is idle is for `_look` to see
-        if self._ahead_is_full:
-            self._ahead_is_full = False
-            self._transport.resume_reading()
+        self._busy = False  # since when it is idle is for `_late` to see
         return True
 
     def _look_ahead(self) -> None:
@@ -239,14 +194,14 @@ class CallerConnection:
             self._lend()
         elif self._requests.reading is not None:
             self._read_on(self._requests.reading)
-        elif self._requests.held and self._due > (soon := self._loop.time() + self._house.head_seconds):
+        elif self._requests.held and self._due > (soon := self._loop.time() + self._limits.head_timeout):
             self._by(soon)  # the head of a later request has the same time as the first one's
 
     def _read_on(self, head: CommonHead) -> None:
         """More has come of a body that is not whole."""
         received = self._requests.received
         if self._pace is None:
-            self._pace = Pace(self._house.limits, self._loop.time())
+            self._pace = Pace(self._limits, self._loop.time())
             self._due = self._pace.due(received)
             self._by(self._due)
             if not self._share.fits(self._requests.announced):
@@ -262,15 +217,17 @@ class CallerConnection:
 
     def _lend(self) -> None:
         self._timer.cancel()
+        if self._ahead_is_full:
+            self._transport.resume_reading()
         lent = self._lent = self._house.lend()
         lent.connection_made(self._transport)
         lent.data_received(self._requests.held)
 
-    def _look(self) -> None:
+    def _late(self) -> None:
         """Show out who is late. Armed anew only when it fires, because requests are many."""
         now = self._loop.time()
         if now < self._due:
-            if self._due == math.inf and not self._busy:
+            if self._due == math.inf and not self._busy and not self._waits:
                 self._due = now + IDLE_SECONDS
             self._arm(min(self._due, now + IDLE_SECONDS))
         elif self._requests.reading is not None and self._pace is not None:
@@ -280,10 +237,11 @@ class CallerConnection:
                 self._due = due
                 self._arm(min(due, now + IDLE_SECONDS))
             else:
-                self._house.limits.reached(self._pace.reached(received))
+                self._limits.reached(self._pace.reached(received))
                 self._refuse(self._requests.reading, TooLateError("the request body did not come in time"))
         else:
             if self._requests.held or self._new:
+                self._limits.reached(Limit.HEAD_SECONDS)
                 self._transport.write(_TOO_LATE)
             self._transport.close()
 
@@ -296,4 +254,4 @@ class CallerConnection:
 
     def _arm(self, when: float) -> None:
         self._armed = when
-        self._timer = self._loop.call_at(when, self._look)
+        self._timer = self._loop.call_at(when, self._late)

@@ -79,6 +79,35 @@ class Heads:
         return reading if reading.length <= most_bytes else None
 
 
+def is_hopeless(begun: bytes) -> bool:
+    """Whether a head that has no blank line yet is whole in llhttp's eyes, or cannot become one.
+
+    Who would be refused, or answered, by the other door at once does not wait here for the rest.
+    """
+    found = _Beginning()
+    try:
+        httptools.HttpRequestParser(found).feed_data(begun)
+    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        return True
+    return found.whole or found.headers > MOST_HEADERS
+
+
+class _Beginning:
+    """What llhttp finds in the beginning of a head."""
+
+    def __init__(self) -> None:
+        self.headers = 0
+        self.whole = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        self.headers += 1
+
+    def on_headers_complete(self) -> None:
+        """All of them."""
+        self.whole = True
+
+
 def _read(text: bytes) -> CommonHead | None:
     """A head, None when it is not common."""
     found = Found()

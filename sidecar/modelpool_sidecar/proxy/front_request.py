@@ -1,14 +1,11 @@
 """What a caller asks, out of the bytes of its connection. Sans I/O: `front_head` reads heads, this finds the bodies."""
 
 from collections.abc import AsyncIterator
-from typing import Final
 
 from . import lengths
-from .front_head import LONGEST, CommonHead, Heads, Reading
+from .front_head import LONGEST, CommonHead, Heads, Reading, is_hopeless
 from .visitor import Head
 from .way_back import Clock, Line, WayBack
-
-_LETTERS: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
 class Requests:
@@ -58,7 +55,7 @@ class Requests:
         else:
             end = held.find(lengths.END) + len(lengths.END)
             if end < len(lengths.END):
-                self.uncommon = len(held) > LONGEST or b"\n\n" in held or (held != b"" and held[0] not in _LETTERS)
+                self.uncommon = len(held) > LONGEST or (held != b"" and is_hopeless(held))
                 return None
             last = self._heads.read(held, end)
             if last is None:

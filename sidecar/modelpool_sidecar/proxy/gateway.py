@@ -15,8 +15,9 @@ from ..protocols.paths import Call, Kind
 from ..telemetry.ledger import Ledger
 from ..telemetry.logs import AccessLog
 from ..telemetry.metrics import Metrics
-from . import catalogue, headers, refusals, sending
+from . import headers, refusals, sending
 from .administration import Administration
+from .catalogue import Catalogue
 from .directory import Directory
 from .inference import Inference
 from .opening import Opening
@@ -60,6 +61,7 @@ class Gateway:
         self._doorman = doorman
         self._bodies = bodies
         self._ids = Ids()
+        self._told = Catalogue()
 
     async def handle(self, visitor: Visitor) -> None:
         """Answer one request. Runs as an `errand`."""
@@ -82,7 +84,7 @@ class Gateway:
         except (BadRequestError, TooLargeError, TooLateError, NoRoomError) as wrong:
             self._refuse(visiting, refusals.of_caller(wrong))
         except (asyncio.CancelledError, ConnectionError):
-            visiting.status, visiting.error = _GONE, visiting.error or "the caller left"
+            self._end(visiting)
             raise
         except Exception as fault:
             _log.exception("Could not answer a request", extra={"request_id": visiting.request_id})
@@ -112,6 +114,15 @@ class Gateway:
         finally:
             self._leave(visiting)
 
+    def _end(self, visiting: Visit) -> None:
+        """The caller left, or nobody waits for the answer any longer."""
+        back = visiting.visitor.back
+        visiting.error = visiting.error or back.why
+        if not back.ending:
+            visiting.status = _GONE
+        elif not back.begun:
+            self._refuse(visiting, Refusal(reason=Reason.UNAVAILABLE, detail=back.why, retry_after_s=refusals.SOON_S))
+
     async def _answer(self, visiting: Visit) -> None:
         """What is no call for an engine, or not let in."""
         opening = visiting.opening
@@ -131,7 +142,7 @@ class Gateway:
         if call.operation is Operation.SHOW_MODEL and call.dialect is Dialect.OLLAMA:
             body = await visiting.visitor.read()
             asked = (await self._bodies.read_head(body, call.dialect, call.operation)).model
-        told = catalogue.told(call, self._directory.table, asked, epoch_ns=visiting.epoch_ns)
+        told = self._told.answer(call, self._directory.table, asked, epoch_ns=visiting.epoch_ns)
         if isinstance(told, Refusal):
             self._refuse(visiting, told)
         else:

@@ -13,6 +13,7 @@ from ..routing.table import Model, RoutingTable
 from ..routing.urls import shown
 from ..telemetry.metrics import Level, Levels, Metrics
 from .admission import Admission
+from .costly import Costly
 from .directory import Directory
 from .limits import Limits
 
@@ -37,6 +38,7 @@ class Pages:
         self._account = admission.account
         self._demand = admission.demand
         self._phase = phase
+        self._costly = Costly()
         self.metrics = Metrics(self._levels)
         self.metrics.registry.register(limits.counts)
 
@@ -53,15 +55,24 @@ class Pages:
             case "/readyz":
                 return self._ready()
             case "/metrics":
-                return Answer(body=self.metrics.text(), content_type=_PROMETHEUS)
+                return self._costly.page(path, self._counted)
             case "/modelpool/demand":
-                told = demand_view(self._directory.table, self._demand, time.monotonic())
-                return Answer(body=msgspec.json.encode(told) + b"\n", content_type=PLAIN_JSON)
+                return self._costly.page(path, self._demanded)
             case "/modelpool/routes":
-                view = live_view(self._directory.table, self._account, draining=self._phase.draining)
-                return Answer(body=msgspec.json.format(msgspec.json.encode(view)) + b"\n", content_type=PLAIN_JSON)
+                return self._costly.page(path, self._routed)
             case _:
                 return None
+
+    def _counted(self) -> Answer:
+        return Answer(body=self.metrics.text(), content_type=_PROMETHEUS)
+
+    def _demanded(self) -> Answer:
+        told = demand_view(self._directory.table, self._demand, time.monotonic())
+        return Answer(body=msgspec.json.encode(told) + b"\n", content_type=PLAIN_JSON)
+
+    def _routed(self) -> Answer:
+        view = live_view(self._directory.table, self._account, draining=self._phase.draining)
+        return Answer(body=msgspec.json.format(msgspec.json.encode(view)) + b"\n", content_type=PLAIN_JSON)
 
     def _ready(self) -> Answer:
         if self._phase.draining:

@@ -1,5 +1,6 @@
 """Answers on their way to the caller. Nothing is sent before there is something to send: so long, others may try."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -58,10 +59,13 @@ async def stream(
 
     `told`: header lines in place of the engine's own. `begun`: what of the body has been read already. `cut_off`: a
     broken stream ends without a proper end of the body, for callers that read no error events.
+
+    Cancelled because its time is up (`back.ending`), a stream ends as one that broke.
     """
     back = visit.visitor.back
     relay = _Relay(visit, response, carrier, told)
     broken = False
+    stopped: asyncio.CancelledError | None = None
     back.draws_from(response)
     try:
         if begun:
@@ -73,6 +77,11 @@ async def stream(
             raise
         visit.error, broken = str(error), True
         rest = carrier.cut()
+    except asyncio.CancelledError as cancelled:
+        if not (back.ending and back.begun):
+            raise
+        visit.error, broken, stopped = back.why, True, cancelled
+        rest = carrier.cut(back.why)
     finally:
         back.draws_from(None)
         relay.settle()
@@ -88,6 +97,8 @@ async def stream(
         back.cut_off()
     else:
         back.end()
+    if stopped is not None:
+        raise stopped
     if broken:
         return Failure.CLOSED
     return Failure.FAULT if carrier.faulty else None

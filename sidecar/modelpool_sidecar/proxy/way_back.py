@@ -53,6 +53,21 @@ class Line(Protocol):
         """Whether it carries no further request."""
         ...
 
+    @property
+    def ending(self) -> bool:
+        """Whether the answer that is being given must end now: its task is cancelled."""
+        ...
+
+    @property
+    def why(self) -> str:
+        """Why an answer ended before it was whole."""
+        ...
+
+    @property
+    def full(self) -> bool:
+        """Whether the caller has not read what was sent."""
+        ...
+
 
 class Clock:
     """The Date header, made once per second."""
@@ -129,7 +144,8 @@ class WayBack:
         last = self._head + chunks.LAST if self._chunked else self._head
         if last:
             self._line.write(last)
-        if not self.lasting:
+        if not self.lasting or self._line.closing:
+            self.lasting = False
             self._line.close()
 
     def cut_off(self) -> None:
@@ -145,6 +161,16 @@ class WayBack:
     def draws_from(self, source: Source | None) -> None:
         """See `Line`."""
         self._line.draws_from(source)
+
+    @property
+    def ending(self) -> bool:
+        """See `Line`."""
+        return self._line.ending
+
+    @property
+    def why(self) -> str:
+        """See `Line`."""
+        return self._line.why
 
     def _begin(self, status: int, told: bytes, framing: bytes) -> bytes:
         self.begun = True

@@ -39,7 +39,6 @@ async def server(
     async with asyncio.TaskGroup() as group:
         limits = Limits(max_body_bytes=1000, head_timeout=head_seconds, body_timeout=body_seconds)
         front = Front(answer, refused, group, limits)
-        front.head_seconds = head_seconds
         await front.listen(listener)
         try:
             yield listener.getsockname()[1]

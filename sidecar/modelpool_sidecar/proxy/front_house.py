@@ -1,0 +1,42 @@
+"""What a caller's connection needs of the front that it belongs to."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .body_budget import Bodies
+from .front_head import Heads
+from .front_turns import Turns
+from .limits import Limits
+from .visitor import Visitor
+from .way_back import Clock, WayBack
+
+if TYPE_CHECKING:
+    from .front_connection import CallerConnection
+
+
+class House(Protocol):
+    """The front, as its connections see it."""
+
+    clock: Clock
+    group: asyncio.TaskGroup
+    """Owns the tasks of requests that need one."""
+    heads: Heads
+    turns: Turns
+    limits: Limits
+    bodies: Bodies
+
+    answer: Callable[[Visitor], Coroutine[Any, None, None]]
+    """Answers one request, as an `errand`."""
+
+    def failed(self, back: WayBack, fault: Exception) -> None:
+        """End an answer whose errand has ended with a fault."""
+        ...
+
+    def lend(self) -> asyncio.Protocol:
+        """Make a protocol for the requests that are not common."""
+        ...
+
+    def left(self, connection: "CallerConnection") -> None:
+        """Hear that the connection is closed."""
+        ...
