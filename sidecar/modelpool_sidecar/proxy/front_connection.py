@@ -46,6 +46,8 @@ class CallerConnection(CallerLine):
         self._waits = False
         """Whether there may be a further request, which waits for its turn or for room in the caller's socket."""
         self._in_line = False
+        self._late_for_all = False
+        """Whether it was told to leave before it was here."""
 
     # What the house does.
 
@@ -53,7 +55,9 @@ class CallerConnection(CallerLine):
         """Close after the answer that is being given, or at once."""
         self.closing = True
         busy = self._busy or self._waits or self._requests.reading is not None
-        if self._made and not busy and self._lent is None:
+        if not self._made:
+            self._late_for_all = True
+        elif not busy and self._lent is None:
             self._transport.close()
 
     def end(self, why: str) -> None:
@@ -87,6 +91,8 @@ class CallerConnection(CallerLine):
         self.use(cast("asyncio.Transport", transport))
         self._due = self._loop.time() + self._limits.head_timeout
         self._arm(self._due)
+        if self._late_for_all:
+            self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -102,14 +108,6 @@ class CallerConnection(CallerLine):
 
     def eof_received(self) -> None:
         """See asyncio.Protocol. The transport closes itself."""
-        if self._lent is not None:
-            self._lent.eof_received()
-
-    def pause_writing(self) -> None:
-        """See asyncio.Protocol."""
-        super().pause_writing()
-        if self._lent is not None:
-            self._lent.pause_writing()
 
     def resume_writing(self) -> None:
         """See asyncio.Protocol."""
@@ -139,8 +137,8 @@ class CallerConnection(CallerLine):
 
     def _advance(self) -> None:
         """Take up the next request, if it is here. Those behind it wait for their turn."""
-        if self.full:
-            self._waits = True
+        if self.full and self._requests.reading is None:
+            self._waits, self._due = True, math.inf
             return
         request = self._requests.take()
         if self._ahead_is_full and len(self._requests.held) <= _AHEAD_BYTES:
