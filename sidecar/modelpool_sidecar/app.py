@@ -52,6 +52,7 @@ class Running:
     admission: Admission
     phase: Phase
     front: Front
+    limits: Limits
 
 
 @asynccontextmanager
@@ -100,7 +101,12 @@ async def gateway(
         try:
             listening = [await _open(front, listen) for listen in settings.listen]
             yield Running(
-                listening=tuple(listening), directory=directory, admission=admission, phase=phase, front=front
+                listening=tuple(listening),
+                directory=directory,
+                admission=admission,
+                phase=phase,
+                front=front,
+                limits=limits,
             )
         finally:
             await _closed(front, settings.shutdown_timeout, stop or Stop())

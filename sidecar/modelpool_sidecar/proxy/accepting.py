@@ -22,8 +22,8 @@ _SHORT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOM
 """What the system says when it has no room for a further connection."""
 _AGAIN_SECONDS: Final = 1.0
 """When to try again then, unless a connection is closed before."""
-_AMPLE: Final = 8
-"""A shortage is over when one in so many connections is free, so that it is told of once."""
+_TELL_SECONDS: Final = 60.0
+"""How often a shortage is told of at most: it may end with every connection that is closed, and begin with the next."""
 _log = logging.getLogger(__name__)
 
 
@@ -38,7 +38,7 @@ class Accepting:
         self._listening: list[socket.socket] = []
         self._inside = 0
         self._shut = False
-        self._told = False
+        self._told = -_TELL_SECONDS
         self._again: asyncio.TimerHandle | None = None
 
     def open(self, bound: socket.socket) -> None:
@@ -62,8 +62,6 @@ class Accepting:
     def closed_one(self) -> None:
         """A connection that was let in is closed."""
         self._inside -= 1
-        if self._inside <= self._limits.max_connections - max(1, self._limits.max_connections // _AMPLE):
-            self._told = False
         if self._shut:
             self._go_on()
 
@@ -89,8 +87,9 @@ class Accepting:
     def _stop(self, told: str, fields: dict[str, object]) -> None:
         self._shut = True
         self._limits.reached(Limit.CONNECTIONS)
-        if not self._told:
-            self._told = True
+        now = self._loop.time()
+        if now - self._told >= _TELL_SECONDS:
+            self._told = now
             _log.warning(told, extra=fields)
         for bound in self._listening:
             self._loop.remove_reader(bound.fileno())

@@ -289,7 +289,6 @@ class AsideConnection:
         """End with a request; whether there can be another."""
         visitor, fault = self._visitor, self._errand.fault
         assert visitor is not None
-        self._line.draws_from(None)
         self._share.let_go()
         if fault is not None:
             self._house.failed(visitor.back, fault)

@@ -65,6 +65,11 @@ class Front:
         """Accept connections on a socket."""
         self._accepting.open(bound)
 
+    @property
+    def callers(self) -> int:
+        """How many connections are open."""
+        return len(self._connections)
+
     def drain(self) -> None:
         """Have every answer from now on be the last of its connection, and say so."""
         self._draining = True

@@ -49,8 +49,6 @@ class CallerConnection(CallerLine):
         self._late_for_all = False
         """Whether it was told to leave before it was here."""
 
-    # What the house does.
-
     def leave(self) -> None:
         """Close after the answer that is being given, or at once."""
         self.closing = True
