@@ -88,4 +88,5 @@ class Administration:
         return next(ready, nobody)
 
     def _refuse(self, visit: Visit, refusal: Refusal) -> None:
+        visit.error = visit.error or refusal.detail
         sending.answer(visit, errors.render(refusal, visit.dialect))

@@ -72,6 +72,8 @@ class AsideConnection:
         self._waits = False
         self._gathering = False
         """Whether its small body is waited for, and nobody answers it yet."""
+        self._enough = 0
+        """How much of it is waited for."""
         self._paused_at = 0.0
         """Since when nothing is taken from the caller; 0 while it is."""
         self._leaving = False
@@ -173,7 +175,7 @@ class AsideConnection:
             data = body.feed(data)
             if not self._gathering:
                 body.bell.ring()
-            elif body.full or not body.coming:
+            elif not body.coming or body.received >= self._enough:
                 self._gathering = False
                 self._answer()
         if data and not self._lost and self._lingering is None:
@@ -254,12 +256,17 @@ class AsideConnection:
             self._resume()
         if body is None or not body.coming or asked.waits:
             return self._answer()
-        if body.full or asked.length > self._house.limits.max_body_bytes:
+        self._enough = min(AHEAD_BYTES, self._house.limits.max_body_bytes + 1)
+        if body.received >= self._enough or self._hopeless(asked.length):
             self._watch()
             return self._answer()
         self._gathering = True
         self._watch()
         return False
+
+    def _hopeless(self, length: int) -> bool:
+        """Whether a body will be refused that is as long as announced."""
+        return length > self._house.limits.max_body_bytes or not self._share.fits(length)
 
     def _greet(self, asked: AsideHead) -> None:
         """Somebody is here."""
@@ -355,7 +362,7 @@ class AsideConnection:
         self._timer = self._loop.call_at(due, self._look)
 
     def _pause(self) -> None:
-        if not self._paused_at:
+        if not self._paused_at and not self._lost and self._lingering is None:
             self._paused_at = self._loop.time()
             self._transport.pause_reading()
 

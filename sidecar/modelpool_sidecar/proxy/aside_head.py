@@ -126,10 +126,10 @@ def _understood(found: Found) -> AsideHead:
     if not target.startswith("/") and target != "*":
         parts = _parts(target)
         if parts is None:
-            fault = fault or BadRequestError("the request's target is no path")
+            fault, target = fault or BadRequestError("the request's target is no path"), ""
         else:
             headers["Host"], target = parts  # RFC 9112, 3.2.2
-    path, _, query = target.partition("?")
+    path, _, query = target.partition("#")[0].partition("?")
     if "#" in target:
         fault = fault or BadRequestError("the request's target has a fragment")
     asked = AsideHead(Head(found.method, unquote(path), query, headers), old=old, fault=fault)

@@ -11,7 +11,7 @@ from .errand import in_task
 from .front_request import Once
 from .inflating import Inflater
 from .limits import Limit, Limits
-from .visitor import Head, NoRoomError, TooLargeError
+from .visitor import Head, TooLargeError
 from .way_back import WayBack
 
 _TURN_BYTES: Final = 1024 * 1024
@@ -51,7 +51,7 @@ class AsideVisitor:
         if announced > self._limits.max_body_bytes:
             raise self._too_large()
         if not self._share.fits(announced):
-            raise NoRoomError()
+            raise self._share.refused()
         inflating = _Inflating(self._asked.coding) if self._asked.coding else None
         whole = bytearray()
         while piece := await (incoming.more() if inflating is None else inflating.more(incoming)):
@@ -59,7 +59,7 @@ class AsideVisitor:
             if len(whole) > self._limits.max_body_bytes or incoming.received > self._limits.max_body_bytes:
                 raise self._too_large()
             if not self._share.grow(len(whole)):
-                raise NoRoomError()
+                raise self._share.refused()
         return bytes(whole)
 
     def pieces(self) -> AsyncIterator[bytes] | None:

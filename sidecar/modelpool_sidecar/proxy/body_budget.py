@@ -7,6 +7,7 @@ there are as many at most as there are connections. One alone is always let in, 
 from typing import Final
 
 from .limits import Limit, Limits
+from .visitor import NoRoomError
 
 FREE_BYTES: Final = 64 * 1024
 """Up to this size a body does not count."""
@@ -34,13 +35,10 @@ class Share:
         """Bytes that count now."""
 
     def fits(self, announced: int) -> bool:
-        """Whether a body of this size could be held beside the others that are here. Counts the limit if not."""
+        """Whether a body of this size could be held beside the others that are here."""
         bodies = self._bodies
         others = bodies.held - self.size
-        if announced <= FREE_BYTES or not others or others + announced <= bodies.limits.max_bodies_bytes:
-            return True
-        bodies.limits.reached(Limit.BODIES_BYTES)
-        return False
+        return announced <= FREE_BYTES or not others or others + announced <= bodies.limits.max_bodies_bytes
 
     def grow(self, size: int) -> bool:
         """Count a body that has this size now; False, and nothing is counted, when there is no room for it."""
@@ -51,6 +49,11 @@ class Share:
         self._bodies.held += size - self.size
         self.size = size
         return True
+
+    def refused(self) -> NoRoomError:
+        """Count the limit; what its caller is told."""
+        self._bodies.limits.reached(Limit.BODIES_BYTES)
+        return NoRoomError()
 
     def let_go(self) -> None:
         """The body is not held any longer."""

@@ -18,7 +18,7 @@ from .front_line import CallerLine
 from .front_request import FrontVisitor, RefusedVisitor, Requests
 from .limits import Limit
 from .lingering import Lingering
-from .visitor import NoRoomError, TooLateError, Visitor
+from .visitor import TooLateError, Visitor
 from .way_back import WayBack
 
 IDLE_SECONDS: Final = 75.0
@@ -147,7 +147,7 @@ class CallerConnection(CallerLine):
             return
         self._pace = None
         if len(request[1]) > FREE_BYTES and not self._share.grow(len(request[1])):
-            self._refuse(request[0], NoRoomError())
+            self._refuse(request[0], self._share.refused())
             return
         visitor = FrontVisitor(self, self._house.clock, *request)
         if self._answer(visitor, visitor) and self._requests.held:
@@ -201,10 +201,10 @@ class CallerConnection(CallerLine):
             self._due = self._pace.due(received)
             self._by(self._due)
             if not self._share.fits(self._requests.announced):
-                self._refuse(head, NoRoomError())
+                self._refuse(head, self._share.refused())
                 return
         if not self._share.grow(received):
-            self._refuse(head, NoRoomError())
+            self._refuse(head, self._share.refused())
 
     def _refuse(self, head: CommonHead, wrong: Exception) -> None:
         """Answer a request whose body is not had."""

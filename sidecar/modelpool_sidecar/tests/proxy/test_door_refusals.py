@@ -1,4 +1,4 @@
-"""Everything that a door refuses is refused in one form: in the caller's dialect, with an id, with one line in the log."""
+"""Whatever a door refuses is refused in one form: in the caller's dialect, with an id, with one line in the log."""
 
 import asyncio
 import gzip
@@ -37,7 +37,7 @@ async def talk(gate: Scene, *pieces: bytes) -> bytes:
     for piece in pieces:
         writer.write(piece)
         await writer.drain()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(5):
         answer = await reader.read()
     writer.close()
     return answer
@@ -83,13 +83,15 @@ PACKED = gzip.compress(BODY)
 
 
 def packed(data: bytes, coding: str = "gzip") -> bytes:
-    return head("/v1/messages", f"Content-Encoding: {coding}", f"Content-Length: {len(data)}") + data
+    return (
+        head("/v1/messages", f"Content-Encoding: {coding}", "Connection: close", f"Content-Length: {len(data)}") + data
+    )
 
 
 MALFORMED: dict[str, tuple[bytes, int, str]] = {
     "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x07" * 40, 400, ""),
     "words": (b"hello?\r\n\r\n", 400, ""),
-    "other words": (b"HELO example.org\r\n", 400, ""),
+    "other words": (b"HELO example.org\r\n\r\n", 400, ""),
     "an answer": (b"HTTP/1.1 200 OK\r\n\r\n", 400, ""),
     "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 505, ""),
     "HTTP/2 in name": (b"GET /api/chat HTTP/2.0\r\nHost: x\r\n\r\n", 505, "/api/chat"),
@@ -103,7 +105,7 @@ MALFORMED: dict[str, tuple[bytes, int, str]] = {
     "two types": (head("/v1/messages", "Content-Type: a/b", "content-type: a/b"), 400, "/v1/messages"),
     "two lengths": (head("/v1/messages", "Content-Length: 1", "Content-Length: 1") + b"x", 400, "/v1/messages"),
     "space in a name": (head("/v1/messages", "X Y: z"), 400, "/v1/messages"),
-    "a target in full of another scheme": (head("ftp://localhost/api/chat"), 400, "ftp://localhost/api/chat"),
+    "a target in full of another scheme": (head("ftp://localhost/api/chat"), 400, ""),
     "fragment": (head("/api/chat#x"), 400, "/api/chat"),
     "expectation": (head("/v1/messages", "Expect: 200-ok", "Content-Length: 2"), 417, "/v1/messages"),
     "transfer coding": (head("/v1/messages", "Transfer-Encoding: gzip, chunked"), 501, "/v1/messages"),
@@ -127,7 +129,7 @@ MALFORMED: dict[str, tuple[bytes, int, str]] = {
     "too large in chunks": (head("/v1/messages", CHUNKED) + b"4e20\r\n" + b"x" * 20000, 413, "/v1/messages"),
     "too large inside": (packed(gzip.compress(b"x" * 20000)), 413, "/v1/messages"),
 }  # fmt: skip
-DIALECTS |= {"/nope": "ollama", "ftp://localhost/api/chat": "ollama"}
+DIALECTS |= {"/nope": "ollama"}
 
 
 @pytest.mark.parametrize("byte_by_byte", [False, True])
@@ -142,8 +144,6 @@ async def test_a_refusal_has_one_form(
             answer = await talk(gate, *pieces)
         except ConnectionError:
             pytest.fail("the answer was lost, because the connection was cut while the caller was sending")
-        if path.startswith("ftp"):
-            path, DIALECTS[""] = "", "ollama"
         assert await is_refused(gate, answer, status, path)
         assert not vllm.received
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
