@@ -8,7 +8,8 @@ so that nobody can tell which of the two it was.
 import asyncio
 from typing import cast
 
-from .aside_connection import AsideConnection, AsideHouse
+from .aside_connection import AsideConnection
+from .aside_house import AsideHouse
 
 
 class Aside:

@@ -7,85 +7,50 @@ ends with the answer.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol, cast
+from collections.abc import Callable
+from typing import Final, cast
 
 from ..protocols.errors import BadRequestError
 from .aside_body import AHEAD_BYTES, IncomingBody
 from .aside_head import AsideHead, HeadReader, refused
+from .aside_house import AsideHouse
+from .aside_reading import AsideReading
 from .aside_visitor import AsideVisitor
-from .body_budget import Bodies, Share
+from .body_budget import Share
 from .body_framing import Chunked, Counted
 from .body_limits import Pace
 from .errand import Bell, Errand
-from .front_turns import Turns
-from .limits import Limit, Limits
-from .lingering import Lingering
-from .visitor import TooLateError, Visitor
-from .way_back import Clock, Line, Source, WayBack
+from .limits import Limit
+from .visitor import TooLateError
+from .way_back import WayBack
 
 IDLE_SECONDS: Final = 75.0
 """How long a connection is kept between requests."""
-_GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class AsideHouse(Protocol):
-    """What a connection needs of the front that it came in by."""
-
-    clock: Clock
-    group: asyncio.TaskGroup
-    """Owns the tasks of requests that need one."""
-    limits: Limits
-    bodies: Bodies
-    turns: Turns
-
-    answer: Callable[[Visitor], Coroutine[Any, None, None]]
-    """Answers one request, as an `errand`."""
-    refuse: Callable[[Visitor, Exception], None]
-    """Answers one request with the reason why it is not served."""
-
-    def failed(self, back: WayBack, fault: Exception) -> None:
-        """End an answer whose errand has ended with a fault."""
-        ...
-
-
-class AsideConnection:
-    """Implements `way_back.Line`, and asyncio.Protocol without inheriting it: see `lean_connection.Connection`."""
-
-    write: Callable[[bytes], None]
-    """See `way_back.Line`."""
+class AsideConnection(AsideReading):
+    """Implements asyncio.Protocol without inheriting it: see `lean_connection.Connection`."""
 
     def __init__(self, house: AsideHouse, left: Callable[["AsideConnection"], None]) -> None:
         """`left` hears that the connection is closed."""
-        self._house = house
+        super().__init__(house)
         self._left = left
-        self._loop = asyncio.get_running_loop()
         self._errand = Errand(house.group)
         self._reader = HeadReader()
         self._share = Share(house.bodies)
-        self._held = b""
         self._visitor: AsideVisitor | None = None
         """Whose request is being read or answered."""
-        self._body: IncomingBody | None = None
-        self._pace = Pace(house.limits, 0.0)
-        self._due = 0.0
-        self._waits = False
         self._gathering = False
         """Whether its small body is waited for, and nobody answers it yet."""
         self._enough = 0
         """How much of it is waited for."""
-        self._paused_at = 0.0
-        """Since when nothing is taken from the caller; 0 while it is."""
-        self._leaving = False
-        self._refused = False
-        self._lost = False
         self._in_line = False
-        self._lingering: Lingering | None = None
+        """Whether there may be a further request, which waits for its turn."""
 
     def leave(self) -> None:
         """Close after the answer that is being given, or at once."""
         self._leaving = True
-        if self._visitor is None or self._lingering is not None:
+        if self._visitor is None or self.over:
             self._transport.close()
 
     def end(self) -> None:
@@ -95,94 +60,27 @@ class AsideConnection:
         else:
             self._errand.cancel()
 
-    # What the way back does: `way_back.Line`.
-
-    def write_both(self, head: bytes, body: bytes) -> None:
-        """See `way_back.Line`."""
-        self._line.write_both(head, body)
-
-    def draws_from(self, source: Source | None) -> None:
-        """See `way_back.Line`."""
-        self._line.draws_from(source)
-
-    def break_off(self) -> None:
-        """See `way_back.Line`."""
-        self._line.break_off()
-
-    def close(self) -> None:
-        """See `way_back.Line`. What comes still is read and thrown away for a while, or the answer might not arrive."""
-        if self._lost or self._lingering is not None:
-            return
-        if self._refused or (self._body is not None and not self._body.ended):
-            self._timer.cancel()
-            self._held = b""
-            self._lingering = Lingering()
-            self._lingering.connection_made(self._transport)
-        else:
-            self._transport.close()
-
-    @property
-    def closing(self) -> bool:
-        """See `way_back.Line`."""
-        return self._leaving or self._line.closing or (self._body is not None and not self._body.ended)
-
-    @property
-    def ending(self) -> bool:
-        """See `way_back.Line`."""
-        return self._line.ending
-
-    @property
-    def why(self) -> str:
-        """See `way_back.Line`."""
-        return self._line.why
-
-    @property
-    def full(self) -> bool:
-        """See `way_back.Line`."""
-        return self._line.full
-
-    # What the body does: `aside_body.Taps`.
-
-    def go_on(self) -> None:
-        """See `aside_body.Taps`."""
-        if self._waits:
-            self._waits = False
-            if self._body is not None and not self._body.received:
-                self.write(_GO_ON)
-            self._pace = Pace(self._house.limits, self._loop.time())
-            self._watch()
-
-    def taken(self) -> None:
-        """See `aside_body.Taps`."""
-        self._resume()
-
     # What the event loop says: asyncio.Protocol.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        self._transport = cast("asyncio.Transport", transport)
-        self._line = cast("Line", transport.get_protocol())
-        self.write = self._line.write
-        self._due = self._loop.time() + self._house.limits.head_timeout
-        self._timer = self._loop.call_at(self._due, self._look)
+        self.use(cast("asyncio.Transport", transport))
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
         body = self._body
-        if self._lingering is not None:
+        if self.over:
             return
         if body is not None and body.coming:
             data = body.feed(data)
             if not self._gathering:
                 body.bell.ring()
-            elif not body.coming or body.received >= self._enough:
+            elif body.received >= self._enough or not body.coming:
                 self._gathering = False
                 self._answer()
-        if data and not self._lost and self._lingering is None:
+        if data and not self.over:
             self._follow(data)
-        body = self._body
-        if len(self._held) > AHEAD_BYTES or (body is not None and body.coming and body.full):
-            self._pause()
+        self._bound()
 
     def _follow(self, data: bytes) -> None:
         """Take what belongs to no request that was taken."""
@@ -193,23 +91,15 @@ class AsideConnection:
                 self._by(min(self._due, self._loop.time() + self._house.limits.head_timeout))
             self._advance()
 
-    def eof_received(self) -> None:
-        """See asyncio.Protocol. The transport closes itself."""
-
-    def pause_writing(self) -> None:
-        """See asyncio.Protocol. The connection that was lent holds the engine back."""
-
     def resume_writing(self) -> None:
         """See asyncio.Protocol."""
         self._further()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
-        self._lost = True
+        self.lose(exc)
         self._timer.cancel()
         self._reader.forget()
-        if self._lingering is not None:
-            self._lingering.connection_lost(exc)
         self._errand.cancel()
         self._share.let_go()
         self._left(self)
@@ -254,6 +144,8 @@ class AsideConnection:
         self._held = held if body is None else body.feed(held)
         if body is None or not body.full:
             self._resume()
+        else:
+            self._bound()
         if body is None or not body.coming or asked.waits:
             return self._answer()
         self._enough = min(AHEAD_BYTES, self._house.limits.max_body_bytes + 1)
@@ -319,14 +211,11 @@ class AsideConnection:
 
     # Time.
 
-    def _watch(self) -> None:
-        """Look at the body again when it is late, if no more of it has come until then."""
-        if self._body is not None:
-            self._by(self._pace.due(self._body.received))
-
     def _look(self) -> None:
         """Somebody may be late."""
         visitor, body = self._visitor, self._body
+        if self.over:
+            return
         if visitor is None and (self._in_line or (self._held and self._line.full)):
             self._by(self._loop.time() + self._house.limits.head_timeout)
         elif visitor is None:
@@ -340,14 +229,13 @@ class AsideConnection:
         elif body is not None and body.coming and not self._waits:
             now = self._loop.time()
             self._pace.bounded = not visitor.streams
-            if self._paused_at:
-                self._by(now + self._pace.due(body.received) - self._paused_at)
-            elif now < (due := self._pace.due(body.received)):
+            due = self._pace.due(body.received, now)
+            if now < due:
                 self._by(due)
             else:
-                self._is_late(visitor, body)
+                self._is_late(body)
 
-    def _is_late(self, visitor: AsideVisitor, body: IncomingBody) -> None:
+    def _is_late(self, body: IncomingBody) -> None:
         self._house.limits.reached(self._pace.reached(body.received))
         body.fail(TooLateError("the request body did not come in time"))
         if self._gathering:
@@ -355,19 +243,3 @@ class AsideConnection:
             self._answer()
         else:
             body.bell.ring()
-
-    def _by(self, due: float) -> None:
-        self._timer.cancel()
-        self._due = due
-        self._timer = self._loop.call_at(due, self._look)
-
-    def _pause(self) -> None:
-        if not self._paused_at and not self._lost and self._lingering is None:
-            self._paused_at = self._loop.time()
-            self._transport.pause_reading()
-
-    def _resume(self) -> None:
-        if self._paused_at and len(self._held) <= AHEAD_BYTES and not self._lost and self._lingering is None:
-            self._pace.waited(self._loop.time() - self._paused_at)
-            self._paused_at = 0.0
-            self._transport.resume_reading()

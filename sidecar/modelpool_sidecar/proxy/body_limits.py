@@ -16,27 +16,36 @@ GRACE_SECONDS: Final = 10.0
 class Pace:
     """The time that one body takes. Times are those of the event loop, in seconds."""
 
-    __slots__ = ("_limits", "_since", "_waited", "bounded")
+    __slots__ = ("_held_since", "_limits", "_since", "bounded", "held")
 
     def __init__(self, limits: Limits, since: float) -> None:
         """`since`: when the body could begin to come."""
         self._limits = limits
         self._since = since
-        self._waited = 0.0
+        self._held_since = 0.0
+        self.held = False
+        """Whether nothing is taken from the caller."""
         self.bounded = True
         """Whether the whole body has a time, and not its pace alone."""
 
-    def waited(self, seconds: float) -> None:
-        """Leave out a time in which nothing was taken from the caller: whose fault that was, it was not its own."""
-        self._waited += seconds
+    def hold(self, now: float) -> None:
+        """Nothing is taken from the caller from now on: whose fault that is, it is not its own."""
+        if not self.held:
+            self.held, self._held_since = True, now
 
-    def due(self, received: int) -> float:
+    def go_on(self, now: float) -> None:
+        """Something is taken again."""
+        if self.held:
+            self.held = False
+            self._since += now - self._held_since
+
+    def due(self, received: int, now: float) -> float:
         """When the body is late, if no more than this has come until then."""
         limits = self._limits
         seconds = max(GRACE_SECONDS, received / limits.min_body_rate)
         if self.bounded and limits.body_timeout < seconds:
             seconds = limits.body_timeout
-        return self._since + self._waited + seconds
+        return self._since + seconds + (now - self._held_since if self.held else 0.0)
 
     def reached(self, received: int) -> Limit:
         """Which limit it is that such a body reaches when it is due."""

@@ -197,8 +197,9 @@ class CallerConnection(CallerLine):
         """More has come of a body that is not whole."""
         received = self._requests.received
         if self._pace is None:
-            self._pace = Pace(self._limits, self._loop.time())
-            self._due = self._pace.due(received)
+            now = self._loop.time()
+            self._pace = Pace(self._limits, now)
+            self._due = self._pace.due(received, now)
             self._by(self._due)
             if not self._share.fits(self._requests.announced):
                 self._refuse(head, self._share.refused())
@@ -228,7 +229,7 @@ class CallerConnection(CallerLine):
             self._arm(min(self._due, now + IDLE_SECONDS))
         elif self._requests.reading is not None and self._pace is not None:
             received = self._requests.received
-            due = self._pace.due(received)
+            due = self._pace.due(received, now)
             if now < due:
                 self._due = due
                 self._arm(min(due, now + IDLE_SECONDS))

@@ -12,12 +12,12 @@ LIMITS = Limits(body_timeout=300.0, min_body_rate=1000)
 
 def test_a_body_has_ten_seconds_then_its_rate_then_its_whole_time() -> None:
     pace = Pace(LIMITS, 100.0)
-    assert (pace.due(0), pace.reached(0)) == (110.0, Limit.BODY_RATE)
-    assert pace.due(10_000) == 110.0
-    assert (pace.due(50_000), pace.reached(50_000)) == (150.0, Limit.BODY_RATE)
-    assert (pace.due(10_000_000), pace.reached(10_000_000)) == (400.0, Limit.BODY_SECONDS)
+    assert (pace.due(0, 0.0), pace.reached(0)) == (110.0, Limit.BODY_RATE)
+    assert pace.due(10_000, 0.0) == 110.0
+    assert (pace.due(50_000, 0.0), pace.reached(50_000)) == (150.0, Limit.BODY_RATE)
+    assert (pace.due(10_000_000, 0.0), pace.reached(10_000_000)) == (400.0, Limit.BODY_SECONDS)
     pace.bounded = False
-    assert (pace.due(10_000_000), pace.reached(10_000_000)) == (10_100.0, Limit.BODY_RATE)
+    assert (pace.due(10_000_000, 0.0), pace.reached(10_000_000)) == (10_100.0, Limit.BODY_RATE)
 
 
 @given(st.lists(st.tuples(st.floats(0.001, 60), st.integers(0, 200_000)), max_size=40), st.booleans())
@@ -30,7 +30,7 @@ def test_who_is_in_time_has_kept_both_bounds_and_who_is_late_has_broken_one(
         now += seconds
         slow = now >= GRACE_SECONDS and received <= now * LIMITS.min_body_rate
         late = bounded and now >= LIMITS.body_timeout
-        due = pace.due(received)
+        due = pace.due(received, now)
         if abs(now - due) > 1e-6:  # else it is a question of rounding
             assert (now > due) is (slow or late)
         if now >= due:
@@ -40,8 +40,11 @@ def test_who_is_in_time_has_kept_both_bounds_and_who_is_late_has_broken_one(
 
 def test_time_in_which_nothing_is_taken_does_not_count() -> None:
     pace = Pace(LIMITS, 0.0)
-    pace.waited(1000.0)
-    assert pace.due(0) == 1010.0
+    pace.hold(5.0)
+    assert pace.due(0, 5.0) == 10.0
+    assert pace.due(0, 900.0) == 905.0
+    pace.go_on(1005.0)
+    assert pace.due(0, 1006.0) == 1010.0
 
 
 MOST = 1_000_000

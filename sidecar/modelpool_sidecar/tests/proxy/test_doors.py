@@ -160,13 +160,14 @@ async def test_both_doors_give_the_same_bytes(tmp_path: Path, way: str, monkeypa
         assert statuses[::2] == statuses[1::2]
 
 
-HOSTS = ([], ["Host: localhost"], ["host: localhost"], ["Host: localhost", "Host: localhost"], ["Host: a", "Host: b"],
+HOSTS: tuple[list[str], ...] = (
+    [], ["Host: localhost"], ["host: localhost"], ["Host: localhost", "Host: localhost"], ["Host: a", "Host: b"],
          ["Host: "], ["Host: a b"], ["Host: a/b"], ["Host: [::1]:80"])  # fmt: skip
 LENGTHS = (
     ["Content-Length: {}"], ["content-length: {}"], ["Content-Length: {}", "Content-Length: {}"],
     ["Content-Length: {}, {}"], ["Content-Length: +{}"], ["Content-Length:{}"], ["Content-Length: 00{}"],
 )  # fmt: skip
-ODD = (
+ODD: tuple[list[str], ...] = (
     [], ["Connection: close"], ["Connection: keep-alive"], ["Connection: X-A", "X-A: b"], ["Expect: 100-continue"],
     ["Expect: 100-CONTINUE"], ["Expect: 100-continue, 100-continue"], ["Expect: 100-continue", "Expect: other"],
     ["Expect: other"], ["Expect: "], ["Content-Type: a/b", "Content-Type: a/b"],
@@ -210,7 +211,8 @@ async def test_both_doors_have_one_manner(tmp_path: Path, seed: int, caplog: pyt
         for _ in range(300):
             data = chance.choice([b"", b"hi", body(), b'{"model":"nope"}'])
             start, lines = some_head(chance, data)
-            answers = []
+            answers: list[bytes] = []
+            head = b""
             for more in ([], ["Upgrade: none"]):
                 head = "\r\n".join([start, *more, *lines, "", ""]).encode("latin-1")
                 before = len(gate.log.lines)
