@@ -1,0 +1,103 @@
+"""Pages and lists that are asked for again and again are made as often as they change, or as is affordable."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from modelpool_sidecar.protocols import catalog
+from modelpool_sidecar.protocols.answer import Answer
+from modelpool_sidecar.protocols.dialect import Dialect
+from modelpool_sidecar.protocols.errors import Refusal
+from modelpool_sidecar.protocols.paths import Call, resolve
+from modelpool_sidecar.proxy.catalogue import Catalogue
+from modelpool_sidecar.proxy.costly import Costly
+from modelpool_sidecar.routing.table import RoutingTable
+
+from .scenes import backend, document, put, scene, until
+
+
+def test_a_page_is_made_for_a_tenth_of_the_time() -> None:
+    now, spent, made = 0, 0, 0
+
+    def make() -> Answer:
+        nonlocal now, spent, made
+        made += 1
+        now, spent = now + 50, spent + 30  # others ran in between
+        return Answer(body=b"%d" % made)
+
+    costly = Costly(lambda: now, lambda: spent)
+    assert costly.page("/a", make).body == b"1"
+    now += 9 * 30 - 1
+    assert costly.page("/a", make).body == b"1"
+    assert costly.page("/b", make).body == b"2"
+    assert costly.page("/a", make).body == b"3"
+
+
+def call(path: str) -> Call:
+    found = resolve("GET", path)
+    assert isinstance(found, Call)
+    return found
+
+
+@pytest.mark.parametrize("path", ["/api/tags", "/v1/models", "/api/ps"])
+def test_a_list_is_made_once_for_a_table(path: str) -> None:
+    catalogue, table, second = Catalogue(), RoutingTable(), 1_000_000_000
+    first = catalogue.answer(call(path), table, "", epoch_ns=5 * second)
+    assert catalogue.answer(call(path), table, "", epoch_ns=5 * second + 1) is first
+    later = catalogue.answer(call(path), table, "", epoch_ns=6 * second)
+    assert (later is first) is (path != "/api/ps")
+    assert catalogue.answer(call(path), RoutingTable(), "", epoch_ns=5 * second) is not first
+
+
+def test_lists_of_different_dialects_are_not_mixed_up() -> None:
+    catalogue, table = Catalogue(), RoutingTable()
+    told = []
+    for path, dialect in (
+        ("/api/tags", Dialect.OLLAMA),
+        ("/v1/models", Dialect.OPENAI),
+        ("/v1/models", Dialect.ANTHROPIC),
+    ):
+        asked = call(path)
+        asked = Call(**{name: getattr(asked, name) for name in asked.__slots__} | {"dialect": dialect})
+        answer = catalogue.answer(asked, table, "", epoch_ns=0)
+        assert not isinstance(answer, Refusal)
+        told.append(set(json.loads(answer.body)))
+    assert told == [{"models"}, {"object", "data"}, {"data", "has_more", "first_id", "last_id"}]
+
+
+async def test_a_list_changes_with_the_table_and_is_made_for_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    tags = catalog.tags
+    monkeypatch.setattr(catalog, "tags", lambda cards: made.append(1) or tags(cards))  # type: ignore[func-returns-value]
+    async with scene(tmp_path, document(backend("vllm", "http://127.0.0.1:1"))) as gate:
+        for _ in range(20):
+            async with gate.get("/api/tags") as response:
+                assert [one["name"] for one in (await response.json())["models"]] == ["qwen3:8b"]
+            async with gate.session.head(gate.url + "/api/tags") as response:
+                assert int(response.headers["Content-Length"]) > 100
+        assert len(made) <= 3, made  # the table may change while the engine is looked for
+        put(gate.routes, document(backend("vllm", "http://127.0.0.1:1"), name="other"))
+        await until(lambda: gate.running.directory.table.find("other"), seen=lambda: gate.running.directory.table)
+        async with gate.get("/api/tags") as response:
+            assert [one["name"] for one in (await response.json())["models"]] == ["other"]
+
+
+async def test_many_that_do_not_read_hold_one_list(tmp_path: Path) -> None:
+    """They have the same bytes, and none has a second one before it has read the first."""
+    models = [document(backend("vllm", "http://127.0.0.1:1"), name=f"model-{n}")["models"][0] for n in range(3000)]
+    async with scene(tmp_path, document() | {"models": models}) as gate:
+        writers = []
+        for _ in range(20):
+            _, writer = await asyncio.open_connection(*gate.running.listening[0], limit=1024)
+            writer.write(b"GET /api/tags HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
+            writers.append(writer)
+        await until(lambda: len(gate.log.lines) >= 20, seen=lambda: len(gate.log.lines))
+        async with gate.get("/healthz") as response:
+            assert response.status == 200
+        assert len(gate.log.lines) < 20 * 20
+        for writer in writers:
+            writer.transport.abort()
