@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 
 from ..protocols.errors import BadRequestError
 from . import head_rules, lengths
-from .front_head import LONGEST, MOST_HEADERS, Found
+from .front_head import HTTP2, LONGEST, MOST_HEADERS, Found
 from .visitor import Head
 
 _MOST_BYTES: Final = 64 * 1024
@@ -64,12 +64,14 @@ class HeadReader:
         whole = end >= len(lengths.END)
         to = end if whole else len(held)
         try:
-            if held.startswith(b"PRI * HTTP/2"):
+            if held.startswith(HTTP2):
                 raise BadRequestError("this gateway speaks HTTP/1.1, and not HTTP/2", status=505)
-            if to > _MOST_BYTES or _longest(held, to) > LONGEST or len(found.pairs) > MOST_HEADERS:
+            if to > _MOST_BYTES or _longest(held, to) > LONGEST:
                 raise BadRequestError("the request's head is too large")
             _feed(found, held[self._fed : to], held)
             self._fed = to
+            if len(found.pairs) > MOST_HEADERS:
+                raise BadRequestError("the request's head is too large")
             if not whole:
                 return None
             asked = _understood(found)

@@ -69,8 +69,6 @@ class CallerConnection(CallerLine):
         elif self._lent is None:
             self._transport.abort()
 
-    # What the way back does: `way_back.Line`.
-
     def close(self) -> None:
         """See `way_back.Line`."""
         if self._lent is not None:

@@ -25,6 +25,8 @@ from .visitor import Head
 LONGEST: Final = 8190
 """The longest head that is read here; the other door allows as much for one line."""
 MOST_HEADERS: Final = 128
+HTTP2: Final = b"PRI * HTTP/2"
+"""How a connection of HTTP/2 begins, which is no request of ours."""
 _REMEMBERED: Final = 256
 """Heads that are known again, the least recently seen forgotten first."""
 _REMEMBERED_BYTES: Final = 2048
@@ -89,7 +91,7 @@ def is_hopeless(begun: bytes) -> bool:
         httptools.HttpRequestParser(found).feed_data(begun)
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return True
-    return found.whole or found.headers > MOST_HEADERS
+    return found.whole or found.headers > MOST_HEADERS or begun.startswith(HTTP2)
 
 
 class _Beginning:
