@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, cast
 
-from ..protocols.errors import BadRequestError
 from .aside_body import AHEAD_BYTES, IncomingBody
 from .aside_head import AsideHead, HeadReader, refused
 from .aside_house import AsideHouse
@@ -162,9 +161,7 @@ class AsideConnection(AsideReading):
 
     def _greet(self, asked: AsideHead) -> None:
         """Somebody is here."""
-        back = WayBack(
-            self, self._house.clock, old=asked.old, bodiless=asked.head.method == "HEAD", lasting=asked.lasting
-        )
+        back = WayBack(self, self._house.clock, old=asked.old, bodiless=asked.bodiless, lasting=asked.lasting)
         self._visitor = AsideVisitor(asked, back, self._body, self._house.limits, self._share)
 
     def _answer(self) -> bool:
@@ -224,7 +221,7 @@ class AsideConnection(AsideReading):
                 self._transport.close()
                 return
             self._house.limits.reached(Limit.HEAD_SECONDS)
-            self._greet(refused(self._held, BadRequestError("")))
+            self._greet(refused(self._held))
             self._refuse(TooLateError("the request's head did not come in time"))
         elif body is not None and body.coming and not self._waits:
             now = self._loop.time()

@@ -44,6 +44,11 @@ class AsideHead:
         self.coding = ""
         """How it is compressed, one of `head_rules.CODINGS`, or empty."""
 
+    @property
+    def bodiless(self) -> bool:
+        """Whether the answer has no body."""
+        return self.head.method == "HEAD"
+
 
 class HeadReader:
     """Reads one head after another. What it is given begins where a head may, and grows until the head is whole."""
@@ -92,7 +97,7 @@ class HeadReader:
             self._found = None
 
 
-def refused(held: bytes, wrong: BadRequestError) -> AsideHead:
+def refused(held: bytes, wrong: BadRequestError | None = None) -> AsideHead:
     """What is known of a head that is malformed, or not whole."""
     start = _START(held)
     target = start[2].partition(b"?")[0] if start else b""

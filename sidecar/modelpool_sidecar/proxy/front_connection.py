@@ -15,7 +15,7 @@ from .errand import Errand
 from .front_head import CommonHead
 from .front_house import House
 from .front_line import CallerLine
-from .front_request import FrontVisitor, RefusedVisitor, Requests
+from .front_request import FrontVisitor, RefusedVisitor, Requests, unheard
 from .limits import Limit
 from .lingering import Lingering
 from .visitor import TooLateError, Visitor
@@ -25,7 +25,6 @@ IDLE_SECONDS: Final = 75.0
 """How long a connection is kept between requests: at least this, at most twice as long."""
 _AHEAD_BYTES: Final = 64 * 1024
 """How much a caller may send ahead while its request is being answered."""
-_TOO_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class CallerConnection(CallerLine):
@@ -174,8 +173,7 @@ class CallerConnection(CallerLine):
         assert back is not None
         if self._errand.fault is not None:
             self._house.failed(back, self._errand.fault)
-        if self._share.size:
-            self._share.let_go()
+        self._share.let_go()
         if self.closing or not back.lasting:
             self.close()
             return False
@@ -194,15 +192,12 @@ class CallerConnection(CallerLine):
     def _read_on(self, head: CommonHead) -> None:
         """More has come of a body that is not whole."""
         received = self._requests.received
+        fits = self._pace is not None or self._share.fits(self._requests.announced)
         if self._pace is None:
             now = self._loop.time()
             self._pace = Pace(self._limits, now)
-            self._due = self._pace.due(received, now)
-            self._by(self._due)
-            if not self._share.fits(self._requests.announced):
-                self._refuse(head, self._share.refused())
-                return
-        if not self._share.grow(received):
+            self._by(self._pace.due(received, now))
+        if not fits or not self._share.grow(received):
             self._refuse(head, self._share.refused())
 
     def _refuse(self, head: CommonHead, wrong: Exception) -> None:
@@ -237,7 +232,8 @@ class CallerConnection(CallerLine):
         else:
             if self._requests.held or self._new:
                 self._limits.reached(Limit.HEAD_SECONDS)
-                self._transport.write(_TOO_LATE)
+                wrong = TooLateError("the request's head did not come in time")
+                self._house.refuse(unheard(self, self._house.clock, self._requests.held, wrong), wrong)
             self._transport.close()
 
     def _by(self, due: float) -> None:

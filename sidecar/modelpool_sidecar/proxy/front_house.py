@@ -28,6 +28,8 @@ class House(Protocol):
 
     answer: Callable[[Visitor], Coroutine[Any, None, None]]
     """Answers one request, as an `errand`."""
+    refuse: Callable[[Visitor, Exception], None]
+    """Answers one request with the reason why it is not served."""
 
     def failed(self, back: WayBack, fault: Exception) -> None:
         """End an answer whose errand has ended with a fault."""

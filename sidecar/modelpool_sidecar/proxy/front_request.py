@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from . import lengths
+from . import aside_head, lengths
 from .front_head import LONGEST, CommonHead, Heads, Reading, is_hopeless
 from .visitor import Head
 from .way_back import Clock, Line, WayBack
@@ -128,6 +128,13 @@ class RefusedVisitor:
     def pieces(self) -> AsyncIterator[bytes] | None:
         """See `visitor.Visitor`."""
         return None
+
+
+def unheard(line: Line, clock: Clock, held: bytes, wrong: Exception) -> RefusedVisitor:
+    """Who began a head, of which this is `held`, and did not go on."""
+    asked = aside_head.refused(held)
+    back = WayBack(line, clock, old=asked.old, bodiless=asked.bodiless, lasting=False)
+    return RefusedVisitor(asked.head, back, wrong)
 
 
 class Once:

@@ -129,7 +129,7 @@ MALFORMED: dict[str, tuple[bytes, int, str]] = {
     "too large in chunks": (head("/v1/messages", CHUNKED) + b"4e20\r\n" + b"x" * 20000, 413, "/v1/messages"),
     "too large inside": (packed(gzip.compress(b"x" * 20000)), 413, "/v1/messages"),
 }  # fmt: skip
-DIALECTS |= {"/nope": "ollama"}
+DIALECTS |= {"/nope": "ollama", "/v1/mess": "openai"}
 
 
 @pytest.mark.parametrize("byte_by_byte", [False, True])
@@ -149,7 +149,10 @@ async def test_a_refusal_has_one_form(
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
 
-@pytest.mark.parametrize("begun", [b"POST /v1/mess", b"POST /v1/messages HTTP/1.1\r\nHost: x\r\n", b"\x01"])
+BEGUN = (b"POST /v1/mess", b"POST /v1/messages HTTP/1.1\r\nHost: x\r\n")
+
+
+@pytest.mark.parametrize("begun", [*BEGUN, b"\x01"])
 async def test_a_later_head_that_does_not_come(tmp_path: Path, begun: bytes) -> None:
     """At the side door, where the first request came in chunks."""
     first = head("/v1/messages", CHUNKED) + b"%x\r\n" % len(BODY) + BODY + b"\r\n0\r\n\r\n"
@@ -164,6 +167,22 @@ async def test_a_later_head_that_does_not_come(tmp_path: Path, begun: bytes) -> 
         assert b'"type":"error"' in answer.rpartition(b"\r\n\r\n")[2] or begun.endswith(b"mess")
         assert b"\r\nConnection: close\r\n" in answer.rpartition(b"HTTP/1.1 408 Request Timeout")[2]
         assert len(vllm.received) == 1
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"POST /v1/mess", b"POST /v1/messages HTTP/1.1\r\nHost: x\r\n", b"HEAD /api/chat HT"]
+)
+async def test_a_first_head_that_does_not_come(tmp_path: Path, begun: bytes) -> None:
+    """At the front door."""
+    async with gates(tmp_path, head_timeout=0.2) as (gate, _):
+        answer = await talk(gate, begun)
+        path = (
+            "/v1/messages" if b"Host" in begun else "/api/chat" if b"HEAD" in begun else "" if not begun else "/v1/mess"
+        )
+        told = await is_refused(gate, answer, 408, path, head_only=begun.startswith(b"HEAD"))
+        assert told == ("" if begun.startswith(b"HEAD") else "the request's head did not come in time")
+        async with gate.get("/metrics") as metrics:
+            assert 'limits_reached_total{limit="head_seconds"} 1' in await metrics.text()
 
 
 SLOW = {
