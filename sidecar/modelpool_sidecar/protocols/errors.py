@@ -108,10 +108,14 @@ _OPENAI_TYPES: Final = {
     403: "PermissionDeniedError",
     404: "NotFoundError",
     405: "BadRequestError",
+    408: "BadRequestError",
     413: "BadRequestError",
+    415: "BadRequestError",
+    417: "BadRequestError",
     429: "RateLimitError",
     501: "NotImplementedError",
     503: "ServiceUnavailableError",
+    505: "BadRequestError",
 }
 _ANTHROPIC_TYPES: Final = {
     400: "invalid_request_error",
@@ -119,10 +123,14 @@ _ANTHROPIC_TYPES: Final = {
     403: "permission_error",
     404: "not_found_error",
     405: "invalid_request_error",
+    408: "invalid_request_error",
     413: "request_too_large",
+    415: "invalid_request_error",
+    417: "invalid_request_error",
     429: "rate_limit_error",
     501: "invalid_request_error",
     503: "overloaded_error",
+    505: "invalid_request_error",
 }
 
 

@@ -75,6 +75,8 @@ async def is_refused(gate: Scene, answer: bytes, status: int, path: str, *, head
     (line,) = gate.log.lines
     assert (line.status, line.path, line.request_id) == (status, path, fields[b"X-Request-Id"].decode())
     assert line.error
+    assert b"api_error" not in body, "it is the caller's fault"
+    assert b"InternalServerError" not in body, "it is the caller's fault"
     return "" if head_only else message(body, DIALECTS[path])
 
 
