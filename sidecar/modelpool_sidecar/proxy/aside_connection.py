@@ -86,8 +86,8 @@ class AsideConnection(AsideReading):
         fresh = not self._held
         self._held = self._held + data
         if self._visitor is None:
-            if fresh:
-                self._by(min(self._due, self._loop.time() + self._house.limits.head_timeout))
+            if fresh and data.strip(b"\r\n"):  # empty lines begin no head, and renew no time
+                self._by(self._loop.time() + self._house.limits.head_timeout)
             self._advance()
 
     def resume_writing(self) -> None:

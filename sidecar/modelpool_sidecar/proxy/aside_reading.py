@@ -25,8 +25,7 @@ class AsideReading(AsideLine):
         """Whether the caller sends its body only when it is told to."""
         self._paused = False
         """Whether nothing is taken from the caller."""
-        self._due = self._loop.time() + house.limits.head_timeout
-        self._timer = self._loop.call_at(self._due, self._look)
+        self._timer = self._loop.call_later(house.limits.head_timeout, self._look)
 
     # What the body does: `aside_body.Taps`.
 
@@ -57,7 +56,6 @@ class AsideReading(AsideLine):
     def _by(self, due: float) -> None:
         """Look again then."""
         self._timer.cancel()
-        self._due = due
         self._timer = self._loop.call_at(due, self._look)
 
     def _bound(self) -> None:

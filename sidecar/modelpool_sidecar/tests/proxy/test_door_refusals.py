@@ -1,6 +1,7 @@
 """Whatever a door refuses is refused in one form: in the caller's dialect, with an id, with one line in the log."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 import logging
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from modelpool_sidecar.proxy import aside_connection
 
 from .scenes import CHAT, Scene, backend, document, scene, until
 from .scripted import Engine, Received, engine
@@ -151,15 +154,42 @@ async def test_a_refusal_has_one_form(
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
 
+IN_CHUNKS = head("/v1/messages", CHUNKED) + b"%x\r\n" % len(BODY) + BODY + b"\r\n0\r\n\r\n"
+
+
+async def test_a_later_head_has_its_own_time_and_empty_lines_have_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aside_connection, "IDLE_SECONDS", 0.5)
+    async with gates(tmp_path, head_timeout=2.0) as (gate, _):
+        for sent, least in ((b"POST /v1/mess", 1.5), (b"\r\n", 0.0)):
+            reader, writer = await asyncio.open_connection(*gate.running.listening[0])
+            writer.write(IN_CHUNKS)
+            async with asyncio.timeout(20):
+                await reader.readuntil(WHOLE)
+                began = asyncio.get_running_loop().time()
+                writer.write(sent)
+                rest = b""
+                while not reader.at_eof():
+                    if not least:
+                        writer.write(sent)
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(0.05):
+                            rest += await reader.read(100)
+            assert asyncio.get_running_loop().time() - began > least
+            assert rest.startswith(b"HTTP/1.1 408 " if least else b"")
+            assert rest or not least
+            writer.close()
+
+
 BEGUN = (b"POST /v1/mess", b"POST /v1/messages HTTP/1.1\r\nHost: x\r\n")
 
 
 @pytest.mark.parametrize("begun", [*BEGUN, b"\x01"])
 async def test_a_later_head_that_does_not_come(tmp_path: Path, begun: bytes) -> None:
     """At the side door, where the first request came in chunks."""
-    first = head("/v1/messages", CHUNKED) + b"%x\r\n" % len(BODY) + BODY + b"\r\n0\r\n\r\n"
     async with gates(tmp_path, head_timeout=0.2) as (gate, vllm):
-        answer = await talk(gate, first + begun)
+        answer = await talk(gate, IN_CHUNKS + begun)
         assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
         statuses = [line.status for line in gate.log.lines]
         if begun == b"\x01":
