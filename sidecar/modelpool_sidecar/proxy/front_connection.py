@@ -22,7 +22,7 @@ from .visitor import TooLateError, Visitor
 from .way_back import WayBack
 
 IDLE_SECONDS: Final = 75.0
-"""How long a connection is kept between requests: at least this, at most twice as long."""
+"""How long a connection is kept between requests: up to twice as long."""
 _AHEAD_BYTES: Final = 64 * 1024
 """How much a caller may send ahead while its request is being answered."""
 
@@ -51,10 +51,9 @@ class CallerConnection(CallerLine):
     def leave(self) -> None:
         """Close after the answer that is being given, or at once."""
         self.closing = True
-        busy = self._busy or self._waits or self._requests.reading is not None
         if not self._made:
             self._late_for_all = True
-        elif not busy and self._lent is None:
+        elif not (self._busy or self._waits or self._requests.reading is not None or self._lent is not None):
             self._transport.close()
 
     def end(self, why: str) -> None:
@@ -72,12 +71,12 @@ class CallerConnection(CallerLine):
         """See `way_back.Line`."""
         if self._lent is not None:
             return
-        if self._requests.reading is not None:
-            self._timer.cancel()
-            self._lent = cast("asyncio.Protocol", Lingering())
-            self._lent.connection_made(self._transport)
-        else:
+        if self._requests.reading is None:
             self._transport.close()
+            return
+        self._timer.cancel()
+        self._lent = cast("asyncio.Protocol", Lingering())
+        self._lent.connection_made(self._transport)
 
     # What the event loop says: asyncio.Protocol.
 

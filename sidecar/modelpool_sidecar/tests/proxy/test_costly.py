@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from modelpool_sidecar.protocols import catalog
 from modelpool_sidecar.protocols.answer import Answer
+from modelpool_sidecar.protocols.catalog import ModelCard
 from modelpool_sidecar.protocols.dialect import Dialect
 from modelpool_sidecar.protocols.errors import Refusal
 from modelpool_sidecar.protocols.paths import Call, resolve
@@ -72,7 +74,12 @@ async def test_a_list_changes_with_the_table_and_is_made_for_nobody_else(
 ) -> None:
     made = []
     tags = catalog.tags
-    monkeypatch.setattr(catalog, "tags", lambda cards: made.append(1) or tags(cards))  # type: ignore[func-returns-value]
+
+    def counted(cards: Iterable[ModelCard]) -> Answer:
+        made.append(1)
+        return tags(cards)
+
+    monkeypatch.setattr(catalog, "tags", counted)
     async with scene(tmp_path, document(backend("vllm", "http://127.0.0.1:1"))) as gate:
         for _ in range(20):
             async with gate.get("/api/tags") as response:

@@ -19,7 +19,8 @@ PIECES = (
     b"GET ", b"POST ", b"PRI * HTTP/2.0", b"/", b"/api/tags", b" HTTP/1.1", b" HTTP/1.0", b" HTTP/2.0", b" HTTP/0.9",
     b"\r\n", b"\n", b"\r", b"\r\n\r\n", b"\n\r\n", b"\n\n", b" ", b"\t", b"\0", b"\x16\x03\x01\x02\x00", b"\xff",
     b"Host: x", b"Host", b": ", b":", b"X-A: b", b"X:" + b"y" * 4000, b"X: 1\r\n" * 129, b"Content-Length: 2",
-    b"Content-Length: x", b"Transfer-Encoding: chunked", b"Upgrade: h2c\r\nConnection: Upgrade", b"Expect: 100-continue",
+    b"Content-Length: x",
+    b"Transfer-Encoding: chunked", b"Upgrade: h2c\r\nConnection: Upgrade", b"Expect: 100-continue",
     b"get", b"x", b"(", b"?a=%zz", b"#",
 )  # fmt: skip
 SENT = st.lists(st.sampled_from(PIECES) | st.binary(max_size=4), min_size=1, max_size=12).map(b"".join)

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from modelpool_sidecar.proxy.front_line import CallerLine
 from modelpool_sidecar.proxy.front_watch import Unread
-from modelpool_sidecar.proxy.limits import Limit
+from modelpool_sidecar.proxy.limits import Limit, Limits
 
 from .scenes import CHAT, Scene, backend, document, scene, until
 from .scripted import Received, engine
@@ -193,8 +194,11 @@ async def test_a_full_caller_holds_nobody_elses_engine_back(tmp_path: Path, line
     """The connection to the engine on which it had a stream before is another caller's by now."""
 
     async def behave(request: Received) -> None:
-        if request.json.get("user") == "many":
-            await streams_for_ever(request)
+        if request.json.get("user") == "many":  # so few that its own caller is never full
+            await request.begin()
+            while not request.gone.is_set():
+                await request.chunk(b"data: {}\n\n")
+                await asyncio.sleep(0.002)
         elif request.json.get("stream"):
             await request.begin()
             await request.chunk(EVENT + b"data: [DONE]\n\n")
@@ -223,7 +227,7 @@ async def test_a_full_caller_holds_nobody_elses_engine_back(tmp_path: Path, line
                 assert seen < 40
                 had = 0
                 async with asyncio.timeout(20):
-                    while had < 20_000_000:
+                    while had < 5_000:
                         had += len(await loop.sock_recv(other, 1 << 20))
 
 
@@ -233,3 +237,44 @@ def test_how_long_nothing_was_taken() -> None:
     assert [unread.seconds(waiting, now) for waiting, now in ((9, 4.0), (9, 6.0))] == [0, 2]
     unread.forget()
     assert unread.seconds(100, 7.0) == 0
+
+
+class Source:
+    """What an answer is drawn from, as far as a line sees it."""
+
+    def __init__(self) -> None:
+        self.paused = False
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+
+
+class Pipe(asyncio.Transport):
+    """A transport that says nothing by itself."""
+
+    def is_closing(self) -> bool:
+        return False
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        pass
+
+
+async def test_a_line_holds_back_the_source_that_it_draws_from_and_no_other() -> None:
+    line, one, other = CallerLine(Limits()), Source(), Source()
+    line.use(Pipe())
+    line.draws_from(one)
+    line.pause_writing()
+    assert (line.full, one.paused) == (True, True)
+    line.draws_from(other)  # while it is full
+    assert other.paused
+    line.resume_writing()
+    assert (line.full, other.paused) == (False, False)
+    line.draws_from(None)
+    line.pause_writing()
+    assert not other.paused
