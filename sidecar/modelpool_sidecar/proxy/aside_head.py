@@ -18,7 +18,7 @@ from .visitor import Head
 
 _MOST_BYTES: Final = 64 * 1024
 """Of a whole head; a line of it may have `LONGEST`."""
-_START: Final = pattern(rb"([A-Z]{1,20}) ([!-~\x80-\xff]{1,8190})(?: HTTP/([0-9.]{1,5})\r?\n)?").match
+_START: Final = pattern(rb"([A-Z]{1,20}) ([!-~\x80-\xff]{1,8190})(?: HTTP/([0-9]\.[0-9]))?").match
 _SPOKEN: Final = ("1.0", "1.1")
 
 
