@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, cast
 
+from ..protocols.errors import BadRequestError
 from .aside_body import AHEAD_BYTES, IncomingBody
 from .aside_head import AsideHead, HeadReader, refused
 from .aside_house import AsideHouse
@@ -54,8 +55,11 @@ class AsideConnection(AsideReading):
 
     def end(self) -> None:
         """Have the answer that is being given end now, whole or not, and close."""
-        if self._visitor is None or self._gathering:
+        if self._visitor is None:
             self._transport.abort()
+        elif self._gathering:
+            self._gathering = False
+            self._refuse(BadRequestError(self.why, status=503))
         else:
             self._errand.cancel()
 

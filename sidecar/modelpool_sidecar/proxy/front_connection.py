@@ -9,6 +9,7 @@ import asyncio
 import math
 from typing import Final, cast
 
+from ..protocols.errors import BadRequestError
 from .body_budget import FREE_BYTES, Share
 from .body_limits import Pace
 from .errand import Errand
@@ -64,6 +65,8 @@ class CallerConnection(CallerLine):
         self.why = why
         if self._busy:
             self._errand.cancel()
+        elif self._lent is None and self._requests.reading is not None:
+            self._refuse(self._requests.reading, BadRequestError(why, status=503))
         elif self._lent is None:
             self._transport.abort()
 

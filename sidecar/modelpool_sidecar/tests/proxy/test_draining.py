@@ -244,6 +244,25 @@ async def test_a_gateway_that_nobody_uses_ends_at_once_in_a_hurry(tmp_path: Path
         assert (await gate.end())[-1]["message"] == "Draining"
 
 
+@pytest.mark.parametrize("line", DOORS.values(), ids=DOORS.keys())
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
+async def test_who_is_still_sending_its_request_is_told_why_not(tmp_path: Path, line: str, path: str) -> None:
+    async with engine(speaks) as vllm:
+        async with scene(tmp_path, document(backend("vllm", vllm.url)), shutdown_timeout=0.3) as gate:
+            await gate.until_ready(True)
+            reader, writer = await asyncio.open_connection(*gate.running.listening[0])
+            begun = message("POST", path, line, json.dumps(CHAT).encode())[:-1]
+            writer.write(message("GET", "/healthz", line) + begun)
+            await reader.readuntil(b"ok\n")  # so the rest has come, too
+            async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+                group.create_task(gate.running.front.close(0.3), name="close")
+                answer = await reader.read()
+                writer.close()
+            assert answer.startswith(b"HTTP/1.1 503 "), answer
+            assert STOPPED.encode() in answer
+        assert not vllm.received
+
+
 def test_to_ask_again_is_to_hurry() -> None:
     stop = Stop()
     told = []
