@@ -189,6 +189,7 @@ class AsideConnection(AsideReading):
         """End with a request; whether there can be another."""
         visitor, fault = self._visitor, self._errand.fault
         assert visitor is not None
+        self._line.draws_from(None)
         self._share.let_go()
         if fault is not None:
             self._house.failed(visitor.back, fault)

@@ -171,7 +171,7 @@ class CallerConnection(CallerLine):
 
     def _is_free(self) -> bool:
         """End with a request; whether there can be another."""
-        back, self._back = self._back, None
+        back, self._back, self._source = self._back, None, None
         assert back is not None
         if self._errand.fault is not None:
             self._house.failed(back, self._errand.fault)

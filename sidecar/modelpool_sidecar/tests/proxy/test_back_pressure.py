@@ -20,6 +20,7 @@ from modelpool_sidecar.protocols.translation import Reply
 from modelpool_sidecar.proxy.carriers import Gathering
 from modelpool_sidecar.proxy.front import Front
 from modelpool_sidecar.proxy.lean_upstream import LeanUpstream
+from modelpool_sidecar.proxy.limits import Limits
 from modelpool_sidecar.proxy.upstream import UpstreamRequest, UpstreamResponse
 from modelpool_sidecar.proxy.visitor import Visitor
 
@@ -310,8 +311,11 @@ async def test_a_door_forgets_what_an_answer_was_drawn_from(door: str) -> None:
             visitor.back.draws_from(source)
         visitor.back.whole(200, b"", b"" if asked == 1 else b"x" * FLOOD)
 
+    def refuse(visitor: Visitor, wrong: Exception) -> None:
+        raise AssertionError(wrong)
+
     async with asyncio.TaskGroup() as group:
-        front = Front(answer, group, most_bytes=MEBIBYTE)
+        front = Front(answer, refuse, group, Limits(max_body_bytes=MEBIBYTE))
         bound = socket.create_server(("127.0.0.1", 0))
         bound.setblocking(False)
         await front.listen(bound)
