@@ -34,7 +34,8 @@ def broken(headers: CIMultiDict[str], *, old: bool) -> BadRequestError | None:
         return BadRequestError("HTTP/1.0 has no Transfer-Encoding")
     if coding is not None and coding.lower() != "chunked":
         return BadRequestError("the only transfer coding that is understood is chunked", status=501)
-    if coded(headers) not in (*CODINGS, ""):
+    content = coded(headers)
+    if content and content not in CODINGS:
         return BadRequestError("the only content codings that are understood are gzip and deflate", status=415)
     if not old and any(one != _CONTINUE for one in _expectations(headers)):
         return BadRequestError("the only expectation that is understood is 100-continue", status=417)
