@@ -21,7 +21,7 @@ from .test_door_refusals import head, is_refused, message
 
 MEBIBYTE = 1024 * 1024
 PATH = "/v1/messages"
-BLOB = "/api/blobs/sha256:00"
+BLOB = "/api/blobs/sha256:" + "0" * 64
 BODY = json.dumps(CHAT | {"x": "y" * MEBIBYTE}).encode()
 CHUNKED = "Transfer-Encoding: chunked"
 DOORS: dict[str, tuple[tuple[str, ...], Callable[[bytes], bytes]]] = {

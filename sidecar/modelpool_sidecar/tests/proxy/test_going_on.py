@@ -12,12 +12,13 @@ from .test_door_refusals import DIALECTS, gates, head, is_refused, talk
 
 BODY = json.dumps(CHAT).encode()
 WHOLE = b'{"model":"qwen3:8b","choices":[]}'
+BLOB = "/api/blobs/sha256:" + "0" * 64
 WAITS = "Expect: 100-continue"
 HOPELESS: dict[str, tuple[bytes, int, str]] = {
     "unknown path": (head("/v1/nope", WAITS, "Content-Length: 5"), 404, "/v1/nope"),
     "unknown path, in chunks": (head("/v1/nope", WAITS, "Transfer-Encoding: chunked"), 404, "/v1/nope"),
     "wrong method": (head("/v1/messages", WAITS, "Content-Length: 5", method="PUT"), 405, "/v1/messages"),
-    "closed call": (head("/api/blobs/sha256:00", WAITS, "Content-Length: 50000000"), 403, "/api/blobs/sha256:00"),
+    "closed call": (head(BLOB, WAITS, "Content-Length: 50000000"), 403, BLOB),
     "closed call, in chunks": (head("/sleep", WAITS, "Transfer-Encoding: chunked"), 403, "/sleep"),
     "too large": (head("/v1/messages", WAITS, "Content-Length: 10001"), 413, "/v1/messages"),
     "another expectation": (head("/v1/messages", WAITS + ", other", "Content-Length: 5"), 417, "/v1/messages"),
@@ -29,7 +30,7 @@ HOPELESS: dict[str, tuple[bytes, int, str]] = {
 @pytest.mark.parametrize("case", HOPELESS)
 async def test_what_the_head_alone_forbids_is_refused_instead(tmp_path: Path, case: str) -> None:
     data, status, path = HOPELESS[case]
-    DIALECTS.update({"/v1/nope": "openai", "/api/blobs/sha256:00": "ollama", "/sleep": "openai"})
+    DIALECTS.update({"/v1/nope": "openai", BLOB: "ollama", "/sleep": "openai"})
     async with gates(tmp_path, max_body_bytes=10_000) as (gate, _):
         assert await is_refused(gate, await talk(gate, data), status, path)
 
