@@ -5,7 +5,6 @@ Nothing outside this module spells a label key or composes a child's name.
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 GROUP: Final = "modelpool.dev"
@@ -69,6 +68,11 @@ LABEL_LENGTH: Final = 63
 """Longest label value and longest Service name, in characters (RFC 1123)."""
 
 
+_RESERVED: Final = frozenset({"ollama", "cache", "routes", "scripts"})
+"""With what the names of a pool's other children end."""
+_FINGERPRINTED: Final = re.compile(r"-[0-9a-f]{8}$")
+
+
 class ObjectRef(NamedTuple):
     """The identity of a namespaced object. A string such as `namespace/name` is not an identity."""
 
@@ -101,20 +105,44 @@ def child_name(pool: str, suffix: str) -> str:
     return f"{name[: LABEL_LENGTH - 9].rstrip('-')}-{fingerprint(name)}"
 
 
-def child_names(pool: str, models: Iterable[str]) -> Mapping[str, str]:
-    """Return each model's child name.
+class EngineNames(NamedTuple):
+    """What the children of one vLLM model are called, and how they find its pods."""
 
-    Two models whose slugs are the same (`qwen3:8b` and `qwen3-8b`) get different names: the later one carries a
-    fingerprint of its own, so that adding it renames nothing that already runs.
+    child: str
+    """Of its Deployment, its Service and its budget."""
+    label: str
+    """The value of `MODEL_LABEL` in their selectors."""
+
+
+def engine_names(pool: str, model: str) -> EngineNames:
+    """Return the names of a vLLM model, which are no other model's, whatever else the pool holds or has held.
+
+    Many names have one slug (`qwen3:8b`, `qwen3-8b`). The one that Ollama's library would have takes it as it is; every
+    other one carries a fingerprint. So does what looks as if it carried one already.
     """
-    reserved = {ollama_name(pool), cache_name(pool), routes_name(pool), scripts_name(pool)}
-    chosen: dict[str, str] = {}
-    for model in models:
-        name = child_name(pool, slug(model))
-        if name in chosen.values() or name in reserved:
-            name = child_name(pool, f"{slug(model)}-{fingerprint(model, 5)}")
-        chosen[model] = name
-    return chosen
+    return EngineNames(_engine_child(pool, model), _engine_label(model))
+
+
+def _engine_child(pool: str, model: str) -> str:
+    short = slug(model)
+    stem = f"{pool}-{short}"
+    taken = short in _RESERVED or _FINGERPRINTED.search(short) is not None
+    if model == _as_in_a_library(short) and not taken and len(stem) <= LABEL_LENGTH:
+        return stem
+    return f"{stem[: LABEL_LENGTH - 9].rstrip('-')}-{fingerprint(model)}"
+
+
+def _engine_label(model: str) -> str:
+    value = label_value(model)
+    if value != model or not _FINGERPRINTED.search(model):
+        return value
+    return f"{value[: LABEL_LENGTH - 9]}-{fingerprint(model)}"
+
+
+def _as_in_a_library(text: str) -> str:
+    """Return the one name that a slug is taken for: where a size ends it, `qwen2.5-vl:7b` for `qwen2-5-vl-7b`."""
+    sized = re.fullmatch(r"(.+)-([0-9]+[bm])", text)
+    return f"{re.sub(r'(?<=[0-9])-(?=[0-9])', '.', sized[1])}:{sized[2]}" if sized else text
 
 
 def ollama_name(pool: str) -> str:

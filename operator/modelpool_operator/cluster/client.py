@@ -164,16 +164,23 @@ class Client:
         self._metrics.writes.labels("status" if status else "apply", kind.kind).inc()
         return answer
 
-    async def delete(self, kind: Kind, ref: ObjectRef, *, uid: str) -> None:
-        """Delete exactly the object with this uid; its dependents follow in the background.
+    async def delete(self, kind: Kind, ref: ObjectRef, *, uid: str, dependents_first: bool = False) -> Object:
+        """Delete exactly the object with this uid, and return it as it is until it is gone, or that it is gone.
+
+        Its dependents follow in the background, unless they are to go first: then the object stays until they went.
 
         Raises:
             errors.AbsentError: it is gone already.
             errors.ConflictError: another object has taken its name.
         """
-        body = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
-        await self._request(f"delete {kind.kind} {ref.name}", "DELETE", kind.path(ref.namespace, ref.name), body=body)
+        body = {
+            "propagationPolicy": "Foreground" if dependents_first else "Background",
+            "preconditions": {"uid": uid},
+        }
+        what, path = f"delete {kind.kind} {ref.name}", kind.path(ref.namespace, ref.name)
+        answer: Object = await self._request(what, "DELETE", path, body=body)
         self._metrics.writes.labels("delete", kind.kind).inc()
+        return answer
 
     async def create(self, kind: Kind, manifest: Mapping[str, Any]) -> None:
         """Create an object that nobody reconciles, such as an Event."""

@@ -58,7 +58,7 @@ async def execute(client: Client, mirror: Mirror, pool: ObjectRef, plan: Plan, o
             failures.append(str(exc))
     for child in plan.delete:
         try:
-            deleted += await _delete(client, mirror, pool, child, observed)
+            deleted += await _delete(client, mirror, pool, child, observed, dependents_first=child in plan.replaced)
         except (errors.RejectedError, errors.DeniedError) as exc:
             failures.append(str(exc))
     if plan or failures:
@@ -101,11 +101,17 @@ async def _apply(client: Client, mirror: Mirror, manifest: Manifest) -> None:
     mirror.note(kind, await client.apply(kind, manifest, manager=names.FIELD_MANAGER))
 
 
-async def _delete(client: Client, mirror: Mirror, pool: ObjectRef, child: ChildRef, observed: Observed) -> bool:
+async def _delete(
+    client: Client, mirror: Mirror, pool: ObjectRef, child: ChildRef, observed: Observed, *, dependents_first: bool
+) -> bool:
     kind, ref = kinds.child(child.api_version, child.kind), ObjectRef(pool.namespace, child.name)
     deleted = True
     try:
-        await client.delete(kind, ref, uid=observed.children[child]["metadata"]["uid"])
+        uid = observed.children[child]["metadata"]["uid"]
+        answer = await client.delete(kind, ref, uid=uid, dependents_first=dependents_first)
+        if dependents_first and answer.get("kind") == child.kind:
+            mirror.note(kind, answer)
+            return True
     except errors.AbsentError:
         deleted = False
     except errors.ConflictError:

@@ -39,8 +39,7 @@ class Patient:
         name = self.pool.ref.name
         if self.engine is Engine.OLLAMA:
             return names.ollama_name(name)
-        models = (model.name for model in self.pool.spec.models if model.engine is Engine.VLLM)
-        return names.child_names(name, models)[self.model.name]
+        return names.engine_names(name, self.model.name).child
 
     @property
     def logs(self) -> str:

@@ -40,7 +40,7 @@ def children_of(
     """
     models = {model.name: model for model in pool.spec.models}
     wanted = routes.vllm_names(pool)
-    named = names.child_names(pool.ref.name, wanted)
+    named = {model: names.engine_names(pool.ref.name, model).child for model in wanted}
     order = [share for share in placement.shares if placement.share_of(share.model) is share]
     with_ollama = ollama.is_needed(pool.spec)
     used = frozenset(gpu for share in placement.shares for gpu in share.gpus)

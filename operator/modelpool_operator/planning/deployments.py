@@ -29,8 +29,7 @@ def ollama_deployment(pool: ModelPool, placement: Placement) -> Manifest:
 def replicas_of(pool: ModelPool, observed: Observed) -> Mapping[str, int]:
     """Return the replicas that the pool's models have been given, by name; a model without a Deployment has none."""
     wanted = routes.vllm_names(pool)
-    named = names.child_names(pool.ref.name, wanted)
-    live = {model: observed.child("Deployment", named[model]) for model in wanted}
+    live = {model: observed.child("Deployment", names.engine_names(pool.ref.name, model).child) for model in wanted}
     return {model: found["spec"].get("replicas", 1) for model, found in live.items() if found is not None}
 
 

@@ -9,7 +9,7 @@ from msgspec import structs
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.api.status import SharingStatus
-from modelpool_operator.planning import checks, comparison, placement, pulls, sequence, sharing, turns
+from modelpool_operator.planning import checks, comparison, placement, pulls, replacing, sequence, sharing, turns
 from modelpool_operator.planning.cards import cards_of
 from modelpool_operator.planning.children import children_of
 from modelpool_operator.planning.manifests import ChildRef, Manifest, digest, ref_of, sealed
@@ -34,6 +34,8 @@ class Plan:
     """Whole manifests for server-side apply, in this order. Ready to send: owner, labels and seal are in them."""
     delete: tuple[ChildRef, ...] = ()
     """Children that the pool no longer wants, in this order, after `apply`; with background propagation."""
+    replaced: frozenset[ChildRef] = frozenset()
+    """Of these, the Deployments whose successors wait until they and their pods are gone."""
     reasons: tuple[str, ...] = ()
     """One sentence per change, for the log."""
     waits: tuple[str, ...] = ()
@@ -68,21 +70,25 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     several_nodes = any(model.most_replicas > 1 for model in pool.spec.models)
     waiting = {} if several_nodes else sequence.waits(placed, wanted, frozenset(changing), observed)
     later = {} if several_nodes else turns.turns(placed, wanted, frozenset(changing), observed)
-    changes = {ref: reason for ref, reason in changing.items() if ref not in waiting and ref not in later}
+    behind = replacing.predecessors(wanted, observed)
+    held = waiting.keys() | later.keys() | behind.keys()
+    changes = {ref: reason for ref, reason in changing.items() if ref not in held}
     kept, void = pulls.kept_records(pool, observed), pulls.void_records(pool, observed)
     unwanted = (
         *(ref for ref in observed.children if ref not in wanted and ref.kind not in KEPT and ref not in kept),
         *void,
+        *(ref for ref, old in behind.items() if ref == old),
     )
     doomed = tuple(ref for ref in unwanted if not pulls.is_going(observed.children[ref]))
     return Plan(
         placement=placed,
         apply=tuple(sealed(child) for ref, child in wanted.items() if ref in changes),
         delete=tuple(sorted(doomed)),
+        replaced=frozenset(doomed).intersection(behind.values()),
         reasons=(
             *(f"{ref}: {reason}" for ref, reason in changes.items()),
             *(
-                f"{ref}: {'is to be made anew' if ref in void else 'the pool no longer wants it'}"
+                f"{ref}: {'is to be made anew' if ref in wanted else 'the pool no longer wants it'}"
                 for ref in sorted(doomed)
             ),
         ),

@@ -21,12 +21,11 @@ AddressOf = Callable[[Engine, str], dict[str, Any]]
 
 def in_cluster(pool: ModelPool) -> AddressOf:
     """Return addresses as Services of the pool's namespace."""
-    services = names.child_names(pool.ref.name, vllm_names(pool))
     on_demand = {model.name for model in pool.spec.models if model.autoscaling and not model.autoscaling.min_replicas}
 
     def address_of(engine: Engine, model: str) -> dict[str, Any]:
         if engine is Engine.VLLM:
-            address = {"service": services[model], "port": names.VLLM_PORT}
+            address = {"service": names.engine_names(pool.ref.name, model).child, "port": names.VLLM_PORT}
             return {**address, "startsOnDemand": True} if model in on_demand else address
         return {"service": names.ollama_name(pool.ref.name), "port": names.OLLAMA_PORT}
 

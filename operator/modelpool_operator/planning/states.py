@@ -9,7 +9,7 @@ from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import gib
 from modelpool_operator.api.status import ModelState, ModelStatus
-from modelpool_operator.planning import choices, pod_states, pulls, routes
+from modelpool_operator.planning import choices, pod_states, pulls
 from modelpool_operator.planning.advice import advised
 from modelpool_operator.planning.autoscaling import Scale
 from modelpool_operator.planning.engines import ollama
@@ -47,8 +47,7 @@ def _model(pool: ModelPool, model: Model, observed: Observed, plan: Plan) -> Mod
         own, stand_in = _on_ollama(pool, ollama.served_name(model), observed, plan), None
         deployment = _deployment(observed, names.ollama_name(pool.ref.name))
     else:
-        name = names.child_names(pool.ref.name, routes.vllm_names(pool))[model.name]
-        deployment = _deployment(observed, name)
+        deployment = _deployment(observed, names.engine_names(pool.ref.name, model.name).child)
         pods = (pod for pod in observed.pods if pod.component == names.VLLM_COMPONENT and pod.model == model.name)
         own = _engine(deployment, pods, plan, observed.scales.get(model.name))
         substitute = ollama.fallback_name(pool.spec, model)

@@ -141,7 +141,7 @@ def environment(spec: PoolSpec, *, cache_folder: str = CACHE_FOLDER) -> dict[str
 
 def pod_labels(pool: ModelPool, model: Model) -> dict[str, str]:
     """Return the labels by which a model's Deployment and Service find its pods."""
-    return selector_labels(pool, names.VLLM_COMPONENT, names.label_value(model.name))
+    return selector_labels(pool, names.VLLM_COMPONENT, names.engine_names(pool.ref.name, model.name).label)
 
 
 def pod_template(pool: ModelPool, model: Model, share: Share) -> dict[str, Any]:

@@ -16,18 +16,53 @@ LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 @given(POOL, st.lists(MODEL, unique=True, max_size=8))
 def test_every_child_has_a_name_of_its_own_that_a_service_can_have(pool: str, models: list[str]) -> None:
-    chosen = list(names.child_names(pool, models).values())
+    chosen = [names.engine_names(pool, model).child for model in models]
+    labels = {names.engine_names(pool, model).label for model in models}
+    assert len(labels) == len(models)
     own = [names.ollama_name(pool), names.cache_name(pool), names.routes_name(pool), names.scripts_name(pool)]
     pulls = [names.pull_name(pool, model, "uid") for model in models]
     assert len({*chosen, *own, *pulls}) == len(chosen) + len(own) + len(pulls)
+    for label in labels:
+        assert LABEL_VALUE.fullmatch(label), label
+        assert len(label) <= names.LABEL_LENGTH
     for name in (*chosen, *own, *pulls):
         assert DNS_LABEL.fullmatch(name), name
         assert len(name) <= names.LABEL_LENGTH
 
 
-@given(POOL, st.lists(MODEL, unique=True, min_size=1, max_size=8))
-def test_a_model_that_is_added_at_the_end_renames_nothing(pool: str, models: list[str]) -> None:
-    assert names.child_names(pool, models[:-1]).items() <= names.child_names(pool, models).items()
+@given(POOL, st.text("b8:-.", min_size=1, max_size=5), st.text("b8:-.", min_size=1, max_size=5))
+def test_two_names_of_one_slug_have_children_and_labels_of_their_own(pool: str, ending: str, other: str) -> None:
+    first, second = f"q{ending}", f"q{other}"
+    mine, theirs = names.engine_names(pool, first), names.engine_names(pool, second)
+    assert (mine.child != theirs.child) is (mine.label != theirs.label) is (first != second)
+
+
+@given(POOL, MODEL)
+def test_no_name_can_be_made_to_look_like_what_another_one_gets(pool: str, model: str) -> None:
+    taken = names.engine_names(pool, model)
+    for forged in (taken.child.removeprefix(f"{pool}-"), taken.label):
+        for text in {forged, names._as_in_a_library(forged), forged.replace("-", ":")} - {model}:
+            found = names.engine_names(pool, text)
+            assert (found.child, found.label) != (taken.child, taken.label)
+            assert found.child != taken.child
+            assert found.label != taken.label
+
+
+NAMES = {
+    "qwen3:8b": ("p-qwen3-8b", "qwen3-8b-801dcad0"),
+    "qwen3-8b": ("p-qwen3-8b-f9b30c0d", "qwen3-8b"),
+    "Qwen3:8b": ("p-qwen3-8b-6a61f9c5", "qwen3-8b-6a61f9c5"),
+    "qwen2.5-vl:7b": ("p-qwen2-5-vl-7b", "qwen2-5-vl-7b-4d6396c7"),
+    "nomic-embed-text": ("p-nomic-embed-text", "nomic-embed-text"),
+    "phi-4": ("p-phi-4", "phi-4"),
+    "qwen3-8b-801dcad0": ("p-qwen3-8b-801dcad0-a572dd76", "qwen3-8b-801dcad0-a572dd76"),
+    "ollama": ("p-ollama-76e3c7bf", "ollama"),
+}
+
+
+@pytest.mark.parametrize("model", NAMES)
+def test_the_name_as_in_ollamas_library_has_the_plain_slug(model: str) -> None:
+    assert names.engine_names("p", model) == NAMES[model]
 
 
 @given(st.text(min_size=1, max_size=300))

@@ -95,6 +95,27 @@ async def test_the_mirror_forgets_what_is_gone_and_nothing_else(
     assert [one["metadata"]["name"] for one in mirror.of(kinds.child("v1", "Service"), POOL)] == ["old"] * known
 
 
+@pytest.mark.parametrize("answer", ["Status", "Deployment"])
+async def test_what_is_replaced_is_known_to_be_going_until_its_pods_went(
+    server: ApiServer, client: Client, mirror: Mirror, answer: str
+) -> None:
+    folder = "/apis/apps/v1/namespaces/llm/deployments"
+    labels = {names.MANAGED_BY_LABEL: names.MANAGED_BY, names.POOL_LABEL: POOL.name}
+    old = server.put(folder, apiVersion="apps/v1", kind="Deployment", metadata={"name": "old", "labels": labels})
+    await reflector.fill(client, mirror)
+    going = {
+        **old,
+        "metadata": {**old["metadata"], "resourceVersion": "99", "deletionTimestamp": "2026-11-22T11:00:00Z"},
+    }
+    server.refusals["DELETE", f"{folder}/old"] = (200, going if answer == "Deployment" else {"kind": "Status"})
+    todo = Plan(placement=PLACEMENT, delete=(ref_of(old),), replaced=frozenset({ref_of(old)}))
+    done = await execute(client, mirror, POOL, todo, Observed.from_manifests(children=[old]))
+    assert (done.deleted, done.failures) == (1, ())
+    assert server.requests[-1].body["propagationPolicy"] == "Foreground"
+    left = [one["metadata"].get("deletionTimestamp") for one in mirror.of(kinds.child("apps/v1", "Deployment"), POOL)]
+    assert left == ["2026-11-22T11:00:00Z"] * (answer == "Deployment")
+
+
 @pytest.mark.parametrize(
     "metadata",
     [{}, {"ownerReferences": [{"uid": "of-another-pool", "controller": True}]}],
