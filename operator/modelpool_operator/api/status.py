@@ -57,6 +57,7 @@ class ModelState(Enum):
     LOADING = "Loading"
     READY = "Ready"
     IDLE = "Idle"
+    STOPPED = "Stopped"
     FALLBACK = "Fallback"
     FAILED = "Failed"
 

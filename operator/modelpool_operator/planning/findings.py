@@ -16,7 +16,7 @@ from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import Plan
 from modelpool_operator.planning.pod_states import State
-from modelpool_operator.planning.states import AT_REST, BROKEN, ModelView
+from modelpool_operator.planning.states import AT_REST, BROKEN, UNANSWERED, ModelView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +75,12 @@ def some_name_is_taken(sight: Sight) -> Finding | None:
 
 
 def every_model_is_ready(sight: Sight) -> Finding:
-    """All engines answer, or would when somebody asked."""
-    idle = [_line(model) for model in sight.models if model.own.state is ModelState.IDLE]
-    return yes("ModelsReady", "; ".join(("Every model is answered by its own engine", *idle)))
+    """All engines answer, or would when somebody asked, or are wanted to be stopped."""
+    lines = [_line(model) for model in sight.models if model.own.state in UNANSWERED]
+    stopped = any(model.own.state is ModelState.STOPPED for model in sight.models)
+    every = "Every model that is wanted to run" if stopped else "Every model"
+    reason = "ModelsStopped" if all(model.own.state is ModelState.STOPPED for model in sight.models) else "ModelsReady"
+    return yes(reason, "; ".join((f"{every} is answered by its own engine", *lines)))
 
 
 def nothing_is_planned(sight: Sight) -> Finding | None:
@@ -212,7 +215,8 @@ def _shared_reason(models: Sequence[ModelView]) -> str:
 
 def _line(model: ModelView) -> str:
     """Return one model in words: `qwen3:8b: Loading, the engine starts (served by its fallback)`."""
-    help_ = " (served by its fallback)" if model.status.state is ModelState.FALLBACK else ""
+    helped = model.status.state in (ModelState.FALLBACK, ModelState.STOPPED) and model.status.served_by is not None
+    help_ = " (served by its fallback)" if helped else ""
     return f"{model.status.name}: {_words(model.own)}{help_}"
 
 

@@ -19,7 +19,9 @@ from modelpool_operator.planning.plan import Plan, settled_cards
 from modelpool_operator.planning.pod_states import State
 from modelpool_operator.planning.refusals import Refusal
 
-AT_REST = frozenset({ModelState.READY, ModelState.IDLE})
+UNANSWERED = frozenset({ModelState.IDLE, ModelState.STOPPED})
+"""States in which a model has no engine, as it is wanted."""
+AT_REST = UNANSWERED | {ModelState.READY}
 """States in which a model is as it is wanted."""
 BROKEN = frozenset({ModelState.FAILED, ModelState.UNSCHEDULABLE})
 """States that do not pass by waiting."""
@@ -62,7 +64,7 @@ def _model(pool: ModelPool, model: Model, observed: Observed, plan: Plan) -> Mod
     status = ModelStatus(
         name=model.name,
         engine=model.engine.value,
-        state=ModelState.FALLBACK if helped and own.state is not ModelState.IDLE else own.state,
+        state=ModelState.FALLBACK if helped and own.state not in UNANSWERED else own.state,
         reason=own.reason,
         message=own.message,
         gpu=cards[0] if cards else None,
@@ -103,7 +105,7 @@ def _engine(deployment: dict[str, Any], pods: Iterable[PodView], plan: Plan, sca
             return State(state=ModelState.IDLE, reason="ScaledToZero", message=message)
         if scale is not None:
             return State(state=ModelState.PENDING, reason="Waking", message="It was scaled to zero, and is asked for")
-        return State(state=ModelState.PENDING, reason="ScaledToZero", message="`replicas` is 0")
+        return State(state=ModelState.STOPPED, reason="Stopped", message="`replicas` is 0, so it has no engine")
     return State(state=ModelState.PENDING, reason="NoPod", message="The Deployment has no pod yet")
 
 

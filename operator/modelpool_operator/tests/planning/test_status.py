@@ -433,10 +433,31 @@ def test_a_pull_whose_image_is_not_there_says_so() -> None:
     assert (model.state, model.reason) == (ModelState.FAILED, "ImagePullBackOff")
 
 
-def test_a_model_without_replicas_is_not_waited_for() -> None:
-    pool = pool_of({**QWEN, "replicas": 0, "fallback": {"enabled": False}})
-    (model,) = report(pool=pool).models
-    assert (model.state, model.reason, model.message) == (ModelState.PENDING, "ScaledToZero", "`replicas` is 0")
+STOPPED = "qwen3:8b: Stopped: `replicas` is 0, so it has no engine"
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+def test_a_model_without_replicas_is_stopped_and_not_waited_for(fallback: bool) -> None:
+    pool = pool_of({**QWEN, "replicas": 0, "fallback": {"enabled": fallback}})
+    server = pod("", names.OLLAMA_COMPONENT, ready=True)
+    status = report(server, pool=pool, observed=pulled(settled(pool), Complete=""))
+    (model,) = status.models
+    assert (model.state, model.reason) == (ModelState.STOPPED, "Stopped")
+    assert model.served_by == ("ollama" if fallback else None)
+    assert words(status, "Ready") == ("True", "ModelsStopped")
+    said = f"{STOPPED} (served by its fallback)" if fallback else STOPPED
+    assert condition(status, "Ready").message.endswith(said)
+    assert words(status, "Progressing") == ("False", "Settled")
+    assert words(status, "Degraded") == ("False", "AsWanted")
+
+
+def test_a_stopped_model_beside_one_that_runs() -> None:
+    other = vllm("gemma3:4b", 0.2, fallback={"enabled": False})
+    pool = pool_of({**QWEN, "replicas": 0, "fallback": {"enabled": False}}, other)
+    status = report(pod("gemma3:4b", ready=True), pool=pool)
+    assert words(status, "Ready") == ("True", "ModelsReady")
+    told = f"Every model that is wanted to run is answered by its own engine; {STOPPED}"
+    assert condition(status, "Ready").message == told
 
 
 def test_a_pull_that_has_not_started_says_so() -> None:
