@@ -7,7 +7,7 @@ from typing import Final
 from modelpool_operator.api.models import Engine, Model, SpeculativeMethod
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import sharing
-from modelpool_operator.planning.engines import adapters, vllm
+from modelpool_operator.planning.engines import adapters, vllm, vllm_flags
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sharing.mode import engines_on_cards
 from modelpool_operator.planning.sources import Hub, OllamaName, parse_source
@@ -174,6 +174,18 @@ def autoscaling_is_possible(pool: ModelPool, model: Model) -> Refusal | None:
     return None
 
 
+def args_leave_the_plan_alone(pool: ModelPool, model: Model) -> Refusal | None:
+    """What the plan counts with is said by fields: an argument would undo it without a word."""
+    if model.engine is not Engine.VLLM:
+        return None
+    for where, args in (("`vllm.args`", pool.spec.vllm.args), (f"`args` of {model.name}", model.args)):
+        found = vllm_flags.overrides(args)
+        if found is not None:
+            message = f"{where} must not set `{found.flag}`, got '{found.argument}': {found.instead}"
+            return Refusal(reason="ArgumentNotAllowed", message=message)
+    return None
+
+
 def ollama_is_there(pool: ModelPool, model: Model) -> Refusal | None:
     """A model of Ollama's needs the pool's Ollama."""
     if model.engine is not Engine.OLLAMA or pool.spec.ollama.enabled:
@@ -195,6 +207,7 @@ MODEL_CHECKS: Final[tuple[ModelCheck, ...]] = (
     media_stay_where_the_pool_says,
     numbers_are_positive,
     autoscaling_is_possible,
+    args_leave_the_plan_alone,
     ollama_is_there,
 )
 

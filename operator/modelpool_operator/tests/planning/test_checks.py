@@ -1,11 +1,17 @@
 """What a pool may not say, and in which words it is told."""
 
+import re
 from typing import Any
 
 import pytest
 
 from modelpool_operator.planning.checks import objection_to
-from modelpool_operator.tests.planning.pools import ollama, pool_of, two_cards, vllm
+from modelpool_operator.planning.engines import vllm_flags
+from modelpool_operator.planning.engines.vllm import arguments
+from modelpool_operator.tests.api.crd import ROOT, SCHEMA
+from modelpool_operator.tests.planning.pools import ollama, placed, pool_of, spec_of, two_cards, vllm
+
+SERVE_FLAGS = ROOT / "e2e" / "engines" / "modelpool_engines" / "recordings" / "vllm" / "00-serve-flags.txt"
 
 CASES: dict[str, tuple[tuple[dict[str, Any], ...], dict[str, Any], str, str]] = {
     "no models": ((), {}, "InvalidSpec", "`models` must have at least 1 item"),
@@ -233,6 +239,60 @@ def test_a_pool_that_cannot_be(
     found = objection_to(pool_of(*models, **spec))
     assert found is not None
     assert (found.reason, found.message) == (reason, message)
+
+
+SPELLINGS = ("{0}=1", "{0}", "{1}=1", "{1}")
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("flag", vllm_flags.OWNED)
+def test_no_argument_undoes_what_a_field_says(flag: str, spelling: str) -> None:
+    underscored = f"--{flag.removeprefix('--').replace('-', '_')}" if flag.startswith("--") else flag
+    argument = spelling.format(flag, underscored)
+    for pool, where in (
+        (pool_of(vllm("a", 0.5, args=["--enforce-eager", argument, "1"])), "`args` of a"),
+        (pool_of(vllm("a", 0.5), vllm={"args": [argument]}), "`vllm.args`"),
+    ):
+        found = objection_to(pool)
+        assert found is not None
+        assert found.reason == "ArgumentNotAllowed"
+        assert found.message == f"{where} must not set `{flag}`, got '{argument}': {vllm_flags.OWNED[flag]}"
+
+
+@pytest.mark.parametrize("argument", ["--gpu-mem", "--speculative-config.method=x", "--no-enable-lora", "--tensor_par"])
+def test_an_argument_in_other_words_is_the_same(argument: str) -> None:
+    assert vllm_flags.overrides([argument]) is not None
+
+
+def test_every_other_argument_of_vllm_is_the_users() -> None:
+    """The list is what vLLM's own parser says that it knows."""
+    known = {word for line in SERVE_FLAGS.read_text().splitlines() for word in line.split(", ") if word[:1] == "-"}
+    assert len(known) > 300
+    ours = {flag for flag in known if vllm_flags.overrides([flag]) is not None}
+    assert {flag.replace("--no-", "--") for flag in ours} == set(vllm_flags.OWNED) & known
+    values = ["--kv-cache-dtype=fp8", "--limit-mm-per-prompt", '{"image": 1}', "-O3", "--max-num-batched-tokens=8192"]
+    assert vllm_flags.overrides(values) is None
+
+
+def test_every_argument_that_the_operator_sets_for_the_plan_is_left_to_it() -> None:
+    model = vllm("a", 0.5, source="hf://a/b@c", kvCacheMemory="1Gi", contextLength=1, tensorParallelSize=2)
+    model |= {"speculative": {"method": "ngram"}, "adapters": [{"name": "l", "source": "hf://a/l"}]}
+    spec = spec_of(model, **two_cards("24Gi"))
+    share = placed(model, **two_cards("24Gi")).shares[0]
+    given = [arg for arg in arguments(spec, spec.models[0], share) if arg.startswith("--")]
+    free = {"--enable-request-id-headers"}
+    assert [flag for flag in given if flag not in free and vllm_flags.overrides([flag]) is None] == []
+
+
+@pytest.mark.parametrize("path", ["models.items.properties.args", "vllm.properties.args"])
+def test_the_crd_refuses_the_same_arguments(path: str) -> None:
+    schema = SCHEMA["properties"]["spec"]["properties"]
+    for step in path.split("."):
+        schema = schema[step]
+    (rule,) = schema["items"]["x-kubernetes-validations"]
+    listed = set(re.findall(r"'(-[^']*)'", rule["rule"]))
+    underscored = {f"--{flag[2:].replace('-', '_')}" for flag in vllm_flags.OWNED if flag.startswith("--")}
+    assert listed == vllm_flags.OWNED.keys() | underscored
 
 
 SOUND = {
