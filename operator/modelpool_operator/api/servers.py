@@ -10,7 +10,8 @@ from modelpool_operator.api.quantity import Quantity
 class VllmDefaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """What every vLLM engine of the pool starts with."""
 
-    image: str = "vllm/vllm-openai:v0.33.0"
+    image: str | None = None
+    """Absent: the operator's own."""
     args: list[str] = []
     """Arguments of `vllm serve`, after the operator's own and before the model's."""
     env: list[dict[str, Any]] = []
@@ -32,7 +33,8 @@ class OllamaServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The pool's Ollama: it serves the models whose engine it is, and stands in for vLLM engines that cannot."""
 
     enabled: bool = True
-    image: str = "ollama/ollama:0.33.0"
+    image: str | None = None
+    """Absent: the operator's own."""
     storage: OllamaStorage = OllamaStorage()
     num_parallel: int = 1
     """OLLAMA_NUM_PARALLEL: requests at once per loaded model."""

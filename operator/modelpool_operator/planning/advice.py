@@ -13,7 +13,7 @@ from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import diagnosis
-from modelpool_operator.planning.engines import ollama, vllm
+from modelpool_operator.planning.engines import images, ollama, vllm
 from modelpool_operator.planning.pod_states import CONTAINER_REASONS, State
 
 
@@ -66,7 +66,7 @@ def _sentences(message: str, advice: str) -> str:
 
 
 def _image(who: Patient) -> str:
-    image = who.pool.spec.vllm.image if who.engine is Engine.VLLM else who.pool.spec.ollama.image
+    image = images.image_of(who.pool.spec, who.engine)
     return f"Check that `{who.field}.image` '{image}' exists, and that `imagePullSecrets` lets nodes pull it"
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from modelpool_operator.api.models import Capability, Engine, Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning.catalog import known
+from modelpool_operator.planning.engines import images, ollama
 from modelpool_operator.planning.sources import parse_source
 
 PARSERS: Final = (
@@ -20,8 +21,11 @@ STRETCHED_IN: Final = "VLLM_ALLOW_LONG_MAX_MODEL_LEN"
 
 
 def notes_on(pool: ModelPool) -> tuple[str, ...]:
-    """Return sentences about the pool, in the spec's order."""
-    return tuple(note for model in pool.spec.models for note in _notes(pool, model))
+    """Return sentences about the pool: on its images, then on its models in the spec's order."""
+    used = [Engine.VLLM] if any(model.engine is Engine.VLLM for model in pool.spec.models) else []
+    used += [Engine.OLLAMA] if ollama.is_needed(pool.spec) else []
+    on_images = (note for engine in used if (note := images.note_on(pool.spec, engine)) is not None)
+    return (*on_images, *(note for model in pool.spec.models for note in _notes(pool, model)))
 
 
 def _notes(pool: ModelPool, model: Model) -> Iterator[str]:

@@ -6,6 +6,7 @@ from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool, PoolSpec
 from modelpool_operator.planning import pods, sharing
+from modelpool_operator.planning.engines import images
 from modelpool_operator.planning.manifests import selector_labels, without_nothing
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.sharing.mode import NO_CARD, Access
@@ -85,7 +86,7 @@ def pod_template(pool: ModelPool, placement: Placement) -> dict[str, Any]:
     on_card = placement.ollama is not None
     container = {
         "name": names.OLLAMA_COMPONENT,
-        "image": spec.ollama.image,
+        "image": images.image_of(spec, Engine.OLLAMA),
         "command": ["ollama", "serve"],
         "env": pods.environment({**environment(spec, placement), **cards.env}, spec.ollama.env),
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(ENDPOINT_SECONDS)]}}},
@@ -124,7 +125,7 @@ def client_template(pool: ModelPool, model: str, component: str, command: list[s
     }
     container = {
         "name": component,
-        "image": pool.spec.ollama.image,
+        "image": images.image_of(pool.spec, Engine.OLLAMA),
         "command": command,
         "env": pods.environment(own),
         "securityContext": {**pods.CONTAINER_SECURITY, "readOnlyRootFilesystem": True},

@@ -4,10 +4,10 @@ import json
 from typing import Any, Final
 
 from modelpool_operator.api import names
-from modelpool_operator.api.models import Capability, Model, Speculative, SpeculativeMethod
+from modelpool_operator.api.models import Capability, Engine, Model, Speculative, SpeculativeMethod
 from modelpool_operator.api.pool import ModelPool, PoolSpec
 from modelpool_operator.planning import pods, sharing
-from modelpool_operator.planning.engines import adapters
+from modelpool_operator.planning.engines import adapters, images
 from modelpool_operator.planning.manifests import selector_labels, without_nothing
 from modelpool_operator.planning.placement import Share
 from modelpool_operator.planning.sharing.mode import Access
@@ -158,7 +158,7 @@ def pod_template(pool: ModelPool, model: Model, share: Share) -> dict[str, Any]:
     ]
     container = {
         "name": names.VLLM_COMPONENT,
-        "image": spec.vllm.image,
+        "image": images.image_of(spec, Engine.VLLM),
         "command": ["python3", f"{SCRIPTS_FOLDER}/{SCRIPT_NAME}", *locks, "--name", model.name, "--health", health],
         "args": ["--", "vllm", "serve", *arguments(spec, model, share, access=access)],
         "env": pods.environment(own, spec.vllm.env),
