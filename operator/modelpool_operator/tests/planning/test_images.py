@@ -1,5 +1,7 @@
 """The engines' images: the operator's own where none is named, and what is said of others."""
 
+from typing import Any
+
 import pytest
 
 from modelpool_operator.api.models import Engine
@@ -35,7 +37,8 @@ def test_a_pool_that_names_no_image_follows_its_operator(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("engine", Engine)
 def test_what_an_earlier_crd_wrote_stays_and_is_told(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
     written = images.WRITTEN_BY_THE_CRD[engine]
-    pool = pool_of(vllm("a", 0.5), ollama("b"), **{engine.value: {"image": written}})
+    named: dict[str, Any] = {engine.value: {"image": written}}
+    pool = pool_of(vllm("a", 0.5), ollama("b"), **named)
     assert notes_on(pool) == ()
     monkeypatch.setattr(images, "RELEASES", LATER)
     assert image_of(pool.spec, engine) == written
