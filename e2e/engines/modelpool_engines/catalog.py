@@ -21,7 +21,13 @@ class Model:
     weights: int
     """Bytes on the card."""
     cache_per_token: int
-    """Bytes of key-value cache per token."""
+    """Bytes of key-value cache per token, in layers that look back upon everything."""
+    sliding_per_token: int = 0
+    """The same in layers that look back upon a window, as many as vLLM stores: groups of them are filled up."""
+    window: int = 0
+    """How far those look back, in tokens."""
+    heads: int = 8
+    """Heads of keys and values: what cards share among them."""
     context: int
     """Longest sequence the model was trained for, in tokens."""
     parameters: str
@@ -32,16 +38,33 @@ class Model:
 
 
 def _known(
-    gigabytes: float, cache: int, context: int, parameters: str, *, vision: bool = False, thinking: bool = False
+    gigabytes: float,
+    cache: int,
+    context: int,
+    parameters: str,
+    *,
+    sliding: int = 0,
+    window: int = 0,
+    heads: int = 8,
+    vision: bool = False,
+    thinking: bool = False,
 ) -> Model:
     return Model(
         weights=int(gigabytes * 10**9),
         cache_per_token=cache * _KIB,
+        sliding_per_token=sliding * _KIB,
+        window=window,
+        heads=heads,
         context=context,
         parameters=parameters,
         vision=vision,
         thinking=thinking,
     )
+
+
+def _gemma3_4b(gigabytes: float) -> Model:
+    """Five layers that look back upon everything, and 29 that do not, stored in groups of five."""
+    return _known(gigabytes, 20, 131072, "4.3B", sliding=120, window=1024, heads=4, vision=True)
 
 
 _MODELS = {
@@ -52,14 +75,14 @@ _MODELS = {
     "qwen/qwen3-4b-instruct-2507-fp8": _known(4.4, 144, 262144, "4.0B"),
     "qwen/qwen3-0.6b": _known(1.2, 112, 40960, "0.6B", thinking=True),
     "redhatai/qwen3-8b-speculator.eagle3": _known(0.8, 4, 40960, "0.4B"),
-    "google/gemma-3-4b-it": _known(8.6, 20, 131072, "4.3B", vision=True),
-    "redhatai/gemma-3-4b-it-quantized.w4a16": _known(3.9, 20, 131072, "4.3B", vision=True),
-    "gaunernst/gemma-3-4b-it-int4-awq": _known(3.5, 20, 131072, "4.3B", vision=True),
-    "redhatai/gemma-3-4b-it-fp8-dynamic": _known(5.4, 20, 131072, "4.3B", vision=True),
+    "google/gemma-3-4b-it": _gemma3_4b(8.6),
+    "redhatai/gemma-3-4b-it-quantized.w4a16": _gemma3_4b(3.9),
+    "gaunernst/gemma-3-4b-it-int4-awq": _gemma3_4b(3.5),
+    "redhatai/gemma-3-4b-it-fp8-dynamic": _gemma3_4b(5.4),
     "deepcogito/cogito-v1-preview-llama-8b": _known(16.1, 128, 131072, "8.0B", thinking=True),
-    "qwen/qwen2.5-vl-7b-instruct": _known(16.6, 56, 128000, "8.3B", vision=True),
-    "qwen/qwen2.5-vl-7b-instruct-awq": _known(6.9, 56, 128000, "8.3B", vision=True),
-    "qwen/qwen2.5-vl-3b-instruct-awq": _known(3.4, 36, 128000, "3.8B", vision=True),
+    "qwen/qwen2.5-vl-7b-instruct": _known(16.6, 56, 128000, "8.3B", heads=4, vision=True),
+    "qwen/qwen2.5-vl-7b-instruct-awq": _known(6.9, 56, 128000, "8.3B", heads=4, vision=True),
+    "qwen/qwen2.5-vl-3b-instruct-awq": _known(3.4, 36, 128000, "3.8B", heads=2, vision=True),
 }
 
 _PARAMETERS = re.compile(r"(?<![\w.])(?P<number>\d+(?:\.\d+)?)(?P<unit>[bm])(?![a-z])")

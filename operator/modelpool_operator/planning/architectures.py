@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+BLOCK: Final = 16
+"""Tokens of a block of vLLM's cache (`--block-size`)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
@@ -19,20 +22,30 @@ class Shape:
     head_size: int
     sliding_layers: int = 0
     window: int = 0
-    """Tokens that a sliding layer keeps (`sliding_window`)."""
+    """Tokens that a token of a sliding layer looks back upon, itself included (`sliding_window`)."""
 
-    def kv_bytes(self, tokens: int, element_bytes: int = 2) -> int:
-        """Return the bytes of one sequence's keys and values."""
-        per_layer_and_token = 2 * self.kv_heads * self.head_size * element_bytes
-        return per_layer_and_token * (self.layers * tokens + self.sliding_layers * min(tokens, self.window))
+    @property
+    def padded_sliding_layers(self) -> int:
+        """Sliding layers as they are stored: in groups as large as that of the layers with full attention, or less."""
+        group = min(self.layers, self.sliding_layers) or 1
+        return -(-self.sliding_layers // group) * group
 
-    def tokens_in(self, amount: int, element_bytes: int = 2) -> int:
-        """Return the length of the longest sequence whose keys and values take at most so many bytes."""
-        per_layer_and_token = 2 * self.kv_heads * self.head_size * element_bytes
-        within = amount // (per_layer_and_token * (self.layers + self.sliding_layers))
-        if within <= self.window or self.sliding_layers == 0:
-            return max(0, within)
-        return max(0, (amount // per_layer_and_token - self.sliding_layers * self.window) // self.layers)
+    def kv_bytes(self, tokens: int, element_bytes: int = 2, *, batched: int = 0, cards: int = 1) -> int:
+        """Return the bytes that vLLM sets aside on each card for one sequence's keys and values.
+
+        In a sliding layer it keeps the window and what one step adds to it, and a block more as the window seldom
+        begins where a block does (`SlidingWindowSpec.max_memory_usage_bytes`).
+
+        Args:
+            tokens: of the sequence.
+            element_bytes: of a cached number.
+            batched: tokens that one step may add, `--max-num-batched-tokens`.
+            cards: over which the heads are divided; beyond one head for each card there is nothing to divide.
+        """
+        heads = -(-self.kv_heads // max(1, cards))
+        kept = -(-min(self.window - 1 + batched, tokens) // BLOCK) + 1 if tokens and self.sliding_layers else 0
+        slots = self.layers * tokens + self.padded_sliding_layers * kept * BLOCK
+        return 2 * heads * self.head_size * element_bytes * slots
 
 
 class Format(Enum):

@@ -65,7 +65,7 @@ def _demand(spec: PoolSpec, model: Model, memory: int) -> Demand:
         share = int(Decimal(str(fraction)) * memory)
     width = max(1, model.tensor_parallel_size)
     portion = _portion(spec, share, memory, width)
-    lines, notes = vllm_memory.needs(model, tuple(spec.vllm.args))
+    lines, notes = vllm_memory.needs(model, memory, tuple(spec.vllm.args))
     if portion.bytes != share:
         fraction = _fraction(portion.bytes, memory)
         given = f"{exact_gib(portion.bytes)} ({fraction:g} of {exact_gib(memory)})"
@@ -80,7 +80,7 @@ def _demand(spec: PoolSpec, model: Model, memory: int) -> Demand:
         first_card=model.gpu,
         lines=lines,
         notes=notes,
-        longest_context=vllm_memory.longest_context(model, portion.bytes, tuple(spec.vllm.args)),
+        longest_context=vllm_memory.longest_context(model, portion.bytes, memory, tuple(spec.vllm.args)),
     )
 
 

@@ -116,6 +116,37 @@ async def test_auto_takes_the_longest_context_that_fits(card: cards.Card) -> Non
     assert loaded.max_model_len <= loaded.cache_tokens < loaded.max_model_len + 16
 
 
+_GEMMA = ("google/gemma-3-4b-it", "--gpu-memory-utilization", "0.9", "--max-model-len", "8192")
+_KIB = 1024
+
+
+@pytest.mark.parametrize(
+    ("memory_gib", "arguments", "kept"),
+    [(24, (), 3088), (24, ("--max-num-batched-tokens", "8192"), 8208), (80, (), 8208), (24, ("-tp", "2"), 3088)],
+    ids=["a step of 2048", "a step of 8192", "a large card", "two cards"],
+)
+async def test_a_sliding_layer_keeps_its_window_and_one_step(
+    tmp_path: Path, memory_gib: int, arguments: tuple[str, ...], kept: int
+) -> None:
+    count = 2 if "-tp" in arguments else 1
+    devices = tuple(cards.Card(folder=tmp_path, index=index, memory=memory_gib * GIB) for index in range(count))
+    needed = (20 * 8192 + 120 * kept) * _KIB // count
+    limits = ("--kv-cache-memory-bytes", str(needed - 1))
+    with pytest.raises(memory.StartupError, match=rf"{round(needed / GIB, 2)} GiB KV cache is needed"):
+        await _start(devices, *_GEMMA, *arguments, *limits)
+    loaded = await _start(devices, *_GEMMA, *arguments, "--kv-cache-memory-bytes", str(needed))
+    assert loaded.cache_tokens == loaded.max_model_len == 8192
+
+
+def test_heads_are_divided_down_to_one_for_each_card() -> None:
+    given = settings.from_environment({})
+    sizes = []
+    for cards_used in ("1", "4", "8"):
+        parsed = flags.parse(["serve", "Qwen/Qwen2.5-VL-7B-Instruct", "-tp", cards_used])
+        sizes.append(startup._needs(parsed, given, catalog.look_up(parsed.model), 24 * GIB).cache_per_token)
+    assert sizes == [56 * _KIB, 14 * _KIB, 14 * _KIB]
+
+
 async def test_weights_beyond_the_card_end_in_out_of_memory(card: cards.Card) -> None:
     with pytest.raises(memory.StartupError, match=r"torch\.OutOfMemoryError: CUDA out of memory"):
         await _start(card, *_QWEN, "0.9", FAKE_VLLM_WEIGHTS="30Gi")

@@ -34,7 +34,8 @@ class Flags:
     hf_overrides: dict[str, Any]
     """Takes the place of what the model's config.json says; `max_position_embeddings` alone matters here."""
     max_num_seqs: int
-    max_num_batched_tokens: int
+    max_num_batched_tokens: int | None
+    """None: by the size of the card."""
     max_num_queued_reqs: int | None
     tensor_parallel_size: int
     quantization: str | None
@@ -134,7 +135,7 @@ def add_serve_flags(parser: argparse.ArgumentParser) -> None:
     add("--max-model-len", type=_length)
     add("--hf-overrides", type=_json)
     add("--max-num-seqs", type=int, default=256)
-    add("--max-num-batched-tokens", type=_size, default=2048)
+    add("--max-num-batched-tokens", type=_size)
     add("--max-num-queued-reqs", type=int)
     add("--max-num-queued-tokens", type=int)
     add("--tensor-parallel-size", "-tp", type=int, default=1)

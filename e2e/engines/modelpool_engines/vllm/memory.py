@@ -5,11 +5,14 @@ Pure: numbers in, numbers or a `StartupError` out. `startup` measures the card a
 
 from __future__ import annotations
 
+import bisect
 import math
 from dataclasses import dataclass
 
 from ..quantities import GIB
 
+BLOCK = 16
+"""Tokens of a block of the cache."""
 _SEE = "See https://docs.vllm.ai/en/latest/configuration/conserving_memory/ for more details."
 
 
@@ -30,6 +33,27 @@ class Needs:
     activations: int
     graphs: int
     cache_per_token: int
+    """Of layers that look back upon everything."""
+    sliding_per_token: int = 0
+    """Of layers that look back upon a window."""
+    window: int = 0
+    batched: int = 0
+    """Tokens that one step may add to a sequence."""
+
+    def of_sequence(self, tokens: int) -> int:
+        """Return the bytes of cache that one sequence of so many tokens is promised.
+
+        A layer with a window keeps it and what one step adds, and a block more, as the window may begin inside one.
+        """
+        if not self.sliding_per_token or tokens <= 0:
+            return self.cache_per_token * tokens
+        blocks = -(-min(self.window - 1 + self.batched, tokens) // BLOCK) + 1
+        return self.cache_per_token * tokens + self.sliding_per_token * blocks * BLOCK
+
+
+def batched_by_default(card: int) -> int:
+    """Return the tokens of a step where nobody says, on a card of so many bytes."""
+    return 8192 if card >= 70 * GIB else 2048
 
 
 def requested(total: int, fraction: float) -> int:
@@ -75,7 +99,8 @@ def cache_bytes(needs: Needs, *, total: int, fraction: float, free_before: int, 
 
 def fit_length(needs: Needs, *, cache: int, wanted: int | None, trained: int) -> int:
     """Return the longest sequence to serve: `wanted` (-1: what fits), or what the model was trained for."""
-    fits = cache // needs.cache_per_token // 16 * 16
+    upper = cache // needs.cache_per_token
+    fits = (bisect.bisect_right(range(1, upper + 1), cache, key=needs.of_sequence)) // BLOCK * BLOCK
     if wanted == -1:
         if fits < 1:
             raise StartupError("ValueError", f"No available memory for the cache blocks. {_SEE}")
@@ -85,7 +110,7 @@ def fit_length(needs: Needs, *, cache: int, wanted: int | None, trained: int) ->
         raise StartupError(
             "ValueError",
             f"To serve at least one request with the model's max seq len ({length}), "
-            f"({_gib(length * needs.cache_per_token)} GiB KV cache is needed, which is larger than the available KV "
+            f"({_gib(needs.of_sequence(length))} GiB KV cache is needed, which is larger than the available KV "
             f"cache memory ({_gib(cache)} GiB). Based on the available memory, the estimated maximum model "
             f"length is {fits}. Try increasing `gpu_memory_utilization` or decreasing `max_model_len` when "
             f"initializing the engine. {_SEE}",

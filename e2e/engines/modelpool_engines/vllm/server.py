@@ -16,6 +16,8 @@ from .settings import Settings
 from .startup import Loaded
 
 _MAX_BODY = 32 * 1024 * 1024
+STEP_TOKENS = 2048
+"""Of a step where nobody says: more on large cards, which changes only how long the simulation takes."""
 _GUARDED = ("/v1", "/v2", "/inference")
 _GENERATING = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages", "/v1/embeddings")
 
@@ -43,7 +45,7 @@ def build_state(
         told.pace(flags.served_names, pace),
         max_sequences=flags.max_num_seqs,
         cache_tokens=loaded.cache_tokens,
-        step_tokens=flags.max_num_batched_tokens,
+        step_tokens=flags.max_num_batched_tokens or STEP_TOKENS,
     )
     core = engine.Engine(
         batch,

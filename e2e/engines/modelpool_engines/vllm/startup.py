@@ -56,7 +56,7 @@ async def load(flags: Flags, settings: Settings, devices: Sequence[cards.Card]) 
             cache_tokens=tokens,
             cache_bytes=flags.kv_cache_memory_bytes or tokens * model.cache_per_token,
         )
-    needs = _needs(flags, settings, model)
+    needs = _needs(flags, settings, model, min(card.memory for card in devices))
     holdings = tuple(card.hold(flags.name) for card in devices)
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -90,15 +90,16 @@ def _sized(
     length = memory.fit_length(needs, cache=cache, wanted=flags.max_model_len, trained=trained)
     if flags.max_model_len == -1 and length < trained:
         log.info("Auto-fit max_model_len: reduced from %d to %d to fit in available GPU memory", trained, length)
-    tokens = cache // needs.cache_per_token
+    tokens = cache * length // needs.of_sequence(length) if needs.sliding_per_token else cache // needs.cache_per_token
     log.info("GPU KV cache size: %s tokens", f"{tokens:,}")
     log.info("Maximum concurrency for %s tokens per request: %.2fx", f"{length:,}", tokens / length)
     return Loaded(model=model, max_model_len=length, cache_tokens=tokens, cache_bytes=cache, holdings=holdings)
 
 
-def _needs(flags: Flags, settings: Settings, model: catalog.Model) -> memory.Needs:
+def _needs(flags: Flags, settings: Settings, model: catalog.Model, card: int) -> memory.Needs:
     weights = settings.weights or model.weights
-    cache = model.cache_per_token // 2 if flags.kv_cache_dtype.startswith("fp8") else model.cache_per_token
+    narrow = 2 if flags.kv_cache_dtype.startswith("fp8") else 1
+    cache, heads = model.cache_per_token // narrow, min(flags.tensor_parallel_size, model.heads)
     if flags.speculative and (draft := flags.speculative.get("model")):
         smaller = catalog.look_up(str(draft))
         weights += smaller.weights
@@ -107,7 +108,10 @@ def _needs(flags: Flags, settings: Settings, model: catalog.Model) -> memory.Nee
         weights=weights // flags.tensor_parallel_size,
         activations=settings.activations,
         graphs=0 if flags.enforce_eager else settings.graphs,
-        cache_per_token=max(cache // flags.tensor_parallel_size, 1),
+        cache_per_token=max(cache // heads, 1),
+        sliding_per_token=model.sliding_per_token // narrow // heads,
+        window=model.window,
+        batched=flags.max_num_batched_tokens or memory.batched_by_default(card),
     )
 
 

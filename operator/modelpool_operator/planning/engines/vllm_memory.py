@@ -1,56 +1,108 @@
 """What vLLM puts into its share of a card: weights, runtime, and the KV cache of at least one sequence."""
 
-from typing import Final
+import dataclasses
+import re
+from bisect import bisect_right
+from typing import Final, NamedTuple
 
 from modelpool_operator.api.models import Model
-from modelpool_operator.api.quantity import MIB
+from modelpool_operator.api.quantity import GIB, MIB
 from modelpool_operator.planning import catalog
+from modelpool_operator.planning.architectures import Shape
 from modelpool_operator.planning.arithmetic import Term
 from modelpool_operator.planning.engines import adapters
 from modelpool_operator.planning.sources import parse_source
 
 RUNTIME: Final = 1229 * MIB
 """Activations, CUDA graphs and workspaces of one process, per card: 0.8 to 1.2 GiB; the upper end is counted."""
+BATCHED: Final = 2048
+"""Tokens of one step where nobody says: `--max-num-batched-tokens` of an engine that serves."""
+BATCHED_ON_LARGE_CARDS: Final = 8192
+LARGE_CARD: Final = 70 * GIB
+"""From here on vLLM takes more tokens into a step, but on an A100, which nobody here can tell from others."""
 CACHE: Final = "KV cache"
 STATED_CACHE: Final = f"{CACHE} as stated"
 
 
-def _element_bytes(model: Model, pool_args: tuple[str, ...]) -> int:
-    """Return the width of a cached number: the last `--kv-cache-dtype` counts, two bytes where there is none."""
-    width, args = 2, (*pool_args, *model.args)
+class _Counted(NamedTuple):
+    """How the cache of a model is counted, by its arguments and its cards."""
+
+    element_bytes: int
+    batched: int
+    cards: int
+    windowed: bool
+
+    def of(self, shape: Shape, tokens: int) -> int:
+        """Return the bytes of one sequence on each card."""
+        if not self.windowed:
+            every = shape.layers + shape.sliding_layers
+            shape = dataclasses.replace(shape, layers=every, sliding_layers=0, window=0)
+        return shape.kv_bytes(tokens, self.element_bytes, batched=self.batched, cards=self.cards)
+
+
+def _counted(model: Model, card: int, pool_args: tuple[str, ...]) -> _Counted:
+    args = (*pool_args, *model.args)
+    dtype, batched = _value("--kv-cache-dtype", args), _tokens(_value("--max-num-batched-tokens", args) or "")
+    whole = any(_switched_on(flag, args) for flag in ("--disable-sliding-window", "--disable-hybrid-kv-cache-manager"))
+    return _Counted(
+        element_bytes=1 if dtype is not None and dtype.startswith("fp8") else 2,
+        batched=batched or (BATCHED_ON_LARGE_CARDS if card >= LARGE_CARD else BATCHED),
+        cards=max(1, model.tensor_parallel_size),
+        windowed=not whole,
+    )
+
+
+def _value(wanted: str, args: tuple[str, ...]) -> str | None:
+    """Return the value of an argument, `--flag value` or `--flag=value`: the last one counts."""
+    found = None
     for place, arg in enumerate(args):
-        flag, _, value = arg.partition("=")
-        if flag == "--kv-cache-dtype":
-            value = value or (args[place + 1] if place + 1 < len(args) else "")
-            width = 1 if value.startswith("fp8") else 2
-    return width
+        flag, equals, value = arg.partition("=")
+        if flag.replace("_", "-") == wanted:
+            found = value if equals else args[place + 1] if place + 1 < len(args) else ""
+    return found
 
 
-def longest_context(model: Model, share: int, pool_args: tuple[str, ...] = ()) -> int | None:
+def _switched_on(wanted: str, args: tuple[str, ...]) -> bool:
+    """Return whether a switch is on: the last of `--flag` and `--no-flag` counts."""
+    off = f"--no-{wanted.removeprefix('--')}"
+    said = [arg for arg in (arg.replace("_", "-") for arg in args) if arg in (wanted, off)]
+    return said[-1:] == [wanted]
+
+
+def _tokens(text: str) -> int | None:
+    """Return a count as vLLM reads it, `8192`, `8k` or `8K`, or None where it is no such text."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([kKmM]?)", text)
+    factor = {"": 1, "k": 1000, "K": 1024, "m": 10**6, "M": 2**20}
+    return int(float(match[1]) * factor[match[2]]) if match else None
+
+
+def longest_context(model: Model, share: int, card: int, pool_args: tuple[str, ...] = ()) -> int | None:
     """Return the tokens of one sequence that a share has room for, which is what `auto` comes to; None if unknown.
 
     Args:
         model: with known weights and a known cache.
         share: bytes of each of its cards.
+        card: bytes of each card as a whole.
         pool_args: of every engine of the pool.
     """
-    known, (terms, _) = catalog.known(parse_source(model.source or "")), needs(model, pool_args)
+    known, (terms, _) = catalog.known(parse_source(model.source or "")), needs(model, card, pool_args)
     if known is None or model.context_length is not None or model.kv_cache_memory is not None:
         return None
-    cards = max(1, model.tensor_parallel_size)
-    room = (share - sum(term.bytes for term in terms)) * cards
+    counted, shapes = _counted(model, card, pool_args), [known.shape]
     draft = catalog.known(parse_source((model.speculative.model if model.speculative else None) or ""))
     if draft is not None:  # Both keep a cache of the same sequence.
-        mine, its = known.shape.kv_bytes(1), draft.shape.kv_bytes(1)
-        room = room * mine // (mine + its)
-    return min(known.context, known.shape.tokens_in(max(0, room), _element_bytes(model, pool_args)))
+        shapes.append(draft.shape)
+    room = share - sum(term.bytes for term in terms)
+    lengths = range(1, known.context + 1)
+    return bisect_right(lengths, room, key=lambda tokens: sum(counted.of(shape, tokens) for shape in shapes))
 
 
-def needs(model: Model, pool_args: tuple[str, ...] = ()) -> tuple[tuple[Term, ...], tuple[str, ...]]:
+def needs(model: Model, card: int, pool_args: tuple[str, ...] = ()) -> tuple[tuple[Term, ...], tuple[str, ...]]:
     """Return what is known to go into the model's share, per card, and what could not be checked.
 
-    Weights are split over the cards of a tensor parallel model, and so is its cache. The weights' size is the spec's,
-    else the catalog's; a draft model's weights and cache count too. Without known weights there is nothing to check.
+    Weights are split over the cards of a tensor parallel model, and so is its cache, down to one head of it on each
+    card. The weights' size is the spec's, else the catalog's; a draft model's weights and cache count too. Where no
+    weights are known there is nothing to check.
     """
     source = parse_source(model.source or "")
     known, terms, notes = catalog.known(source), [], []
@@ -60,21 +112,21 @@ def needs(model: Model, pool_args: tuple[str, ...] = ()) -> tuple[tuple[Term, ..
         return (), (f"{model.name}: the size of its weights is not known, so their fit is unchecked; set `weights`",)
     terms.append(Term(label="weights", bytes=-(-weights // cards)))
     terms.append(Term(label="runtime", bytes=RUNTIME))
-    length, width = model.context_length, _element_bytes(model, pool_args)
+    length, counted = model.context_length, _counted(model, card, pool_args)
     if model.kv_cache_memory is not None:
         terms.append(Term(label=STATED_CACHE, bytes=model.kv_cache_memory.bytes))
     elif known is None:
         notes.append(f"{model.name}: the cost of its context is not known, so only its weights are checked")
     elif length is not None:
-        cache = -(-known.shape.kv_bytes(length, width) // cards)
-        terms.append(Term(label=f"{CACHE} for one sequence of {length} tokens", bytes=cache))
+        label = f"{CACHE} for one sequence of {length} tokens"
+        terms.append(Term(label=label, bytes=counted.of(known.shape, length)))
     draft = model.speculative.model if model.speculative else None
     if draft is not None:
         found = catalog.known(parse_source(draft))
         if found is None:
             notes.append(f"{model.name}: the size of its draft model {draft} is not known, so it is not counted")
         else:
-            cache = found.shape.kv_bytes(length, width) if length is not None else 0
-            terms.append(Term(label="draft model", bytes=-(-(found.weights + cache) // cards)))
+            cache = counted.of(found.shape, length) if length is not None else 0
+            terms.append(Term(label="draft model", bytes=-(-found.weights // cards) + cache))
     kept, unknown = adapters.needs(model, known)
     return (*terms, *kept), (*notes, *unknown)

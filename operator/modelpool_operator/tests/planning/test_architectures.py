@@ -61,11 +61,37 @@ def test_a_token_costs_what_the_layers_keep(architecture: Architecture, kib: int
 SHAPES = st.sampled_from([one for one, _ in PUBLISHED.values()]).map(lambda one: one.shape)
 
 
-@given(SHAPES, st.integers(0, 200_000), st.sampled_from([1, 2]))
-def test_what_fits_fits_and_one_token_more_does_not(shape: of.Shape, amount: int, width: int) -> None:
-    given_bytes = amount * 4096
-    tokens = shape.tokens_in(given_bytes, width)
-    assert shape.kv_bytes(tokens, width) <= given_bytes < shape.kv_bytes(tokens + 1, width)
+@given(SHAPES, st.integers(0, 200_000), st.sampled_from([0, 2048, 8192]), st.integers(1, 16))
+def test_a_longer_sequence_never_takes_less(shape: of.Shape, tokens: int, batched: int, cards: int) -> None:
+    taken = shape.kv_bytes(tokens, batched=batched, cards=cards)
+    assert taken < shape.kv_bytes(tokens + 1, batched=batched, cards=cards)
+    assert taken <= shape.kv_bytes(tokens, batched=batched + 1, cards=cards)
+    assert taken >= shape.kv_bytes(tokens, batched=batched, cards=cards + 1)
+
+
+MEASURED = {
+    "gemma3-12b, 2048 tokens a step": (of.GEMMA3_12B, 8192, 2048, 1.44),
+    "gemma3-12b, 8192 tokens a step": (of.GEMMA3_12B, 8192, 8192, 3.00),
+    "qwen3-8b, which slides nowhere": (of.QWEN3_8B, 8192, 8192, 1.125),
+}
+
+
+@pytest.mark.parametrize(("architecture", "tokens", "batched", "gib"), MEASURED.values(), ids=MEASURED.keys())
+def test_a_sliding_layer_keeps_its_window_and_one_step(
+    architecture: Architecture, tokens: int, batched: int, gib: float
+) -> None:
+    assert architecture.shape.kv_bytes(tokens, batched=batched) / GIB == pytest.approx(gib, abs=0.005)
+
+
+def test_heads_are_divided_down_to_one_for_each_card() -> None:
+    shape = of.QWEN25_7B.shape
+    assert [shape.kv_bytes(1, cards=cards) // 1024 for cards in (1, 2, 3, 4, 8)] == [56, 28, 28, 14, 14]
+
+
+def test_sliding_layers_are_stored_in_groups() -> None:
+    assert [shape.padded_sliding_layers for shape in (of.GEMMA3_4B.shape, of.GEMMA3_12B.shape)] == [30, 40]
+    assert of.GPT_OSS_20B.shape.padded_sliding_layers == 12
+    assert of.QWEN3_8B.shape.padded_sliding_layers == 0
 
 
 def test_every_entry_of_the_catalog_says_where_it_comes_from() -> None:
