@@ -83,6 +83,8 @@ def _sections(path: str, schema: Schema) -> Iterator[str]:
 def _type(field: Schema) -> str:
     if "[KMGTPE]i" in field.get("pattern", ""):
         return "quantity"
+    if field.get("x-kubernetes-int-or-string"):
+        return "amount"
     if field["type"] == "array":
         return f"list of {_type(field['items'])}s"
     if "additionalProperties" in field:

@@ -1,5 +1,6 @@
 """One pass over one pool: parse, observe, plan, execute, report. Each step is somebody else's; here is their order."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,6 +19,7 @@ from modelpool_operator.cluster.observe import observe
 from modelpool_operator.cluster.recorder import News, Recorder, news_between
 from modelpool_operator.cluster.report import report
 from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers.failing import Failure, failure_of
 from modelpool_operator.handlers.scaling import Scaling
 from modelpool_operator.planning import interference
 from modelpool_operator.planning import plan as plans
@@ -25,6 +27,8 @@ from modelpool_operator.planning import status as statuses
 from modelpool_operator.planning.autoscaling import scaled
 from modelpool_operator.planning.deployments import replicas_of
 from modelpool_operator.planning.observed import Observed
+
+logger = logging.getLogger(__name__)
 
 LOOK_AGAIN: Final = 5.0
 """Seconds until the next look at a pool with an engine that starts: how far a download is, no event tells."""
@@ -83,7 +87,7 @@ class Reconciler:
         """Bring the cluster and the pool's status in line with its spec.
 
         Raises:
-            errors.ClusterError: the pass did not get through; repeat it later.
+            Exception: the pass did not get through, which the pool's status says; repeat it later.
         """
         try:
             body = await self._client.get(kinds.POOLS, ref)
@@ -92,6 +96,13 @@ class Reconciler:
         if body["metadata"].get("deletionTimestamp"):
             # Its children go by their ownerReferences; to apply them now would be to bring them back.
             return self._gone(ref)
+        try:
+            return await self._pass(body, ref)
+        except Exception as exc:
+            await self._tell(ref, exc)
+            raise
+
+    async def _pass(self, body: Object, ref: ObjectRef) -> Result:
         try:
             pool = parsing.from_body(body)
         except parsing.InvalidPoolError as exc:
@@ -119,8 +130,9 @@ class Reconciler:
             failures=done.failures,
             gateway=self._gateway(pool.ref),
         )
+        put_back = interference.found_in(plan, observed)
         await self._report(body, previous, status)
-        for one in interference.found_in(plan, observed):
+        for one in put_back:
             await self._recorder.post(body, News(reason="ChildPutBack", message=str(one), about=one.child.name))
         if done.failures:
             return Result(outcome=Outcome.INCOMPLETE, again=TRY_AGAIN)
@@ -138,6 +150,25 @@ class Reconciler:
         status = statuses.assess_invalid(generation=generation, error=str(error), previous=previous, now=self._now())
         await self._report(body, previous, status)
         return Result(outcome=Outcome.INVALID, concerned=self._claims.drop(ref))
+
+    async def _tell(self, ref: ObjectRef, error: Exception) -> None:
+        """Say in the status why a pass failed, whatever the pass has said before. If that fails too, the log has it."""
+        try:
+            await self._say_failed(await self._client.get(kinds.POOLS, ref), failure_of(error))
+        except errors.ClusterError as exc:
+            logger.debug("Could not tell the pool of a failure", extra={"error": str(exc)})
+
+    async def _say_failed(self, body: Object, failure: Failure) -> None:
+        previous = parsing.status_of(body)
+        status = statuses.assess_failed(
+            generation=body["metadata"]["generation"],
+            reason=failure.reason,
+            message=failure.message,
+            passing=failure.passing,
+            previous=previous,
+            now=self._now(),
+        )
+        await self._report(body, previous, status)
 
     async def _report(self, body: Object, previous: PoolStatus | None, status: PoolStatus) -> None:
         if await report(self._client, body, status):

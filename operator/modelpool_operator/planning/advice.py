@@ -91,10 +91,9 @@ def _no_gpu(who: Patient) -> str:
 
 
 def _host_memory(who: Patient) -> str:
-    limit = (who.pool.spec.vllm.resources if who.engine is Engine.VLLM else who.pool.spec.ollama.resources).get(
-        "limits"
-    )
-    said = f", now {limit['memory']}" if limit and "memory" in limit else ""
+    resources = who.pool.spec.vllm.resources if who.engine is Engine.VLLM else who.pool.spec.ollama.resources
+    limit = resources.get("limits")
+    said = f", now {limit['memory']}" if isinstance(limit, Mapping) and "memory" in limit else ""
     return f"Raise `{who.field}.resources.limits.memory`{said}; this is the node's memory, not the card's"
 
 

@@ -8,6 +8,8 @@ from modelpool_operator.api.models import Engine, Model, SpeculativeMethod
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import sharing
 from modelpool_operator.planning.engines import adapters, vllm, vllm_flags
+from modelpool_operator.planning import free_forms, sharing
+from modelpool_operator.planning.engines import adapters, vllm_flags
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sharing.mode import engines_on_cards
 from modelpool_operator.planning.sources import Hub, OllamaName, parse_source
@@ -47,6 +49,12 @@ def names_are_unique(pool: ModelPool) -> Refusal | None:
                 return Refusal(reason="DuplicateName", message=message)
             owners[name.lower()] = model.name
     return None
+
+
+def free_forms_are_readable(pool: ModelPool) -> Refusal | None:
+    """What is Kubernetes' own has the shape that Kubernetes gives it."""
+    found = next(free_forms.objections(pool.spec), None)
+    return None if found is None else _invalid(found)
 
 
 def sharing_is_possible(pool: ModelPool) -> Refusal | None:
@@ -197,6 +205,7 @@ POOL_CHECKS: Final[tuple[Check, ...]] = (
     has_models,
     name_starts_with_a_letter,
     names_are_unique,
+    free_forms_are_readable,
     sharing_is_possible,
 )
 MODEL_CHECKS: Final[tuple[ModelCheck, ...]] = (

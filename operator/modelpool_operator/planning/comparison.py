@@ -26,7 +26,7 @@ ATOMIC_LISTS: Final = frozenset(
 
 QUANTITY_FIELDS: Final = frozenset({"limits", "requests", "sizeLimit"})
 
-_QUANTITY: Final = re.compile(r"([0-9.]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?")
+_QUANTITY: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?")
 _FACTORS: Final = {
     "": Decimal(1),
     "n": Decimal(10) ** -9,

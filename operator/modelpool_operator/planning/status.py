@@ -4,14 +4,14 @@
 on its way. `Degraded`: something is not as wanted and does not mend itself by waiting.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import GIB, gib
 from modelpool_operator.api.status import ArithmeticLine, GatewayStatus, GpuStatus, ModelState, PoolStatus
 from modelpool_operator.planning import conditions, ledger, sharing, states
-from modelpool_operator.planning.conditions import Finding, no, unknown
+from modelpool_operator.planning.conditions import Finding, no, unknown, yes
 from modelpool_operator.planning.findings import CONDITIONS, Check, Sight
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
@@ -65,6 +65,34 @@ def assess_invalid(*, generation: int, error: str, previous: PoolStatus | None, 
     """
     nobody_looked = unknown("InvalidSpec", "The spec cannot be read, so nothing was looked at")
     said = dict.fromkeys(CONDITIONS, nobody_looked) | {conditions.PLANNED: no("InvalidSpec", error)}
+    return _unseen(generation, said, previous=previous, now=now)
+
+
+def assess_failed(
+    *, generation: int, reason: str, message: str, passing: bool, previous: PoolStatus | None, now: datetime
+) -> PoolStatus:
+    """Return the status of a pool over which a pass failed: `Degraded` says why, and what was known stays as it was.
+
+    Args:
+        generation: of the spec that the pass was about.
+        reason: why it failed, in one word.
+        message: the cause and what to do about it.
+        passing: whether waiting is likely to mend it: the other conditions then stay as they were, else nobody knows.
+        previous: the status so far.
+        now: the time of a transition, timezone aware.
+    """
+    nobody_looked = unknown(reason, "The last look at the pool failed; see Degraded")
+    said = dict.fromkeys(CONDITIONS, nobody_looked) | {conditions.DEGRADED: yes(reason, message)}
+    if passing and previous is not None:
+        kept = {
+            one.type: Finding(status=one.status, reason=one.reason, message=one.message) for one in previous.conditions
+        }
+        said |= {kind: finding for kind, finding in kept.items() if kind in CONDITIONS and kind != conditions.DEGRADED}
+    return _unseen(generation, said, previous=previous, now=now)
+
+
+def _unseen(generation: int, said: Mapping[str, Finding], *, previous: PoolStatus | None, now: datetime) -> PoolStatus:
+    """Return a status with these conditions and the rest as it was."""
     return PoolStatus(
         observed_generation=generation,
         conditions=tuple(

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -131,7 +132,93 @@ async def test_a_pass_that_could_not_look_decides_nothing(server: ApiServer, rec
     reconciler._mirror.collections[kinds.PODS, None].problem = errors.DeniedError("pods is forbidden")
     with pytest.raises(errors.DeniedError, match="pods is forbidden"):
         await reconciler.reconcile(REF)
-    assert server.writes == []
+    assert {path for verb, path in server.writes if verb == "PATCH"} == {f"{POOLS}/agentic/status"}
+    assert condition(server, "Degraded")[:2] == ("True", "OperatorDenied")
+    assert "helm upgrade" in condition(server, "Degraded")[2]
+
+
+def condition(server: ApiServer, kind: str) -> tuple[str, str, str]:
+    (found,) = (one for one in status(server)["conditions"] if one["type"] == kind)
+    return found["status"], found["reason"], found["message"]
+
+
+STEPS = {
+    "parsing": "parsing.from_body",
+    "looking": "observe",
+    "scaling": "scaled",
+    "planning": "plans.make_plan",
+    "executing": "execute",
+    "assessing": "statuses.assess",
+    "looking for interference": "interference.found_in",
+}
+RAISED = (
+    KeyError("name"),
+    TypeError("'str' object is not a mapping"),
+    RecursionError(),
+    errors.ConflictError("faster"),
+    errors.DeniedError("pods is forbidden"),
+    errors.UnreachableError("no answer in time"),
+)
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS.keys())
+@pytest.mark.parametrize("error", RAISED, ids=[type(error).__name__ for error in RAISED])
+async def test_any_pass_that_raises_is_in_the_status_once(
+    server: ApiServer, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception
+) -> None:
+    put_pool(server, MODEL)
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(f"{reconcile.__name__}.{step}", fail)
+    for _ in range(2):
+        with pytest.raises(type(error)):
+            await reconciler.reconcile(REF)
+    degraded = condition(server, "Degraded")
+    assert degraded[0] == "True"
+    assert str(error) in degraded[2]
+    assert ". " in degraded[2], "there is no advice"
+    told = [path for verb, path in server.writes if path.endswith("/status")]
+    assert len(told) == 1
+
+
+async def test_a_pool_that_could_be_passed_over_again_says_nothing_of_the_failure(
+    server: ApiServer, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_pool(server, MODEL)
+    for _ in range(2):
+        await reconciler.reconcile(REF)
+    ready = condition(server, "Ready")
+    with monkeypatch.context() as broken:
+        broken.setattr(f"{reconcile.__name__}.plans.make_plan", Mock(side_effect=KeyError("name")))
+        with pytest.raises(KeyError):
+            await reconciler.reconcile(REF)
+    assert condition(server, "Ready") == ("Unknown", "OperatorFault", "The last look at the pool failed; see Degraded")
+    assert "KeyError: 'name'" in condition(server, "Degraded")[2]
+    await reconciler.reconcile(REF)
+    assert condition(server, "Ready") == ready
+    assert condition(server, "Degraded")[:2] == ("False", "AsWanted")
+
+
+async def test_what_was_known_stays_when_the_api_server_is_away_for_a_moment(
+    server: ApiServer, reconciler: Reconciler
+) -> None:
+    put_pool(server, MODEL)
+    await reconciler.reconcile(REF)
+    before = {kind: condition(server, kind) for kind in ("Planned", "Ready", "Progressing")}
+    reconciler._mirror.collections[kinds.PODS, None].problem = errors.UnreachableError("Could not list pods: later")
+    with pytest.raises(errors.UnreachableError):
+        await reconciler.reconcile(REF)
+    assert {kind: condition(server, kind) for kind in before} == before
+    assert condition(server, "Degraded")[:2] == ("True", "ApiServerUnreachable")
+
+
+async def test_a_status_that_cannot_be_written_hides_no_failure(server: ApiServer, reconciler: Reconciler) -> None:
+    put_pool(server, MODEL)
+    server.refuse("PATCH", f"{POOLS}/agentic/status", 503, "later")
+    with pytest.raises(errors.UnreachableError, match="later"):
+        await reconciler.reconcile(REF)
 
 
 async def test_an_engine_that_starts_is_looked_at_again(server: ApiServer, reconciler: Reconciler) -> None:

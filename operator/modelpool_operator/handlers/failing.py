@@ -1,0 +1,56 @@
+"""What a pool is told of a pass over it that did not get through: the cause, and what a person can do about it.
+
+A request that is refused in the midst of a plan is no such failure: the plan goes on, and the status names it.
+"""
+
+import traceback
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from modelpool_operator.cluster import errors
+
+_LONGEST: Final = 300
+_PACKAGE: Final = Path(__file__).parents[1]
+
+
+class Failure(NamedTuple):
+    """Why a pass failed, as the status says it."""
+
+    reason: str
+    message: str
+    passing: bool = False
+    """Whether waiting is likely to mend it, so that what was known before still holds."""
+
+
+def failure_of(error: Exception) -> Failure:
+    """Return what to say of what a pass raised; the same words for the same error, so that nothing is written twice."""
+    match error:
+        case errors.DeniedError():
+            advice = (
+                "Grant the operator this right: `helm upgrade` with the chart's own roles does;"
+                " until then nothing of this pool is looked at or changed"
+            )
+            return Failure("OperatorDenied", f"{error}. {advice}")
+        case errors.UnreachableError():
+            return Failure("ApiServerUnreachable", f"{error}. It is tried again, less than a minute from now", True)
+        case errors.ClusterError():
+            return Failure("PassFailed", f"{error}. It is tried again; the operator's log tells the rest")
+        case _:
+            return _fault(error)
+
+
+def _fault(error: Exception) -> Failure:
+    said = f"{type(error).__name__}: {error}"
+    advice = (
+        "This is a fault of the operator, or the spec has something that nobody expected there:"
+        " undo the last change of the pool, and report this with the operator's log"
+    )
+    return Failure("OperatorFault", f"{said[:_LONGEST]} ({_place(error)}). {advice}")
+
+
+def _place(error: Exception) -> str:
+    """Return the last line of ours that the error came through."""
+    ours = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(_PACKAGE)
+    ]
+    return f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "nobody knows where"
