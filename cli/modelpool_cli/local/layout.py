@@ -22,6 +22,8 @@ from modelpool_operator.planning.sources import Claim, parse_source
 GATEWAY = "gateway server"
 OLLAMA = "ollama server"
 """Names of programs that are no model: with a space, which no model's name has."""
+IN_BUS_ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+"""So that an index means the same card to CUDA, whose own order is by speed, as to `nvidia-smi` and to the plan."""
 DRAIN_SECONDS = 5.0
 """How long an engine may finish what it does when the pool is stopped."""
 
@@ -112,6 +114,7 @@ def _engine(pool: ModelPool, model: Model, share: Share, place: Place, commands:
         log=place.log(model.name),
         env={
             **_plain(vllm.environment(pool.spec, cache_folder=str(place.folder / "cache"))),
+            **IN_BUS_ORDER,
             "CUDA_VISIBLE_DEVICES": vllm.cards_text(share),
             **commands.env,
             **_literal(pool.spec.vllm.env),
@@ -129,6 +132,7 @@ def _ollama(pool: ModelPool, placement: Placement, place: Place, commands: Comma
         log=place.log(OLLAMA),
         env={
             **ollama.environment(pool.spec, placement, listen=address, models=str(place.folder / "ollama")),
+            **IN_BUS_ORDER,
             "CUDA_VISIBLE_DEVICES": vllm.cards_text(share) if share else "-1",
             **commands.env,
             **_literal(pool.spec.ollama.env),

@@ -28,3 +28,6 @@ def test_a_model_may_be_called_as_a_server_is() -> None:
     assert len(ports) == 3
     assert len({program.name for program in programs}) == len(programs) == 6
     assert len({program.log for program in programs}) == len(programs)
+    on_cards = [program for program in programs if "CUDA_VISIBLE_DEVICES" in program.env]
+    assert len(on_cards) == 3
+    assert {program.env["CUDA_DEVICE_ORDER"] for program in on_cards} == {"PCI_BUS_ID"}

@@ -37,12 +37,13 @@ CARD_ANNOTATION: Final = f"{GROUP}/gpu"
 MEMORY_ANNOTATION: Final = f"{GROUP}/gpu-memory"
 """Of pods that use a card: bytes of each of its cards, share and overhead."""
 
+OWN_LABELS: Final = frozenset({NAME_LABEL, INSTANCE_LABEL, PART_OF_LABEL, MANAGED_BY_LABEL})
+"""By which pods are found, beside those of `GROUP`."""
 COMMON_LABELS: Final = {PART_OF_LABEL: PART_OF, MANAGED_BY_LABEL: MANAGED_BY}
 """Of every child and every pod."""
 
 NODE_GPU_MEMORY_LABEL: Final = "nvidia.com/gpu.memory"
 """Of a node, written by NVIDIA's feature discovery: MiB of one card."""
-NODE_GPU_COUNT_LABEL: Final = "nvidia.com/gpu.count"
 NODE_GPU_SHARING_LABEL: Final = "nvidia.com/gpu.sharing-strategy"
 """Of a node, written by the same: `none`, `time-slicing` or `mps`."""
 NODE_GPU_RESOURCES: Final = "nvidia.com/"

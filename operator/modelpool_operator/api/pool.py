@@ -90,6 +90,11 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     priority_class_name: str | None = None
     image_pull_secrets: list[dict[str, Any]] = []
     service_account_name: str | None = None
+    pod_labels: dict[str, str] = {}
+    """Of every pod of the pool, beside the operator's own."""
+    pod_annotations: dict[str, str] = {}
+    fs_group: int | None = None
+    """The group of the volumes' files, where the StorageClass knows groups."""
     cache: Cache = Cache()
     hugging_face: HuggingFace = HuggingFace()
     vllm: VllmDefaults = VllmDefaults()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine, Model, SpeculativeMethod
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import sharing
@@ -55,6 +56,15 @@ def free_forms_are_readable(pool: ModelPool) -> Refusal | None:
     """What is Kubernetes' own has the shape that Kubernetes gives it."""
     found = next(free_forms.objections(pool.spec), None)
     return None if found is None else _invalid(found)
+
+
+def labels_are_the_users(pool: ModelPool) -> Refusal | None:
+    """Labels and annotations by which the operator knows its pods are its own."""
+    for field, keys in (("podLabels", pool.spec.pod_labels), ("podAnnotations", pool.spec.pod_annotations)):
+        for key in keys:
+            if key.startswith(f"{names.GROUP}/") or key in names.OWN_LABELS:
+                return _invalid(f"`{field}` must not have '{key}', which is the operator's")
+    return None
 
 
 def sharing_is_possible(pool: ModelPool) -> Refusal | None:
@@ -206,6 +216,7 @@ POOL_CHECKS: Final[tuple[Check, ...]] = (
     name_starts_with_a_letter,
     names_are_unique,
     free_forms_are_readable,
+    labels_are_the_users,
     sharing_is_possible,
 )
 MODEL_CHECKS: Final[tuple[ModelCheck, ...]] = (

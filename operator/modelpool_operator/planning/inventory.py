@@ -22,7 +22,6 @@ class NodeView:
     labels: Mapping[str, str] = field(default_factory=dict)
     gpu_memory: int | None = None
     """Bytes of one card: the label nvidia.com/gpu.memory, which counts MiB."""
-    gpu_count: int | None = None
     resources: Mapping[str, int] = field(default_factory=dict)
     """What pods can be given of NVIDIA's extended resources, by name."""
     has_hami: bool = False
@@ -33,13 +32,12 @@ class NodeView:
         """Return the view of a Node."""
         metadata = node.get("metadata") or {}
         labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-        memory, count = labels.get(names.NODE_GPU_MEMORY_LABEL, ""), labels.get(names.NODE_GPU_COUNT_LABEL, "")
+        memory = labels.get(names.NODE_GPU_MEMORY_LABEL, "")
         allocatable = (node.get("status") or {}).get("allocatable") or {}
         return cls(
             name=metadata.get("name", ""),
             labels=dict(labels),
             gpu_memory=int(memory) * MIB if memory.isdecimal() else None,
-            gpu_count=int(count) if count.isdecimal() else None,
             resources={
                 name: int(amount)
                 for name, amount in allocatable.items()

@@ -84,14 +84,21 @@ def template(
             "resourceClaims": [{"name": name, "resourceClaimName": claim} for name, claim in access.claims.items()],
             "restartPolicy": restart_policy,
             "runtimeClassName": access.runtime_class_name,
-            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}, **(security or {})},
+            "securityContext": {
+                "seccompProfile": {"type": "RuntimeDefault"},
+                **({} if pool.spec.fs_group is None else {"fsGroup": pool.spec.fs_group}),
+                **(security or {}),
+            },
             "serviceAccountName": pool.spec.service_account_name,
             "terminationGracePeriodSeconds": grace_seconds,
             "tolerations": [dict(toleration) for toleration in pool.spec.tolerations],
             "volumes": volumes,
         }
     )
-    described = {"labels": dict(labels), "annotations": {**access.annotations, **annotations}}
+    described = {
+        "labels": {**pool.spec.pod_labels, **labels},
+        "annotations": {**pool.spec.pod_annotations, **access.annotations, **annotations},
+    }
     stamp = digest({"metadata": described, "spec": spec})
     described["annotations"][names.TEMPLATE_ANNOTATION] = stamp
     return {"metadata": described, "spec": spec}

@@ -15,7 +15,7 @@ from modelpool_operator.planning.conditions import Finding, no, unknown, yes
 from modelpool_operator.planning.findings import CONDITIONS, Check, Sight
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import Plan
+from modelpool_operator.planning.plan import Plan, with_sharing
 
 
 def assess(
@@ -39,7 +39,7 @@ def assess(
         failures: changes of the plan that the API server refused, as sentences.
         gateway: where clients point to, or None when the operator does not know.
     """
-    models = states.models_of(pool, observed, plan)
+    models = states.models_of(with_sharing(pool, plan.sharing), observed, plan)
     sight = Sight(pool=pool, observed=observed, plan=plan, models=models, failures=tuple(failures))
     ready = sum(1 for model in models if model.status.state is ModelState.READY)
     cards = _gpus(plan.placement) if isinstance(plan.placement, Placement) else previous.gpus if previous else ()

@@ -3,6 +3,7 @@
 from typing import Final
 
 from modelpool_operator.api.pool import ModelPool, PoolSpec
+from modelpool_operator.planning.free_forms import REQUIRED
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sharing.mode import Access, CardUse, Mode
 
@@ -14,11 +15,12 @@ class VisibleDevices(Mode):
 
     def objection(self, spec: PoolSpec) -> Refusal | None:
         """Refuse a pool that may land on any node: the scheduler would not know where cards are, or how many."""
-        if spec.node_selector or (spec.affinity or {}).get("nodeAffinity"):
+        required = ((spec.affinity or {}).get("nodeAffinity") or {}).get(REQUIRED) or {}
+        if spec.node_selector or required.get("nodeSelectorTerms"):
             return None
         message = (
             "`nodeSelector` or `affinity.nodeAffinity` is required with sharing 'visibleDevices': the scheduler does"
-            " not count these cards, so the pool must name the node that has them"
+            " not count these cards, so the pool must name the node that has them; what is only preferred names none"
         )
         return Refusal(reason="NodeNotPinned", message=message)
 

@@ -8,6 +8,7 @@ import pytest
 from modelpool_operator.planning.checks import objection_to
 from modelpool_operator.planning.engines import vllm_flags
 from modelpool_operator.planning.engines.vllm import arguments
+from modelpool_operator.planning.free_forms import REQUIRED
 from modelpool_operator.tests.api.crd import ROOT, SCHEMA
 from modelpool_operator.tests.planning.pools import ollama, placed, pool_of, spec_of, two_cards, vllm
 
@@ -85,8 +86,32 @@ CASES: dict[str, tuple[tuple[dict[str, Any], ...], dict[str, Any], str, str]] = 
         "NodeNotPinned",
         (
             "`nodeSelector` or `affinity.nodeAffinity` is required with sharing 'visibleDevices': the scheduler does"
-            " not count these cards, so the pool must name the node that has them"
+            " not count these cards, so the pool must name the node that has them; what is only preferred names none"
         ),
+    ),
+    "cards by index where a node is only preferred": (
+        (vllm("a", 0.3),),
+        {
+            "gpus": {"sharing": "visibleDevices"},
+            "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1}]}},
+        },
+        "NodeNotPinned",
+        (
+            "`nodeSelector` or `affinity.nodeAffinity` is required with sharing 'visibleDevices': the scheduler does"
+            " not count these cards, so the pool must name the node that has them; what is only preferred names none"
+        ),
+    ),
+    "a label of the operator's": (
+        (vllm("a", 0.3),),
+        {"podLabels": {"team": "a", "modelpool.dev/pool": "b"}},
+        "InvalidSpec",
+        "`podLabels` must not have 'modelpool.dev/pool', which is the operator's",
+    ),
+    "an annotation of the operator's": (
+        (vllm("a", 0.3),),
+        {"podAnnotations": {"modelpool.dev/gpu": "7"}},
+        "InvalidSpec",
+        "`podAnnotations` must not have 'modelpool.dev/gpu', which is the operator's",
     ),
     "more engines than whole cards": (
         (vllm("a", 0.3), vllm("b", 0.3, tensorParallelSize=2), ollama("c")),
@@ -307,6 +332,13 @@ SOUND = {
     "one card": (vllm("a", 0.5), {}),
     "two cards of a named node": (vllm("a", 0.5), two_cards()),
     "no card at all": (ollama("a"), {"gpus": {"sharing": "dra", "count": 4}}),
+    "a node by its affinity": (
+        vllm("a", 0.5),
+        {
+            "gpus": {"sharing": "visibleDevices"},
+            "affinity": {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": []}]}}},
+        },
+    ),
     "no replicas": (vllm("a", 0.5, replicas=0), {}),
 }
 

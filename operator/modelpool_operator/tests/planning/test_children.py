@@ -70,6 +70,21 @@ def test_replicas_need_a_volume_for_several_nodes() -> None:
     assert modes == {1: ["ReadWriteOnce"], 2: ["ReadWriteMany"]}
 
 
+def test_every_pod_has_the_users_labels_annotations_and_group() -> None:
+    said: dict[str, Any] = {"podLabels": {"team": "a"}, "podAnnotations": {"sidecar": "no"}, "fsGroup": 2000}
+    pool = pool_of(vllm("a", 0.5), **said)
+    placement = place_pool(pool, Observed())
+    assert isinstance(placement, Placement), placement
+    found = children_of(pool, placement, "uid", removed=("b",))
+    templates = [one["spec"]["template"] for one in found if one["kind"] in ("Deployment", "Job")]
+    assert len(templates) == 4
+    for template in templates:
+        assert template["metadata"]["labels"]["team"] == "a"
+        assert template["metadata"]["annotations"]["sidecar"] == "no"
+        assert template["spec"]["securityContext"]["fsGroup"] == 2000
+    assert all("team" not in one["spec"]["selector"]["matchLabels"] for one in found if one["kind"] == "Deployment")
+
+
 def test_a_storage_class_is_named_only_when_the_user_names_one() -> None:
     (plain, *_) = children(vllm("a", 0.5))
     (classy, *_) = children(vllm("a", 0.5), cache={"storageClassName": "fast", "size": "1Ti"})

@@ -12,10 +12,10 @@ def test_empty_objects_are_read() -> None:
     assert ContainerView.from_status({}).ended_reason == ""
 
 
-def test_a_node_says_how_many_cards_it_has_and_how_large() -> None:
-    labels = {"nvidia.com/gpu.memory": "24564", "nvidia.com/gpu.count": "2"}
+def test_a_node_says_how_large_its_cards_are() -> None:
+    labels = {"nvidia.com/gpu.memory": "24564"}
     node = NodeView.from_manifest({"metadata": {"name": "gpu-1", "labels": labels}})
-    assert (node.gpu_memory, node.gpu_count) == (24564 * 1024**2, 2)
+    assert node.gpu_memory == 24564 * 1024**2
 
 
 def test_a_label_that_is_no_number_says_nothing() -> None:

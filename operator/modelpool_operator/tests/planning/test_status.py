@@ -433,6 +433,17 @@ def test_a_pull_whose_image_is_not_there_says_so() -> None:
     assert (model.state, model.reason) == (ModelState.FAILED, "ImagePullBackOff")
 
 
+def test_advice_names_the_resource_that_was_chosen() -> None:
+    status = report(
+        pod("qwen3:8b", unschedulable=UNSCHEDULABLE),
+        pool=pool_of(QWEN, gpus={"sharing": "auto"}),
+        observed=Observed(inventory=Inventory(nodes=(NodeView(name="a", resources={"nvidia.com/gpu.shared": 8}),))),
+    )
+    assert status.sharing is not None
+    assert status.sharing.resource_name == "nvidia.com/gpu.shared"
+    assert "Let the device plugin offer one `nvidia.com/gpu.shared`" in status.models[0].message
+
+
 STOPPED = "qwen3:8b: Stopped: `replicas` is 0, so it has no engine"
 
 
