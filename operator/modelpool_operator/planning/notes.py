@@ -41,6 +41,8 @@ def _notes(pool: ModelPool, model: Model) -> Iterator[str]:
     if trained is not None and wanted > trained and not stretched:
         beyond = f"{model.name}: `contextLength` {wanted} is beyond the {trained} tokens that the model was trained for"
         yield f"{beyond}: vLLM refuses to start, unless `args` stretch the model (`--hf-overrides`)"
+    if ollama.lacks_fallback(pool.spec, model):
+        yield f"{model.name}: has no fallback, as Ollama's library has no such name; say which in `fallback.model`"
     stated = {"toolCallParser": model.tool_call_parser, "reasoningParser": model.reasoning_parser}
     for capability, field, flag, consequence in PARSERS:
         said = stated[field] is not None or any(arg.partition("=")[0] == flag for arg in args)

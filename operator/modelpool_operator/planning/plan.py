@@ -73,7 +73,13 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     behind = replacing.predecessors(wanted, observed)
     held = waiting.keys() | later.keys() | behind.keys()
     changes = {ref: reason for ref, reason in changing.items() if ref not in held}
-    kept, void = pulls.kept_records(pool, observed), pulls.void_records(pool, observed)
+    kept, void = (
+        pulls.kept_records(pool, observed),
+        {
+            *pulls.void_records(pool, observed),
+            *pulls.outdated(wanted, observed),
+        },
+    )
     unwanted = (
         *(ref for ref in observed.children if ref not in wanted and ref.kind not in KEPT and ref not in kept),
         *void,

@@ -112,6 +112,21 @@ def void_records(pool: ModelPool, observed: Observed) -> Collection[ChildRef]:
     return void
 
 
+def outdated(wanted: Mapping[ChildRef, Manifest], observed: Observed) -> Collection[ChildRef]:
+    """Return Jobs that have not ended and would run another pod now: a Job cannot change, so they are made again."""
+    return {
+        ref
+        for ref, live in observed.children.items()
+        if ref.kind == JOB and ref in wanted and not _is_over(live, "Complete") and _pod(live) != _pod(wanted[ref])
+    }
+
+
+def _pod(job: Manifest) -> Any:
+    """Return the hash of the pod that a Job runs."""
+    annotations = (job["spec"]["template"].get("metadata") or {}).get("annotations") or {}
+    return annotations.get(names.TEMPLATE_ANNOTATION)
+
+
 def state_of(pool: ModelPool, model: str, observed: Observed) -> State:
     """Return how far the pull of a model into the present volume has come."""
     uid = volume_uid(pool, observed)
@@ -124,6 +139,8 @@ def state_of(pool: ModelPool, model: str, observed: Observed) -> State:
         return State(state=ModelState.READY, reason="Ready")
     pods = [pod for pod in observed.pods if pod.component == names.PULL_COMPONENT and pod.model == model]
     newest = max(pods, key=lambda pod: pod.created, default=None)
+    if newest is None and not _is_over(job, "Failed") and not (job.get("status") or {}).get("active"):
+        return _without_a_pod(job)
     error = _error(newest)
     if _is_over(job, "Failed") or (newest is not None and _waits_after_failure(newest)):
         why = error or _condition(job, "Failed").get("message") or "no reason was given"
@@ -135,6 +152,17 @@ def state_of(pool: ModelPool, model: str, observed: Observed) -> State:
     done = pod_states.pulled(newest) if newest else None
     message = f"Pulling {model}" + (f", {done}" if done else "") + (f"; the last try failed: {error}" if error else "")
     return State(state=ModelState.DOWNLOADING, reason="Pulling", message=message)
+
+
+def _without_a_pod(job: Manifest) -> State:
+    """Return the state of a pull whose Job has no pod: for a moment, or because none is let in, which the Job hides."""
+    metadata = job["metadata"]
+    look = f"`kubectl describe job {metadata['name']} --namespace {metadata['namespace']}`"
+    message = (
+        f"Job {metadata['name']} has no pod yet. If it stays so, a ResourceQuota or an admission webhook denies it one:"
+        f" {look} says which"
+    )
+    return State(state=ModelState.PENDING, reason="PullHasNoPod", message=message)
 
 
 def _waits_after_failure(pod: PodView) -> bool:

@@ -1,5 +1,6 @@
 """Ollama: the environment and the pod of a pool's one server, and the command that pulls a model into it."""
 
+import re
 from typing import Any, Final
 
 from modelpool_operator.api import names
@@ -12,7 +13,16 @@ from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.sharing.mode import NO_CARD, Access
 from modelpool_operator.planning.sources import OllamaName, parse_source
 
+_IN_LIBRARY: Final = re.compile(
+    r"(?:library/)?[A-Za-z0-9][A-Za-z0-9_.-]*(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?|(?:hf\.co|huggingface\.co)/.+"
+)
+"""Names that Ollama may have itself. One with an owner, `BAAI/bge-m3`, is Hugging Face's."""
 MODELS_FOLDER: Final = "/models"
+CLIENT_RESOURCES: Final = {
+    "limits": {"cpu": "1", "memory": "256Mi"},
+    "requests": {"cpu": "50m", "memory": "64Mi"},
+}
+"""Of a pod that only asks the server something. Where a ResourceQuota counts, a pod without any is denied."""
 ENDPOINT_SECONDS: Final = 10
 """Between leaving the Service's endpoints and being told to stop: Ollama cuts every answer at once."""
 GRACE_SECONDS: Final = ENDPOINT_SECONDS + 20
@@ -28,7 +38,15 @@ def fallback_name(spec: PoolSpec, model: Model) -> str | None:
     """Return the Ollama model that stands in for a vLLM model, or None when none does."""
     if model.engine is not Engine.VLLM or not spec.ollama.enabled or not model.fallback.enabled:
         return None
-    return model.fallback.model or model.name
+    if model.fallback.model is not None:
+        return model.fallback.model
+    return model.name if _IN_LIBRARY.fullmatch(model.name) else None
+
+
+def lacks_fallback(spec: PoolSpec, model: Model) -> bool:
+    """Return whether a vLLM model is to have a stand-in, and nobody says which: Ollama has none of its name."""
+    wanted = model.engine is Engine.VLLM and spec.ollama.enabled and model.fallback.enabled
+    return wanted and fallback_name(spec, model) is None
 
 
 def models_to_pull(spec: PoolSpec) -> tuple[str, ...]:
@@ -128,6 +146,7 @@ def client_template(pool: ModelPool, model: str, component: str, command: list[s
         "image": images.image_of(pool.spec, Engine.OLLAMA),
         "command": command,
         "env": pods.environment(own),
+        "resources": CLIENT_RESOURCES,
         "securityContext": {**pods.CONTAINER_SECURITY, "readOnlyRootFilesystem": True},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108

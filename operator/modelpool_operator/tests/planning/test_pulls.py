@@ -13,11 +13,15 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import ModelState
 from modelpool_operator.planning import architectures as of
 from modelpool_operator.planning import ollama_library, pulls
+from modelpool_operator.planning.children import children_of
+from modelpool_operator.planning.engines import ollama as server
 from modelpool_operator.planning.jobs import REMOVE
 from modelpool_operator.planning.manifests import ref_of
+from modelpool_operator.planning.notes import notes_on
 from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import make_plan
-from modelpool_operator.tests.planning.pools import after, ollama, pool_of
+from modelpool_operator.tests.planning.pools import after, ollama, pool_of, vllm
 
 UID = "uid-agentic-ollama"
 
@@ -290,3 +294,72 @@ def test_the_removal_of_what_is_gone_is_no_failure(tmp_path: Path) -> None:
 
 def test_a_server_that_does_not_answer_is_a_failure(tmp_path: Path) -> None:
     assert removed(tmp_path, "qwen3:8b", "", status=1) == (1, ["list"])
+
+
+# -- Jobs that are outdated, or get no pod -----------------------------------------------------------------------------
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "another image": {"ollama": {"image": "mirror/ollama:0.33.1"}},
+    "another node": {"nodeSelector": {"disk": "fast"}},
+    "a toleration": {"tolerations": [{"key": "gpu", "operator": "Exists"}]},
+    "a label": {"podLabels": {"team": "a"}},
+}
+
+
+@pytest.mark.parametrize("spec", CHANGES.values(), ids=CHANGES.keys())
+@pytest.mark.parametrize("complete", [False, True])
+def test_an_unfinished_pull_is_made_again_when_its_pod_would_be_another(spec: dict[str, Any], complete: bool) -> None:
+    before, then = pool_of(ollama("qwen3:8b")), pool_of(ollama("qwen3:8b"), **spec)
+    _, _, observed = step(before, running(before))
+    observed = ended(observed) if complete else observed
+    made, gone, observed = step(then, observed)
+    assert (made, gone) == (set(), set() if complete else {pull("qwen3:8b")})
+    made, gone, observed = step(then, observed)
+    assert (made, gone) == (set() if complete else {pull("qwen3:8b")}, set())
+    assert not make_plan(then, observed)
+
+
+def test_a_pull_whose_job_gets_no_pod_says_where_to_look() -> None:
+    wanted = pool("qwen3:8b")
+    _, _, observed = step(wanted, running(wanted))
+    state = pulls.state_of(wanted, "qwen3:8b", observed)
+    assert (state.state, state.reason) == (ModelState.PENDING, "PullHasNoPod")
+    name = names.pull_name("agentic", "qwen3:8b", UID)
+    assert f"`kubectl describe job {name} --namespace llm`" in state.message
+    assert "ResourceQuota" in state.message
+
+
+def test_pods_that_pull_or_remove_ask_for_little_and_say_so() -> None:
+    found = children_of(pool("qwen3:8b"), Placement(cards=(), shares=()), UID, removed=("cogito:8b",))
+    containers = [one["spec"]["template"]["spec"]["containers"][0] for one in found if one["kind"] == "Job"]
+    assert len(containers) == 2
+    for container in containers:
+        for part in ("limits", "requests"):
+            assert container["resources"][part].keys() == {"cpu", "memory"}
+
+
+# -- names that Ollama lacks -------------------------------------------------------------------------------------------
+
+FALLBACKS = {
+    "qwen3:8b": "qwen3:8b",
+    "library/qwen3:8b": "library/qwen3:8b",
+    "hf.co/bartowski/Qwen3-8B-GGUF:Q4_K_M": "hf.co/bartowski/Qwen3-8B-GGUF:Q4_K_M",
+    "BAAI/bge-m3": None,
+    "somebody/model:7b": None,
+    "qwen3:8b@stable": None,
+    "a+b": None,
+}
+
+
+@pytest.mark.parametrize("name", FALLBACKS)
+def test_a_name_that_ollama_lacks_has_no_fallback_by_default(name: str) -> None:
+    wanted = pool_of(vllm(name, 0.3))
+    assert server.models_to_pull(wanted.spec) == ((FALLBACKS[name],) if FALLBACKS[name] else ())
+    told = [note for note in notes_on(wanted) if "has no fallback" in note]
+    assert (told == []) is (FALLBACKS[name] is not None)
+    named = pool_of(vllm(name, 0.3, fallback={"model": "bge-m3"}))
+    assert server.models_to_pull(named.spec) == ("bge-m3",)
+    assert not [note for note in notes_on(named) if "has no fallback" in note]
+    off = pool_of(vllm(name, 0.3, fallback={"enabled": False}))
+    assert notes_on(off) == ()

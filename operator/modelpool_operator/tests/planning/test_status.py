@@ -288,7 +288,13 @@ def test_the_pod_of_the_newest_template_counts_and_one_that_goes_does_not() -> N
 
 PULLS: dict[str, tuple[dict[str, str], tuple[PodView, ...], ModelState, str, str]] = {
     "the pull is done": ({"Complete": ""}, (), ModelState.READY, "Ready", ""),
-    "the pull runs": ({"Suspended": ""}, (), ModelState.DOWNLOADING, "Pulling", "Pulling cogito:8b"),
+    "the pull runs": (
+        {"Suspended": ""},
+        (pod("cogito:8b", names.PULL_COMPONENT, **RUNNING),),
+        ModelState.DOWNLOADING,
+        "Pulling",
+        "Pulling cogito:8b",
+    ),
     "the pull says how far it is": (
         {"Suspended": ""},
         (pod("cogito:8b", names.PULL_COMPONENT, log=("pulling 8eeb52dfb3bb:  12% ▕██",), ready=True, **RUNNING),),
