@@ -81,6 +81,14 @@ class ObjectRef(NamedTuple):
     name: str
 
 
+def folded(model: str) -> str:
+    """Return a model's name without what does not matter in it, so that two that clients mean alike are equal.
+
+    The gateway folds in the same way; both are held to one table, docs/reference/names.json.
+    """
+    return model.lower().removeprefix("registry.ollama.ai/").removeprefix("library/").removesuffix(":latest")
+
+
 def slug(model: str) -> str:
     """Return `model` as part of an object's name: lower case, digits and dashes only."""
     return re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-") or "model"

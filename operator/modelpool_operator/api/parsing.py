@@ -61,14 +61,19 @@ def from_body(body: Mapping[str, Any]) -> ModelPool:
     metadata = body.get("metadata") or {}
     if not metadata.get("name"):
         raise InvalidPoolError("`metadata.name` is required")
-    created = metadata.get("creationTimestamp")
     return ModelPool(
         ref=names.ObjectRef(metadata.get("namespace") or "default", metadata["name"]),
         uid=metadata.get("uid", ""),
         generation=metadata.get("generation", 1),
-        created=datetime.fromisoformat(created) if isinstance(created, str) else created,
+        created=created_of(body),
         spec=parse(PoolSpec, body.get("spec") or {}),
     )
+
+
+def created_of(body: Mapping[str, Any]) -> datetime | None:
+    """Return when an object was created, or None where it was not yet."""
+    created = (body.get("metadata") or {}).get("creationTimestamp")
+    return datetime.fromisoformat(created) if isinstance(created, str) else created
 
 
 def status_of(body: Mapping[str, Any]) -> PoolStatus | None:

@@ -15,7 +15,7 @@ from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.execute import execute
 from modelpool_operator.cluster.mirror import Mirror
-from modelpool_operator.cluster.observe import observe
+from modelpool_operator.cluster.observe import observe, owned_by
 from modelpool_operator.cluster.recorder import News, Recorder, news_between
 from modelpool_operator.cluster.report import report
 from modelpool_operator.handlers.claims import Claims
@@ -27,6 +27,7 @@ from modelpool_operator.planning import status as statuses
 from modelpool_operator.planning.autoscaling import scaled
 from modelpool_operator.planning.deployments import replicas_of
 from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.routes import entries_in, entries_of
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Result:
     again: float | None = None
     """Seconds until the pool wants another look although nothing may happen until then; None: only when woken."""
     concerned: frozenset[ObjectRef] = frozenset()
-    """Other pools whose names this one claims, or claims no longer."""
+    """Other pools to whom it makes a difference what this one claims."""
 
 
 class Reconciler:
@@ -107,19 +108,20 @@ class Reconciler:
             pool = parsing.from_body(body)
         except parsing.InvalidPoolError as exc:
             return await self._refuse(body, ref, exc)
-        concerned = self._claims.put(pool)
         self._scaling.put(pool)
-        result = await self._carry_out(pool, body)
-        return Result(outcome=result.outcome, again=result.again, concerned=concerned)
+        return await self._carry_out(pool, body)
 
     async def _carry_out(self, pool: ModelPool, body: Object) -> Result:
         previous = parsing.status_of(body)
         chosen = previous.sharing if previous else None
-        claimed = self._claims.lost_by(pool.ref)
-        observed = await observe(self._client, self._mirror, pool, claimed=claimed, chosen=chosen)
+        observed = await observe(self._client, self._mirror, pool, chosen=chosen)
         scales = self._scaling.decide(pool, replicas_of(pool, observed))
         pool, observed = scaled(pool, scales), replace(observed, scales=scales)
         plan = plans.make_plan(pool, observed)
+        # A pool that is refused holds what the routes of its last plan say, as the gateway goes by them.
+        entries = entries_of(pool) if plan.refusal is None else entries_in(observed.children.values())
+        concerned = self._claims.put(pool.ref, pool.created, entries)
+        observed = replace(observed, claimed=self._claims.lost_by(pool.ref))
         done = await execute(self._client, self._mirror, pool.ref, plan, observed)
         status = statuses.assess(
             pool,
@@ -135,10 +137,11 @@ class Reconciler:
         for one in put_back:
             await self._recorder.post(body, News(reason="ChildPutBack", message=str(one), about=one.child.name))
         if done.failures:
-            return Result(outcome=Outcome.INCOMPLETE, again=TRY_AGAIN)
+            return Result(outcome=Outcome.INCOMPLETE, again=TRY_AGAIN, concerned=concerned)
         if plan.refusal is not None:
-            return Result(outcome=Outcome.REFUSED, again=TRY_AGAIN if plan.refusal.passing else _next_look(observed))
-        return Result(outcome=Outcome.PLANNED, again=_next_look(observed))
+            again = TRY_AGAIN if plan.refusal.passing else _next_look(observed)
+            return Result(outcome=Outcome.REFUSED, again=again, concerned=concerned)
+        return Result(outcome=Outcome.PLANNED, again=_next_look(observed), concerned=concerned)
 
     def _gone(self, ref: ObjectRef) -> Result:
         self._scaling.drop(ref)
@@ -149,7 +152,16 @@ class Reconciler:
         generation = body["metadata"]["generation"]
         status = statuses.assess_invalid(generation=generation, error=str(error), previous=previous, now=self._now())
         await self._report(body, previous, status)
-        return Result(outcome=Outcome.INVALID, concerned=self._claims.drop(ref))
+        return Result(outcome=Outcome.INVALID, concerned=self._keep_routes(body, ref))
+
+    def _keep_routes(self, body: Object, ref: ObjectRef) -> frozenset[ObjectRef]:
+        """Let a pool that cannot be read claim what its last routes say."""
+        try:
+            children = self._mirror.of(kinds.child("v1", "ConfigMap"), ref)
+        except errors.ClusterError:
+            return frozenset()
+        mine = [child for child in children if owned_by(child, body["metadata"]["uid"])]
+        return self._claims.put(ref, parsing.created_of(body), entries_in(mine))
 
     async def _tell(self, ref: ObjectRef, error: Exception) -> None:
         """Say in the status why a pass failed, whatever the pass has said before. If that fails too, the log has it."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from modelpool_operator.api import parsing
 from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.api.status import ConditionStatus
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.handlers.claims import Claims
@@ -17,6 +18,8 @@ from modelpool_operator.handlers.memo import Changes
 from modelpool_operator.handlers.readiness import Readiness
 from modelpool_operator.handlers.reconcile import Outcome, Reconciler
 from modelpool_operator.handlers.workqueue import DEFAULT_BACKOFF, WorkQueue
+from modelpool_operator.planning.conditions import PLANNED
+from modelpool_operator.planning.routes import entries_of
 from modelpool_operator.telemetry import logs
 from modelpool_operator.telemetry.metrics import Metrics
 
@@ -112,10 +115,15 @@ class Resync:
 
     def _note(self, body: Object) -> None:
         self._changes.is_news(body)
+        status = parsing.status_of(body)
+        if status and any(one.type == PLANNED and one.status is ConditionStatus.FALSE for one in status.conditions):
+            return  # What it has routes for, if anything, its first pass will see.
         try:
-            self._claims.put(parsing.from_body(body))
+            pool = parsing.from_body(body)
         except parsing.InvalidPoolError as exc:
             logger.debug("A ModelPool claims nothing, since it is invalid", extra={"error": str(exc)})
+        else:
+            self._claims.note(pool.ref, pool.created, entries_of(pool))
 
     async def _patiently(self, namespace: str | None) -> list[Object]:
         """List the pools of a namespace, however long the API server, or the role that lets us, is in coming."""

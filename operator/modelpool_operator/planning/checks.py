@@ -43,12 +43,12 @@ def names_are_unique(pool: ModelPool) -> Refusal | None:
     owners: dict[str, str] = {}
     for model in pool.spec.models:
         for name in model.names:
-            owner = owners.get(name.lower())
+            owner = owners.get(names.folded(name))
             if owner is not None:
                 whose = f"'{owner}' and '{model.name}'" if owner != model.name else f"'{model.name}' twice"
                 message = f"names, aliases and adapters must be unique in a pool, but '{name}' belongs to {whose}"
                 return Refusal(reason="DuplicateName", message=message)
-            owners[name.lower()] = model.name
+            owners[names.folded(name)] = model.name
     return None
 
 

@@ -1,15 +1,17 @@
 """The routes document, version 1: what the gateway knows of a pool. The sidecar reads what this module writes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import catalog
 from modelpool_operator.planning.engines import ollama
-from modelpool_operator.planning.manifests import without_nothing
+from modelpool_operator.planning.manifests import Manifest, without_nothing
 from modelpool_operator.planning.placement import Placement, Share
 from modelpool_operator.planning.sources import parse_source
 
@@ -17,6 +19,44 @@ VERSION: Final = 1
 
 AddressOf = Callable[[Engine, str], dict[str, Any]]
 """From an engine and, for vLLM, a model's name to where it listens: `{"service", "port"}` or `{"url"}`."""
+
+
+class Entry(NamedTuple):
+    """One model of a document: what it claims of the names that clients may ask for."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+
+
+def entries_of(pool: ModelPool) -> tuple[Entry, ...]:
+    """Return what the pool's document, once it is there, claims: every model with its aliases, every adapter."""
+    return tuple(
+        entry
+        for model in pool.spec.models
+        for entry in (Entry(model.name, model.aliases), *(Entry(adapter.name) for adapter in model.adapters))
+    )
+
+
+def entries_in(children: Iterable[Manifest]) -> tuple[Entry, ...]:
+    """Return what the document claims that is among a pool's live children; nothing where there is none to be read."""
+    for child in children:
+        text = (child.get("data") or {}).get(names.ROUTES_KEY) if child["kind"] == "ConfigMap" else None
+        if text is None:
+            continue
+        try:
+            return tuple(Entry(one.name, one.aliases) for one in msgspec.json.decode(text, type=_Document).models)
+        except msgspec.MsgspecError:
+            return ()
+    return ()
+
+
+class _Named(msgspec.Struct, frozen=True):
+    name: str
+    aliases: tuple[str, ...] = ()
+
+
+class _Document(msgspec.Struct, frozen=True):
+    models: tuple[_Named, ...] = ()
 
 
 def in_cluster(pool: ModelPool) -> AddressOf:

@@ -1,5 +1,6 @@
 """Names of children: valid for every pool and model, and steady when models come and go."""
 
+import json
 import re
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelpool_operator.api import names
+from modelpool_operator.tests.api.crd import ROOT
 
 MODEL = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,95}", fullmatch=True)
 POOL = st.from_regex(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", fullmatch=True)
@@ -63,6 +65,14 @@ NAMES = {
 @pytest.mark.parametrize("model", NAMES)
 def test_the_name_as_in_ollamas_library_has_the_plain_slug(model: str) -> None:
     assert names.engine_names("p", model) == NAMES[model]
+
+
+SAME: list[tuple[str, str, bool]] = json.loads((ROOT / "docs" / "reference" / "names.json").read_text())
+
+
+@pytest.mark.parametrize(("one", "other", "same"), SAME)
+def test_names_that_clients_mean_alike_are_one(one: str, other: str, same: bool) -> None:
+    assert (names.folded(one) == names.folded(other)) is same
 
 
 @given(st.text(min_size=1, max_size=300))

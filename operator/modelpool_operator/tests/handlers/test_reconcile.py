@@ -240,3 +240,26 @@ async def test_pools_that_claim_the_same_name_hear_of_each_other(server: ApiServ
     assert (await reconciler.reconcile(ObjectRef("llm", "older"))).concerned == {REF}
     del server.objects[f"{POOLS}/older"]
     assert (await reconciler.reconcile(ObjectRef("llm", "older"))).concerned == {REF}
+
+
+async def test_a_pool_that_is_refused_holds_no_name(server: ApiServer, reconciler: Reconciler) -> None:
+    large = {**MODEL, "gpuMemoryFraction": 0.999}
+    put_pool(server, large, name="older", creationTimestamp="2026-11-22T08:00:00Z")
+    put_pool(server, MODEL)
+    assert (await reconciler.reconcile(ObjectRef("llm", "older"))).outcome is Outcome.REFUSED
+    await reconciler.reconcile(REF)
+    assert condition(server, "Degraded")[1] != "NameTaken"
+
+
+@pytest.mark.parametrize("spec", [{"models": "none"}, {"models": [{**MODEL, "gpuMemoryFraction": 0.999}]}])
+async def test_a_pool_that_ran_holds_its_names_as_long_as_it_has_routes(
+    server: ApiServer, reconciler: Reconciler, spec: dict[str, Any]
+) -> None:
+    older = ObjectRef("llm", "older")
+    put_pool(server, MODEL, name="older", creationTimestamp="2026-11-22T08:00:00Z")
+    put_pool(server, {**MODEL, "name": "QWEN3:8b"})
+    await reconciler.reconcile(older)
+    server.objects[f"{POOLS}/older"]["spec"] = {"gpus": {"memory": "24Gi"}, **spec}
+    assert (await reconciler.reconcile(older)).concerned == frozenset()
+    await reconciler.reconcile(REF)
+    assert condition(server, "Degraded")[1] == "NameTaken"

@@ -1,3 +1,6 @@
+import json
+from pathlib import Path
+
 import pytest
 
 from modelpool_sidecar.routing import building, documents, table
@@ -14,6 +17,17 @@ DESIGN = b"""
      {"engine": "vllm", "service": "agentic-qwen3-8b", "port": 8000, "model": "qwen3:8b", "maxConcurrency": 16},
      {"engine": "ollama", "service": "agentic-ollama", "port": 11434, "model": "qwen3:8b", "maxConcurrency": 1}]}]}
 """
+
+
+SAME: list[tuple[str, str, bool]] = json.loads(
+    (Path(__file__).parents[4] / "docs" / "reference" / "names.json").read_text()
+)
+
+
+@pytest.mark.parametrize(("one", "other", "same"), SAME)
+def test_names_that_clients_mean_alike_are_one(one: str, other: str, same: bool) -> None:
+    """The operator is held to the same table."""
+    assert (table.folded(one) == table.folded(other)) is same
 
 
 def test_a_document_becomes_models_with_ordered_backends() -> None:
