@@ -123,8 +123,9 @@ def test_kubectl_apply_says_what_may_not_change(crd: Cluster, home: str, case: C
 
 
 def test_other_fields_may_change(crd: Cluster, home: str) -> None:
-    pool = changed(BASE, {"spec.cache.size": "102400Mi", "spec.routing.maxPending": 3})
-    assert "configured" in dry_run(crd, pool, namespace=home)
+    for size in ("102400Mi", "200Gi"):
+        pool = changed(BASE, {"spec.cache.size": size, "spec.routing.maxPending": 3, "spec.cache.onDelete": "Retain"})
+        assert "configured" in dry_run(crd, pool, namespace=home)
 
 
 def test_the_api_server_accepts_what_only_the_operator_can_refuse(crd: Cluster) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from modelpool_operator.api.models import Model
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.quantity import Quantity
-from modelpool_operator.api.servers import OllamaServer, VllmDefaults
+from modelpool_operator.api.servers import OllamaServer, OnDelete, VllmDefaults
 
 
 class Sharing(Enum):
@@ -53,6 +53,8 @@ class Cache(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     size: Quantity = Quantity("100Gi")
     storage_class_name: str | None = None
     existing_claim: str | None = None
+    on_delete: OnDelete = OnDelete.DELETE
+    """`Retain`: the volume outlives the pool, and a pool of the same name takes it up again."""
 
 
 class SecretKeyRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):

@@ -1,5 +1,6 @@
 """The servers that run a pool's models: defaults of every vLLM engine, and the pool's one Ollama."""
 
+from enum import Enum
 from typing import Any
 
 import msgspec
@@ -21,12 +22,20 @@ class VllmDefaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Of /dev/shm, which counts as the container's memory."""
 
 
+class OnDelete(Enum):
+    """What becomes of a volume that was made for a pool when the pool is deleted."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
 class OllamaStorage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """The volume of Ollama's models."""
 
     size: Quantity = Quantity("50Gi")
     storage_class_name: str | None = None
     existing_claim: str | None = None
+    on_delete: OnDelete = OnDelete.DELETE
 
 
 class OllamaServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):

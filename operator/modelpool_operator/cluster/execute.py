@@ -13,6 +13,7 @@ from modelpool_operator.cluster.observe import owned_by
 from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.plan import Plan
+from modelpool_operator.planning.volumes import is_retained
 
 logger = logging.getLogger(__name__)
 
@@ -90,8 +91,10 @@ async def _make(client: Client, mirror: Mirror, manifest: Manifest) -> None:
 async def _assert_ours(client: Client, manifest: Manifest) -> None:
     ref, namespace = ref_of(manifest), manifest["metadata"]["namespace"]
     kind = kinds.child(ref.api_version, ref.kind)
+    labels, owners = manifest["metadata"].get("labels") or {}, manifest["metadata"].get("ownerReferences") or ()
     for found in await client.list_all(kind, namespace, fields=f"metadata.name={ref.name}"):
-        if not owned_by(found, manifest["metadata"]["ownerReferences"][0]["uid"]):
+        same_pool = (found["metadata"].get("labels") or {}).get(names.POOL_LABEL) == labels.get(names.POOL_LABEL)
+        if not any(owned_by(found, owner["uid"]) for owner in owners) and not (is_retained(found) and same_pool):
             raise errors.TakenError(f"Could not apply {ref}: an object of that name is there and is not this pool's")
 
 

@@ -12,6 +12,7 @@ from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.together import together
 from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.volumes import is_retained
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,8 @@ async def observe(
     Args:
         client: the API server.
         mirror: what it was last known to hold.
-        pool: whose children, by our label; of them, only those whose controlling owner is this very pool count.
+        pool: whose children, by our label; of them, only those whose controlling owner is this very pool count, and
+            volumes that were made to outlive a pool of this name.
         claimed: names that older pools serve.
         chosen: the way of sharing that the pool's status holds.
 
@@ -42,7 +44,7 @@ async def observe(
     pods = mirror.of(kinds.PODS, pool.ref)
     children = [child for kind in kinds.CHILDREN for child in mirror.of(kind, pool.ref)]
     return Observed.from_manifests(
-        children=[child for child in children if owned_by(child, pool.uid)],
+        children=[child for child in children if owned_by(child, pool.uid) or is_retained(child)],
         pods=pods,
         inventory=await inventories.look(client, pool, _nodes_of(pods)),
         chosen=chosen,

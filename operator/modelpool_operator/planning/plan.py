@@ -9,7 +9,17 @@ from msgspec import structs
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.api.status import SharingStatus
-from modelpool_operator.planning import checks, comparison, placement, pulls, replacing, sequence, sharing, turns
+from modelpool_operator.planning import (
+    checks,
+    comparison,
+    placement,
+    pulls,
+    replacing,
+    sequence,
+    sharing,
+    turns,
+    volumes,
+)
 from modelpool_operator.planning.cards import cards_of
 from modelpool_operator.planning.children import children_of
 from modelpool_operator.planning.manifests import ChildRef, Manifest, digest, ref_of, sealed
@@ -19,10 +29,11 @@ from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sharing import auto
 
-UNCHANGEABLE: Final = frozenset({"PersistentVolumeClaim", "Job", "ResourceClaim"})
+CLAIM: Final = "PersistentVolumeClaim"
+UNCHANGEABLE: Final = frozenset({"Job", "ResourceClaim"})
 """Kinds that are made and never changed."""
-KEPT: Final = frozenset({"PersistentVolumeClaim"})
-"""Kinds that outlive the wish for them: hours of download. They go with the pool."""
+KEPT: Final = frozenset({CLAIM})
+"""Kinds that outlive the wish for them: hours of download. They go with the pool, or outlive it where it says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +99,7 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     doomed = tuple(ref for ref in unwanted if not pulls.is_going(observed.children[ref]))
     return Plan(
         placement=placed,
-        apply=tuple(sealed(child) for ref, child in wanted.items() if ref in changes),
+        apply=tuple(sealed(_to_send(child, observed)) for ref, child in wanted.items() if ref in changes),
         delete=tuple(sorted(doomed)),
         replaced=frozenset(doomed).intersection(behind.values()),
         reasons=(
@@ -169,6 +180,8 @@ def _reason(wanted: Manifest, observed: Observed) -> str | None:
         return None if waits else "is absent"
     if pulls.is_going(live) or wanted["kind"] in UNCHANGEABLE:
         return None
+    if wanted["kind"] == CLAIM:
+        return volumes.change_of(wanted, live)
     if comparison.is_in_place(wanted, live):
         return None
     seal = (live["metadata"].get("annotations") or {}).get(names.APPLIED_ANNOTATION)
@@ -176,6 +189,11 @@ def _reason(wanted: Manifest, observed: Observed) -> str | None:
     if seal != digest(wanted):
         return f"the pool wants {changed} changed" if changed else "was not applied by this version"
     return f"{changed} was changed by somebody else"
+
+
+def _to_send(wanted: Manifest, observed: Observed) -> Manifest:
+    live = observed.children.get(ref_of(wanted))
+    return volumes.as_changed(wanted, live) if live is not None and wanted["kind"] == CLAIM else wanted
 
 
 def _ollama_answers(job: Manifest, observed: Observed) -> bool:

@@ -1,11 +1,15 @@
 """PersistentVolumeClaims: the weights of vLLM's models with the card locks, and Ollama's models.
 
-A claim's spec cannot change once it is made, so a claim is applied when it is absent and left alone afterwards.
+Of a claim that is there, two things can change: it may grow, where its StorageClass lets it, and it may outlive the
+pool or go with it. Everything else stays as the API server has it, and so does what somebody has enlarged by hand.
 """
+
+from typing import Any
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import Quantity
+from modelpool_operator.api.servers import OnDelete
 from modelpool_operator.planning.manifests import Manifest, metadata, without_nothing
 
 
@@ -17,23 +21,60 @@ def cache_volume(pool: ModelPool) -> Manifest | None:
     cache, several = pool.spec.cache, any(model.most_replicas > 1 for model in pool.spec.models)
     if cache.existing_claim is not None:
         return None
-    mode = "ReadWriteMany" if several else "ReadWriteOnce"
-    return _claim(pool, names.cache_name(pool.ref.name), cache.size, cache.storage_class_name, mode)
+    mode, name = "ReadWriteMany" if several else "ReadWriteOnce", names.cache_name(pool.ref.name)
+    return _claim(pool, name, cache.size, cache.storage_class_name, mode, cache.on_delete)
 
 
 def ollama_volume(pool: ModelPool) -> Manifest | None:
     """Return the claim for Ollama's models, or None when the user brings one."""
-    storage = pool.spec.ollama.storage
+    storage, name = pool.spec.ollama.storage, names.ollama_name(pool.ref.name)
     if storage.existing_claim is not None:
         return None
-    return _claim(pool, names.ollama_name(pool.ref.name), storage.size, storage.storage_class_name, "ReadWriteOnce")
+    return _claim(pool, name, storage.size, storage.storage_class_name, "ReadWriteOnce", storage.on_delete)
 
 
-def _claim(pool: ModelPool, name: str, size: Quantity, storage_class: str | None, mode: str) -> Manifest:
+def is_retained(claim: Manifest) -> bool:
+    """Return whether a claim was made to outlive its pool, and nobody's controller owns it."""
+    described = claim["metadata"]
+    retained = (described.get("annotations") or {}).get(names.ON_DELETE_ANNOTATION) == OnDelete.RETAIN.value
+    owned = any(owner.get("controller") for owner in described.get("ownerReferences") or ())
+    return claim["kind"] == "PersistentVolumeClaim" and retained and not owned
+
+
+def change_of(wanted: Manifest, live: Manifest) -> str | None:
+    """Return what is to be changed of a claim that is there, or None."""
+    if _requested(wanted) > _requested(live):
+        return f"grows to {wanted['spec']['resources']['requests']['storage']}"
+    if is_retained(wanted) != is_retained(live):
+        return "is to outlive the pool" if is_retained(wanted) else "is to go with the pool"
+    return None
+
+
+def as_changed(wanted: Manifest, live: Manifest) -> Manifest:
+    """Return the wanted claim with what cannot change as it is."""
+    requests: dict[str, Any] = wanted["spec"]["resources"]["requests"]
+    if _requested(live) > _requested(wanted):
+        requests = {"storage": live["spec"]["resources"]["requests"]["storage"]}
+    kept = {key: live["spec"][key] for key in ("accessModes", "storageClassName") if key in wanted["spec"]}
+    return {**wanted, "spec": {**wanted["spec"], **kept, "resources": {"requests": requests}}}
+
+
+def _requested(claim: Manifest) -> int:
+    requests = ((claim.get("spec") or {}).get("resources") or {}).get("requests") or {}
+    return Quantity(str(requests.get("storage", "0"))).bytes
+
+
+def _claim(
+    pool: ModelPool, name: str, size: Quantity, storage_class: str | None, mode: str, on_delete: OnDelete
+) -> Manifest:
+    retained = on_delete is OnDelete.RETAIN
+    described = metadata(pool, name, None, {names.ON_DELETE_ANNOTATION: on_delete.value} if retained else None)
+    if retained:
+        del described["ownerReferences"]
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": metadata(pool, name),
+        "metadata": described,
         "spec": without_nothing(
             {
                 "accessModes": [mode],

@@ -153,3 +153,26 @@ async def test_what_was_observed_as_ours_is_applied_without_asking_again(
     await execute(client, mirror, POOL, plan(manifest("ConfigMap", "a")), Observed.from_manifests(children=[live]))
     (request,) = server.requests
     assert (request.verb, "resourceVersion" in request.body["metadata"]) == ("PATCH", False)
+
+
+@pytest.mark.parametrize(
+    ("labels", "annotations", "taken"),
+    [
+        ({names.POOL_LABEL: "agentic"}, {names.ON_DELETE_ANNOTATION: "Retain"}, False),
+        ({names.POOL_LABEL: "other"}, {names.ON_DELETE_ANNOTATION: "Retain"}, True),
+        ({names.POOL_LABEL: "agentic"}, {}, True),
+    ],
+    ids=["left by a pool of the name", "of another pool", "of a person"],
+)
+async def test_a_volume_that_outlived_a_pool_of_the_name_is_taken_up_and_no_other(
+    server: ApiServer, client: Client, mirror: Mirror, labels: dict[str, str], annotations: dict[str, str], taken: bool
+) -> None:
+    folder = "/api/v1/namespaces/llm/persistentvolumeclaims"
+    body = {"apiVersion": "v1", "kind": "PersistentVolumeClaim"}
+    server.put(folder, **body, metadata={"name": "agentic-cache", "labels": labels, "annotations": annotations})
+    for owners in ({}, {"ownerReferences": [{"uid": "ours", "controller": True}]}):
+        described = {"namespace": "llm", "name": "agentic-cache", "labels": {names.POOL_LABEL: "agentic"}, **owners}
+        done = await execute(client, mirror, POOL, plan({**body, "metadata": described}), Observed())
+        assert (done.failures != ()) is taken
+        if not taken:
+            server.objects[f"{folder}/agentic-cache"]["metadata"].pop("ownerReferences", None)

@@ -48,6 +48,16 @@ def put_service(server: ApiServer, name: str, **metadata: Any) -> None:
     server.put("/api/v1/namespaces/llm/services", metadata={"name": name, "labels": LABELS, **metadata})
 
 
+async def test_a_volume_that_outlived_a_pool_of_the_name_is_the_pools(server: ApiServer, client: Client) -> None:
+    folder, kept = "/api/v1/namespaces/llm/persistentvolumeclaims", {"modelpool.dev/on-delete": "Retain"}
+    server.put(folder, metadata={"name": "agentic-cache", "labels": LABELS, "annotations": kept})
+    server.put(folder, metadata={"name": "by-hand", "labels": LABELS})
+    owned = {"labels": LABELS, "annotations": kept, "ownerReferences": [{**OWNER, "uid": "theirs"}]}
+    server.put(folder, metadata={"name": "of-another", **owned})
+    observed = await looked(client, pool(memory="24Gi"))
+    assert [str(ref) for ref in observed.children] == ["PersistentVolumeClaim agentic-cache"]
+
+
 async def test_only_children_of_this_very_pool_count(server: ApiServer, client: Client) -> None:
     put_service(server, "ours", ownerReferences=[OWNER])
     put_service(server, "of-the-pool-that-had-the-name-before", ownerReferences=[{**OWNER, "uid": "theirs"}])

@@ -109,8 +109,13 @@ CASES = {
             pool_of(QWEN, vllm={"shmSize": "2048Mi", "resources": {"requests": {"cpu": "0.5"}}}),
         ),
     ),
-    "a claim is never changed": Case(
+    "a claim grows": Case(
         pool=pool_of(QWEN, ollama("cogito:8b"), cache={"size": "200Gi"}),
+        observed=settled(POOL),
+        apply=("PersistentVolumeClaim agentic-cache",),
+    ),
+    "a claim never shrinks": Case(
+        pool=pool_of(QWEN, ollama("cogito:8b"), cache={"size": "20Gi"}),
         observed=settled(POOL),
     ),
     "a model that is taken away takes its children along, its volume stays": Case(
