@@ -51,7 +51,7 @@ def _model(pool: ModelPool, model: Model, observed: Observed, plan: Plan) -> Mod
     else:
         deployment = _deployment(observed, names.engine_names(pool.ref.name, model.name).child)
         pods = (pod for pod in observed.pods if pod.component == names.VLLM_COMPONENT and pod.model == model.name)
-        own = _engine(deployment, pods, plan, observed.scales.get(model.name))
+        own = _engine(deployment, pods, plan, observed.scales.get(model.name), stopped=model.replicas == 0)
         substitute = ollama.fallback_name(pool.spec, model)
         stand_in = _on_ollama(pool, substitute, observed, plan) if substitute is not None else None
     own = advised(_on_the_move(own, observed), pool, model, model.engine)
@@ -81,7 +81,14 @@ def _deployment(observed: Observed, name: str) -> dict[str, Any]:
     return observed.child("Deployment", name) or {}
 
 
-def _engine(deployment: dict[str, Any], pods: Iterable[PodView], plan: Plan, scale: Scale | None = None) -> State:
+def _engine(
+    deployment: dict[str, Any],
+    pods: Iterable[PodView],
+    plan: Plan,
+    scale: Scale | None = None,
+    *,
+    stopped: bool = False,
+) -> State:
     """Return the state of a Deployment's engine: the best of its pods, the newest of those alike."""
     found = tuple(pods)
     living = sorted((pod for pod in found if not pod.deleting), key=lambda pod: (pod.ready, pod.created), reverse=True)
@@ -105,7 +112,8 @@ def _engine(deployment: dict[str, Any], pods: Iterable[PodView], plan: Plan, sca
             return State(state=ModelState.IDLE, reason="ScaledToZero", message=message)
         if scale is not None:
             return State(state=ModelState.PENDING, reason="Waking", message="It was scaled to zero, and is asked for")
-        return State(state=ModelState.STOPPED, reason="Stopped", message="`replicas` is 0, so it has no engine")
+        if stopped:
+            return State(state=ModelState.STOPPED, reason="Stopped", message="`replicas` is 0, so it has no engine")
     return State(state=ModelState.PENDING, reason="NoPod", message="The Deployment has no pod yet")
 
 

@@ -468,6 +468,19 @@ def test_a_model_without_replicas_is_stopped_and_not_waited_for(fallback: bool) 
     assert words(status, "Degraded") == ("False", "AsWanted")
 
 
+def test_a_model_whose_deployment_was_scaled_to_zero_by_hand_is_not_as_wanted() -> None:
+    pool = pool_of({**QWEN, "fallback": {"enabled": False}})
+    observed = settled(pool)
+    children = {
+        ref: {**live, "spec": {**live["spec"], "replicas": 0}} if ref.name == "agentic-qwen3-8b" else live
+        for ref, live in observed.children.items()
+    }
+    status = report(pool=pool, observed=replace(observed, children=children))
+    assert status.models[0].state is ModelState.PENDING
+    assert words(status, "Ready") == ("False", "ModelsNotReady")
+    assert words(status, "Progressing") == ("True", "Applying")
+
+
 def test_a_stopped_model_beside_one_that_runs() -> None:
     other = vllm("gemma3:4b", 0.2, fallback={"enabled": False})
     pool = pool_of({**QWEN, "replicas": 0, "fallback": {"enabled": False}}, other)
