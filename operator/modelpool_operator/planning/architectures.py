@@ -33,8 +33,7 @@ class Shape:
     def kv_bytes(self, tokens: int, element_bytes: int = 2, *, batched: int = 0, cards: int = 1) -> int:
         """Return the bytes that vLLM sets aside on each card for one sequence's keys and values.
 
-        In a sliding layer it keeps the window and what one step adds to it, and a block more as the window seldom
-        begins where a block does (`SlidingWindowSpec.max_memory_usage_bytes`).
+        A sliding layer keeps the window, one step, and a block more (`SlidingWindowSpec.max_memory_usage_bytes`).
 
         Args:
             tokens: of the sequence.
