@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 
 LOOK_AGAIN: Final = 5.0
 """Seconds until the next look at a pool with an engine that starts: how far a download is, no event tells."""
+TOLD_AFTER: Final = 3
+"""Passes in a row that an API server did not serve to their end before their pool is told: one that restarts is no
+news. The third comes within two seconds."""
 TRY_AGAIN: Final = 60.0
 """Seconds until what the API server refused, or the cluster did not have, is tried again: a quota was raised, a webhook
 came back, a driver was installed."""
@@ -83,6 +86,8 @@ class Reconciler:
         self._now = now
         self._gateway = gateway
         self._scaling = scaling
+        self._stumbles: dict[ObjectRef, int] = {}
+        """Passes in a row that began, and met an API server that could not serve."""
 
     async def reconcile(self, ref: ObjectRef) -> Result:
         """Bring the cluster and the pool's status in line with its spec.
@@ -90,6 +95,7 @@ class Reconciler:
         Raises:
             Exception: the pass did not get through, which the pool's status says; repeat it later.
         """
+        stumbles = self._stumbles.pop(ref, 0)
         try:
             body = await self._client.get(kinds.POOLS, ref)
         except errors.AbsentError:
@@ -99,6 +105,11 @@ class Reconciler:
             return self._gone(ref)
         try:
             return await self._pass(body, ref)
+        except errors.UnreachableError as exc:
+            self._stumbles[ref] = stumbles + 1
+            if stumbles + 1 >= TOLD_AFTER:
+                await self._tell(ref, exc)
+            raise
         except Exception as exc:
             await self._tell(ref, exc)
             raise

@@ -7,10 +7,8 @@ from typing import Final
 from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine, Model, SpeculativeMethod
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning import sharing
-from modelpool_operator.planning.engines import adapters, vllm, vllm_flags
 from modelpool_operator.planning import free_forms, sharing
-from modelpool_operator.planning.engines import adapters, vllm_flags
+from modelpool_operator.planning.engines import adapters, vllm, vllm_flags
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sharing.mode import engines_on_cards
 from modelpool_operator.planning.sources import Hub, OllamaName, parse_source
