@@ -34,6 +34,8 @@ SILENCES: Final = 3
 
 _TAGS_BYTES: Final = 16 * 1024 * 1024
 """The longest list of models that is read."""
+_STATUS_BYTES: Final = 64 * 1024
+"""The most that is read of an answer of which only the status counts."""
 
 _log = logging.getLogger(__name__)
 
@@ -183,7 +185,8 @@ class Prober:
         One broken connection may have been that connection's fault: an engine that lives is cleared at once.
         """
         if (subject.url, subject.engine) in self._directory.table.unready:
-            await asyncio.sleep(UNREADY_INTERVAL)
+            # What could not be understood may be long, and will hardly be better in a moment.
+            await asyncio.sleep(READY_INTERVAL if subject in self._odd else UNREADY_INTERVAL)
             return
         await asyncio.sleep(SUSPECT_INTERVAL)
         is_suspect = subject.url in self._directory.suspects
@@ -200,19 +203,19 @@ class Prober:
     async def _ask(self, subject: Subject) -> Probed:
         match subject.engine:
             case Engine.VLLM:
-                status, _ = await self._get(subject.url, "/health")
+                status, _ = await self._get(subject.url, "/health", _STATUS_BYTES)
                 return Probed(alive=status == 200)
             case Engine.OLLAMA:
-                status, _ = await self._get(subject.url, "/api/version")
+                status, _ = await self._get(subject.url, "/api/version", _STATUS_BYTES)
                 if status != 200:
                     return Probed(alive=False)
-                status, body = await self._get(subject.url, "/api/tags")
+                status, body = await self._get(subject.url, "/api/tags", _TAGS_BYTES)
                 return Probed(alive=status == 200, models=_names(body) if status == 200 else None)
 
-    async def _get(self, url: str, path: str) -> tuple[int, bytes]:
+    async def _get(self, url: str, path: str, most_bytes: int) -> tuple[int, bytes]:
         response: UpstreamResponse = await self._upstream.open(url, UpstreamRequest(method="GET", path=path))
         try:
-            return response.head.status, await response.read(_TAGS_BYTES)
+            return response.head.status, await response.read(most_bytes)
         finally:
             response.release()
 

@@ -88,19 +88,47 @@ async def watched(directory: Directory) -> AsyncIterator[asyncio.Task[None]]:
 
 
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
-async def test_what_one_engine_says_ends_nothing(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_one_engine_says_ends_nothing(
+    body: bytes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     caplog.set_level(logging.WARNING)
+    monkeypatch.setattr(probes, "READY_INTERVAL", 0.2)
     directory = Directory()
     async with says(http(body)) as odd, says(http(GOOD)) as good:
         serve(directory, entry(Engine.OLLAMA, odd.url, model="m"), entry(Engine.OLLAMA, good.url, model="m"))
         async with watched(directory) as task:
-            await until(lambda: odd.asked > 5, seen=lambda: (odd.asked, task))
+            await until(lambda: odd.asked > 3, seen=lambda: (odd.asked, task))
             assert [backend.ready for backend in directory.table.models[0].backends] == [False, True]
             told = [vars(record) for record in caplog.records]
             assert [record["url"] for record in told] == [odd.url], told
             odd.said = http(GOOD)
             await until(lambda: directory.table.models[0].backends[0].ready, seen=lambda: directory.table)
             assert not task.done()
+
+
+async def test_what_cannot_be_understood_is_not_asked_for_in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    sleep = asyncio.sleep
+
+    async def told(seconds: float) -> None:
+        slept.append(seconds)
+        await sleep(0)
+
+    directory = Directory()
+    upstream = LeanUpstream(connect_timeout=2, read_timeout=2)
+    prober = Prober(directory, upstream, everything=True)
+    async with says(http(HOSTILE["half"])) as odd:
+        serve(directory, entry(Engine.OLLAMA, odd.url, model="m"))
+        subject = probes.Subject(odd.url, Engine.OLLAMA)
+        monkeypatch.setattr(asyncio, "sleep", told)
+        await prober._pause(subject, asyncio.Event())
+        await prober._found(subject)
+        await prober._pause(subject, asyncio.Event())
+        odd.said = http(GOOD)
+        await prober._found(subject)
+        await prober._pause(subject, asyncio.Event())
+    await upstream.close()
+    assert [one for one in slept if one] == [probes.UNREADY_INTERVAL, probes.READY_INTERVAL, probes.UNREADY_INTERVAL]
 
 
 @given(body=st.binary(max_size=200), status=st.sampled_from([200, 204, 404, 500]), framed=st.booleans())
