@@ -4,6 +4,11 @@ from collections import defaultdict
 from pathlib import PurePath
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Properties say what holds, not how fast: a busy machine must not fail one.
+settings.register_profile("modelpool", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("modelpool")
 
 pytest_plugins = ["modelpool_cluster.plugin", "modelpool_cluster.node.plugin"]
 

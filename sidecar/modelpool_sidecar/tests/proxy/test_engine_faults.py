@@ -73,7 +73,7 @@ async def test_a_broken_answer_does_not_look_whole_to_an_old_caller(tmp_path: Pa
 
     async with gated(tmp_path, breaks, ollama=case == "Ollama's") as (gate, _):
         told, ended = await asyncio.to_thread(read_until_it_ends, gate, path, body, "1.0", more)
-        assert (ended, told[:13]) == (how, b"HTTP/1.0 200 ")
+        assert (ended, told[:13]) == (how, b"HTTP/1.1 200 ")
         assert (b'"error"' in told.splitlines()[-1] or b'"error"' in told[-300:]) is (case != "document")
 
 

@@ -139,13 +139,13 @@ async def test_valid_requests_before_a_malformed_one_are_answered(
 @pytest.mark.parametrize("valid", VALID.values(), ids=VALID.keys())
 async def test_requests_are_answered_in_their_order_at_whichever_door(tmp_path: Path, valid: bytes) -> None:
     async def names(request: Received) -> None:
-        await request.answer(b'{"choices":["%b"]}' % request.headers["x-name"].encode())
+        await request.answer(b'{"choices":["%b"]}' % request.headers["x-request-id"].encode())
 
     async with engine(names) as vllm, scene(tmp_path, document(backend("vllm", vllm.url))) as gate:
         await gate.until_ready(True)
         reader, writer = await asyncio.open_connection(*gate.running.listening[0])
         mixed = [COMMON, valid, COMMON, IN_CHUNKS, TOLD_TO_GO_ON, COMMON]
-        sent = [one.replace(b"Host", b"X-Name: %d\r\nHost" % number) for number, one in enumerate(mixed)]
+        sent = [one.replace(b"Host", b"X-Request-Id: %d\r\nHost" % number) for number, one in enumerate(mixed)]
         sent[-1] = sent[-1].replace(b"Host", b"Connection: close\r\nHost")
         writer.write(b"".join(sent))
         async with asyncio.timeout(30):
