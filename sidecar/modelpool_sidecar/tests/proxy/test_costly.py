@@ -17,7 +17,7 @@ from modelpool_sidecar.proxy.catalogue import Catalogue
 from modelpool_sidecar.proxy.costly import Costly
 from modelpool_sidecar.routing.table import RoutingTable
 
-from .scenes import backend, document, put, scene, until
+from .scenes import Scene, backend, document, put, scene, until
 
 
 def test_a_page_is_made_for_a_tenth_of_the_time() -> None:
@@ -108,3 +108,36 @@ async def test_many_that_do_not_read_hold_one_list(tmp_path: Path) -> None:
         assert len(gate.log.lines) < 20 * 20
         for writer in writers:
             writer.transport.abort()
+
+
+async def test_names_that_are_no_models_make_no_series(tmp_path: Path) -> None:
+    """A caller cannot make the metrics grow by what it asks for, or by how it calls itself."""
+    asked = 0
+    paths = ("/v1/chat/completions", "/api/chat", "/nothing/{}", "/v1/models/{}")
+
+    async def ask(gate: Scene, number: int) -> None:
+        nonlocal asked
+        name = f"m{number}"
+        told = {"X-Source": name, "Authorization": f"Bearer {name}", "User-Agent": f"{name}/1"}
+        for path in paths:
+            asked += 1
+            async with gate.post(path.format(name), {"model": name, "messages": []}, headers=told) as response:
+                assert response.status in {404, 405}
+
+    async def series(gate: Scene) -> set[str]:
+        """Once all that was asked is counted: the page may be a moment old."""
+        async with asyncio.timeout(20):
+            while True:
+                async with gate.get("/metrics") as response:
+                    lines = [line for line in (await response.text()).splitlines() if not line.startswith("#")]
+                counts = [line for line in lines if line.startswith("modelpool_gateway_requests_total")]
+                if sum(float(line.rpartition(" ")[2]) for line in counts) == asked:
+                    return {line.rpartition(" ")[0] for line in lines}
+                await asyncio.sleep(0.01)
+
+    async with scene(tmp_path, document(backend("vllm", "http://127.0.0.1:9"))) as gate:
+        await ask(gate, 0)
+        before = await series(gate)
+        for number in range(1, 50):
+            await ask(gate, number)
+        assert await series(gate) == before

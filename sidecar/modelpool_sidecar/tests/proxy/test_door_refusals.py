@@ -107,6 +107,9 @@ MALFORMED: dict[str, tuple[bytes, int, str]] = {
     "two Hosts": (head("/v1/chat/completions", "Host: localhost"), 400, "/v1/chat/completions"),
     "two Hosts, old": (head("/v1/chat/completions", "Host: b", version="1.0"), 400, "/v1/chat/completions"),
     "two authors": (head("/v1/messages", "Authorization: a", "Authorization: b"), 400, "/v1/messages"),
+    "two origins": (
+        head("/v1/messages", "Origin: http://localhost", "Origin: http://evil.example"), 400, "/v1/messages",
+    ),
     "two types": (head("/v1/messages", "Content-Type: a/b", "content-type: a/b"), 400, "/v1/messages"),
     "two lengths": (head("/v1/messages", "Content-Length: 1", "Content-Length: 1") + b"x", 400, "/v1/messages"),
     "space in a name": (head("/v1/messages", "X Y: z"), 400, "/v1/messages"),

@@ -32,6 +32,8 @@ HOSTILE = {
     "nothing": b"",
 }
 SUSPECT = frozenset({VLLM})
+FLOOD = 64 * 1024 * 1024
+"""Bytes: more than is read of any answer to a probe."""
 GOOD = b'{"version":"0","models":[{"name":"m"}]}'
 
 
@@ -237,3 +239,51 @@ async def test_a_port_that_takes_no_connection_is_silent_and_not_closed() -> Non
 
     prober = Prober(Directory(), Slow(), everything=True)
     assert await prober._found(probes.Subject(VLLM, Engine.VLLM)) is None
+
+
+class Endless:
+    """An engine that goes on answering for as long as somebody takes it: much at once, or a byte now and then."""
+
+    def __init__(self, piece: bytes, pause: float) -> None:
+        self.piece, self.pause = piece, pause
+        self.sent = self.taken = 0
+        """Bytes, and connections that are open."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.taken += 1
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            while self.sent < FLOOD:
+                writer.write(b"%x\r\n%b\r\n" % (len(self.piece), self.piece))
+                await writer.drain()
+                self.sent += len(self.piece)
+                await asyncio.sleep(self.pause)
+        except ConnectionError:
+            pass
+        finally:
+            self.taken -= 1
+            writer.close()
+
+
+@pytest.mark.parametrize("kind", list(Engine))
+@pytest.mark.parametrize(
+    ("piece", "pause", "seconds"), [(b"x" * 65536, 0.0, 60.0), (b"x", 0.01, 0.3)], ids=["much", "little"]
+)
+async def test_an_answer_to_a_probe_is_bounded_in_bytes_and_in_time(
+    kind: Engine, piece: bytes, pause: float, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "PROBE_TIMEOUT", seconds)
+    endless = Endless(piece, pause)
+    server = await asyncio.start_server(endless.serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    upstream = LeanUpstream(connect_timeout=2, read_timeout=60)
+    async with asyncio.timeout(20):
+        found = await Prober(Directory(), upstream, everything=True)._found(probes.Subject(url, kind))
+    await until(lambda: not endless.taken, seen=lambda: endless.sent)
+    await upstream.close()
+    server.close()
+    await server.wait_closed()
+    assert endless.sent < FLOOD
+    # What is whole of vLLM's answer is its status; a list of models without end is none.
+    assert found == (None if pause else Probed(alive=kind is Engine.VLLM))
