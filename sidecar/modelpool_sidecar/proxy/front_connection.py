@@ -232,7 +232,7 @@ class CallerConnection(CallerLine):
                 self._limits.reached(self._pace.reached(received))
                 self._refuse(self._requests.reading, TooLateError("the request body did not come in time"))
         else:
-            if self._requests.held or self._new:
+            if self._requests.held.lstrip(b"\r\n") or self._new:  # empty lines begin no head
                 self._limits.reached(Limit.HEAD_SECONDS)
                 wrong = TooLateError("the request's head did not come in time")
                 self._house.refuse(unheard(self, self._house.clock, self._requests.held, wrong), wrong)

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from modelpool_sidecar.proxy import refusals
+from modelpool_sidecar.proxy import aside_connection, front_connection, refusals
 from modelpool_sidecar.proxy.errand import in_task
 from modelpool_sidecar.proxy.front import Front
 from modelpool_sidecar.proxy.limits import Limits
 from modelpool_sidecar.proxy.visitor import TooLateError, Visitor
+
+from ..compiled import patches_what_is_compiled
 
 
 async def told(visitor: Visitor) -> None:
@@ -118,6 +120,21 @@ async def test_a_caller_between_requests_is_not_late() -> None:
                     await reader.read(1)
         writer.close()
         await writer.wait_closed()
+
+
+@patches_what_is_compiled
+@pytest.mark.parametrize("behind", [b"", b"\r\n"], ids=["nothing", "an empty line"])
+@pytest.mark.parametrize("request_bytes", [REQUEST, IN_CHUNKS], ids=["front", "side"])
+async def test_a_connection_on_which_nothing_more_is_asked_is_closed(
+    request_bytes: bytes, behind: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a word: a caller that is just about to ask asks again on another one."""
+    for door in (front_connection, aside_connection):
+        monkeypatch.setattr(door, "IDLE_SECONDS", 0.1)
+    async with server(head_seconds=0.5) as port:
+        answer = await talk(port, request_bytes.replace(b"Connection: close\r\n", b""), behind)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"POST /api/chat hi\n")
 
 
 async def test_a_body_may_take_its_time() -> None:
