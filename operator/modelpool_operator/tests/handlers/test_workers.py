@@ -108,6 +108,17 @@ async def test_a_pass_that_failed_comes_again_later(
     assert await queue.get() == A
 
 
+async def test_a_pool_whose_pass_fails_holds_up_no_other() -> None:
+    """One worker, so that whatever a pass raises is raised where the next pool waits."""
+    queue = WorkQueue(clock=Clock(), random=lambda: 0)
+    queue.add(A)
+    queue.add(B)
+    script = Script(RecursionError(), Result(outcome=Outcome.PLANNED))
+    metrics = await play(script, queue)
+    assert script.passes == [A, B]
+    assert (outcome(metrics, "failed"), outcome(metrics, "planned")) == (1, 1)
+
+
 Start = Callable[..., workers.Resync]
 
 
