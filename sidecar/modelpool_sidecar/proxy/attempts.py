@@ -17,7 +17,7 @@ from ..protocols.unpulled import says_unpulled
 from ..routing.choose import Target
 from ..routing.documents import Engine
 from ..routing.urls import shown
-from . import carriers, headers, refusals, renaming, sending
+from . import carriers, converted, headers, refusals, renaming, sending
 from .failures import Failure
 from .headers import Headers
 from .renaming import Naming
@@ -195,9 +195,9 @@ class Attempt:
             self._pass_on(status, Whole(status=words.status, lines=lines, body=words.body), said)
             return None
         if made.stream:
-            carrier = carriers.Converted(reply, time.monotonic_ns)
+            carrier = converted.Converted(reply, time.monotonic_ns, self.bounds)
             return await sending.stream(self.visit, response, carrier, told=_OLLAMA_TOLD, cut_off=False)
-        gathering = carriers.Gathering(reply, time.monotonic_ns, self.bounds)
+        gathering = converted.Gathering(reply, time.monotonic_ns, self.bounds)
         try:
             await response.pour(gathering)
             sending.answer(self.visit, reply.answer(time.monotonic_ns()))

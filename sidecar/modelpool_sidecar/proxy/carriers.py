@@ -2,21 +2,17 @@
 
 A carrier raises EngineError as long as it has given nothing out, and the request may then go to another engine; later
 it puts the fault into the stream. It raises Enough when the stream is over whatever the engine sends: `close` then says
-what is left. `Untouched` is for engines that speak the caller's dialect, `Converted` for the
-others.
+what is left. `Untouched` is for engines that speak the caller's dialect, `converted` has those for the others.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 from ..protocols import endings
 from ..protocols.bounds import USUAL, Bounds
 from ..protocols.dialect import Dialect
 from ..protocols.errors import EngineError
-from ..protocols.translation import Reply
-from ..protocols.translation.replies import TextReply
 from .renaming import Naming, Renamer
-from .upstream import Enough, OutOfResources, Receiver
+from .upstream import Enough
 
 _DEAD_AT_FIRST: Final = (b'data: {"error"', b'data:{"error"', b"event: error", b"event:error")
 _SPACE: Final = 0x20
@@ -25,7 +21,7 @@ _GRAPHIC: Final = b"!"
 """What begins with white space, or with nothing, is less than this; a stream's end may have come before it."""
 _LONG_TAIL: Final = 4 * endings.TAIL_BYTES
 """What is kept of a stream's end is cut when it has grown to this: cutting it for every piece is what costs."""
-_EOF: Final = "the engine's answer broke off"
+EOF: Final = "the engine's answer broke off"
 
 
 class Carrier:
@@ -43,13 +39,16 @@ class Carrier:
         """The engine's body ended: what is left to say, an error included if the end is no end."""
         raise NotImplementedError
 
-    def cut(self, why: str = _EOF) -> bytes:
+    def cut(self, why: str = EOF) -> bytes:
         """The engine's body broke, or was cut off: what to say so that the caller sees it."""
         raise NotImplementedError
 
     def finished(self) -> bool:
         """Whether what has come ends as such a stream ends. Asked when no more has come for a while."""
         return False
+
+    def let_go(self) -> None:
+        """The stream is over, or given up: nothing of it is kept any more."""
 
     @property
     def failed(self) -> bool:
@@ -148,14 +147,14 @@ class Untouched(Carrier):
         self._faulty = endings.is_error(self._dialect, tail)
         return b"" if self._rename is None else self._rename.close()
 
-    def cut(self, why: str = _EOF) -> bytes:
+    def cut(self, why: str = EOF) -> bytes:
         """See `Carrier`."""
         if not self._last:
-            raise EngineError(_EOF)
+            raise EngineError(EOF)
         rest = b""
         if self._rename is not None:
             if not self._given:
-                raise EngineError(_EOF)
+                raise EngineError(EOF)
             rest = self._rename.close()
         self._failed = True
         gap = b"" if self._tail().endswith(self._boundary) else self._boundary
@@ -168,71 +167,6 @@ class Untouched(Carrier):
     def _tail(self) -> bytes:
         """The end of what has passed."""
         return b"".join((*self._before, self._last[self._begin : self._end]))[-endings.TAIL_BYTES :]
-
-
-class Converted(Carrier):
-    """A stream of vLLM on its way to an Ollama client."""
-
-    def __init__(self, reply: Reply, now_ns: Callable[[], int]) -> None:
-        self._reply = reply
-        self._text = reply if isinstance(reply, TextReply) else None
-        """The same, if it is one of which nothing need be looked up."""
-        self._now_ns = now_ns
-        self._left = b""
-
-    def feed(self, chunk: bytes) -> bytes:
-        """See `Carrier`."""
-        text = self._text
-        if text is None:
-            return self._reply.feed(chunk, self._now_ns())
-        told = text.feed(chunk, self._now_ns())
-        if text.over:
-            self._left = told
-            raise Enough
-        return told
-
-    def close(self) -> bytes:
-        """See `Carrier`."""
-        return self._left + self._reply.close(self._now_ns())
-
-    def cut(self, why: str = _EOF) -> bytes:
-        """See `Carrier`. What has gone out are whole lines."""
-        if why is not _EOF:
-            return endings.broken(Dialect.OLLAMA, why)
-        return self._reply.close(self._now_ns())
-
-    @property
-    def failed(self) -> bool:
-        """See `Carrier`."""
-        return self._reply.failed
-
-
-class Gathering(Receiver):
-    """A stream of vLLM for a caller that wants one document, which the reply keeps."""
-
-    def __init__(self, reply: Reply, now_ns: Callable[[], int], bounds: Bounds) -> None:
-        self._reply = reply
-        self._now_ns = now_ns
-        self._bounds = bounds
-        self._kept = 0
-
-    def take(self, piece: bytes, framed: bytes | None) -> None:
-        """See `upstream.Receiver`. Raises EngineError, and OutOfResources when too much is gathered at once."""
-        bounds = self._bounds
-        self._kept += len(piece)
-        bounds.kept += len(piece)
-        if bounds.kept > bounds.all_answers_bytes:
-            self.close()
-            bounds.too_many_answers()
-            raise OutOfResources("too much is kept of answers that are not whole yet")
-        self._reply.feed(piece, self._now_ns())
-        if self._reply.over:
-            raise Enough
-
-    def close(self) -> None:
-        """The answer is given, or given up: nothing of it is kept any more."""
-        self._bounds.kept -= self._kept
-        self._kept = 0
 
 
 class Opaque(Carrier):
@@ -260,7 +194,7 @@ class Opaque(Carrier):
         self._failed = self._delimited and not self._last.rstrip().endswith((b"}", b"]"))
         return b""
 
-    def cut(self, why: str = _EOF) -> bytes:
+    def cut(self, why: str = EOF) -> bytes:
         """See `Carrier`."""
         self._failed = True
         return b""

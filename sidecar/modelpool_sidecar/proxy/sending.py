@@ -84,6 +84,7 @@ async def stream(
         rest = carrier.cut(back.why)
     finally:
         back.draws_from(None)
+        carrier.let_go()
         relay.settle()
     if carrier.failed:
         visit.error = visit.error or "the engine's answer ended with an error"

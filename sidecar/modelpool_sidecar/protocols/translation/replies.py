@@ -59,8 +59,10 @@ class TextReply:
         self._to: Delivery = LineByLine(lines) if stream else AtOnce(lines)
         self._lines = lines
         self._bounds = bounds
-        self._kept = 0
-        """Bytes of the engine that came since something was given."""
+        self.held = 0
+        """Bytes of the engine of which some may be kept: those since something was given, or since a call began."""
+        self._calling = False
+        """Whether a tool call has begun that is not whole."""
         self._events = sse.Decoder(bounds)
         self._document: bytearray | None = None
         self._patterns = 0
@@ -72,7 +74,8 @@ class TextReply:
         self._said = Utterance(self._to, may_think=thinking is not False)
         self._finish: str | None = None
         self._opened = False
-        self._given = False
+        self.given = False
+        """Whether the caller has seen something of it."""
         self.over = False
         """See `exchange.Reply`."""
         self.usage: Usage | None = None
@@ -121,8 +124,8 @@ class TextReply:
         return self._expected is not None and not self._expected.thought and self._said.plain
 
     def _read(self, raw: bytes, now_ns: int) -> bytes:
-        self._kept += len(raw)
-        if self._kept > self._bounds.answer_bytes:
+        self.held += len(raw)
+        if self.held > self._bounds.answer_bytes:
             return self._fail(self._bounds.large_answer())
         if self._expected is not None:
             texts, raw = self._expected.texts(raw)
@@ -204,6 +207,7 @@ class TextReply:
             if delta.tool_calls:
                 self._said.begin(now_ns)
                 self._said.call(self._tools.take(delta.tool_calls), now_ns)
+                self._calling = True
         elif choice.text:
             self._said.say(choice.text, now_ns)
         if choice.finish_reason is not None:
@@ -211,6 +215,7 @@ class TextReply:
             if self._finish in _BROKEN:
                 raise EngineError(faults.running(f"the engine ended the answer early ({self._finish})"))
             self._said.call(self._tools.finish(), now_ns)
+            self._calling = False
 
     def _finished(self, now_ns: int) -> None:
         if self._finish is None:
@@ -241,8 +246,9 @@ class TextReply:
             return b""
         given = self._to.flush()
         if given:
-            self._given = True
-            self._kept = 0
+            self.given = True
+            if not self._calling:
+                self.held = 0
         return given
 
     def _fail(self, fault: EngineError) -> bytes:
@@ -251,6 +257,6 @@ class TextReply:
         self._expected = None
         self.failed = True
         given = self._flush()
-        if not self._given:
+        if not self.given:
             raise EngineError(fault.message, status=fault.status)  # else this frame and it keep each other
         return given + ndjson.encode(error_body(Dialect.OLLAMA, fault.status, fault.message))

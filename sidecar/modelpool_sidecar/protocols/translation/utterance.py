@@ -48,6 +48,7 @@ class Utterance:
             if not text:
                 return
             self._thought = False
+            self._thought_space = []
         self._to.text(text, now_ns)
 
     def think(self, text: str, now_ns: int) -> None:

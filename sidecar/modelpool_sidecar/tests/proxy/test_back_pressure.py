@@ -17,7 +17,7 @@ import pytest
 
 from modelpool_sidecar.protocols.bounds import Bounds
 from modelpool_sidecar.protocols.translation import Reply
-from modelpool_sidecar.proxy.carriers import Gathering
+from modelpool_sidecar.proxy.converted import Gathering
 from modelpool_sidecar.proxy.front import Front
 from modelpool_sidecar.proxy.lean_upstream import LeanUpstream
 from modelpool_sidecar.proxy.limits import Limits

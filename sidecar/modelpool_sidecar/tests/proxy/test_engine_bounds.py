@@ -6,6 +6,7 @@ The caller gets one error or its answer, and the engine is let go at once.
 import asyncio
 import json
 import time
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from modelpool_sidecar.protocols.bounds import Bounds
+from modelpool_sidecar.protocols.dialect import Operation
 from modelpool_sidecar.protocols.splitting import LineSplitter
+from modelpool_sidecar.protocols.translation import Timings
+from modelpool_sidecar.protocols.translation.replies import TextReply
 from modelpool_sidecar.proxy.lean_response import AnswerReader
 from modelpool_sidecar.proxy.renaming import Naming, Renamer
 
@@ -207,6 +212,75 @@ async def test_answers_that_are_gathered_at_once_are_bounded_together(tmp_path: 
         statuses = sorted(task.result()[0] for task in asking)
         assert set(statuses) == {200, 503}, statuses
         assert 2 <= statuses.count(200) <= 4
+        assert gate.ready("served") == [True]
+        assert (await told(gate, "/api/chat", body))[0] == 200
+
+
+BETWEEN_WORDS = {
+    "a tool call": TOOL % (b"x" * 10_000),
+    "white thinking": THOUGHT.replace(b'"w"', b'"' + b" " * 10_000 + b'"'),
+}
+
+
+@pytest.mark.parametrize("case", BETWEEN_WORDS)
+async def test_what_is_held_back_while_something_is_given_is_bounded_too(case: str) -> None:
+    """A reply gives each word as it comes, and may still hold what came with it."""
+    timings = Timings(epoch_ns=0, started_ns=0, dispatched_ns=0)
+    reply = TextReply(
+        model="m", operation=Operation.CHAT, stream=True, thinking=None, timings=timings,
+        bounds=Bounds(answer_bytes=ANSWER),
+    )  # fmt: skip
+    given, rounds = b"", 0
+    tracemalloc.start()
+    try:
+        while not reply.over and rounds < 1000:
+            given += reply.feed(BETWEEN_WORDS[case], 1) + reply.feed(WORD, 1)
+            rounds += 1
+        held = tracemalloc.get_traced_memory()[0] - len(given)
+    finally:
+        tracemalloc.stop()
+    assert held < 2 * ANSWER
+    assert reply.over is (case == "a tool call"), rounds
+    if reply.over:
+        assert json.loads(given.splitlines()[-1])["error"] == f"the engine sent an answer of more than {ANSWER} bytes"
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=["all stay", "all leave"])
+@pytest.mark.parametrize("begun", [b"", ROLE, WORD], ids=["nothing", "a role", "a word"])
+async def test_what_streams_hold_back_at_once_is_bounded_together(tmp_path: Path, leaves: bool, begun: bytes) -> None:
+    more, count = asyncio.Event(), 8
+
+    async def sends(request: Received) -> None:
+        await request.begin()
+        if begun:
+            await request.chunk(begun)
+        for _ in range(5):
+            await request.chunk(TOOL % (b"1" * (ANSWER // 10 - 200)))
+        while not more.is_set() and not request.gone.is_set():
+            await asyncio.sleep(0.005)
+        await request.chunk(LAST.replace(b"stop", b"tool_calls") + DONE)
+        await request.end()
+
+    async with gated(tmp_path, sends) as (gate, played):
+        bounds = gate.running.limits.bounds
+        body = {"model": "served", "stream": True}
+        async with asyncio.TaskGroup() as group:
+            asking = [group.create_task(told(gate, "/api/chat", body), name=f"ask {n}") for n in range(count)]
+            await until(lambda: len(played.received) == count, seen=lambda: len(played.received))
+            await until(lambda: sum(task.done() for task in asking) >= count - 4, seen=lambda: asking)
+            assert ANSWER < bounds.kept <= bounds.all_answers_bytes
+            if leaves:
+                for task in asking:
+                    task.cancel()
+            more.set()
+        answers = [task.result() for task in asking if not task.cancelled()]
+        refused = [text for status, text in answers if b"too much is kept" in text or status == 503]
+        assert {status for status, _ in answers} <= ({200} if begun == WORD else {200, 503})
+        assert len(refused) >= count - 4
+        for text in refused:
+            assert set(json.loads(text.splitlines()[-1])) == {"error"}
+        await gate.until_idle()
+        await until(lambda: not bounds.kept, seen=lambda: bounds.kept)
         assert gate.ready("served") == [True]
         assert (await told(gate, "/api/chat", body))[0] == 200
 
