@@ -68,7 +68,7 @@ _DIFFERENCES: Final = """\
 - 405 carries `Allow`, as HTTP demands; Ollama leaves it out.
 - What the gateway adds: `X-Request-Id`, `X-ModelPool-*`, `X-Accel-Buffering` on streams, `Retry-After` on 429 and 503.
 - `/v1/audio/transcriptions` is not offered: it carries its model in a form.
-- Headers that are too long are refused by the HTTP server, in plain text.
+- A head that is too long is 400, in the words of its path's dialect; Go's server says 431 in plain text.
 """
 
 
@@ -103,8 +103,13 @@ The status is the same in every dialect unless a table says otherwise; the body 
 
 ## What the gateway refuses
 
-`detail` stands for a sentence about the case. `Retry-After` is sent with 503: 2 seconds when all places are taken, 5
-when no engine is ready.
+`detail` stands for a sentence about the case. `Retry-After` is sent with 503: 2 seconds when all places are taken, or the
+gateway has no memory or descriptors left for one more; 5 when no engine is ready, or none had a place in time.
+
+bad_request has another status where HTTP has one for the case: 408 for a head or a body that does not come in time, 415
+for a content coding, 417 for an expectation and 501 for a transfer coding that is not understood, 503 for what the end
+of the gateway cut off, 505 for another version of HTTP. An `Origin` or a `Host` that may not ask is 403 without a body.
+A caller that left, or read nothing for too long, has 499 in the log, and sees nothing of it.
 """
     engine = """\
 ## What an engine does wrong
@@ -159,7 +164,7 @@ def _catalog() -> Iterator[tuple[str, ...]]:
 
 def _admin() -> Iterator[tuple[str, ...]]:
     for (method, path), (name, engine) in paths.ADMIN.items():
-        yield f"`{method} {path}`", f"`{name}`", engine.value
+        yield f"`{method} {path}{'sha256:…' if path.endswith('/') else ''}`", f"`{name}`", engine.value
 
 
 def _fields() -> Iterator[tuple[str, ...]]:
