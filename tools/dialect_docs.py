@@ -103,8 +103,8 @@ The status is the same in every dialect unless a table says otherwise; the body 
 
 ## What the gateway refuses
 
-`detail` stands for a sentence about the case. `Retry-After` is sent with 503: 2 seconds when all places are taken, or the
-gateway has no memory or descriptors left for one more; 5 when no engine is ready, or none had a place in time.
+`detail` stands for a sentence about the case. `Retry-After` is sent with 503: 2 seconds when all places are taken, or
+the gateway has no memory or descriptors left for one more; 5 when no engine is ready, or none had a place in time.
 
 bad_request has another status where HTTP has one for the case: 408 for a head or a body that does not come in time, 415
 for a content coding, 417 for an expectation and 501 for a transfer coding that is not understood, 503 for what the end
