@@ -24,7 +24,7 @@ from .opening import Opening
 from .pages import Pages
 from .request_bodies import RequestBodies
 from .visit import Ids, Visit
-from .visitor import NoRoomError, TooLargeError, TooLateError, Visitor
+from .visitor import Head, NoRoomError, TooLargeError, TooLateError, Visitor
 
 _GONE = 499
 """The caller left before the answer was whole: never sent, only counted."""
@@ -65,14 +65,10 @@ class Gateway:
 
     async def handle(self, visitor: Visitor) -> None:
         """Answer one request. Runs as an `errand`."""
-        head = visitor.head
-        opening = head.opening
-        if opening is None:
-            opening = Opening(head, self._doorman)
-            if opening.turned_away is None and head.method in _READING and self._pages.has(head.path):
-                self._tell(visitor, opening)
-                return
-            head.opening = opening
+        opening = visitor.head.opening or self._opened(visitor.head)
+        if opening.page:
+            self._tell(visitor, opening)
+            return
         visiting = Visit(visitor, opening, opening.request_id or self._ids.new())
         try:
             call = opening.inference
@@ -95,6 +91,12 @@ class Gateway:
         finally:
             self._leave(visiting)
 
+    def _opened(self, head: Head) -> Opening:
+        """A head that has not been seen before, understood: it is remembered with it."""
+        opening = head.opening = Opening(head, self._doorman)
+        opening.page = opening.turned_away is None and head.method in _READING and self._pages.has(head.path)
+        return opening
+
     def _tell(self, visitor: Visitor, opening: Opening) -> None:
         """One of the gateway's own pages. They are asked for all the time, so they are not logged."""
         page = self._pages.find(visitor.head.path)
@@ -104,10 +106,7 @@ class Gateway:
 
     def refuse(self, visitor: Visitor, wrong: Exception) -> None:
         """Answer a request that a door does not let in. `wrong` is of those that `visitor.Visitor.read` raises."""
-        head = visitor.head
-        opening = head.opening
-        if opening is None:
-            opening = head.opening = Opening(head, self._doorman)
+        opening = visitor.head.opening or self._opened(visitor.head)
         visiting = Visit(visitor, opening, opening.request_id or self._ids.new())
         try:
             self._refuse(visiting, refusals.of_caller(wrong))

@@ -34,6 +34,7 @@ class Opening:
         "cors",
         "dialect",
         "inference",
+        "page",
         "request_id",
         "speakers",
         "speaks_lines",
@@ -53,6 +54,8 @@ class Opening:
         self.call = call = _call(head)
         self.inference: Call | None = None
         """The call, if it is let in and for an engine."""
+        self.page = False
+        """Whether one of the gateway's own pages is asked for: for the gateway to say, which has them."""
         self.ways: Mapping[str, Upstream] = {}
         """How each engine serves the call, by the engine's name."""
         self.speakers = _NOBODY

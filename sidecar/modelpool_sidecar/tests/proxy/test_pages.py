@@ -5,13 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from modelpool_sidecar.protocols.origins import Doorman
+from modelpool_sidecar.proxy import gateway
 from modelpool_sidecar.proxy.lean_upstream import LeanUpstream
+from modelpool_sidecar.proxy.opening import Opening
 from modelpool_sidecar.proxy.pages import live_view
 from modelpool_sidecar.proxy.upstream import ConnectFailed, UpstreamRequest
+from modelpool_sidecar.proxy.visitor import Head
 from modelpool_sidecar.routing import building, documents, table
 from modelpool_sidecar.routing.leases import Account
 from modelpool_sidecar.settings import Listen
 
+from ..compiled import patches_what_is_compiled
 from .processes import free_port
 from .scenes import backend, document, put, scene, until
 from .test_limits import raw
@@ -40,6 +45,22 @@ async def test_pages_are_for_this_machines_names_on_loopback(tmp_path: Path, pat
                 assert answer.split(b" ")[1] == status, (host, answer)
                 assert status == b"200" or answer.partition(b"\r\n\r\n")[2] == b""
         assert [line.status for line in gate.log.lines] == [403] * 4
+
+
+@patches_what_is_compiled
+async def test_what_a_page_is_asked_with_is_understood_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def opened(head: Head, doorman: Doorman) -> Opening:
+        made.append(head.path)
+        return Opening(head, doorman)
+
+    monkeypatch.setattr(gateway, "Opening", opened)
+    async with scene(tmp_path, []) as gate:
+        for path in PAGES * 3:
+            assert (await raw(gate, asking(path, "localhost"))).startswith(b"HTTP/1.1 ")
+        assert made == PAGES
+        assert not gate.log.lines
 
 
 @pytest.mark.parametrize("path", PAGES)
