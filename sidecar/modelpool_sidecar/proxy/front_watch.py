@@ -19,24 +19,25 @@ _GONE: Final = _RDHUP | select.POLLHUP | select.POLLERR | select.POLLNVAL
 class Unread:
     """How long one caller has taken nothing of what waits for it. Pure."""
 
-    __slots__ = ("_least", "_since")
+    __slots__ = ("_since", "_waiting")
 
     def __init__(self) -> None:
-        self._least = 0
+        self._waiting = 0
         self._since = 0.0
 
     def seconds(self, waiting: int, now: float) -> float:
         """Seconds since the caller has last taken something, as far as was looked, if so many bytes wait for it now.
 
-        Between two looks, nothing may be added without `forget`.
+        What was taken is not seen where more was added than that between two looks, without `forget`.
         """
-        if not self._least or waiting < self._least:
-            self._least, self._since = waiting, now
+        if not self._waiting or waiting < self._waiting:
+            self._since = now
+        self._waiting = waiting
         return now - self._since
 
     def forget(self) -> None:
         """Begin anew: the caller has taken something, or nothing waits for it."""
-        self._least = 0
+        self._waiting = 0
 
 
 def unread_seconds(transport: asyncio.Transport, unread: Unread, now: float, *, paused: bool) -> float:

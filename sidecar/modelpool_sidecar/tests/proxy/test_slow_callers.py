@@ -237,6 +237,8 @@ def test_how_long_nothing_was_taken() -> None:
     assert [unread.seconds(waiting, now) for waiting, now in ((9, 4.0), (9, 6.0))] == [0, 2]
     unread.forget()
     assert unread.seconds(100, 7.0) == 0
+    # Something is added, and something of that is taken: more waits than at first, but the caller reads.
+    assert [unread.seconds(waiting, now) for waiting, now in ((900, 9.0), (500, 11.0), (500, 12.0))] == [2, 0, 1]
 
 
 class Source:
