@@ -69,6 +69,7 @@ class ClusterSource:
                 except Exception:
                     # A bug, met by what somebody has written; it must not cost the others their gateway.
                     _log.exception("Could not take over what the cluster says; the last table stays")
+                    complaints.due = None  # which may be over: the next change looks again
                     continue
                 finally:
                     lasted = loop.time() - began

@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from modelpool_sidecar.proxy.directory import Directory
+from modelpool_sidecar.proxy.sources import cluster
 from modelpool_sidecar.proxy.sources.access import from_kubeconfig
 from modelpool_sidecar.proxy.sources.cluster import ClusterSource
 
@@ -109,6 +111,29 @@ async def test_routes_and_readiness_follow_the_cluster(tmp_path: Path) -> None:
         await until(lambda: names(directory) == [("other", False)], seen=lambda: names(directory))
         api.tell("configmaps", "DELETED", config_map(more))
         await until(lambda: names(directory) == [], seen=lambda: names(directory))
+
+
+async def test_what_cannot_be_taken_over_is_tried_again_when_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And not again and again, also where trouble is to be told of that was found before."""
+    tries = 0
+
+    def raises(*_: object) -> None:
+        nonlocal tries
+        tries += 1
+        raise RuntimeError("a bug")
+
+    api = Api()
+    api.items["configmaps"] = [config_map("no routes")]
+    async with followed(tmp_path, api) as directory:
+        await until(lambda: api.watched() and directory.loaded, seen=lambda: api.asked)
+        monkeypatch.setattr(cluster, "snapshot", raises)
+        await until(lambda: tries, seen=lambda: caplog.messages)  # once the trouble has lasted
+        await asyncio.sleep(0.5)  # in which nothing changes
+        assert tries == 1
+        api.tell("configmaps", "MODIFIED", config_map(version="7"))
+        await until(lambda: tries == 2, seen=lambda: tries)
 
 
 async def test_a_watch_that_ends_goes_on_from_its_last_version(tmp_path: Path) -> None:
