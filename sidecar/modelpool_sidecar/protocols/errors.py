@@ -21,6 +21,9 @@ LONGEST_QUOTE: Final = 200
 """Characters of what a caller sent that are told back to it, and of names in a log."""
 
 
+CODINGS: Final = "gzip, deflate"
+"""Of a request's content, as told to who used another one: RFC 9110, 12.5.3."""
+_UNSUPPORTED_CODING: Final = 415
 LONGEST_NAME: Final = 1024
 """Characters of a model's name. No registry has longer ones."""
 
@@ -142,6 +145,8 @@ def render(refusal: Refusal, dialect: Dialect) -> Answer:
         headers.append(("Retry-After", str(max(1, refusal.retry_after_s))))
     if refusal.allow:
         headers.append(("Allow", refusal.allow))
+    if status == _UNSUPPORTED_CODING:
+        headers.append(("Accept-Encoding", CODINGS))
     if dialect is Dialect.OLLAMA and refusal.reason in (Reason.UNKNOWN_PATH, Reason.METHOD_NOT_ALLOWED):
         text = b"404 page not found" if status == 404 else b"405 method not allowed"
         return Answer(status=status, body=text, content_type="text/plain", headers=tuple(headers))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from modelpool_sidecar.proxy import aside_connection
+from modelpool_sidecar.proxy import aside_connection, head_rules
 
 from .scenes import CHAT, Scene, backend, document, scene, until
 from .scripted import Engine, Received, engine
@@ -73,6 +73,8 @@ async def is_refused(gate: Scene, answer: bytes, status: int, path: str, *, head
     assert {b"X-Request-Id", b"Date", b"Content-Length", b"Content-Type"} <= set(fields)
     assert fields[b"Connection"] == b"close"
     assert b"Server" not in fields
+    accepted = {one.strip() for one in fields.get(b"Accept-Encoding", b"").decode().split(",")} - {""}
+    assert accepted == (set(head_rules.CODINGS) - {"x-gzip"} if status == 415 else set())  # which means gzip
     assert head_only or int(fields[b"Content-Length"]) == len(body)
     await until(lambda: gate.log.lines, seen=lambda: answer)
     (line,) = gate.log.lines
