@@ -39,10 +39,12 @@ class Turns:
     def _go_on(self) -> None:
         ends = time.monotonic_ns() + TURN_NS
         waiting = self._waiting
-        while waiting:
-            waiting.popleft().take_turn()
-            if time.monotonic_ns() >= ends:
-                break
-        self._called = bool(waiting)
-        if waiting:
-            self._loop.call_soon(self._go_on)
+        try:
+            while waiting:
+                waiting.popleft().take_turn()
+                if time.monotonic_ns() >= ends:
+                    break
+        finally:  # whatever is wrong with one connection, the others have their turn
+            self._called = bool(waiting)
+            if waiting:
+                self._loop.call_soon(self._go_on)
