@@ -1,9 +1,9 @@
 """The listening sockets, and how many callers are let in by them.
 
 Callers beyond the limit stay in the sockets' backlog until a connection is closed: nothing is spent on them, and they
-are served late rather than refused. To accept them and answer 503 would take the descriptors that the limit is there
-to keep. Sockets are accepted here and not by the event loop's own servers, which know no limit: when the process is out
-of descriptors, uvloop's closes its listening socket.
+are served late rather than refused. Connections on which nothing is asked are closed for them. To accept them and
+answer 503 would take the descriptors that the limit is there to keep. Sockets are accepted here and not by the event
+loop's own servers, which know no limit: when the process is out of descriptors, uvloop's closes its listening socket.
 """
 
 import asyncio
@@ -30,14 +30,16 @@ _log = logging.getLogger(__name__)
 class Accepting:
     """Accepts while there is room. One per gateway."""
 
-    def __init__(self, let_in: Callable[[socket.socket], None], limits: Limits) -> None:
-        """`let_in` takes a connection over."""
+    def __init__(self, let_in: Callable[[socket.socket], None], make_room: Callable[[], None], limits: Limits) -> None:
+        """`let_in` takes a connection over. `make_room` closes those that can be spared, now or soon."""
         self._let_in = let_in
+        self._make_room = make_room
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._listening: list[socket.socket] = []
         self._inside = 0
-        self._shut = False
+        self.shut = False
+        """Whether callers wait."""
         self._told = -_TELL_SECONDS
         self._again: asyncio.TimerHandle | None = None
 
@@ -47,7 +49,7 @@ class Accepting:
         bound.setblocking(False)
         bound.listen(_BACKLOG)
         self._listening.append(bound)
-        if not self._shut:
+        if not self.shut:
             self._loop.add_reader(bound.fileno(), self._accept, bound)
 
     def close(self) -> None:
@@ -62,13 +64,14 @@ class Accepting:
     def closed_one(self) -> None:
         """A connection that was let in is closed."""
         self._inside -= 1
-        if self._shut:
+        if self.shut:
             self._go_on()
 
     def _accept(self, bound: socket.socket) -> None:
-        for _ in range(_AT_ONCE):
+        for before in range(_AT_ONCE):
             if self._inside >= self._limits.max_connections:
-                self._stop("Callers wait: as many are connected as may be", {"connections": self._inside})
+                if not before:  # else it is not known yet whether a further one is there
+                    self._stop("Callers wait: as many are connected as may be", {"connections": self._inside})
                 return
             try:
                 accepted, _ = bound.accept()
@@ -76,8 +79,8 @@ class Accepting:
                 return
             except OSError as error:
                 if error.errno in _SHORT:
-                    self._stop("Callers wait: the system has no descriptor for them", {"error": str(error)})
                     self._again = self._loop.call_later(_AGAIN_SECONDS, self._go_on)
+                    self._stop("Callers wait: the system has no descriptor for them", {"error": str(error)})
                     return
                 continue  # of the one connection: its caller has left already
             accepted.setblocking(False)
@@ -85,7 +88,7 @@ class Accepting:
             self._let_in(accepted)
 
     def _stop(self, told: str, fields: dict[str, object]) -> None:
-        self._shut = True
+        self.shut = True
         self._limits.reached(Limit.CONNECTIONS)
         now = self._loop.time()
         if now - self._told >= _TELL_SECONDS:
@@ -93,12 +96,13 @@ class Accepting:
             _log.warning(told, extra=fields)
         for bound in self._listening:
             self._loop.remove_reader(bound.fileno())
+        self._make_room()
 
     def _go_on(self) -> None:
         if self._again is not None:
             self._again.cancel()
             self._again = None
-        if self._shut:
-            self._shut = False
+        if self.shut:
+            self.shut = False
             for bound in self._listening:
                 self._loop.add_reader(bound.fileno(), self._accept, bound)

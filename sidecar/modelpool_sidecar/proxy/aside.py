@@ -17,20 +17,20 @@ class Aside:
 
     def __init__(self, house: AsideHouse) -> None:
         self._house = house
-        self._connections: set[AsideConnection] = set()
+        self.connections: set[AsideConnection] = set()
 
-    def protocol(self) -> asyncio.Protocol:
-        """For one connection."""
-        made = AsideConnection(self._house, self._connections.discard)
-        self._connections.add(made)
+    def protocol(self, due: float) -> asyncio.Protocol:
+        """For one connection. `due`: by when the head must be whole that has begun."""
+        made = AsideConnection(self._house, due, self.connections.discard)
+        self.connections.add(made)
         return cast("asyncio.Protocol", made)
 
     def leave(self) -> None:
         """Close every connection that was lent after the answer that it is being given, or at once."""
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.leave()
 
     def end(self) -> None:
         """Have every answer that is being given end now, whole or not."""
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.end()

@@ -8,13 +8,13 @@ ends with the answer.
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, cast
+from typing import cast
 
 from ..protocols.errors import BadRequestError
 from .aside_body import AHEAD_BYTES, IncomingBody
 from .aside_head import AsideHead, HeadReader, refused
 from .aside_house import AsideHouse
-from .aside_reading import AsideReading
+from .aside_reading import IDLE_SECONDS, AsideReading
 from .aside_visitor import AsideVisitor
 from .body_budget import Share
 from .body_framing import Chunked, Counted
@@ -24,33 +24,26 @@ from .limits import Limit
 from .visitor import TooLateError
 from .way_back import WayBack
 
-IDLE_SECONDS: Final = 75.0
-"""How long a connection is kept between requests."""
-
 
 class AsideConnection(AsideReading):
     """Implements asyncio.Protocol without inheriting it: see `lean_connection.Connection`."""
 
-    def __init__(self, house: AsideHouse, left: Callable[["AsideConnection"], None]) -> None:
-        """`left` hears that the connection is closed."""
-        super().__init__(house)
+    def __init__(self, house: AsideHouse, due: float, left: Callable[["AsideConnection"], None]) -> None:
+        """`due`: see `AsideReading`. `left` hears that the connection is closed."""
+        super().__init__(house, due)
         self._left = left
         self._errand = Errand(house.group)
         self._reader = HeadReader()
         self._share = Share(house.bodies)
-        self._visitor: AsideVisitor | None = None
-        """Whose request is being read or answered."""
         self._gathering = False
         """Whether its small body is waited for, and nobody answers it yet."""
         self._enough = 0
         """How much of it is waited for."""
-        self._in_line = False
-        """Whether there may be a further request, which waits for its turn."""
 
     def leave(self) -> None:
         """Close after the answer that is being given, or at once."""
         self._leaving = True
-        if self._visitor is None or self.over:
+        if self.over or (self._visitor is None and not self._is_next):
             self._transport.close()
 
     def end(self) -> None:
@@ -87,11 +80,9 @@ class AsideConnection(AsideReading):
 
     def _follow(self, data: bytes) -> None:
         """Take what belongs to no request that was taken."""
-        fresh = not self._held
         self._held = self._held + data
         if self._visitor is None:
-            if fresh and data.strip(b"\r\n"):  # empty lines begin no head, and renew no time
-                self._by(self._loop.time() + self._house.limits.head_timeout)
+            self._begins(data)
             self._advance()
 
     def resume_writing(self) -> None:
@@ -105,6 +96,8 @@ class AsideConnection(AsideReading):
         self._reader.forget()
         self._errand.cancel()
         self._share.let_go()
+        if not self._errand.runs:
+            self._forget()
         self._left(self)
 
     # Requests.
@@ -177,6 +170,9 @@ class AsideConnection(AsideReading):
             return False
         most = self._house.limits.max_body_bytes
         if body is not None and body.ended and not visitor.coded and body.received <= most:
+            if not self._share.grow(body.received):
+                self._refuse(self._share.refused())
+                return False
             visitor.body = body.take()
         return self._errand.begin(self._house.answer(visitor), self._answered) and self._finish()
 
@@ -195,11 +191,13 @@ class AsideConnection(AsideReading):
             self._house.failed(visitor.back, fault)
         if self._lost or self._leaving or not visitor.back.lasting:
             self.close()
+            if self._lost:
+                self._forget()
             return False
-        self._visitor = self._body = None
+        self._forget()
         self._resume()
-        now = self._loop.time()
-        self._by(now + (self._house.limits.head_timeout if self._held else IDLE_SECONDS))
+        self._timed = bool(self._held.strip(b"\r\n"))
+        self._by(self._loop.time() + (self._house.limits.head_timeout if self._timed else IDLE_SECONDS))
         return True
 
     def _refuse(self, wrong: Exception) -> None:
@@ -218,7 +216,7 @@ class AsideConnection(AsideReading):
         visitor, body = self._visitor, self._body
         if self.over:
             return
-        if visitor is None and (self._in_line or (self._held and self._line.full)):
+        if visitor is None and self._is_next:
             self._by(self._loop.time() + self._house.limits.head_timeout)
         elif visitor is None:
             self._reader.forget()

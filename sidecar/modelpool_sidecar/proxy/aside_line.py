@@ -21,6 +21,8 @@ class AsideLine:
     def __init__(self) -> None:
         self._body: IncomingBody | None = None
         """What belongs to the request that is being answered."""
+        self._held = b""
+        """What belongs to no request that was taken."""
         self._leaving = False
         self._refused = False
         """Whether what comes next cannot be read, because what came was malformed or late."""
@@ -56,7 +58,7 @@ class AsideLine:
         """See `way_back.Line`. What comes still is read and thrown away for a while, or the answer might not arrive."""
         if self.over:
             return
-        if self._refused or (self._body is not None and not self._body.ended):
+        if self._refused or self._held or (self._body is not None and not self._body.ended):
             self._lingering = Lingering()
             self._lingering.connection_made(self._transport)
         else:

@@ -1,31 +1,57 @@
 """How a caller's bytes are taken at the side door: until when more is expected, and when none are taken for now."""
 
 import asyncio
+import math
 from typing import Final
 
 from .aside_body import AHEAD_BYTES
 from .aside_house import AsideHouse
 from .aside_line import AsideLine
+from .aside_visitor import AsideVisitor
 from .body_limits import Pace
 
+IDLE_SECONDS: Final = 75.0
+"""How long a connection is kept between requests."""
 _GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class AsideReading(AsideLine):
     """Implements `aside_body.Taps`."""
 
-    def __init__(self, house: AsideHouse) -> None:
+    def __init__(self, house: AsideHouse, due: float) -> None:
+        """`due`: by when the head must be whole that has begun."""
         super().__init__()
         self._house = house
         self._loop = asyncio.get_running_loop()
-        self._held = b""
-        """What belongs to no request that was taken."""
         self._pace = Pace(house.limits, 0.0)
         self._waits = False
         """Whether the caller sends its body only when it is told to."""
         self._paused = False
         """Whether nothing is taken from the caller."""
-        self._timer = self._loop.call_later(house.limits.head_timeout, self._look)
+        self._visitor: AsideVisitor | None = None
+        """Whose request is being read or answered."""
+        self._in_line = False
+        """Whether there may be a further request, which waits for its turn."""
+        self._timed = True
+        """Whether the next head has its time already."""
+        self._due = due
+        """When somebody is late."""
+        self._timer = self._loop.call_at(due, self._look)
+
+    @property
+    def idle_since(self) -> float:
+        """See `front_house.Kept`."""
+        asks = self._visitor is not None or self._held or self._timed or self._in_line
+        return math.inf if asks or self.over or self._transport.is_closing() else self._due - IDLE_SECONDS
+
+    @property
+    def _is_next(self) -> bool:
+        """Whether there may be a further request, which waits for its turn or for room in the caller's socket."""
+        return self._in_line or (self._held != b"" and self._line.full)
+
+    def _forget(self) -> None:
+        """Nothing of the request is needed any more: it knows this connection, and may hold a large body."""
+        self._visitor = self._body = None
 
     # What the body does: `aside_body.Taps`.
 
@@ -53,9 +79,16 @@ class AsideReading(AsideLine):
         if self._body is not None:
             self._by(self._pace.due(self._body.received, self._loop.time()))
 
+    def _begins(self, data: bytes) -> None:
+        """Something has come of the next head, which has its time from now on. Empty lines begin no head."""
+        if not self._timed and data.strip(b"\r\n"):
+            self._timed = True
+            self._by(self._loop.time() + self._house.limits.head_timeout)
+
     def _by(self, due: float) -> None:
         """Look again then."""
         self._timer.cancel()
+        self._due = due
         self._timer = self._loop.call_at(due, self._look)
 
     def _bound(self) -> None:

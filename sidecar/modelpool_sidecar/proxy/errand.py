@@ -97,6 +97,11 @@ class Errand:
         self._ended = ended
         return False
 
+    @property
+    def runs(self) -> bool:
+        """Whether a coroutine has begun that has not ended."""
+        return self._run is not None or self._task is not None
+
     def cancel(self) -> None:
         """As a task is cancelled: at once if it waits for a bell."""
         if self._task is not None:

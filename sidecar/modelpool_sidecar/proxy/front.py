@@ -17,6 +17,7 @@ from .aside import Aside
 from .body_budget import Bodies
 from .front_connection import CallerConnection
 from .front_head import Heads
+from .front_house import Kept
 from .front_turns import Turns
 from .limits import Limits
 from .visitor import Visitor
@@ -30,6 +31,10 @@ _LOOKS: Final = 8
 """At least, in the time that a caller may read nothing."""
 _LAST_WORDS_SECONDS: Final = 2.0
 """For the errors that are told at the end to reach their callers."""
+_SPARED_SECONDS: Final = 1.0
+"""At least, before a connection is closed to let others in: who asks again and again is hardly ever met by that."""
+_ROOM_PARTS: Final = 64
+"""Of the connections that there may be, the part that is closed at once to let others in."""
 _log = logging.getLogger(__name__)
 
 
@@ -54,7 +59,7 @@ class Front:
         self.refuse = refuse
         self.group = group
         self._aside = Aside(self)
-        self._accepting = Accepting(self._let_in, limits)
+        self._accepting = Accepting(self._let_in, self._make_room, limits)
         self._connections: set[CallerConnection] = set()
         self._draining = False
         self._hurried = False
@@ -96,9 +101,9 @@ class Front:
             _log.error("Could not end an answer", exc_info=fault)
         back.cut_off()
 
-    def lend(self) -> asyncio.Protocol:
+    def lend(self, due: float) -> asyncio.Protocol:
         """See `front_house.House`."""
-        return self._aside.protocol()
+        return self._aside.protocol(due)
 
     def left(self, connection: CallerConnection) -> None:
         """See `front_house.House`."""
@@ -132,10 +137,20 @@ class Front:
         return min(_LOOK_SECONDS, self.limits.write_timeout / _LOOKS)
 
     def _look(self) -> None:
+        self._looking = self._loop.call_later(self._look_seconds, self._look)
         now = self._loop.time()
         for connection in list(self._connections):
             connection.look(now)
-        self._looking = self._loop.call_later(self._look_seconds, self._look)
+        if self._accepting.shut:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Close connections on which nothing is asked, the oldest first: callers wait, and one may be a probe."""
+        latest = self._loop.time() - _SPARED_SECONDS
+        kept: list[Kept] = [*self._connections, *self._aside.connections]
+        idle = [(one.idle_since, place) for place, one in enumerate(kept) if one.idle_since <= latest]
+        for _, place in sorted(idle)[: max(1, self.limits.max_connections // _ROOM_PARTS)]:
+            kept[place].leave()
 
     async def _empty(self, timeout: float) -> None:
         for connection in list(self._connections):

@@ -15,20 +15,18 @@ from .body_limits import Pace
 from .errand import Errand
 from .front_head import CommonHead
 from .front_house import House
-from .front_line import CallerLine
 from .front_request import FrontVisitor, RefusedVisitor, Requests, unheard
+from .front_time import IDLE_SECONDS, CallerTime
 from .limits import Limit
 from .lingering import Lingering
 from .visitor import TooLateError, Visitor
 from .way_back import WayBack
 
-IDLE_SECONDS: Final = 75.0
-"""How long a connection is kept between requests: up to twice as long."""
 _AHEAD_BYTES: Final = 64 * 1024
 """How much a caller may send ahead while its request is being answered."""
 
 
-class CallerConnection(CallerLine):
+class CallerConnection(CallerTime):
     """Implements asyncio.Protocol without inheriting it: see `lean_connection.Connection`."""
 
     def __init__(self, house: House) -> None:
@@ -37,15 +35,14 @@ class CallerConnection(CallerLine):
         self._errand = Errand(house.group)
         self._back: WayBack | None = None
         self._lent: asyncio.Protocol | None = None
-        self._ahead_is_full = False
+        self._in_line = self._ahead_is_full = False
         self._requests = Requests(house.heads)
         self._share = Share(house.bodies)
         self._pace: Pace | None = None
-        self._new = True
-        self._busy = False
-        self._waits = False
+        self._timed = True
+        """Whether the next head has its time already: from the connection's beginning, or from its own."""
+        self._busy = self._waits = False
         """Whether there may be a further request, which waits for its turn or for room in the caller's socket."""
-        self._in_line = False
         self._late_for_all = False
         """Whether it was told to leave before it was here."""
 
@@ -61,8 +58,7 @@ class CallerConnection(CallerLine):
         """End the answer that is being given with its dialect's error, and close."""
         if not self._made or self._lost:
             return
-        self.closing = self.ending = True
-        self.why = why
+        self.closing, self.ending, self.why = True, True, why
         if self._busy:
             self._errand.cancel()
         elif self._lent is None and self._requests.reading is not None:
@@ -74,12 +70,27 @@ class CallerConnection(CallerLine):
         """See `way_back.Line`."""
         if self._lent is not None:
             return
-        if self._requests.reading is None:
+        if self._requests.reading is None and not self._requests.held:
             self._transport.close()
             return
-        self._timer.cancel()
+        self._timer.cancel()  # what was sent ahead is not answered, and must not cost the answer before it
         self._lent = cast("asyncio.Protocol", Lingering())
         self._lent.connection_made(self._transport)
+
+    @property
+    def idle_since(self) -> float:
+        """See `front_house.Kept`."""
+        asks = self._busy or self._waits or self._lent is not None or self._requests.reading is not None
+        asks = asks or (self._timed and self._requests.held != b"")  # a head has begun
+        if asks or not self._made or self._lost or self._transport.is_closing():
+            return math.inf
+        return self._due - (self._limits.head_timeout if self._timed else IDLE_SECONDS)
+
+    def look(self, now: float) -> None:
+        """See `CallerLine`. Since when it is idle is seen here, so that no request has to look at the clock."""
+        super().look(now)
+        if self._due == math.inf and not self._busy and not self._waits:
+            self._due = now + IDLE_SECONDS
 
     # What the event loop says: asyncio.Protocol.
 
@@ -119,8 +130,9 @@ class CallerConnection(CallerLine):
         self.lose()
         self._errand.cancel()
         self._share.let_go()
-        if self._lent is not None:
-            self._lent.connection_lost(exc)
+        lent, self._lent = self._lent, None  # they know each other
+        if lent is not None:
+            lent.connection_lost(exc)
         self._house.left(self)
 
     # Requests.
@@ -135,7 +147,7 @@ class CallerConnection(CallerLine):
     def _advance(self) -> None:
         """Take up the next request, if it is here. Those behind it wait for their turn."""
         if self.full and self._requests.reading is None:
-            self._waits, self._due = True, math.inf
+            self._waits, self._timed, self._due = True, False, math.inf
             return
         request = self._requests.take()
         if self._ahead_is_full and len(self._requests.held) <= _AHEAD_BYTES:
@@ -161,7 +173,7 @@ class CallerConnection(CallerLine):
 
     def _answer(self, visitor: Visitor, back: WayBack) -> bool:
         """Take up a request. Returns whether another can follow."""
-        self._back, self._busy, self._new, self._due = back, True, False, math.inf
+        self._back, self._busy, self._timed, self._due = back, True, False, math.inf
         return self._errand.begin(self._house.answer(visitor), self._answered) and self._is_free()
 
     def _answered(self) -> None:
@@ -179,7 +191,7 @@ class CallerConnection(CallerLine):
         if self.closing or not back.lasting:
             self.close()
             return False
-        self._busy = False  # since when it is idle is for `_late` to see
+        self._busy = False  # since when it is idle is for `look` to see
         return True
 
     def _look_ahead(self) -> None:
@@ -188,8 +200,9 @@ class CallerConnection(CallerLine):
             self._lend()
         elif self._requests.reading is not None:
             self._read_on(self._requests.reading)
-        elif self._requests.held and self._due > (soon := self._loop.time() + self._limits.head_timeout):
-            self._by(soon)  # the head of a later request has the same time as the first one's
+        elif not self._timed and self._requests.held.lstrip(b"\r\n"):  # empty lines begin no head
+            self._timed = True
+            self._by(self._loop.time() + self._limits.head_timeout)
 
     def _read_on(self, head: CommonHead) -> None:
         """More has come of a body that is not whole."""
@@ -211,40 +224,29 @@ class CallerConnection(CallerLine):
         self._timer.cancel()
         if self._ahead_is_full:
             self._transport.resume_reading()
-        lent = self._lent = self._house.lend()
+        lent = self._lent = self._house.lend(
+            self._due if self._timed else self._loop.time() + self._limits.head_timeout
+        )
         lent.connection_made(self._transport)
-        lent.data_received(self._requests.held)
+        held, self._requests.held = self._requests.held, b""
+        lent.data_received(held)
 
     def _late(self) -> None:
         """Show out who is late. Armed anew only when it fires, because requests are many."""
         now = self._loop.time()
         if now < self._due:
-            if self._due == math.inf and not self._busy and not self._waits:
-                self._due = now + IDLE_SECONDS
-            self._arm(min(self._due, now + IDLE_SECONDS))
+            self._again(self._due, now)
         elif self._requests.reading is not None and self._pace is not None:
             received = self._requests.received
             due = self._pace.due(received, now)
             if now < due:
-                self._due = due
-                self._arm(min(due, now + IDLE_SECONDS))
+                self._again(due, now)
             else:
                 self._limits.reached(self._pace.reached(received))
                 self._refuse(self._requests.reading, TooLateError("the request body did not come in time"))
         else:
-            if self._requests.held.lstrip(b"\r\n") or self._new:  # empty lines begin no head
+            if self._timed:  # else what has come is no head, but empty lines at most
                 self._limits.reached(Limit.HEAD_SECONDS)
                 wrong = TooLateError("the request's head did not come in time")
                 self._house.refuse(unheard(self, self._house.clock, self._requests.held, wrong), wrong)
-            self._transport.close()
-
-    def _by(self, due: float) -> None:
-        """Expect something by then."""
-        self._due = due
-        if due < self._armed:
-            self._timer.cancel()
-            self._arm(due)
-
-    def _arm(self, when: float) -> None:
-        self._armed = when
-        self._timer = self._loop.call_at(when, self._late)
+            self.close()

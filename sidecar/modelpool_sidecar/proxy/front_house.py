@@ -15,6 +15,19 @@ if TYPE_CHECKING:
     from .front_connection import CallerConnection
 
 
+class Kept(Protocol):
+    """A connection, which is kept when nothing is asked."""
+
+    @property
+    def idle_since(self) -> float:
+        """Since when nothing has been asked, as far as was looked, by the loop's clock; infinite where something is."""
+        ...
+
+    def leave(self) -> None:
+        """Close it, if nothing is asked."""
+        ...
+
+
 class House(Protocol):
     """The front, as its connections see it."""
 
@@ -35,8 +48,8 @@ class House(Protocol):
         """End an answer whose errand has ended with a fault."""
         ...
 
-    def lend(self) -> asyncio.Protocol:
-        """Make a protocol for the requests that are not common."""
+    def lend(self, due: float) -> asyncio.Protocol:
+        """Make a protocol for requests that are not common. `due`: by when the head must be whole that has begun."""
         ...
 
     def left(self, connection: "CallerConnection") -> None:

@@ -23,10 +23,10 @@ LINE = b"ok\n"
 
 
 @asynccontextmanager
-async def asking(gate: Scene) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def asking(gate: Scene, asked: bytes = ASKED) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A connection that has asked once and stays."""
     reader, writer = await asyncio.open_connection(*gate.running.listening[0])
-    writer.write(ASKED)
+    writer.write(asked)
     try:
         yield reader, writer
     finally:
@@ -44,8 +44,9 @@ async def test_callers_beyond_the_limit_wait_until_a_connection_is_closed(
 ) -> None:
     async with scene(tmp_path, document(), max_connections=3) as gate, contextlib.AsyncExitStack() as stack:
         inside = [await stack.enter_async_context(asking(gate)) for _ in range(3)]
-        for reader, _ in inside:
+        for reader, writer in inside:
             await reader.readuntil(LINE)
+            writer.write(ASKED[:1])  # else it could be spared
         waiting = [await stack.enter_async_context(asking(gate)) for _ in range(5)]
         await until(lambda: reached(gate.running.limits), seen=lambda: gate.running.front.callers)
         assert gate.running.front.callers == 3
@@ -56,11 +57,60 @@ async def test_callers_beyond_the_limit_wait_until_a_connection_is_closed(
             inside[number][1].close()
             async with asyncio.timeout(20):
                 await reader.readuntil(LINE)
+            waiting[number][1].write(ASKED[:1])
             inside.append(waiting[number])
         assert gate.running.front.callers == 3
         assert reached(gate.running.limits) >= 1
         told = [record for record in caplog.records if "Callers wait" in record.message]
         assert len(told) == 1, told
+
+
+@pytest.mark.parametrize("line", ["X: y", "Upgrade: none"], ids=["front", "side"])
+async def test_connections_on_which_nothing_is_asked_make_room(tmp_path: Path, line: str) -> None:
+    """The oldest goes first, and those on which something is asked stay: so a probe gets in, however many are kept."""
+    asked = ASKED.replace(b"\r\n\r\n", f"\r\n{line}\r\n\r\n".encode())
+    async with scene(tmp_path, document(), max_connections=4) as gate, contextlib.AsyncExitStack() as stack:
+        inside = []
+        for number in range(4):
+            reader, writer = await stack.enter_async_context(asking(gate, asked))
+            await reader.readuntil(LINE)
+            inside.append((reader, writer))
+            if number == 0:
+                writer.write(asked[:1])
+            elif number == 1:
+                await asyncio.sleep(1.5)  # so that its age is another than that of the later ones
+        for _, writer in inside[2:]:
+            writer.write(asked)
+        (first, _), (oldest, _), *others = inside
+        probe, _ = await stack.enter_async_context(asking(gate))
+        async with asyncio.timeout(20):
+            await probe.readuntil(LINE)
+            assert await oldest.read() == b""
+        for reader, writer in others:
+            await reader.readuntil(LINE)
+            writer.write(asked)
+            await reader.readuntil(LINE)
+        inside[0][1].write(asked[1:])
+        await first.readuntil(LINE)
+
+
+async def test_connections_on_which_nothing_was_ever_asked_make_room(tmp_path: Path) -> None:
+    async with scene(tmp_path, document(), max_connections=2) as gate, contextlib.AsyncExitStack() as stack:
+        silent = [await stack.enter_async_context(asking(gate, b"")) for _ in range(2)]
+        await until(lambda: gate.running.front.callers == 2, seen=lambda: gate.running.front.callers)
+        probe, _ = await stack.enter_async_context(asking(gate))
+        async with asyncio.timeout(20):
+            await probe.readuntil(LINE)
+            assert await silent[0][0].read() == b""
+
+
+async def test_a_full_house_that_nobody_waits_for_has_reached_no_limit(tmp_path: Path) -> None:
+    async with scene(tmp_path, document(), max_connections=2) as gate, contextlib.AsyncExitStack() as stack:
+        for _ in range(2):
+            reader, _ = await stack.enter_async_context(asking(gate))
+            await reader.readuntil(LINE)
+        assert gate.running.front.callers == 2
+        assert reached(gate.running.limits) == 0
 
 
 class Listener:
@@ -94,7 +144,7 @@ async def test_without_descriptors_nothing_spins_and_one_line_is_logged(
         inside: list[socket.socket] = []
         limits = Limits()
         listener = Listener(real, number, number)
-        accepting = Accepting(inside.append, limits)
+        accepting = Accepting(inside.append, lambda: None, limits)
         accepting.open(listener)  # type: ignore[arg-type]
         caller.connect(real.getsockname())
         await until(lambda: listener.calls, seen=lambda: listener.calls)
@@ -112,7 +162,7 @@ async def test_without_descriptors_nothing_spins_and_one_line_is_logged(
 async def test_a_caller_that_left_in_the_backlog_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
     with listening() as real, socket.socket() as caller:
         inside: list[socket.socket] = []
-        accepting = Accepting(inside.append, Limits())
+        accepting = Accepting(inside.append, lambda: None, Limits())
         accepting.open(Listener(real, errno.ECONNABORTED, errno.EPROTO))  # type: ignore[arg-type]
         caller.connect(real.getsockname())
         await until(lambda: inside, seen=lambda: inside)

@@ -129,10 +129,10 @@ async def test_both_doors_give_the_same_bytes(tmp_path: Path, way: str, monkeypa
     lent = 0
     protocol = Aside.protocol
 
-    def counted(self: Aside) -> asyncio.Protocol:
+    def counted(self: Aside, due: float) -> asyncio.Protocol:
         nonlocal lent
         lent += 1
-        return protocol(self)
+        return protocol(self, due)
 
     monkeypatch.setattr(Aside, "protocol", counted)
     async with world(tmp_path) as (gate, vllm):

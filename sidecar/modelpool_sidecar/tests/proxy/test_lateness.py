@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from modelpool_sidecar.proxy import aside_connection, front_connection, refusals
+from modelpool_sidecar.proxy import aside_connection, front_connection, front_time, refusals
+from modelpool_sidecar.proxy.aside_reading import IDLE_SECONDS
 from modelpool_sidecar.proxy.errand import in_task
 from modelpool_sidecar.proxy.front import Front
 from modelpool_sidecar.proxy.limits import Limits
@@ -108,6 +109,49 @@ async def test_a_later_request_has_no_more_time_for_its_head() -> None:
     assert b"\nHTTP/1.1 408 Request Timeout\r\n" in answer
 
 
+async def test_a_head_that_is_lent_half_read_has_no_more_time() -> None:
+    """Up to some size the front door waits for a head, and the side door for the rest."""
+    loop = asyncio.get_running_loop()
+    async with server(head_seconds=2.0) as port:
+        began = loop.time()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(REQUEST[:25] + b"X: " + b"y" * 7000 + b"\r\nX: ")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.2):
+                await reader.read(1)
+        writer.write(b"z" * 2000)
+        async with asyncio.timeout(20):
+            assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
+        writer.close()
+        assert 1.9 < loop.time() - began < 3.0
+
+
+@pytest.mark.parametrize(("line", "passed"), [(b"X: y", [31]), (b"Upgrade: none", [])], ids=["front", "side"])
+async def test_a_head_that_begins_when_a_connection_is_nearly_too_old_has_its_time(
+    line: bytes, passed: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`passed`: seconds until since when it is idle has been seen."""
+    loop, ahead = asyncio.get_running_loop(), 0.0
+    time = loop.time
+    monkeypatch.setattr(loop, "time", lambda: time() + ahead)
+    stays = REQUEST.replace(b"Connection: close", line)
+    async with server(head_seconds=30) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(stays)
+        await reader.readuntil(b"hi\n")
+        for seconds in (*passed, IDLE_SECONDS - 0.5):
+            ahead += seconds
+            await asyncio.sleep(0.1)
+        writer.write(stays[:30])
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await reader.read(1)
+        writer.write(stays[30:])
+        async with asyncio.timeout(20):
+            assert (await reader.readuntil(b"hi\n")).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+
+
 async def test_a_caller_between_requests_is_not_late() -> None:
     async with server(head_seconds=0.1) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -129,7 +173,7 @@ async def test_a_connection_on_which_nothing_more_is_asked_is_closed(
     request_bytes: bytes, behind: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a word: a caller that is just about to ask asks again on another one."""
-    for door in (front_connection, aside_connection):
+    for door in (front_time, front_connection, aside_connection):
         monkeypatch.setattr(door, "IDLE_SECONDS", 0.1)
     async with server(head_seconds=0.5) as port:
         answer = await talk(port, request_bytes.replace(b"Connection: close\r\n", b""), behind)

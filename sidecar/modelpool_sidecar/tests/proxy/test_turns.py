@@ -94,6 +94,54 @@ def test_turns_go_round() -> None:
     assert order == ["a", "b", "c", "a", "b", "a"]
 
 
+def test_whatever_is_wrong_with_one_the_others_have_their_turn() -> None:
+    faults: list[str] = []
+    order: list[int] = []
+
+    class Caller:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def take_turn(self) -> None:
+            if self.number % 2 == 0:
+                raise RuntimeError(f"no turn for {self.number}")
+            order.append(self.number)
+
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda _, told: faults.append(str(told["exception"])))
+    turns = Turns(loop)
+    for number in range(6):
+        turns.join(Caller(number))
+    loop.run_until_complete(asyncio.sleep(0.01))
+    turns.join(Caller(7))
+    loop.run_until_complete(asyncio.sleep(0.01))
+    loop.close()
+    assert order == [1, 3, 5, 7]
+    assert faults == ["no turn for 0", "no turn for 2", "no turn for 4"]
+
+
+@pytest.mark.parametrize("line", DOORS.values(), ids=DOORS.keys())
+async def test_what_was_sent_ahead_and_is_not_taken_costs_no_answer(line: str) -> None:
+    """A connection that ends with an answer ends in order, however much more its caller has sent: RFC 9112, 9.6."""
+    going = asyncio.Event()
+
+    async def answer(visitor: Visitor) -> None:
+        await in_task()
+        await going.wait()
+        visitor.back.whole(200, b"", b"x" * 100_000)
+
+    async with front(answer) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(get("/last", line + "\r\nConnection: close") + get("/ahead", line, 8000) * 200)
+        await until_still(lambda: writer.transport.get_write_buffer_size())
+        going.set()
+        async with asyncio.timeout(20):
+            told = await reader.read()
+        writer.close()
+        assert told.count(b"HTTP/1.1 200") == 1
+        assert told.endswith(b"x" * 100_000)
+
+
 @pytest.mark.parametrize("line", DOORS.values(), ids=DOORS.keys())
 @pytest.mark.parametrize("waits", [False, True], ids=["at once", "in a task"])
 async def test_nothing_is_answered_while_the_caller_does_not_read(line: str, waits: bool) -> None:
