@@ -97,7 +97,7 @@ class CallerConnection(CallerTime):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
         self.use(cast("asyncio.Transport", transport))
-        self._due = self._loop.time() + self._limits.head_timeout
+        self._due = self._head_due()
         self._arm(self._due)
         if self._late_for_all:
             self._transport.close()
@@ -202,7 +202,7 @@ class CallerConnection(CallerTime):
             self._read_on(self._requests.reading)
         elif not self._timed and self._requests.held.lstrip(b"\r\n"):  # empty lines begin no head
             self._timed = True
-            self._by(self._loop.time() + self._limits.head_timeout)
+            self._by(self._head_due())
 
     def _read_on(self, head: CommonHead) -> None:
         """More has come of a body that is not whole."""
@@ -224,9 +224,7 @@ class CallerConnection(CallerTime):
         self._timer.cancel()
         if self._ahead_is_full:
             self._transport.resume_reading()
-        lent = self._lent = self._house.lend(
-            self._due if self._timed else self._loop.time() + self._limits.head_timeout
-        )
+        lent = self._lent = self._house.lend(self._due if self._timed else self._head_due())
         lent.connection_made(self._transport)
         held, self._requests.held = self._requests.held, b""
         lent.data_received(held)

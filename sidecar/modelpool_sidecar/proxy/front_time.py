@@ -25,6 +25,10 @@ class CallerTime(CallerLine):
         """The time that was armed has come; what is expected may have a later one."""
         raise NotImplementedError
 
+    def _head_due(self) -> float:
+        """When a head is late that begins now."""
+        return self._loop.time() + self._limits.head_timeout
+
     def _by(self, due: float) -> None:
         """Expect something by then."""
         self._due = due
