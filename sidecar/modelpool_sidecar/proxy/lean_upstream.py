@@ -168,7 +168,7 @@ class LeanUpstream:
         return None
 
     def returned(self, connection: Connection) -> None:
-        """See `lean_connection.Owner`."""
+        """See `lean_asking.Owner`."""
         if self._closed:
             connection.abort()
             return
@@ -180,12 +180,12 @@ class LeanUpstream:
             self._sweep = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._clean)
 
     def fell_silent(self) -> None:
-        """See `lean_connection.Owner`."""
+        """See `lean_asking.Owner`."""
         if self._limits is not None:
             self._limits.reached(Limit.ENGINE_SILENCE_SECONDS)
 
     def gone(self, connection: Connection) -> None:
-        """See `lean_connection.Owner`."""
+        """See `lean_asking.Owner`."""
         self._open.discard(connection)
         if self._emptied is not None and not self._open:
             self._emptied.set_result(None)
