@@ -11,6 +11,8 @@ CALLERS: Final = 6
 """Each asks again as soon as it is answered: one Ollama on a CPU takes no hundred requests a second."""
 STREAMERS: Final = 2
 """Each streams without a gap, so that the old engine has streams whenever it is told to end."""
+LEAST_PER_SECOND: Final = 2
+"""Requests in all: enough for the case, and what an Ollama on a busy machine answers meanwhile."""
 
 
 async def test_streams_outlive_the_engine_that_they_began_at(release: Release, pool: Pool) -> None:
@@ -30,7 +32,7 @@ async def test_streams_outlive_the_engine_that_they_began_at(release: Release, p
         await asyncio.to_thread(release.wait_for_route, MODEL, "primary")
     across = traffic.streams_across(leaves.result())
     print(f"{traffic}; {across} streams were under way when the old engine was told to end")
-    traffic.assert_nothing_lost(per_second=CALLERS)
+    traffic.assert_nothing_lost(per_second=LEAST_PER_SECOND)
     assert set(traffic.routes) >= {"primary", "fallback"}, traffic
     assert across > 0, traffic
     await asyncio.to_thread(pool.wait_until_ready)
