@@ -11,7 +11,7 @@ from typing import Final
 
 from ..routing import building, documents, health, refreshing
 from ..routing.health import NO_BREAK, Outcome, Row, Verdict
-from ..routing.table import Address, Probed, RoutingTable, ServiceRef
+from ..routing.table import Address, Probed, RoutingTable, ServiceRef, folded
 
 RETURN_SECONDS: Final = 5.0
 """How long an engine that died is worth waiting for: a false alarm is over in milliseconds, a restart in a few seconds.
@@ -125,9 +125,9 @@ class Directory:
             held = known.models
         else:
             backends = (backend for one in self.table.models for backend in one.backends)
-            held = frozenset(backend.model for backend in backends if any(at.url == url for at in backend.endpoints))
+            held = frozenset(folded(one.model) for one in backends if any(at.url == url for at in one.endpoints))
         self.suspect(url)
-        self._know(url, Probed(alive=known is None or known.alive, models=held - {model}))
+        self._know(url, Probed(alive=known is None or known.alive, models=held - {folded(model)}))
 
     @property
     def suspects(self) -> frozenset[str]:

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from ..routing.documents import Engine
-from ..routing.table import Probed, RoutingTable
+from ..routing.table import Probed, RoutingTable, folded
 from ..routing.urls import shown
 from .directory import Directory
 from .upstream import NobodyThere, OutOfResources, Upstream, UpstreamError, UpstreamRequest, UpstreamResponse
@@ -32,8 +32,10 @@ PROBE_TIMEOUT: Final = 2.0
 SILENCES: Final = 3
 """Probes without an answer in a row before an engine that was alive counts as dead."""
 
-_TAGS_BYTES: Final = 16 * 1024 * 1024
-"""The longest list of models that is read."""
+_TAGS_BYTES: Final = 4 * 1024 * 1024
+"""The longest list of models that is read; Ollama writes some 400 bytes of each."""
+_SMALL_BYTES: Final = 64 * 1024
+"""A longer list is read in a thread, because callers would wait for it."""
 _STATUS_BYTES: Final = 64 * 1024
 """The most that is read of an answer of which only the status counts."""
 
@@ -48,7 +50,7 @@ class Subject:
     engine: Engine
 
 
-class _Tag(msgspec.Struct):
+class _Tag(msgspec.Struct, gc=False):
     name: str = ""
 
 
@@ -210,7 +212,10 @@ class Prober:
                 if status != 200:
                     return Probed(alive=False)
                 status, body = await self._get(subject.url, "/api/tags", _TAGS_BYTES)
-                return Probed(alive=status == 200, models=_names(body) if status == 200 else None)
+                if status != 200:
+                    return Probed(alive=False)
+                names = _names(body) if len(body) <= _SMALL_BYTES else await asyncio.to_thread(_names, body)
+                return Probed(alive=True, models=names)
 
     async def _get(self, url: str, path: str, most_bytes: int) -> tuple[int, bytes]:
         response: UpstreamResponse = await self._upstream.open(url, UpstreamRequest(method="GET", path=path))
@@ -228,5 +233,5 @@ def _subjects_at(table: RoutingTable, url: str) -> set[Subject]:
 
 
 def _names(body: bytes) -> frozenset[str]:
-    """The models of a list. Raises what a decoder raises when it is none."""
-    return frozenset(tag.name for tag in _decode(body).models or ())
+    """The models of a list, as `folded`. Raises what a decoder raises when it is none."""
+    return frozenset(folded(tag.name) for tag in _decode(body).models or ())

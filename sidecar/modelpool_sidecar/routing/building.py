@@ -180,4 +180,4 @@ def _is_ready(address: Address, probed: Probed | None, model: str) -> bool:
         return True
     if not probed.alive:
         return False
-    return probed.models is None or folded(model) in {folded(name) for name in probed.models}
+    return probed.models is None or folded(model) in probed.models

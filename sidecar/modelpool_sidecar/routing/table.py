@@ -49,7 +49,7 @@ class Probed:
 
     alive: bool
     models: frozenset[str] | None = None
-    """Names the engine says it holds; None when that was not asked."""
+    """Names the engine says it holds, each `folded`; None when that was not asked."""
     returning: bool = False
     """Whether it was alive moments ago, so that it is worth waiting for."""
 

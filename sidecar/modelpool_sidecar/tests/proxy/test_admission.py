@@ -128,6 +128,17 @@ async def test_an_ollama_that_lacks_one_model_still_serves_the_others() -> None:
     assert [one.ready for one in directory.table.models] == [True, True]
 
 
+async def test_what_an_ollama_lacks_is_lacking_however_it_was_listed() -> None:
+    directory = Directory()
+    routes = document(model("a", entry(Engine.OLLAMA, OLLAMA, model="A")))
+    service = table.service_of(routes.pool, routes.models[0].backends[0])
+    directory.load([routes], {service: (table.Address(url=OLLAMA, ready=True),)}, trusted=True)
+    directory.learn(OLLAMA, table.Probed(alive=True, models=frozenset({table.folded("a:latest")})))
+    assert directory.table.models[0].ready
+    directory.lacks(OLLAMA, "A")
+    assert not directory.table.models[0].ready
+
+
 async def test_what_everybody_is_given_is_given_to_those_alone_whom_it_suits() -> None:
     directory, admission = open_house(room=2)
     async with lease(admission) as first:

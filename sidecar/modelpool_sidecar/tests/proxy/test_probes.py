@@ -1,6 +1,7 @@
 """Watching engines that say anything, and nothing."""
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -106,6 +107,27 @@ async def test_what_one_engine_says_ends_nothing(
             odd.said = http(GOOD)
             await until(lambda: directory.table.models[0].backends[0].ready, seen=lambda: directory.table)
             assert not task.done()
+
+
+async def test_a_long_list_of_models_keeps_nobody_waiting() -> None:
+    """Before, each model that stood there went through the whole list: seconds, every two seconds."""
+    directory = Directory()
+    tags = {"models": [{"name": f"n{place}:latest"} for place in range(30_000)]}
+    async with says(http(json.dumps(tags).encode())) as long:
+        names = [f"n{place}" for place in range(0, 30_000, 100)]
+        routes = document(*(model(name, entry(Engine.OLLAMA, long.url, model=name)) for name in names))
+        service = table.service_of(routes.pool, routes.models[0].backends[0])
+        directory.load([routes], {service: (table.Address(url=long.url, ready=True),)}, trusted=False)
+        loop = asyncio.get_running_loop()
+        longest = 0.0
+        async with watched(directory):
+            ends = loop.time() + 20
+            while not all(one.ready for one in directory.table.models) and loop.time() < ends:
+                before = loop.time()
+                await asyncio.sleep(0.001)
+                longest = max(longest, loop.time() - before)
+        assert all(one.ready for one in directory.table.models)
+        assert longest < 0.5, longest
 
 
 async def test_what_cannot_be_understood_is_not_asked_for_in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:

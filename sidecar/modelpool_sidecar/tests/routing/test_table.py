@@ -94,7 +94,7 @@ def test_an_alias_never_hides_a_model_of_its_pool_and_loses_to_an_older_pool() -
         ({OLLAMA: table.Probed(alive=False)}, False),
         ({OLLAMA: table.Probed(alive=True)}, True),
         ({OLLAMA: table.Probed(alive=True, models=frozenset({"cogito:8b"}))}, False),
-        ({OLLAMA: table.Probed(alive=True, models=frozenset({"qwen3:latest"}))}, True),
+        ({OLLAMA: table.Probed(alive=True, models=frozenset({table.folded("qwen3:latest")}))}, True),
     ],
 )
 def test_ollama_is_ready_for_the_models_it_holds(probed: dict[str, table.Probed], want: bool) -> None:
