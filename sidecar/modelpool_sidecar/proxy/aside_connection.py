@@ -64,11 +64,17 @@ class AsideConnection(AsideReading):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
+        if self._later:
+            self._later += data
+        else:
+            self._received(data)
+
+    def _received(self, data: bytes) -> None:
         body = self._body
         if self.over:
             return
         if body is not None and body.coming:
-            data = body.feed(data)
+            data = self._fed(body, data)
             if not self._gathering:
                 body.bell.ring()
             elif body.received >= self._enough or not body.coming:
@@ -137,7 +143,7 @@ class AsideConnection(AsideReading):
             self._refuse(asked.fault)
             return False
         self._timer.cancel()
-        self._held = held if body is None else body.feed(held)
+        self._held = held if body is None else self._fed(body, held)
         if body is None or not body.full:
             self._resume()
         else:

@@ -4,7 +4,7 @@ import asyncio
 import math
 from typing import Final
 
-from .aside_body import AHEAD_BYTES
+from .aside_body import AHEAD_BYTES, IncomingBody
 from .aside_house import AsideHouse
 from .aside_line import AsideLine
 from .aside_visitor import AsideVisitor
@@ -12,6 +12,10 @@ from .body_limits import Pace
 
 IDLE_SECONDS: Final = 75.0
 """How long a connection is kept between requests."""
+_AT_ONCE_LINES: Final = 4096
+"""More lines of a chunked body are not gone through at once: each chunk costs a microsecond, and may carry one byte."""
+_AT_ONCE_BYTES: Final = 16 * 1024
+"""How much of such a body is gone through before others have their turn."""
 _GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -28,6 +32,8 @@ class AsideReading(AsideLine):
         """Whether the caller sends its body only when it is told to."""
         self._paused = False
         """Whether nothing is taken from the caller."""
+        self._later = b""
+        """What comes next, and waits for the next turn of the event loop."""
         self._visitor: AsideVisitor | None = None
         """Whose request is being read or answered."""
         self._in_line = False
@@ -41,7 +47,7 @@ class AsideReading(AsideLine):
     @property
     def idle_since(self) -> float:
         """See `front_house.Kept`."""
-        asks = self._visitor is not None or self._held or self._timed or self._in_line
+        asks = self._visitor is not None or self._held or self._later or self._timed or self._in_line
         return math.inf if asks or self.over or self._transport.is_closing() else self._due - IDLE_SECONDS
 
     @property
@@ -67,6 +73,32 @@ class AsideReading(AsideLine):
     def taken(self) -> None:
         """See `aside_body.Taps`."""
         self._resume()
+
+    # Turns.
+
+    def _received(self, data: bytes) -> None:
+        """Something has come."""
+        raise NotImplementedError
+
+    def _fed(self, body: IncomingBody, data: bytes) -> bytes:
+        """Give a body what has come, of small chunks only so many at once. What comes behind the body is returned."""
+        if len(data) > _AT_ONCE_BYTES and not body.framing.announced and data.count(b"\n") > _AT_ONCE_LINES:
+            if not self._later:
+                self._loop.call_soon(self._go_on)
+            self._later = data[_AT_ONCE_BYTES:] + self._later
+            data = data[:_AT_ONCE_BYTES]
+            if not self._transport.is_closing():
+                self._transport.pause_reading()
+        return body.feed(data)
+
+    def _go_on(self) -> None:
+        """Others have had their turn."""
+        later, self._later = self._later, b""
+        if self.over or self._transport.is_closing():
+            return
+        self._received(later)
+        if not (self._later or self._paused or self.over or self._transport.is_closing()):
+            self._transport.resume_reading()
 
     # Time.
 
@@ -105,4 +137,5 @@ class AsideReading(AsideLine):
         if self._paused and len(self._held) <= AHEAD_BYTES and not self.over:
             self._paused = False
             self._pace.go_on(self._loop.time())
-            self._transport.resume_reading()
+            if not self._later:
+                self._transport.resume_reading()

@@ -71,6 +71,34 @@ async def test_others_have_their_turn(line: str) -> None:
         assert max(after - first for first, after in itertools.pairwise(before)) < 50, before  # of two thousand
 
 
+@pytest.mark.parametrize("ahead", [b"", b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: none\r\n\r\n"], ids=["first", "second"])
+async def test_others_have_their_turn_while_a_body_comes_in_small_chunks(ahead: bytes) -> None:
+    """Each chunk has a cost, and an event loop reads very many of them at once: a caller could stop all others."""
+    chunks = 100_000
+    bodies: list[bytes] = []
+
+    async def answer(visitor: Visitor) -> None:
+        if visitor.head.path == "/many":
+            bodies.append(await visitor.read())
+        visitor.back.whole(200, b"", b"x")
+
+    async with front(answer) as address:
+        many, one = [await asyncio.open_connection(*address) for _ in range(2)]
+        many[1].write(ahead + b"POST /many HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        many[1].write(b"1\r\n.\r\n" * chunks + b"0\r\n\r\n" + get("/last", "X: y"))
+        turns = 0
+        while not bodies:
+            one[1].write(get("/one", "X: y"))
+            await one[0].readuntil(b"\r\nx")
+            turns += 1
+        for _ in range(3 if ahead else 2):
+            await many[0].readuntil(b"\r\nx")
+        for _, writer in (many, one):
+            writer.transport.abort()
+        assert bodies == [b"." * chunks]
+        assert turns >= 10, turns
+
+
 def test_turns_go_round() -> None:
     order: list[str] = []
 
