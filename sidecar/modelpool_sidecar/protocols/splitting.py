@@ -46,6 +46,24 @@ class LineSplitter:
             raise self._bounds.long_line()
         return lines
 
+    def whole(self, chunk: bytes) -> bytes:
+        """As `feed`, the lines in one piece and with their ends: what costs is bytes, and not lines. Not with `cr`."""
+        end = chunk.rfind(b"\n") + 1
+        begun = self._begun
+        most = self._bounds.line_bytes
+        first = len(begun) + (chunk.find(b"\n") if end else len(chunk))
+        if first > most or len(chunk) - end > most or (len(chunk) > most and _longest(chunk[:end].split(b"\n")) > most):
+            begun.clear()
+            raise self._bounds.long_line()
+        if not end:
+            begun += chunk
+            return b""
+        if not begun and end == len(chunk):
+            return chunk
+        lines = self.close() + chunk[:end]
+        begun += chunk[end:]
+        return lines
+
     @property
     def between(self) -> bool:
         """Whether all that came were whole lines."""

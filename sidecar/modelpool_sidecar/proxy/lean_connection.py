@@ -15,6 +15,8 @@ from .upstream import BrokenMidStream, Enough, Receiver, told
 
 _HELD_BYTES: Final = 256 * 1024
 """A body that nobody reads is held up to about this size; then the engine is made to wait."""
+_TURN_BYTES: Final = 32 * 1024
+"""Of whoever sends more than this at once, no more is taken before others have had their turn."""
 _BREAKS: Final = (OSError, EOFError, MalformedAnswer)
 """What ends an answer early, as opposed to what its reader raises."""
 
@@ -139,6 +141,8 @@ class Connection(Asking):
         if not self._busy:  # an engine that speaks unasked
             self._transport.abort()
             return
+        if len(data) > _TURN_BYTES:
+            self._flow.breathe()
         between = answer.between and into is not None
         if between:
             body, framed, data = answer.whole_chunks(data)

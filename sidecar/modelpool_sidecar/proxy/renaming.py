@@ -33,8 +33,10 @@ class Renamer:
         """Whole lines out; the begun one is kept. Raises EngineError when it grows beyond its limit."""
         if self._lines.between and chunk.endswith(b"\n") and chunk.find(b"\n") >= len(chunk) - 2:
             return chunk.replace(self._old, self._new, 1)  # one line and at most an empty one: what engines send
-        lines = self._lines.feed(chunk)
-        return b"".join([line.replace(self._old, self._new, 1) + b"\n" for line in lines])
+        lines = self._lines.whole(chunk)
+        if lines.count(self._old) <= 1:
+            return lines.replace(self._old, self._new, 1)
+        return b"\n".join([line.replace(self._old, self._new, 1) for line in lines.split(b"\n")])
 
     def close(self) -> bytes:
         """The last line, when it had no end."""

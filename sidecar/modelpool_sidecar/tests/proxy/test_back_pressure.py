@@ -5,8 +5,11 @@ but for that on which the gateway sends, for which the kernel takes 4 MiB.
 """
 
 import asyncio
+import contextlib
 import json
 import socket
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -19,9 +22,11 @@ from modelpool_sidecar.protocols.bounds import Bounds
 from modelpool_sidecar.protocols.translation import Reply
 from modelpool_sidecar.proxy.converted import Gathering
 from modelpool_sidecar.proxy.front import Front
+from modelpool_sidecar.proxy.lean_flow import Flow
+from modelpool_sidecar.proxy.lean_silence import Silence
 from modelpool_sidecar.proxy.lean_upstream import LeanUpstream
 from modelpool_sidecar.proxy.limits import Limits
-from modelpool_sidecar.proxy.upstream import UpstreamRequest, UpstreamResponse
+from modelpool_sidecar.proxy.upstream import Enough, Receiver, UpstreamRequest, UpstreamResponse
 from modelpool_sidecar.proxy.visitor import Visitor
 
 from .scenes import CHAT, Scene, backend, document, scene, until
@@ -357,3 +362,85 @@ class Full(Counting):
     def feed(self, raw: bytes, now_ns: int) -> bytes:
         self._response.pause()
         return b""
+
+
+class Slow(Receiver):
+    """Takes some milliseconds for what comes, so that more has come then; and counts what comes in one turn."""
+
+    def __init__(self) -> None:
+        self.turn = self.most = self.all = 0
+
+    def take(self, piece: bytes, framed: bytes | None) -> None:
+        time.sleep(0.002)  # the work that the event loop cannot do meanwhile
+        self.all += len(piece)
+        self.turn += len(piece)
+        self.most = max(self.most, self.turn)
+        if self.all >= FLOOD:
+            raise Enough
+
+    def finished(self) -> bool:
+        return False
+
+
+def _flood(listening: socket.socket) -> None:
+    made, _ = listening.accept()
+    with made, contextlib.suppress(OSError):
+        made.recv(BUFFER)
+        made.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            made.sendall(b"40000\r\n" + b"x" * 0x40000 + b"\r\n")
+
+
+def test_others_have_their_turn_while_an_engine_floods() -> None:
+    """libuv reads one socket up to 32 times in a row, 256 KB each time, unless it is told to stop."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def flooded(listening: socket.socket) -> Slow:
+        slow = Slow()
+
+        async def turns() -> None:
+            while True:
+                slow.turn = 0
+                await asyncio.sleep(0)
+
+        upstream = LeanUpstream(connect_timeout=2, read_timeout=10)
+        host, port = listening.getsockname()
+        async with asyncio.TaskGroup() as group:
+            turning = group.create_task(turns(), name="turns")
+            response = await upstream.open(f"http://{host}:{port}", UpstreamRequest(method="GET", path="/"))
+            await asyncio.wait_for(response.pour(slow), 20)
+            response.abort()
+            turning.cancel()
+        await upstream.close()
+        return slow
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        playing = threading.Thread(target=_flood, args=(listening,), name="engine")
+        playing.start()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            slow = runner.run(flooded(listening))
+        playing.join(20)
+    assert slow.all >= FLOOD
+    assert slow.most < MEBIBYTE, slow.most
+
+
+async def test_a_turn_for_others_ends_no_back_pressure() -> None:
+    told: list[str] = []
+    transport = mock.Mock(is_closing=lambda: False)
+    transport.pause_reading.side_effect = lambda: told.append("pause")
+    transport.resume_reading.side_effect = lambda: told.append("resume")
+    flow = Flow(transport, Silence(asyncio.get_running_loop(), 10, lambda: None))
+    flow.breathe()
+    flow.breathe()
+    assert told == ["pause"]
+    await asyncio.sleep(0)
+    assert told == ["pause", "resume"]
+    flow.breathe()
+    flow.full(True, ended=False)
+    await asyncio.sleep(0)
+    assert told[-1] == "pause"
+    flow.breathe()
+    await asyncio.sleep(0)
+    assert told[-1] == "pause"
+    flow.full(False, ended=False)
+    assert told[-1] == "resume"

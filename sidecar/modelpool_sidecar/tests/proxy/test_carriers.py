@@ -1,5 +1,7 @@
 """Bytes on their way back, cut at every place: what comes out does not depend on how it came in."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from modelpool_sidecar.protocols.dialect import Dialect
 from modelpool_sidecar.protocols.errors import EngineError
 from modelpool_sidecar.proxy import renaming
 from modelpool_sidecar.proxy.carriers import Untouched
-from modelpool_sidecar.proxy.renaming import Naming
+from modelpool_sidecar.proxy.renaming import Naming, Renamer
 
 SAME = Naming(engine="a", caller="a")
 ALIAS = Naming(engine="qwen3:8b", caller='odd "name"')
@@ -125,3 +127,27 @@ def test_a_document_is_renamed_and_an_aborted_one_is_a_fault() -> None:
     with pytest.raises(EngineError):
         renaming.whole(b'{"choices":[{"finish_reason":"abort"}]}', SAME.engine, SAME.caller)
     assert renaming.whole(b'{"content":"\\"finish_reason\\":\\"abort\\""}', SAME.engine, SAME.caller)
+
+
+@given(
+    st.lists(st.sampled_from([b'"model":"far"', b'"model":"other"', b"x", b"\n", b"\r\n", b"data: "]), max_size=20),
+    st.data(),
+)
+def test_names_are_replaced_once_in_each_line_however_it_comes(parts: list[bytes], data: st.DataObject) -> None:
+    text = b"".join(parts)
+    places = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
+    pieces = [text[begin:end] for begin, end in zip([0, *places], [*places, len(text)], strict=True)]
+    renamer = Renamer(Naming(engine="far", caller="near"))
+    told = b"".join(renamer.feed(piece) for piece in pieces) + renamer.close()
+    want = [line.replace(b'"model":"far"', b'"model":"near"', 1) for line in text.split(b"\n")]
+    assert told == b"\n".join(want)
+
+
+def test_empty_lines_cost_bytes_and_not_lines() -> None:
+    """An engine may send a line with every byte; to look at each stopped all callers for seconds."""
+    renamer = Renamer(Naming(engine="far", caller="near"))
+    flood = b"\n" * 250_000
+    began = time.process_time()
+    for _ in range(100):
+        assert renamer.feed(flood) == flood
+    assert time.process_time() - began < 1
