@@ -97,6 +97,10 @@ class AsideReading(AsideLine):
         if self.over or self._transport.is_closing():
             return
         self._received(later)
+        self._listen()
+
+    def _listen(self) -> None:
+        """Take what comes, unless there is a reason not to."""
         if not (self._later or self._paused or self.over or self._transport.is_closing()):
             self._transport.resume_reading()
 
@@ -137,5 +141,4 @@ class AsideReading(AsideLine):
         if self._paused and len(self._held) <= AHEAD_BYTES and not self.over:
             self._paused = False
             self._pace.go_on(self._loop.time())
-            if not self._later:
-                self._transport.resume_reading()
+            self._listen()
