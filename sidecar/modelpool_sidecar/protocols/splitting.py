@@ -56,12 +56,12 @@ class LineSplitter:
             begun.clear()
             raise self._bounds.long_line()
         if not end:
-            begun += chunk
+            self._begun += chunk
             return b""
         if not begun and end == len(chunk):
             return chunk
         lines = self.close() + chunk[:end]
-        begun += chunk[end:]
+        self._begun += chunk[end:]
         return lines
 
     @property

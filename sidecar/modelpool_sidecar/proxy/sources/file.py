@@ -7,6 +7,7 @@ A file that is missing or wrong leaves the last good routes in force and is logg
 import asyncio
 import logging
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final
 
 from ...routing import documents, table
@@ -34,8 +35,12 @@ class FileSource:
                 stat = self._path.stat()
                 mark = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
                 if mark != seen:
-                    self._load(self._path.read_bytes())
-                    seen, complained = mark, None
+                    if not S_ISREG(stat.st_mode):  # to read a pipe would stop the event loop until somebody writes
+                        raise documents.InvalidRoutesError("the routes file is no regular file")
+                    data = self._path.read_bytes()
+                    seen = mark  # what is wrong now is wrong until it changes
+                    self._load(data)
+                    complained = None
             except (OSError, documents.InvalidRoutesError) as error:
                 if str(error) != complained:
                     _log.error("Could not read the routes file", extra={"file": str(self._path), "error": str(error)})
