@@ -33,9 +33,9 @@ logger = logging.getLogger(__name__)
 
 LOOK_AGAIN: Final = 5.0
 """Seconds until the next look at a pool with an engine that starts: how far a download is, no event tells."""
-TOLD_AFTER: Final = 3
-"""Passes in a row that an API server did not serve to their end before their pool is told: one that restarts is no
-news. The third comes within two seconds."""
+TOLD_AFTER: Final = 5
+"""Passes in a row that an API server did not serve to their end, or denied, before their pool is told. One that restarts
+is no news; for a moment it knows no roles, and denies everybody everything."""
 TRY_AGAIN: Final = 60.0
 """Seconds until what the API server refused, or the cluster did not have, is tried again: a quota was raised, a webhook
 came back, a driver was installed."""
@@ -87,7 +87,7 @@ class Reconciler:
         self._gateway = gateway
         self._scaling = scaling
         self._stumbles: dict[ObjectRef, int] = {}
-        """Passes in a row that began, and met an API server that could not serve."""
+        """Passes in a row that began, and met an API server that could not serve, or said no."""
 
     async def reconcile(self, ref: ObjectRef) -> Result:
         """Bring the cluster and the pool's status in line with its spec.
@@ -105,7 +105,7 @@ class Reconciler:
             return self._gone(ref)
         try:
             return await self._pass(body, ref)
-        except errors.UnreachableError as exc:
+        except (errors.UnreachableError, errors.DeniedError) as exc:
             self._stumbles[ref] = stumbles + 1
             if stumbles + 1 >= TOLD_AFTER:
                 await self._tell(ref, exc)

@@ -130,8 +130,9 @@ async def test_what_the_api_server_refused_stands_in_the_status_and_is_tried_aga
 async def test_a_pass_that_could_not_look_decides_nothing(server: ApiServer, reconciler: Reconciler) -> None:
     put_pool(server, MODEL)
     reconciler._mirror.collections[kinds.PODS, None].problem = errors.DeniedError("pods is forbidden")
-    with pytest.raises(errors.DeniedError, match="pods is forbidden"):
-        await reconciler.reconcile(REF)
+    for _ in range(reconcile.TOLD_AFTER):
+        with pytest.raises(errors.DeniedError, match="pods is forbidden"):
+            await reconciler.reconcile(REF)
     assert {path for verb, path in server.writes if verb == "PATCH"} == {f"{POOLS}/agentic/status"}
     assert condition(server, "Degraded")[:2] == ("True", "OperatorDenied")
     assert "helm upgrade" in condition(server, "Degraded")[2]
@@ -199,6 +200,20 @@ async def test_a_pool_that_could_be_passed_over_again_says_nothing_of_the_failur
     await reconciler.reconcile(REF)
     assert condition(server, "Ready") == ready
     assert condition(server, "Degraded")[:2] == ("False", "AsWanted")
+
+
+async def test_an_api_server_that_knows_no_roles_yet_is_no_news(server: ApiServer, reconciler: Reconciler) -> None:
+    put_pool(server, MODEL)
+    await reconciler.reconcile(REF)
+    told = len(server.writes)
+    reconciler._mirror.collections[kinds.PODS, None].problem = errors.DeniedError("pods is forbidden")
+    for _ in range(reconcile.TOLD_AFTER - 1):
+        with pytest.raises(errors.DeniedError):
+            await reconciler.reconcile(REF)
+    assert len(server.writes) == told
+    reconciler._mirror.collections[kinds.PODS, None].problem = None
+    await reconciler.reconcile(REF)
+    assert condition(server, "Degraded")[0] == "False"
 
 
 async def test_what_was_known_stays_when_the_api_server_is_away_for_a_moment(
