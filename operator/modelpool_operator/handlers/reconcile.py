@@ -34,8 +34,8 @@ logger = logging.getLogger(__name__)
 LOOK_AGAIN: Final = 5.0
 """Seconds until the next look at a pool with an engine that starts: how far a download is, no event tells."""
 TOLD_AFTER: Final = 5
-"""Passes in a row that an API server did not serve to their end, or denied, before their pool is told. One that restarts
-is no news; for a moment it knows no roles, and denies everybody everything."""
+"""Passes in a row that an API server did not serve to their end, or denied, before their pool is told. One that
+restarts is no news; for a moment it knows no roles, and denies everybody everything."""
 TRY_AGAIN: Final = 60.0
 """Seconds until what the API server refused, or the cluster did not have, is tried again: a quota was raised, a webhook
 came back, a driver was installed."""
