@@ -18,7 +18,7 @@ import pytest
 from modelpool_cluster.compiled import PACKAGE, NoCompilerError, compiled_modules, compiled_tree
 
 ROOT = Path(__file__).parents[3]
-_LIMIT_SECONDS = 480
+_LIMIT_SECONDS = 900
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,7 @@ from modelpool_sidecar.proxy.limits import Limits
 from modelpool_sidecar.proxy.upstream import Enough, Receiver, UpstreamRequest, UpstreamResponse
 from modelpool_sidecar.proxy.visitor import Visitor
 
+from ..compiled import patches_what_is_compiled
 from .scenes import CHAT, Scene, backend, document, scene, until
 from .scripted import Received, engine
 
@@ -391,6 +392,7 @@ def _flood(listening: socket.socket) -> None:
             made.sendall(b"40000\r\n" + b"x" * 0x40000 + b"\r\n")
 
 
+@patches_what_is_compiled  # its receiver is interpreted
 def test_others_have_their_turn_while_an_engine_floods() -> None:
     """libuv reads one socket up to 32 times in a row, 256 KB each time, unless it is told to stop."""
     uvloop = pytest.importorskip("uvloop")
