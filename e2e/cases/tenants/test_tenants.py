@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import routes_by_hand
-from gateway_program import running
+from gateway_program import Gateway, running
 from installation import installed, rendered, started
 from own_address import own_address
 from tenants_forgeries import WAYS
@@ -69,7 +69,8 @@ def stage(cluster: Cluster, helm: Path, namespace: str, tmp_path: Path) -> Itera
         tenant = tenant_of(cluster, mine)
         held.callback(tenant.close)
         innocent = Innocent(gateway)
-        waiting.wait_for("the innocent's model", lambda: gateway.models().get(MODEL, {}).get("ready"))
+        # The pool of an earlier test has the name until its namespace is gone, for it is older.
+        waiting.wait_for("the innocent's model", lambda: _is_served(gateway, namespace))
         yield Stage(
             cluster=cluster,
             gateway=gateway,
@@ -81,6 +82,12 @@ def stage(cluster: Cluster, helm: Path, namespace: str, tmp_path: Path) -> Itera
             pool=younger(cluster, tenant, mine, victim),
             victim=victim,
         )
+
+
+def _is_served(gateway: Gateway, namespace: str) -> bool:
+    pools = [pool for pool in gateway.view()["pools"] if any(one["name"] == MODEL for one in pool["models"])]
+    served = [one["ready"] for pool in pools for one in pool["models"] if one["name"] == MODEL]
+    return [pool["pool"].partition("/")[0] for pool in pools] == [namespace] and served == [True]
 
 
 def complaints(stage: Stage) -> list[Object]:
