@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TextIO
 
-from . import app
+from . import allocator, app
 from .settings import InvalidSettingError, LogFormat, Settings, read
 from .stopping import Stop
 from .telemetry import logs
@@ -43,6 +43,7 @@ def main() -> int:
     announcing = LogWriter(_descriptor(sys.stdout), most_lines=1, told=lambda _: "")
     logs.set_up(json=as_json, level=settings.log_level, stream=log)
     access = logs.AccessLog(log if settings.access_log else None, json=as_json)
+    allocator.give_back()
     gc.collect()
     gc.freeze()  # what is here now stays: it need not be looked through again and again
     with asyncio.Runner(loop_factory=_NEW_LOOP) as runner:
