@@ -1,7 +1,7 @@
 """Memory that large bodies and answers have had goes back to the system when they are gone. glibc; elsewhere nothing.
 
-glibc learns from large blocks that are freed to keep such blocks in its heap, up to 32 MiB each, where a small one behind
-them holds all of it; and each thread has a heap of its own. So what was needed once would stay for ever.
+glibc learns from large blocks that are freed to keep such blocks in its heap, up to 32 MiB each, where a small one
+behind them holds all of it; and each thread has a heap of its own. So what was needed once would stay for ever.
 """
 
 import ctypes
