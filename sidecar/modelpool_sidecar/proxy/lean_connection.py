@@ -15,8 +15,9 @@ from .upstream import BrokenMidStream, Enough, Receiver, told
 
 _HELD_BYTES: Final = 256 * 1024
 """A body that nobody reads is held up to about this size; then the engine is made to wait."""
-_TURN_BYTES: Final = 32 * 1024
-"""Of whoever sends more than this at once, no more is taken before others have had their turn."""
+_TURN_BYTES: Final = 128 * 1024
+"""Of whoever sends more than this at once, no more is taken before others have had their turn: libuv reads again in the
+same turn only when a read has filled its buffer, which is 250 KB."""
 _BREAKS: Final = (OSError, EOFError, MalformedAnswer)
 """What ends an answer early, as opposed to what its reader raises."""
 
