@@ -143,7 +143,7 @@ class Connection(Asking):
             self._transport.abort()
             return
         if len(data) > _TURN_BYTES:
-            self._flow.breathe()
+            self._flow.yield_turn()
         between = answer.between and into is not None
         if between:
             body, framed, data = answer.whole_chunks(data)

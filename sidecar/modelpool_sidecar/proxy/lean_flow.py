@@ -8,7 +8,7 @@ from .lean_silence import Silence
 class Flow:
     """Pauses and resumes the reading of one connection."""
 
-    __slots__ = ("_breathes", "_over", "_silence", "_transport", "is_full", "is_unread")
+    __slots__ = ("_yields", "_over", "_silence", "_transport", "is_full", "is_unread")
 
     def __init__(self, transport: asyncio.Transport, silence: Silence) -> None:
         self._transport = transport
@@ -18,7 +18,7 @@ class Flow:
         self.is_full = False
         """Whoever takes what comes has no room for more."""
         self._over = False
-        self._breathes = False
+        self._yields = False
 
     def unread(self, is_unread: bool, *, ended: bool) -> None:
         """Say whether too much has come that nobody has read. `ended`: no more will come that could be held back."""
@@ -30,15 +30,15 @@ class Flow:
         self.is_full = is_full
         self._settle(ended)
 
-    def breathe(self) -> None:
+    def yield_turn(self) -> None:
         """Take no more before others have had their turn: the event loop would read megabytes in a row."""
-        if not (self._breathes or self._silence.held_back or self._over or self._transport.is_closing()):
-            self._breathes = True
+        if not (self._yields or self._silence.held_back or self._over or self._transport.is_closing()):
+            self._yields = True
             self._transport.pause_reading()
-            asyncio.get_running_loop().call_soon(self._breathed)
+            asyncio.get_running_loop().call_soon(self._turn_over)
 
-    def _breathed(self) -> None:
-        self._breathes = False
+    def _turn_over(self) -> None:
+        self._yields = False
         if not (self._silence.held_back or self._over or self._transport.is_closing()):
             self._transport.resume_reading()
 

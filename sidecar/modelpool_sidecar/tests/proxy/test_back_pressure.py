@@ -432,16 +432,16 @@ async def test_a_turn_for_others_ends_no_back_pressure() -> None:
     transport.pause_reading.side_effect = lambda: told.append("pause")
     transport.resume_reading.side_effect = lambda: told.append("resume")
     flow = Flow(transport, Silence(asyncio.get_running_loop(), 10, lambda: None))
-    flow.breathe()
-    flow.breathe()
+    flow.yield_turn()
+    flow.yield_turn()
     assert told == ["pause"]
     await asyncio.sleep(0)
     assert told == ["pause", "resume"]
-    flow.breathe()
+    flow.yield_turn()
     flow.full(True, ended=False)
     await asyncio.sleep(0)
     assert told[-1] == "pause"
-    flow.breathe()
+    flow.yield_turn()
     await asyncio.sleep(0)
     assert told[-1] == "pause"
     flow.full(False, ended=False)
