@@ -8,7 +8,7 @@ from .lean_silence import Silence
 class Flow:
     """Pauses and resumes the reading of one connection."""
 
-    __slots__ = ("_yields", "_over", "_silence", "_transport", "is_full", "is_unread")
+    __slots__ = ("_over", "_silence", "_transport", "_yields", "is_full", "is_unread")
 
     def __init__(self, transport: asyncio.Transport, silence: Silence) -> None:
         self._transport = transport
