@@ -12,6 +12,7 @@ import sys
 from kubernetes.aio.config import ConfigException
 
 from modelpool_operator import program, settings
+from modelpool_operator.cluster.leases import LostError
 from modelpool_operator.telemetry import logs
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,9 @@ def main() -> None:
         logger.error("No credentials for a cluster: give --kubeconfig, or run in a Pod", extra={"error": str(exc)})
         sys.exit(2)
     except ExceptionGroup as failed:
+        if (lost := failed.subgroup(LostError)) is not None:
+            logger.error("Stops: others may be at work", extra={"error": str(_first(lost))})
+            sys.exit(1)
         refused, others = failed.split(OSError)
         if refused is None or others is not None:
             raise
@@ -35,7 +39,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def _first(group: ExceptionGroup[OSError]) -> Exception:
+def _first(group: ExceptionGroup[Exception]) -> Exception:
     inner = group.exceptions[0]
     return _first(inner) if isinstance(inner, ExceptionGroup) else inner
 

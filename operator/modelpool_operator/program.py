@@ -6,6 +6,7 @@ import logging
 import random
 import socket
 import time
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
@@ -14,10 +15,12 @@ import aiohttp
 import kopf
 from kubernetes.aio.client import Configuration
 
+from modelpool_operator.api import names
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.status import GatewayStatus
 from modelpool_operator.cluster import client as clients
 from modelpool_operator.cluster.gateways import Gateways
+from modelpool_operator.cluster.leases import Elsewhere, Seat, holding
 from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.recorder import Recorder
 from modelpool_operator.cluster.reflector import following
@@ -84,19 +87,30 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
         async with contextlib.AsyncExitStack() as stack:
             configuration = await clients.configuration(settings.kubeconfig)
             api = await stack.enter_async_context(clients.connected(configuration, metrics))
-            health = serving.health(alive=lambda: None, ready=memo.readiness.problem)
+            seats = _seats(settings, api)
+            health = serving.health(alive=lambda: None, ready=lambda: _problem(seats) or memo.readiness.problem())
             for app, address, what in (
                 (health, settings.health_address, "health"),
                 (serving.metrics(metrics.registry), settings.metrics_address, "metrics"),
             ):
                 await stack.enter_async_context(serving.serving(app, host=address.host, port=address.port, what=what))
+            await stack.enter_async_context(holding(seats))
+            api.fence = lambda: next((why for seat in seats if (why := seat.stale()) is not None), None)
             recorder = Recorder(api, now=_now, reporter=socket.gethostname())
             scaling = Scaling(gateway_service_of(settings), clock=time.monotonic)
             asking = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
             gateways = Gateways(api, asking, urls=settings.gateway_urls, clock=time.monotonic)
             mirror = Mirror(settings.namespaces or (None,))
             reconciler = Reconciler(
-                api, mirror, recorder, claims, now=_now, gateway=gateway_of(settings), scaling=scaling
+                api,
+                mirror,
+                recorder,
+                claims,
+                now=_now,
+                clock=time.monotonic,
+                gateway=gateway_of(settings),
+                scaling=scaling,
+                elsewhere=Elsewhere(api, own=[seat.ref for seat in seats], clock=time.monotonic).holder,
             )
             resync = workers.Resync(
                 api,
@@ -124,6 +138,21 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
                     task.cancel()
     finally:
         memo.stopped.set()
+
+
+def _seats(settings: Settings, api: clients.Client) -> list[Seat]:
+    """Return the Leases that are to be held: of each namespace that is served, or the one for all of them."""
+    identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+    return [
+        Seat(
+            client=api, ref=ObjectRef(namespace, names.LEASE), identity=identity, clock=time.monotonic, now=_now
+        )
+        for namespace in sorted(settings.namespaces or (settings.lease_namespace,))
+    ]
+
+
+def _problem(seats: list[Seat]) -> str | None:
+    return next((seat.problem for seat in seats if seat.problem is not None), None)
 
 
 def _now() -> datetime:

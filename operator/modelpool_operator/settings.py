@@ -57,6 +57,8 @@ class Settings:
 
     namespaces: tuple[str, ...] = ()
     """The namespaces whose pools are served; none named means all, which needs a ClusterRole."""
+    lease_namespace: str = "kube-system"
+    """Where the Lease is by which one operator serves all namespaces; an operator for some holds one in each of them."""
     kubeconfig: Path | None = None
     """The file with the API server's address and our credentials; absent, those of the Pod we run in."""
     workers: int = 8
@@ -134,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--namespace", dest="namespaces", action="append", metavar="NS", help="serve this namespace; repeatable")
+    add("--lease-namespace", metavar="NS", help="of the Lease for all namespaces; default kube-system")
     add("--kubeconfig", type=Path, metavar="PATH", help="credentials; default: those of the Pod")
     add("--workers", type=int, metavar="N", help="pools reconciled at once; default 8")
     add("--resync-seconds", type=float, metavar="SECONDS", help="how often every pool is reconciled; default 600")

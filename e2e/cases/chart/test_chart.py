@@ -151,6 +151,7 @@ def test_the_operator_takes_its_arguments(chart: Helm, values: dict[str, Any]) -
     wanted = values or VALUES
     assert told.namespaces == tuple(wanted["watchNamespaces"])
     assert (told.workers, told.resync_seconds) == (wanted["operator"]["workers"], wanted["operator"]["resyncSeconds"])
+    assert told.lease_namespace == wanted["operator"]["leaseNamespace"]
     assert told.health_address.host == wanted["listenHost"].strip("[]")
     assert told.gateway_namespace is not None
 

@@ -147,7 +147,8 @@ class Fleet:
 
     def last_write(self, operator: Operator, began: datetime) -> float:
         """Return the seconds from `began` to the operator's last write."""
-        writes = self.cluster.audit_events(user=operator.user, since=began, verbs=WRITES)
+        found = self.cluster.audit_events(user=operator.user, since=began, verbs=WRITES)
+        writes = [one for one in found if one.resource != "leases"]
         by_kind = collections.Counter(f"{one.verb} {one.resource}/{one.subresource}".rstrip("/") for one in writes)
         self.said(f"{len(writes) / self.count:.1f} writes a pool: {dict(by_kind)}")
         return round((max(one.received for one in writes) - began).total_seconds(), 1)

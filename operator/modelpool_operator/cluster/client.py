@@ -6,7 +6,7 @@ what changes the cluster is counted. One `Client` is opened per program and shar
 
 import contextlib
 import urllib.parse
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +17,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster import errors
-from modelpool_operator.cluster.kinds import PODS, Kind
+from modelpool_operator.cluster.kinds import LEASES, PODS, Kind
 from modelpool_operator.telemetry.metrics import Metrics
 
 Object = dict[str, Any]
@@ -76,6 +76,8 @@ class Client:
     def __init__(self, api: ApiClient, metrics: Metrics) -> None:
         self._api = api
         self._metrics = metrics
+        self.fence: Callable[[], str | None] = lambda: None
+        """Why nothing may be written at the moment, Leases excepted, or None."""
 
     async def get(self, kind: Kind, ref: ObjectRef) -> Object:
         """Return one object.
@@ -153,6 +155,7 @@ class Client:
         """
         metadata = manifest["metadata"]
         what = f"apply {'status of ' if status else ''}{kind.kind} {metadata['name']}"
+        self._assert_unfenced(what, kind)
         answer: Object = await self._request(
             what,
             "PATCH",
@@ -162,6 +165,25 @@ class Client:
             content_type="application/apply-patch+yaml",
         )
         self._metrics.writes.labels("status" if status else "apply", kind.kind).inc()
+        return answer
+
+    async def patch(self, kind: Kind, ref: ObjectRef, patch: Sequence[Mapping[str, Any]], *, manager: str) -> Object:
+        """Change an object by a JSON patch (RFC 6902), and return it.
+
+        Raises:
+            errors.ConflictError: the patch names a resourceVersion that the object no longer has.
+        """
+        what = f"patch {kind.kind} {ref.name}"
+        self._assert_unfenced(what, kind)
+        answer: Object = await self._request(
+            what,
+            "PATCH",
+            kind.path(ref.namespace, ref.name),
+            {"fieldManager": manager},
+            body=[dict(one) for one in patch],
+            content_type="application/json-patch+json",
+        )
+        self._metrics.writes.labels("patch", kind.kind).inc()
         return answer
 
     async def delete(self, kind: Kind, ref: ObjectRef, *, uid: str, dependents_first: bool = False) -> Object:
@@ -178,15 +200,22 @@ class Client:
             "preconditions": {"uid": uid},
         }
         what, path = f"delete {kind.kind} {ref.name}", kind.path(ref.namespace, ref.name)
+        self._assert_unfenced(what, kind)
         answer: Object = await self._request(what, "DELETE", path, body=body)
         self._metrics.writes.labels("delete", kind.kind).inc()
         return answer
 
-    async def create(self, kind: Kind, manifest: Mapping[str, Any]) -> None:
-        """Create an object that nobody reconciles, such as an Event."""
-        namespace = manifest["metadata"]["namespace"]
-        await self._request(f"create {kind.kind}", "POST", kind.path(namespace), body=dict(manifest))
+    async def create(self, kind: Kind, manifest: Mapping[str, Any]) -> Object:
+        """Create an object that nobody reconciles, such as an Event, and return it.
+
+        Raises:
+            errors.ConflictError: one of that name is there.
+        """
+        what, namespace = f"create {kind.kind}", manifest["metadata"]["namespace"]
+        self._assert_unfenced(what, kind)
+        answer: Object = await self._request(what, "POST", kind.path(namespace), body=dict(manifest))
         self._metrics.writes.labels("create", kind.kind).inc()
+        return answer
 
     async def log(self, ref: ObjectRef, *, container: str, lines: int) -> list[str]:
         """Return the last lines of a container's log."""
@@ -199,6 +228,10 @@ class Client:
         )
         return text.splitlines()
 
+    def _assert_unfenced(self, what: str, kind: Kind) -> None:
+        if kind != LEASES and (why := self.fence()) is not None:
+            raise errors.UnreachableError(f"Could not {what}: {why}")
+
     async def _request(
         self,
         what: str,
@@ -206,7 +239,7 @@ class Client:
         path: str,
         query: Mapping[str, str] | None = None,
         *,
-        body: Object | None = None,
+        body: Object | list[Object] | None = None,
         content_type: str = "application/json",
         text: bool = False,
     ) -> Any:
@@ -221,7 +254,7 @@ class Client:
         path: str,
         query: Mapping[str, str] | None = None,
         *,
-        body: Object | None = None,
+        body: Object | list[Object] | None = None,
         content_type: str = "application/json",
         text: bool = False,
         deadline: aiohttp.ClientTimeout = _DEADLINE,

@@ -5,7 +5,9 @@
     ClusterError
     ├── UnreachableError    the world's: no answer, none that can be read, or one that asks to come again
     │   │                   (network, 429, 5xx) — back off
-    │   └── ExpiredError    the API server's memory: it no longer knows that resourceVersion (410) — list again
+    │   ├── ExpiredError    the API server's memory: it no longer knows that resourceVersion (410) — list again
+    │   └── StuckError      this one request's: it was not carried out in time, or failed inside (500, 504), as when an
+    │                       admission webhook is down or hangs; another request may fare better
     ├── DeniedError         the installation's: credentials or RBAC say no (401, 403) — a human grants the right
     ├── RejectedError       ours or the user's: the object is wrong (400, 405, 413, 415, 422) — its text names the field
     ├── TakenError          the user's: an object of that name is there and is not ours — a human renames it
@@ -40,6 +42,10 @@ class ExpiredError(UnreachableError):
     """The API server has forgotten what came after a resourceVersion, or the rest of a list."""
 
 
+class StuckError(UnreachableError):
+    """The API server is there, and could not carry out this very request: it depends on somebody who is not."""
+
+
 class DeniedError(ClusterError):
     """The API server knows us not, or does not let us."""
 
@@ -71,6 +77,8 @@ _BY_STATUS: Final[dict[int, type[ClusterError]]] = {
     413: RejectedError,
     415: RejectedError,
     422: RejectedError,
+    500: StuckError,
+    504: StuckError,
 }
 
 
@@ -85,8 +93,10 @@ def translated(what: str) -> Iterator[None]:
         yield
     except ApiException as exc:
         raise from_answer(what, exc.status or 0, exc.body) from None
+    except aiohttp.ConnectionTimeoutError:
+        raise UnreachableError(f"Could not {what}: no connection in time") from None
     except TimeoutError:
-        raise UnreachableError(f"Could not {what}: no answer in time") from None
+        raise StuckError(f"Could not {what}: no answer in time") from None
     except msgspec.DecodeError as exc:
         raise UnreachableError(f"Could not {what}: the answer is no JSON: {exc}") from None
     except (aiohttp.ClientError, OSError) as exc:

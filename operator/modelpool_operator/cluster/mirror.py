@@ -18,11 +18,13 @@ from modelpool_operator.api import names
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster import errors
 from modelpool_operator.cluster.client import Object
-from modelpool_operator.cluster.kinds import CHILDREN, PODS, Kind
+from modelpool_operator.cluster.kinds import CHILDREN, PODS, Kind, child
+from modelpool_operator.planning.pull_records import does_not_stay
 
 SELECTOR: Final = f"{names.MANAGED_BY_LABEL}={names.MANAGED_BY},{names.POOL_LABEL}"
 """Nobody else's objects shall flow through this process, least of all every Pod of the cluster."""
 MIRRORED: Final = (PODS, *CHILDREN)
+_JOBS: Final = child("batch/v1", "Job")
 
 
 class Entry(NamedTuple):
@@ -68,6 +70,8 @@ class Collection:
         self._by_pool: defaultdict[ObjectRef, set[ObjectRef]] = defaultdict(set)
         self._told = 0
         """The version up to which everything was told."""
+        self._ended: defaultdict[ObjectRef, dict[str, int]] = defaultdict(dict)
+        """Jobs that were complete and went by themselves, by pool and name, with the version at which they did."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -81,6 +85,14 @@ class Collection:
         if self.problem is not None:
             raise self.problem
         return [msgspec.json.decode(self._entries[ref].text) for ref in sorted(self._by_pool.get(pool, ()))]
+
+    def ended(self, pool: ObjectRef) -> dict[str, int]:
+        """Return the Jobs of a pool that were complete and went by themselves."""
+        return dict(self._ended.get(pool, ()))
+
+    def let_go(self, pool: ObjectRef) -> None:
+        """Forget what a pool had that is no more."""
+        self._ended.pop(pool, None)
 
     def replace(self, listed: dict[ObjectRef, Entry], version: str) -> frozenset[ObjectRef]:
         """Take over a whole list, and return the pools whose objects differ from what was known.
@@ -105,6 +117,8 @@ class Collection:
         if event == "BOOKMARK":
             return None
         ref, entry = ref_of(obj), entry_of(obj)
+        if event == "DELETED" and obj["kind"] == "Job" and does_not_stay(obj):
+            self._ended[entry.pool][ref.name] = entry.version
         known = self._entries.get(ref)
         if known is None or known.version <= entry.version:
             self._forget(ref) if event == "DELETED" else self._put(ref, entry)
@@ -146,7 +160,15 @@ class Mirror:
         Raises:
             errors.ClusterError: they are not known.
         """
-        return self._collection(kind, pool.namespace).of(ObjectRef(pool.namespace, names.label_value(pool.name)))
+        return self._collection(kind, pool.namespace).of(_labelled(pool))
+
+    def ended(self, pool: ObjectRef) -> dict[str, int]:
+        """Return the Jobs of a pool that were complete and went by themselves, with a number that grows."""
+        return self._collection(_JOBS, pool.namespace).ended(_labelled(pool))
+
+    def let_go(self, pool: ObjectRef) -> None:
+        """Forget what a pool had that is no more."""
+        self._collection(_JOBS, pool.namespace).let_go(_labelled(pool))
 
     def note(self, kind: Kind, answer: Object) -> None:
         """Take over the answer to a write of ours."""
@@ -159,3 +181,8 @@ class Mirror:
     def _collection(self, kind: Kind, namespace: str) -> Collection:
         everywhere = self.collections.get((kind, None))
         return everywhere if everywhere is not None else self.collections[kind, namespace]
+
+
+def _labelled(pool: ObjectRef) -> ObjectRef:
+    """Return a pool as the labels of its objects have it."""
+    return ObjectRef(pool.namespace, names.label_value(pool.name))

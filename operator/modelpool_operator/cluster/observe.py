@@ -11,6 +11,7 @@ from modelpool_operator.cluster import errors, inventories, kinds
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.together import together
+from modelpool_operator.planning.adoption import is_orphan
 from modelpool_operator.planning.observed import Observed, PodView
 from modelpool_operator.planning.volumes import is_retained
 
@@ -34,7 +35,7 @@ async def observe(
         client: the API server.
         mirror: what it was last known to hold.
         pool: whose children, by our label; of them, only those whose controlling owner is this very pool count, and
-            volumes that were made to outlive a pool of this name.
+            volumes that were made to outlive a pool of this name, and what was left behind by one.
         claimed: names that older pools serve.
         chosen: the way of sharing that the pool's status holds.
 
@@ -44,12 +45,13 @@ async def observe(
     pods = mirror.of(kinds.PODS, pool.ref)
     children = [child for kind in kinds.CHILDREN for child in mirror.of(kind, pool.ref)]
     return Observed.from_manifests(
-        children=[child for child in children if owned_by(child, pool.uid) or is_retained(child)],
+        children=[child for child in children if owned_by(child, pool.uid) or is_retained(child) or is_orphan(child)],
         pods=pods,
         inventory=await inventories.look(client, pool, _nodes_of(pods)),
         chosen=chosen,
         logs=await _logs(client, pods),
         claimed=claimed,
+        ended=mirror.ended(pool.ref),
     )
 
 

@@ -4,12 +4,15 @@ A request that is refused in the midst of a plan is no such failure: the plan go
 """
 
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from modelpool_operator.cluster import errors
 
 _LONGEST: Final = 300
+_KUBERNETES_OWN: Final = frozenset({"foregroundDeletion", "orphan"})
+"""Finalizers by which the garbage collector does its work, and which pass."""
 _PACKAGE: Final = Path(__file__).parents[1]
 
 
@@ -37,6 +40,19 @@ def failure_of(error: Exception) -> Failure:
             return Failure("PassFailed", f"{error}. It is tried again; the operator's log tells the rest")
         case _:
             return _fault(error)
+
+
+def held_by(metadata: Mapping[str, Any]) -> Failure | None:
+    """Return what to say of a pool that is being deleted and cannot go, or None when nothing but Kubernetes holds it."""
+    held = [f"'{one}'" for one in metadata.get("finalizers") or () if one not in _KUBERNETES_OWN]
+    if not held:
+        return None
+    message = (
+        f"Is to be deleted since {metadata['deletionTimestamp']}, and is held by the finalizer {', '.join(held)}: until"
+        " whoever set it takes it away, the engines run on as they are, nothing of the spec is carried out, and the"
+        " gateway serves what it did. Where its controller is no more, take it out of `metadata.finalizers`"
+    )
+    return Failure("HeldByFinalizer", message, True)
 
 
 def _fault(error: Exception) -> Failure:

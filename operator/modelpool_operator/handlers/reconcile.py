@@ -1,7 +1,7 @@
 """One pass over one pool: parse, observe, plan, execute, report. Each step is somebody else's; here is their order."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -18,14 +18,17 @@ from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.observe import observe, owned_by
 from modelpool_operator.cluster.recorder import News, Recorder, news_between
 from modelpool_operator.cluster.report import report
+from modelpool_operator.handlers import failing
 from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.failing import Failure, failure_of
 from modelpool_operator.handlers.scaling import Scaling
+from modelpool_operator.handlers.standings import Standings
 from modelpool_operator.planning import interference
 from modelpool_operator.planning import plan as plans
 from modelpool_operator.planning import status as statuses
 from modelpool_operator.planning.autoscaling import scaled
 from modelpool_operator.planning.deployments import replicas_of
+from modelpool_operator.planning.managers import manager_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.routes import entries_in, entries_of
 
@@ -37,8 +40,7 @@ TOLD_AFTER: Final = 5
 """Passes in a row that an API server did not serve to their end, or denied, before their pool is told. One that
 restarts is no news; for a moment it knows no roles, and denies everybody everything."""
 TRY_AGAIN: Final = 60.0
-"""Seconds until what the API server refused, or the cluster did not have, is tried again: a quota was raised, a webhook
-came back, a driver was installed."""
+"""Seconds until what the cluster did not have is looked for again: a driver was installed."""
 
 
 class Outcome(Enum):
@@ -52,6 +54,10 @@ class Outcome(Enum):
     INCOMPLETE = "incomplete"
     """The API server refused a part of the plan."""
     GONE = "gone"
+    LEAVING = "leaving"
+    """The pool is being deleted, and somebody's finalizer holds it."""
+    ELSEWHERE = "elsewhere"
+    """An operator of its namespace serves it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +82,20 @@ class Reconciler:
         claims: Claims,
         *,
         now: Callable[[], datetime],
+        clock: Callable[[], float],
         gateway: Callable[[ObjectRef], GatewayStatus | None],
         scaling: Scaling,
+        elsewhere: Callable[[str], Awaitable[str | None]],
     ) -> None:
         self._client = client
         self._mirror = mirror
         self._recorder = recorder
         self._claims = claims
         self._now = now
+        self._standings = Standings(clock)
         self._gateway = gateway
         self._scaling = scaling
+        self._elsewhere = elsewhere
         self._stumbles: dict[ObjectRef, int] = {}
         """Passes in a row that began, and met an API server that could not serve, or said no."""
 
@@ -100,9 +110,11 @@ class Reconciler:
             body = await self._client.get(kinds.POOLS, ref)
         except errors.AbsentError:
             return self._gone(ref)
+        if await self._elsewhere(ref.namespace) is not None:
+            return Result(outcome=Outcome.ELSEWHERE, again=TRY_AGAIN)
         if body["metadata"].get("deletionTimestamp"):
             # Its children go by their ownerReferences; to apply them now would be to bring them back.
-            return self._gone(ref)
+            return await self._leaving(body, ref)
         try:
             return await self._pass(body, ref)
         except (errors.UnreachableError, errors.DeniedError) as exc:
@@ -125,38 +137,57 @@ class Reconciler:
     async def _carry_out(self, pool: ModelPool, body: Object) -> Result:
         previous = parsing.status_of(body)
         chosen = previous.sharing if previous else None
+        standing = self._standings.of(pool.ref)
         observed = await observe(self._client, self._mirror, pool, chosen=chosen)
         scales = self._scaling.decide(pool, replicas_of(pool, observed))
-        pool, observed = scaled(pool, scales), replace(observed, scales=scales)
+        pool = scaled(pool, scales)
+        observed = replace(observed, scales=scales, children=standing.as_asked(observed.children))
         plan = plans.make_plan(pool, observed)
         # A pool that is refused holds what the routes of its last plan say, as the gateway goes by them.
         entries = entries_of(pool) if plan.refusal is None else entries_in(observed.children.values())
         concerned = self._claims.put(pool.ref, pool.created, entries)
         observed = replace(observed, claimed=self._claims.lost_by(pool.ref))
-        done = await execute(self._client, self._mirror, pool.ref, plan, observed)
+        put_back = tuple(interference.found_in(plan.changed, observed.children))
+        paced = standing.paced(plan)
+        done = await execute(self._client, self._mirror, pool.ref, paced.plan, observed)
+        standing.note(paced, done, put_back, observed, editor=manager_of(body, ("spec",)), time=self._now())
+        observed = replace(observed, refused=standing.refused)
         status = statuses.assess(
             pool,
             observed,
-            plan,
+            paced.plan,
             previous=previous,
             now=self._now(),
-            failures=done.failures,
+            failures=tuple(standing.refused.values()),
+            fights=standing.fights,
             gateway=self._gateway(pool.ref),
         )
-        put_back = interference.found_in(plan, observed)
-        await self._report(body, previous, status)
-        for one in put_back:
+        if standing.may_tell():
+            await self._report(body, previous, status)
+        for one in standing.news_of(put_back, done):
             await self._recorder.post(body, News(reason="ChildPutBack", message=str(one), about=one.child.name))
-        if done.failures:
-            return Result(outcome=Outcome.INCOMPLETE, again=TRY_AGAIN, concerned=concerned)
-        if plan.refusal is not None:
-            again = TRY_AGAIN if plan.refusal.passing else _next_look(observed)
-            return Result(outcome=Outcome.REFUSED, again=again, concerned=concerned)
-        return Result(outcome=Outcome.PLANNED, again=_next_look(observed), concerned=concerned)
+        if standing.refused:
+            outcome, again = Outcome.INCOMPLETE, None
+        elif plan.refusal is not None:
+            outcome, again = Outcome.REFUSED, TRY_AGAIN if plan.refusal.passing else None
+        else:
+            outcome, again = Outcome.PLANNED, None
+        times = (again, standing.next_look(paced), _next_look(observed))
+        return Result(outcome=outcome, again=min((t for t in times if t is not None), default=None), concerned=concerned)
 
     def _gone(self, ref: ObjectRef) -> Result:
         self._scaling.drop(ref)
+        self._standings.drop(ref)
+        self._mirror.let_go(ref)
         return Result(outcome=Outcome.GONE, concerned=self._claims.drop(ref))
+
+    async def _leaving(self, body: Object, ref: ObjectRef) -> Result:
+        """Say what holds a pool that is being deleted. While it is there, so are its engines and its routes."""
+        if (held := failing.held_by(body["metadata"])) is None:
+            return self._gone(ref)
+        self._standings.drop(ref)
+        await self._say_failed(body, held)
+        return Result(outcome=Outcome.LEAVING)
 
     async def _refuse(self, body: Object, ref: ObjectRef, error: parsing.InvalidPoolError) -> Result:
         previous = parsing.status_of(body)

@@ -1,12 +1,13 @@
 """Those who do the work: N workers at one queue, and one who puts every pool into it now and then.
 
 A failure of a pass is the pool's matter: it is logged, counted and repeated later. A bug is treated alike, with its
-traceback, since one pool that trips over it must not stop the others.
+traceback, since one pool that trips over it must not stop the others. Nor does one whose pass takes long.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from modelpool_operator.api import parsing
 from modelpool_operator.api.names import ObjectRef
@@ -26,15 +27,33 @@ from modelpool_operator.telemetry.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 
+PATIENCE: Final = 1.0
+"""Seconds that a worker waits for the end of a pass; one that lasts longer, as behind a webhook that hangs, goes on beside
+the next pool's."""
+LONG_PASSES: Final = 16
+"""Passes of one worker that last longer, at once."""
+
+
 async def work(queue: WorkQueue, reconciler: Reconciler, metrics: Metrics, *, clock: Callable[[], float]) -> None:
-    """Take pools from the queue and reconcile them, one after the other, for ever."""
-    while True:
-        ref = await queue.get()
+    """Take pools from the queue and reconcile them, one after the other but for those that take long, for ever."""
+    running: set[asyncio.Task[None]] = set()
+
+    async def reconcile(ref: ObjectRef) -> None:
         started = clock()
         with logs.about(ref):
             outcome = await _pass_over(ref, queue, reconciler)
         metrics.reconciles.labels(outcome).inc()
         metrics.reconcile_duration.observe(clock() - started)
+
+    async with asyncio.TaskGroup() as passes:
+        while True:
+            ref = await queue.get()
+            task = passes.create_task(reconcile(ref), name=f"pass over {ref.namespace}/{ref.name}")
+            running.add(task)
+            task.add_done_callback(running.discard)
+            await asyncio.wait((task,), timeout=PATIENCE)
+            if len(running) >= LONG_PASSES:
+                await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
 
 
 async def _pass_over(ref: ObjectRef, queue: WorkQueue, reconciler: Reconciler) -> str:

@@ -61,6 +61,11 @@ def on_refusal(reason: str) -> str:
     return REFUSALS.get(reason, "")
 
 
+def on_failure(said: str) -> str:
+    """Return what to do about changes that the API server did not take, from its words; empty where they say all."""
+    return " ".join(advice for words, advice in FAILURES.items() if re.search(words, said))
+
+
 def _sentences(message: str, advice: str) -> str:
     return f"{message.rstrip('. ')}. {advice}" if message else advice
 
@@ -193,3 +198,15 @@ REFUSALS: Final[Mapping[str, str]] = {
     "NoPlacement": "Lower a share, or pin fewer models with `gpu`",
 }
 """By reason of a refusal."""
+
+FAILURES: Final[Mapping[str, str]] = {
+    "failed calling webhook|no answer in time|HTTP 50[04]": (
+        "An admission webhook is down or hangs: `kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations`"
+        " shows whose it is. The rest of the pool goes on, and this is tried again within a minute"
+    ),
+    'admission webhook "|ValidatingAdmissionPolicy': (
+        "A policy of the cluster forbids it: change what it objects to in the ModelPool, or have the policy let it pass."
+        " The rest of the pool goes on, and this is tried again within a minute"
+    ),
+}
+"""By what the API server says of a change that it does not take."""

@@ -9,6 +9,7 @@ from modelpool_operator.planning import (
     deployments,
     disruption_budgets,
     jobs,
+    pull_records,
     routes,
     services,
     sharing,
@@ -27,6 +28,7 @@ def children_of(
     whole_card: int | None = None,
     not_pulled: Collection[str] = (),
     removed: Collection[str] = (),
+    recorded: Collection[str] = (),
 ) -> tuple[Manifest, ...]:
     """Return the manifests of every child, not yet sealed.
 
@@ -35,8 +37,9 @@ def children_of(
         placement: which model stands on which card; its start order is the order of the Deployments.
         ollama_volume_uid: names the volume that pulls go to; without one there are no pulls yet.
         whole_card: bytes that a claim asks for to have a card to itself, where it would not anyway.
-        not_pulled: models that the volume cannot hold.
+        not_pulled: models that the volume cannot hold, or holds already although no Job says so.
         removed: models that are to be removed from it.
+        recorded: models that it holds, by Jobs that do not stay.
     """
     models = {model.name: model for model in pool.spec.models}
     wanted = routes.vllm_names(pool)
@@ -52,7 +55,9 @@ def children_of(
         *(services.vllm_service(pool, models[name], named[name]) for name in wanted),
         services.ollama_service(pool) if with_ollama else None,
         *(disruption_budgets.vllm_disruption_budget(pool, models[name], named[name]) for name in wanted),
-        deployments.ollama_deployment(pool, placement) if with_ollama else None,
+        deployments.ollama_deployment(pool, placement, pull_records.annotation(recorded, ollama_volume_uid))
+        if with_ollama
+        else None,
         *(deployments.vllm_deployment(pool, models[share.model], named[share.model], share) for share in order),
     ]
     if with_ollama and ollama_volume_uid is not None:

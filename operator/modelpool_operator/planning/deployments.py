@@ -20,10 +20,10 @@ def vllm_deployment(pool: ModelPool, model: Model, name: str, share: Share) -> M
     return _deployment(pool, name, labels, annotations, template, model.replicas)
 
 
-def ollama_deployment(pool: ModelPool, placement: Placement) -> Manifest:
+def ollama_deployment(pool: ModelPool, placement: Placement, annotations: dict[str, str]) -> Manifest:
     """Return the Deployment of the pool's Ollama."""
     name, labels = names.ollama_name(pool.ref.name), ollama.pod_labels(pool)
-    return _deployment(pool, name, labels, {}, ollama.pod_template(pool, placement), 1)
+    return _deployment(pool, name, labels, annotations, ollama.pod_template(pool, placement), 1)
 
 
 def replicas_of(pool: ModelPool, observed: Observed) -> Mapping[str, int]:

@@ -10,7 +10,7 @@ from typing import Final
 from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.api.status import ModelState
 from modelpool_operator.planning import cards, conditions
-from modelpool_operator.planning.advice import on_refusal
+from modelpool_operator.planning.advice import on_failure, on_refusal
 from modelpool_operator.planning.conditions import Finding, no, yes
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
@@ -28,6 +28,7 @@ class Sight:
     plan: Plan
     models: tuple[ModelView, ...]
     failures: tuple[str, ...]
+    fights: tuple[str, ...] = ()
 
 
 Check = Callable[[Sight], Finding | None]
@@ -126,7 +127,22 @@ def settled(sight: Sight) -> Finding:
 
 def changes_were_refused(sight: Sight) -> Finding | None:
     """The API server did not take a change."""
-    return yes("ApplyFailed", "; ".join(sight.failures)) if sight.failures else None
+    if not sight.failures:
+        return None
+    said = "; ".join(sight.failures)
+    advice = on_failure(said)
+    return yes("ApplyFailed", f"{said}. {advice}" if advice else said)
+
+
+def children_are_fought_over(sight: Sight) -> Finding | None:
+    """Somebody changes what the operator puts back, again and again."""
+    if not sight.fights:
+        return None
+    advice = (
+        "What undoes the operator's work is put back less and less often, at most every five minutes: have it leave"
+        " these objects alone, and change the ModelPool instead"
+    )
+    return yes("Interference", f"{'; '.join(sight.fights)}. {advice}")
 
 
 def runs_an_older_spec(sight: Sight) -> Finding | None:
@@ -196,6 +212,7 @@ CONDITIONS: Final[dict[str, tuple[Check, ...]]] = {
     ),
     conditions.DEGRADED: (
         changes_were_refused,
+        children_are_fought_over,
         runs_an_older_spec,
         names_are_taken,
         engines_are_broken,

@@ -147,6 +147,10 @@ class Observed:
     """What was decided for the models that have `autoscaling`, by name."""
     claimed: Mapping[str, names.ObjectRef] = field(default_factory=dict)
     """Model names and aliases that an older pool serves; the gateway leaves them to that one."""
+    refused: Mapping[ChildRef, str] = field(default_factory=dict)
+    """Children that the API server does not take, with what it said."""
+    ended: Mapping[str, int] = field(default_factory=dict)
+    """Jobs that were seen to be complete and went since, by name; a higher number is a later one."""
 
     @classmethod
     def from_manifests(
@@ -158,6 +162,7 @@ class Observed:
         chosen: SharingStatus | None = None,
         logs: Mapping[str, Iterable[str]] | None = None,
         claimed: Mapping[str, names.ObjectRef] | None = None,
+        ended: Mapping[str, int] | None = None,
     ) -> Self:
         """Return the view of listed objects.
 
@@ -168,6 +173,7 @@ class Observed:
             chosen: the way of sharing, from the pool's status.
             logs: last lines by pod name.
             claimed: names that older pools serve.
+            ended: Jobs that were complete and went.
         """
         logs = logs or {}
         return cls(
@@ -178,6 +184,7 @@ class Observed:
             inventory=inventory or Inventory(),
             chosen=chosen,
             claimed=dict(claimed or {}),
+            ended=dict(ended or {}),
         )
 
     def child(self, kind: str, name: str) -> Manifest | None:

@@ -1,7 +1,7 @@
 """The plan: what to apply, in order, what to delete, and why. Pure; the same inputs give the same plan."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from msgspec import structs
@@ -10,13 +10,16 @@ from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.api.status import SharingStatus
 from modelpool_operator.planning import (
+    adoption,
     checks,
     comparison,
     placement,
+    pull_records,
     pulls,
     replacing,
     sequence,
     sharing,
+    strays,
     turns,
     volumes,
 )
@@ -43,12 +46,14 @@ class Plan:
     placement: Placement | Refusal
     apply: tuple[Manifest, ...] = ()
     """Whole manifests for server-side apply, in this order. Ready to send: owner, labels and seal are in them."""
+    trims: tuple[strays.Trim, ...] = ()
+    """What others added to children, to be taken out; before `apply`."""
     delete: tuple[ChildRef, ...] = ()
     """Children that the pool no longer wants, in this order, after `apply`; with background propagation."""
     replaced: frozenset[ChildRef] = frozenset()
     """Of these, the Deployments whose successors wait until they and their pods are gone."""
-    reasons: tuple[str, ...] = ()
-    """One sentence per change, for the log."""
+    why: Mapping[ChildRef, str] = field(default_factory=dict)
+    """What is the matter with each child that is changed."""
     waits: tuple[str, ...] = ()
     """One sentence per change that has to wait until others have given memory back."""
     turns: tuple[str, ...] = ()
@@ -59,7 +64,30 @@ class Plan:
     """The way of sharing that was chosen, where the pool leaves it open."""
 
     def __bool__(self) -> bool:
-        return bool(self.apply or self.delete)
+        return bool(self.apply or self.trims or self.delete)
+
+    @property
+    def changed(self) -> Mapping[ChildRef, Manifest]:
+        """Return the children that are applied or trimmed, as they shall be, sealed."""
+        return {
+            **{trim.ref: sealed(trim.wanted) for trim in self.trims},
+            **{ref_of(manifest): manifest for manifest in self.apply},
+        }
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Return one sentence per change, for the log."""
+        return tuple(f"{ref}: {why}" for ref, why in self.why.items())
+
+    def without(self, refs: Collection[ChildRef]) -> "Plan":
+        """Return the plan that leaves some children as they are."""
+        return replace(
+            self,
+            apply=tuple(manifest for manifest in self.apply if ref_of(manifest) not in refs),
+            trims=tuple(trim for trim in self.trims if trim.ref not in refs),
+            delete=tuple(ref for ref in self.delete if ref not in refs),
+            why={ref: why for ref, why in self.why.items() if ref not in refs},
+        )
 
     @property
     def refusal(self) -> Refusal | None:
@@ -99,16 +127,20 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     doomed = tuple(ref for ref in unwanted if not pulls.is_going(observed.children[ref]))
     return Plan(
         placement=placed,
-        apply=tuple(sealed(_to_send(child, observed)) for ref, child in wanted.items() if ref in changes),
+        apply=tuple(
+            sealed(_to_send(child, observed))
+            for ref, child in wanted.items()
+            if ref in changes and not _is_applied(child, observed)
+        ),
+        trims=tuple(trim for ref in changes if (trim := _trim(wanted[ref], observed)) is not None),
         delete=tuple(sorted(doomed)),
         replaced=frozenset(doomed).intersection(behind.values()),
-        reasons=(
-            *(f"{ref}: {reason}" for ref, reason in changes.items()),
-            *(
-                f"{ref}: {'is to be made anew' if ref in wanted else 'the pool no longer wants it'}"
-                for ref in sorted(doomed)
-            ),
-        ),
+        why={
+            **changes,
+            **{
+                ref: "is to be made anew" if ref in wanted else "the pool no longer wants it" for ref in sorted(doomed)
+            },
+        },
         waits=tuple(str(wait) for wait in waiting.values()),
         turns=tuple(str(turn) for turn in later.values()),
         notes=(*placed.notes, *notes_on(pool)),
@@ -118,10 +150,11 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
 
 def _wanted(pool: ModelPool, placed: Placement, observed: Observed) -> Mapping[ChildRef, Manifest]:
     """Return all that shall exist."""
-    not_pulled, removed = pulls.too_large(pool, observed), pulls.retired(pool, observed)
+    not_pulled, removed = pulls.too_large(pool, observed).keys(), pulls.retired(pool, observed)
     uid = pulls.volume_uid(pool, observed)
+    without_jobs, recorded = pulls.done_without_a_job(pool, observed), pull_records.recorded(pool, uid, observed)
     whole_card = observed.inventory.of(pool.spec.node_selector).whole_card
-    children = children_of(pool, placed, uid, whole_card=whole_card, not_pulled=not_pulled, removed=removed)
+    children = children_of(pool, placed, uid, whole_card=whole_card, not_pulled=not_pulled | without_jobs, removed=removed, recorded=recorded)
     return {ref_of(child): child for child in children}
 
 
@@ -178,17 +211,37 @@ def _reason(wanted: Manifest, observed: Observed) -> str | None:
     if live is None:
         waits = wanted["kind"] == "Job" and not _ollama_answers(wanted, observed)
         return None if waits else "is absent"
-    if pulls.is_going(live) or wanted["kind"] in UNCHANGEABLE:
+    if pulls.is_going(live):
+        return None
+    if adoption.is_orphan(live) and wanted["metadata"].get("ownerReferences"):
+        return "has no owner and is taken up again"
+    if wanted["kind"] in UNCHANGEABLE:
         return None
     if wanted["kind"] == CLAIM:
         return volumes.change_of(wanted, live)
+    added = strays.strays_in(wanted, live)
     if comparison.is_in_place(wanted, live):
-        return None
+        return f"{added[0].path} was added by somebody else" if added else None
     seal = (live["metadata"].get("annotations") or {}).get(names.APPLIED_ANNOTATION)
     changed = comparison.difference(wanted, live)
     if seal != digest(wanted):
         return f"the pool wants {changed} changed" if changed else "was not applied by this version"
     return f"{changed} was changed by somebody else"
+
+
+def _is_applied(wanted: Manifest, observed: Observed) -> bool:
+    """Return whether a child that is to be changed has all that is wanted of it, or can have no more."""
+    live = observed.children.get(ref_of(wanted))
+    if live is None or wanted["kind"] == CLAIM:
+        return False
+    return wanted["kind"] in UNCHANGEABLE or comparison.is_in_place(wanted, live)
+
+
+def _trim(wanted: Manifest, observed: Observed) -> strays.Trim | None:
+    live = observed.children.get(ref_of(wanted))
+    if live is not None and wanted["kind"] in UNCHANGEABLE:
+        return adoption.adoption_of(wanted, live)
+    return None if live is None else strays.trim_of(wanted, live)
 
 
 def _to_send(wanted: Manifest, observed: Observed) -> Manifest:

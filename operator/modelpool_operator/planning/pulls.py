@@ -16,6 +16,7 @@ from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.manifests import ChildRef, Manifest
 from modelpool_operator.planning.observed import Observed, PodView
 from modelpool_operator.planning.pod_states import State
+from modelpool_operator.planning.pull_records import recorded
 
 GIGABYTE: Final = 10**9
 JOB: Final = "Job"
@@ -46,6 +47,7 @@ def too_large(pool: ModelPool, observed: Observed) -> Mapping[str, str]:
         return {}
     uid, wanted = volume_uid(pool, observed), ollama.models_to_pull(pool.spec)
     begun = {model for model in wanted if uid is not None and _job(pool, model, uid, observed) is not None}
+    begun.update(recorded(pool, uid, observed))
     held: list[str] = []
     refused: dict[str, str] = {}
     for model in sorted(wanted, key=lambda one: one not in begun):
@@ -78,17 +80,24 @@ def retired(pool: ModelPool, observed: Observed) -> tuple[str, ...]:
     uid, wanted = volume_uid(pool, observed), ollama.models_to_pull(pool.spec)
     if not pool.spec.ollama.prune or uid is None or not wanted:
         return ()
-    pulled = (_model_of(live, names.PULL_COMPONENT) for live in observed.children.values())
+    by_jobs = {_model_of(live, names.PULL_COMPONENT) for live in observed.children.values()}
+    known = recorded(pool, uid, observed)
     return tuple(
         sorted(
             model
-            for model in pulled
+            for model in {*by_jobs, *known}
             if model is not None
             and model not in wanted
-            and _job(pool, model, uid, observed) is not None
+            and (model in known or _job(pool, model, uid, observed) is not None)
             and not _is_over(observed.child(JOB, names.remove_name(pool.ref.name, model, uid)), "Complete")
         )
     )
+
+
+def done_without_a_job(pool: ModelPool, observed: Observed) -> Collection[str]:
+    """Return models that are pulled, and whose Jobs are gone."""
+    uid = volume_uid(pool, observed)
+    return {model for model in recorded(pool, uid, observed) if uid and _job(pool, model, uid, observed) is None}
 
 
 def kept_records(pool: ModelPool, observed: Observed) -> Collection[ChildRef]:
@@ -132,6 +141,8 @@ def state_of(pool: ModelPool, model: str, observed: Observed) -> State:
     uid = volume_uid(pool, observed)
     job = _job(pool, model, uid, observed) if uid is not None else None
     if job is None:
+        if model in recorded(pool, uid, observed):
+            return State(state=ModelState.READY, reason="Ready")
         if (why := too_large(pool, observed).get(model)) is not None:
             return State(state=ModelState.FAILED, reason="VolumeTooSmall", message=why)
         return State(state=ModelState.PENDING, reason="PullNotStarted", message=f"The pull of {model} has not started")

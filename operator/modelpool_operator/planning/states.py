@@ -52,6 +52,7 @@ def _model(pool: ModelPool, model: Model, observed: Observed, plan: Plan) -> Mod
         deployment = _deployment(observed, names.engine_names(pool.ref.name, model.name).child)
         pods = (pod for pod in observed.pods if pod.component == names.VLLM_COMPONENT and pod.model == model.name)
         own = _engine(deployment, pods, plan, observed.scales.get(model.name), stopped=model.replicas == 0)
+        own = _refused(own, observed, names.engine_names(pool.ref.name, model.name).child)
         substitute = ollama.fallback_name(pool.spec, model)
         stand_in = _on_ollama(pool, substitute, observed, plan) if substitute is not None else None
     own = advised(_on_the_move(own, observed), pool, model, model.engine)
@@ -117,6 +118,12 @@ def _engine(
     return State(state=ModelState.PENDING, reason="NoPod", message="The Deployment has no pod yet")
 
 
+def _refused(state: State, observed: Observed, deployment: str) -> State:
+    """Return the state of an engine that has no Deployment, since the API server does not take it."""
+    said = next((said for ref, said in observed.refused.items() if (ref.kind, ref.name) == ("Deployment", deployment)), "")
+    return State(state=ModelState.FAILED, reason="ApplyFailed", message=said) if state.reason == "NotCreated" and said else state
+
+
 def _on_the_move(state: State, observed: Observed) -> State:
     """Return the state of an engine that finds no node as long as others of the pool still end on another one."""
     left = sorted({pod.node for pod in observed.pods if pod.deleting and pod.held and not pod.lost and pod.node})
@@ -133,4 +140,5 @@ def _on_ollama(pool: ModelPool, model: str, observed: Observed, plan: Plan) -> S
         (pod for pod in observed.pods if pod.component == names.OLLAMA_COMPONENT),
         plan,
     )
+    server = _refused(server, observed, names.ollama_name(pool.ref.name))
     return server if server.state is not ModelState.READY else pulls.state_of(pool, model, observed)

@@ -26,6 +26,7 @@ def assess(
     previous: PoolStatus | None,
     now: datetime,
     failures: Sequence[str] = (),
+    fights: Sequence[str] = (),
     gateway: GatewayStatus | None = None,
 ) -> PoolStatus:
     """Return the pool's status.
@@ -37,10 +38,11 @@ def assess(
         previous: the status so far; a condition that keeps its status keeps its time.
         now: the time of a transition, timezone aware.
         failures: changes of the plan that the API server refused, as sentences.
+        fights: children that others change again and again, as sentences.
         gateway: where clients point to, or None when the operator does not know.
     """
     models = states.models_of(with_sharing(pool, plan.sharing), observed, plan)
-    sight = Sight(pool=pool, observed=observed, plan=plan, models=models, failures=tuple(failures))
+    sight = Sight(pool=pool, observed=observed, plan=plan, models=models, failures=tuple(failures), fights=tuple(fights))
     ready = sum(1 for model in models if model.status.state is ModelState.READY)
     cards = _gpus(plan.placement) if isinstance(plan.placement, Placement) else previous.gpus if previous else ()
     return PoolStatus(

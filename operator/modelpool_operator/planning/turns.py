@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 
 from modelpool_operator.api import names
 from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning import comparison, pod_states
+from modelpool_operator.planning import pod_states
 from modelpool_operator.planning.manifests import ChildRef, Manifest
 from modelpool_operator.planning.observed import Observed, PodView
 from modelpool_operator.planning.placement import Placement
@@ -156,8 +156,14 @@ def _moves(engine: _Engine) -> bool:
     wanted, live = _pod(engine.wanted), _pod(engine.live)
     if any((wanted.get(field) or None) != (live.get(field) or None) for field in _PLACE):
         return True
-    new, old = (pod["containers"][0].get("resources") or {} for pod in (wanted, live))
-    return not (comparison.holds(new, old) and comparison.holds(old, new))
+    return _cards(wanted) != _cards(live)
+
+
+def _cards(pod: Manifest) -> dict[str, str]:
+    """Return by which resources a pod is given cards: extended ones, and claims. Memory and CPU move nobody."""
+    asked = pod["containers"][0].get("resources") or {}
+    limits = {name: str(amount) for name, amount in (asked.get("limits") or {}).items() if "/" in name}
+    return limits | {f"claim {claim['name']}": "" for claim in asked.get("claims") or ()}
 
 
 def _pod(deployment: Manifest) -> Manifest:

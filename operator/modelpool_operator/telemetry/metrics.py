@@ -34,7 +34,7 @@ class Metrics:
         )
         self.writes = Counter(
             "modelpool_operator_writes",
-            "Requests that changed the cluster, by verb (apply, delete, status, event) and kind",
+            "Requests that changed the cluster, by verb (apply, patch, delete, status, create) and kind",
             ["verb", "kind"],
             registry=self.registry,
         )

@@ -5,6 +5,7 @@ It merges nothing and validates nothing; what server-side apply means is proved 
 
 import asyncio
 import contextlib
+import copy
 import itertools
 import json
 import re
@@ -120,6 +121,8 @@ class ApiServer:
 
     def _patch(self, request: Request) -> web.Response:
         path = request.path.removesuffix("/status")
+        if isinstance(request.body, list):
+            return self._json_patch(path, request.body)
         if path != request.path and path not in self.objects:
             return self._absent()
         if path in self.objects and "resourceVersion" in request.body["metadata"]:
@@ -130,6 +133,25 @@ class ApiServer:
         self.objects[path] = {**old, **request.body, "metadata": merged}
         return web.json_response(self.objects[path])
 
+    def _json_patch(self, path: str, patch: list[dict[str, Any]]) -> web.Response:
+        if path not in self.objects:
+            return self._absent()
+        changed = copy.deepcopy(self.objects[path])
+        for one in patch:
+            *way, last = (part.replace("~1", "/").replace("~0", "~") for part in one["path"].split("/")[1:])
+            place: Any = changed
+            for step in way:
+                place = place[int(step)] if isinstance(place, list) else place[step]
+            if last == "resourceVersion" and place.get(last) != one["value"]:
+                return web.json_response({"kind": "Status", "message": "the object has been modified"}, status=409)
+            if one["op"] == "remove":
+                del place[last]
+            else:
+                place[last] = one["value"]
+        changed["metadata"]["resourceVersion"] = str(next(self._numbers))
+        self.objects[path] = changed
+        return web.json_response(changed)
+
     def _delete(self, request: Request) -> web.Response:
         if request.path not in self.objects:
             return self._absent()
@@ -139,6 +161,11 @@ class ApiServer:
         return web.json_response({"kind": "Status", "status": "Success"})
 
     def _post(self, request: Request) -> web.Response:
+        if "name" in request.body["metadata"]:
+            path = f"{request.path}/{request.body['metadata']['name']}"
+            if path in self.objects:
+                return web.json_response({"kind": "Status", "message": "already exists"}, status=409)
+            return web.json_response(self.put(request.path, **copy.deepcopy(request.body)), status=201)
         return web.json_response(request.body, status=201)
 
     @staticmethod

@@ -24,7 +24,8 @@ def _status(**said: object) -> str:
         (410, errors.ExpiredError),
         (422, errors.RejectedError),
         (429, errors.UnreachableError),
-        (500, errors.UnreachableError),
+        (500, errors.StuckError),
+        (504, errors.StuckError),
         (503, errors.UnreachableError),
     ],
 )
@@ -60,3 +61,11 @@ def test_the_clients_exception_is_not_chained_since_its_text_is_the_body() -> No
 def test_no_answer_is_unreachable(cause: Exception) -> None:
     with pytest.raises(errors.UnreachableError), errors.translated("get"):
         raise cause
+
+
+def test_a_request_that_takes_too_long_is_stuck_and_one_that_finds_nobody_is_not() -> None:
+    with pytest.raises(errors.StuckError, match="no answer in time"), errors.translated("apply"):
+        raise TimeoutError
+    with pytest.raises(errors.UnreachableError, match="no connection in time") as caught, errors.translated("apply"):
+        raise aiohttp.ConnectionTimeoutError
+    assert not isinstance(caught.value, errors.StuckError)

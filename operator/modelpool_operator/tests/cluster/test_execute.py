@@ -1,12 +1,16 @@
 """A plan carried out: in order, to the end, and what was refused is told."""
 
+import asyncio
 import contextlib
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
 
 from modelpool_operator.api import names
 from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.cluster import client as clients
 from modelpool_operator.cluster import errors, kinds, reflector
 from modelpool_operator.cluster.client import Client
 from modelpool_operator.cluster.execute import execute
@@ -15,6 +19,7 @@ from modelpool_operator.planning.manifests import ref_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import Plan
+from modelpool_operator.planning.strays import trim_of
 from modelpool_operator.tests.cluster.api_server import ApiServer
 
 POOL = ObjectRef("llm", "agentic")
@@ -176,3 +181,54 @@ async def test_a_volume_that_outlived_a_pool_of_the_name_is_taken_up_and_no_othe
         assert (done.failures != ()) is taken
         if not taken:
             server.objects[f"{folder}/agentic-cache"]["metadata"].pop("ownerReferences", None)
+
+
+@pytest.mark.parametrize("status", [500, 504])
+async def test_a_webhook_that_is_down_costs_the_child_that_it_is_about(
+    server: ApiServer, client: Client, mirror: Mirror, status: int
+) -> None:
+    said = 'Internal error occurred: failed calling webhook "policy.example.com"'
+    server.refuse("PATCH", f"{CONFIGS}/a", status, said)
+    done = await execute(client, mirror, POOL, plan(manifest("ConfigMap", "a"), manifest("Service", "b")), Observed())
+    assert (done.applied, done.failures) == (1, (f"Could not apply ConfigMap a: {said} (HTTP {status})",))
+
+
+async def test_a_webhook_that_hangs_holds_up_no_other_child(
+    server: ApiServer, client: Client, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelpool_operator.cluster.execute.PATIENCE", 0.01)
+    monkeypatch.setattr(clients, "_DEADLINE", aiohttp.ClientTimeout(total=0.5))
+    answer, hangs = server.answer, asyncio.Event()
+
+    async def hanging(request: web.Request) -> web.StreamResponse:
+        if request.path == f"{CONFIGS}/a":
+            await hangs.wait()
+        return await answer(request)
+
+    monkeypatch.setattr(server, "answer", hanging)
+    todo = plan(manifest("ConfigMap", "a"), manifest("Service", "b"), manifest("Service", "c"))
+    done = await execute(client, mirror, POOL, todo, Observed())
+    hangs.set()
+    assert server.writes[:2] == [("PATCH", f"{SERVICES}/b"), ("PATCH", f"{SERVICES}/c")]
+    assert (done.applied, done.failures) == (2, ("Could not apply ConfigMap a: no answer in time",))
+
+
+async def test_what_others_added_is_taken_out_before_the_rest_is_applied(
+    server: ApiServer, client: Client, mirror: Mirror
+) -> None:
+    live = server.put(
+        SERVICES,
+        apiVersion="v1",
+        kind="Service",
+        metadata={"name": "s", "managedFields": [{"manager": "carol", "fieldsV1": {"f:spec": {"f:selector": {}}}}]},
+        spec={"selector": {"a": "b", "evil/x": "y"}},
+    )
+    wanted = {**manifest("Service", "s"), "spec": {"selector": {"a": "b"}}}
+    trim = trim_of(wanted, live)
+    assert trim is not None
+    todo = Plan(placement=PLACEMENT, trims=(trim,))
+    done = await execute(client, mirror, POOL, todo, Observed.from_manifests(children=[live]))
+    assert (done.applied, done.failures) == (1, ())
+    assert server.objects[f"{SERVICES}/s"]["spec"]["selector"] == {"a": "b"}
+    again = await execute(client, mirror, POOL, todo, Observed.from_manifests(children=[live]))
+    assert (again.applied, again.failures) == (0, ()), "it changed since it was looked at"

@@ -35,15 +35,41 @@ async def server() -> AsyncIterator[ApiServer]:
         yield running
 
 
+class Clock:
+    """Seconds that a test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-async def reconciler(server: ApiServer) -> AsyncIterator[Reconciler]:
+def clock() -> Clock:
+    return Clock()
+
+
+async def nowhere(_: str) -> None:
+    return None
+
+
+@pytest.fixture
+async def reconciler(server: ApiServer, clock: Clock) -> AsyncIterator[Reconciler]:
     async with api_server.client_of(server, Metrics(queue_depth=lambda: 0, pools=lambda: 0)) as client:
         recorder = Recorder(client, now=lambda: NOW, reporter="test")
         scaling = Scaling(lambda _: None, clock=lambda: 0.0)
         mirror = Mirror()
         await fill(client, mirror)
         yield Reconciler(
-            client, mirror, recorder, Claims(), now=lambda: NOW, gateway=lambda _: GATEWAY, scaling=scaling
+            client,
+            mirror,
+            recorder,
+            Claims(),
+            now=lambda: NOW,
+            clock=clock,
+            gateway=lambda _: GATEWAY,
+            scaling=scaling,
+            elsewhere=nowhere,
         )
 
 
@@ -112,8 +138,42 @@ async def test_a_pool_that_is_gone_needs_nothing(server: ApiServer, reconciler: 
 
 
 async def test_nothing_is_made_for_a_pool_that_is_going(server: ApiServer, reconciler: Reconciler) -> None:
-    put_pool(server, MODEL, deletionTimestamp="2026-11-22T09:30:00Z")
+    put_pool(server, MODEL, deletionTimestamp="2026-11-22T09:30:00Z", finalizers=["foregroundDeletion"])
     assert (await reconciler.reconcile(REF)).outcome is Outcome.GONE
+    assert server.writes == []
+
+
+async def test_a_pool_that_a_foreign_finalizer_holds_says_so_and_keeps_its_names(
+    server: ApiServer, reconciler: Reconciler
+) -> None:
+    put_pool(server, MODEL)
+    await reconciler.reconcile(REF)
+    ready = condition(server, "Ready")
+    server.objects[f"{POOLS}/agentic"]["metadata"] |= {
+        "deletionTimestamp": "2026-11-22T09:30:00Z",
+        "finalizers": ["foregroundDeletion", "example.com/backup"],
+    }
+    for _ in range(2):
+        server.requests.clear()
+        result = await reconciler.reconcile(REF)
+        assert (result.outcome, result.concerned) == (Outcome.LEAVING, frozenset())
+    assert server.writes == [], "said once"
+    degraded = condition(server, "Degraded")
+    assert degraded[:2] == ("True", "HeldByFinalizer")
+    assert "'example.com/backup'" in degraded[2]
+    assert "foregroundDeletion" not in degraded[2]
+    assert condition(server, "Ready") == ready
+
+
+async def test_a_pool_that_an_operator_of_its_namespace_serves_is_left_to_that_one(
+    server: ApiServer, reconciler: Reconciler
+) -> None:
+    async def elsewhere(namespace: str) -> str:
+        return f"another in {namespace}"
+
+    put_pool(server, MODEL)
+    reconciler._elsewhere = elsewhere
+    assert (await reconciler.reconcile(REF)).outcome is Outcome.ELSEWHERE
     assert server.writes == []
 
 
@@ -123,8 +183,10 @@ async def test_what_the_api_server_refused_stands_in_the_status_and_is_tried_aga
     put_pool(server, MODEL)
     server.refuse("PATCH", "/apis/apps/v1/namespaces/llm/deployments/agentic-qwen3-8b", 403, "exceeded quota")
     result = await reconciler.reconcile(REF)
-    assert (result.outcome, result.again) == (Outcome.INCOMPLETE, reconcile.TRY_AGAIN)
-    assert "exceeded quota" in str(status(server)["conditions"])
+    assert (result.outcome, result.again) == (Outcome.INCOMPLETE, 2)
+    assert "exceeded quota" in condition(server, "Degraded")[2]
+    assert condition(server, "Ready")[1] == "ApplyFailed"
+    assert condition(server, "Progressing")[1] != "Applying"
 
 
 async def test_a_pass_that_could_not_look_decides_nothing(server: ApiServer, reconciler: Reconciler) -> None:
@@ -280,3 +342,73 @@ async def test_a_pool_that_ran_holds_its_names_as_long_as_it_has_routes(
     assert (await reconciler.reconcile(older)).concerned == frozenset()
     await reconciler.reconcile(REF)
     assert condition(server, "Degraded")[1] == "NameTaken"
+
+
+DEPLOYMENT = "/apis/apps/v1/namespaces/llm/deployments/agentic-qwen3-8b"
+
+
+async def passes(reconciler: Reconciler, server: ApiServer, number: int) -> list[str]:
+    """Make so many passes, the mirror in step, and return the paths of what they wrote."""
+    server.requests.clear()
+    for _ in range(number):
+        await fill(reconciler._client, reconciler._mirror)
+        await reconciler.reconcile(REF)
+    return [path for verb, path in server.writes]
+
+
+async def test_who_undoes_everything_meets_longer_and_longer_pauses_and_is_named(
+    server: ApiServer, reconciler: Reconciler, clock: Clock
+) -> None:
+    put_pool(server, MODEL)
+    await passes(reconciler, server, 2)
+    put_back = []
+    for second in range(1200):
+        clock.now = float(second)
+        live = server.objects[DEPLOYMENT]
+        if live["spec"]["replicas"] != 2:
+            live["spec"]["replicas"] = 2
+            holder = {"manager": "hpa", "time": "now", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+            live["metadata"] |= {"managedFields": [holder], "resourceVersion": f"{10**6 + second}"}
+        put_back += [second for path in await passes(reconciler, server, 1) if path == DEPLOYMENT]
+        if second == 600:
+            degraded = condition(server, "Degraded")
+            assert degraded[:2] == ("True", "Interference")
+            assert "'hpa' changes /spec/replicas; put back 9 times since" in degraded[2]
+            assert condition(server, "Progressing")[1] != "Applying"
+    assert put_back == [0, 1, 2, 3, 13, 33, 73, 153, 313, 613, 913]
+
+    live["spec"]["replicas"] = 1
+    clock.now += 400
+    await passes(reconciler, server, 2)
+    assert condition(server, "Degraded")[1] != "Interference"
+
+
+async def test_what_admission_makes_of_a_child_is_taken_as_it_is(
+    server: ApiServer, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an operator that starts, too: it asks once, and learns that the answer is the same."""
+    apply = server._patch
+
+    def rewriting(request: Any) -> Any:
+        if request.path == DEPLOYMENT and isinstance(request.body, dict):
+            (container,) = request.body["spec"]["template"]["spec"]["containers"]
+            container["image"] = "registry.example.com/mirrored"
+            container["resources"] = {**container.get("resources", {}), "requests": {"cpu": "1"}}
+        return apply(request)
+
+    monkeypatch.setattr(server, "_patch", rewriting)
+    put_pool(server, MODEL)
+    assert DEPLOYMENT in await passes(reconciler, server, 1)
+    await passes(reconciler, server, 2)
+    assert await passes(reconciler, server, 3) == []
+    assert condition(server, "Progressing")[1] != "Applying"
+    reconciler._standings.drop(REF)
+    assert (await passes(reconciler, server, 5)).count(DEPLOYMENT) == 1
+    assert condition(server, "Degraded")[0] == "False"
+    assert condition(server, "Progressing")[1] != "Applying"
+
+    server.objects[DEPLOYMENT]["spec"]["template"]["spec"]["containers"][0]["image"] = "evil"
+    wrote = await passes(reconciler, server, 3)
+    assert wrote.count(DEPLOYMENT) == 1, "an edit by hand is put back"
+    (container,) = server.objects[DEPLOYMENT]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "registry.example.com/mirrored"

@@ -187,3 +187,35 @@ async def test_an_api_server_that_is_late_is_waited_for(
     assert await resync.start() == [A]
     assert waits == [0.25, 0.5, 1.0]
     assert "Could not list the ModelPools" in caplog.text
+
+
+async def test_a_pass_that_hangs_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One worker, which goes on after its patience, and at some number of hanging passes waits for one to end."""
+    monkeypatch.setattr(workers, "PATIENCE", 0.01)
+    monkeypatch.setattr(workers, "LONG_PASSES", 2)
+    hangs, others = asyncio.Event(), asyncio.Event()
+    began: list[ObjectRef] = []
+
+    class Hanging:
+        async def reconcile(self, ref: ObjectRef) -> Result:
+            began.append(ref)
+            if ref == ObjectRef("llm", "c"):
+                others.set()
+            await hangs.wait()
+            return Result(outcome=Outcome.PLANNED)
+
+    queue = WorkQueue(clock=Clock(), random=lambda: 0)
+    pools = [ObjectRef("llm", name) for name in "abc"]
+    for ref in pools:
+        queue.add(ref)
+    metrics = Metrics(queue_depth=lambda: 0, pools=lambda: 0)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        worker = tasks.create_task(workers.work(queue, Hanging(), metrics, clock=Clock()))  # type: ignore[arg-type]
+        while began != pools[:2]:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        assert began == pools[:2], "as many as may hang"
+        hangs.set()
+        await others.wait()
+        worker.cancel()
+    assert began == pools

@@ -29,6 +29,16 @@ CASES: dict[str, tuple[Any, Any, str | None]] = {
         {"env": [{"name": "A", "value": "2"}]},
         "/env/A",
     ),
+    "a field of an item": (
+        {"containers": [{"name": "a", "image": "x"}]},
+        {"containers": [{"name": "b", "image": "x"}, {"name": "a", "image": "y"}]},
+        "/containers/a/image",
+    ),
+    "mounts of one volume in another order": (
+        {"volumeMounts": [{"name": "v", "mountPath": "/a"}, {"name": "v", "mountPath": "/b"}]},
+        {"volumeMounts": [{"name": "v", "mountPath": "/b"}, {"name": "v", "mountPath": "/a", "readOnly": False}]},
+        None,
+    ),
     "a toleration more": (
         {"tolerations": [{"key": "a"}]},
         {"tolerations": [{"key": "a"}, {"key": "b"}]},

@@ -5,9 +5,6 @@ from typing import Any
 from modelpool_operator.api import names
 from modelpool_operator.planning import interference
 from modelpool_operator.planning.manifests import ChildRef, Manifest, sealed
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import Plan
 
 WANTED: Manifest = sealed(
     {
@@ -26,8 +23,7 @@ def entry(manager: str, fields: dict[str, Any], time: str = "2026-11-22T10:00:00
 
 def found(live: Manifest, *entries: dict[str, Any]) -> list[str]:
     seen = {**live, "metadata": {**live["metadata"], "managedFields": list(entries)}}
-    plan = Plan(placement=Placement(cards=(), shares=()), apply=(WANTED,))
-    return [str(one) for one in interference.found_in(plan, Observed(children={REF: seen}))]
+    return [str(one) for one in interference.found_in({REF: WANTED}, {REF: seen})]
 
 
 def spec(**changes: Any) -> Manifest:
@@ -49,7 +45,7 @@ def test_an_item_of_a_list_is_found_by_its_key() -> None:
     }
     changed = spec(template={"spec": {"containers": [{"name": "vllm", "image": "b"}]}})
     (said,) = found(changed, entry("argocd-controller", fields))
-    assert "/spec/template/spec/containers/vllm was changed by 'argocd-controller'" in said
+    assert "/spec/template/spec/containers/vllm/image was changed by 'argocd-controller'" in said
 
 
 def test_an_annotation_whose_name_has_a_slash_is_found() -> None:
@@ -69,6 +65,10 @@ def test_of_several_the_latest_is_named_and_of_nobody_somebody() -> None:
 def test_a_change_of_the_pool_is_nobodys_interference() -> None:
     before = {**WANTED["metadata"], "annotations": {names.APPLIED_ANNOTATION: "older"}}
     assert found({**spec(replicas=5), "metadata": before}, entry("kubectl-edit", {"f:spec": {"f:replicas": {}}})) == []
-    assert (
-        list(interference.found_in(Plan(placement=Placement(cards=(), shares=()), apply=(WANTED,)), Observed())) == []
-    )
+    assert list(interference.found_in({REF: WANTED}, {})) == []
+
+
+def test_what_is_added_is_named_with_who_holds_it() -> None:
+    (said,) = found(spec(paused=True), entry("kubectl-rollout", {"f:spec": {"f:paused": {}}}))
+    assert "/spec/paused was changed by 'kubectl-rollout'" in said
+    assert found(spec(minReadySeconds=3)) == [], "the API server's own"

@@ -259,3 +259,37 @@ def test_a_plan_carried_out_leaves_nothing_to_do(first: ModelPool, second: Model
             observed = after(observed, make_plan(pool, observed))
         plan = make_plan(pool, observed)
         assert not plan, plan.reasons
+
+
+def test_what_is_added_to_a_child_is_taken_out_and_nothing_is_applied_for_it() -> None:
+    def select(live: dict[str, Any]) -> None:
+        live["spec"]["template"]["spec"]["nodeSelector"] = {"disk": "ssd"}
+        fields = {"f:spec": {"f:template": {"f:spec": {"f:nodeSelector": {}}}}}
+        live["metadata"]["managedFields"] = [{"manager": "carol", "fieldsV1": fields}]
+
+    plan = make_plan(POOL, edited(QWEN_DEPLOYMENT, select))
+    assert plan.apply == ()
+    assert [trim.ref for trim in plan.trims] == [QWEN_DEPLOYMENT]
+    assert plan.reasons == (
+        "Deployment agentic-qwen3-8b: /spec/template/spec/nodeSelector was added by somebody else",
+    )
+
+
+@pytest.mark.parametrize("other", [pool_of(QWEN, ollama("cogito:8b"), podLabels={"team": "x"}), POOL])
+def test_what_a_pool_of_the_name_left_behind_is_taken_up(other: ModelPool) -> None:
+    """Every kind of it, with what the pool wants otherwise, and what it does not want any more goes."""
+    observed = settled(POOL)
+    for live in (children := deepcopy(dict(observed.children))).values():
+        live["metadata"].pop("ownerReferences")
+        live["metadata"]["resourceVersion"] = "7"
+        if live["kind"] == "Job":
+            live["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
+    leftover = {**children[QWEN_DEPLOYMENT], "metadata": {**children[QWEN_DEPLOYMENT]["metadata"], "name": "left"}}
+    observed = replace(observed, children={**children, ref_of(leftover): leftover})
+    plan = make_plan(other, observed)
+    assert plan.changed.keys() == children.keys()
+    assert plan.delete == (ref_of(leftover),)
+    adopted = [trim for trim in plan.trims if trim.ref.kind == "Job"]
+    assert adopted
+    assert all(trim.patch[1]["value"][0]["uid"] == POOL.uid for trim in adopted)
+    assert not [one for one in plan.apply if one["kind"] == "Job"]

@@ -1,11 +1,14 @@
 """A change of all engines goes card by card: who is changed first, who waits, and for whom nobody waits."""
 
+import copy
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning.admission import altered_in, as_asked
 from modelpool_operator.planning.manifests import Manifest
 from modelpool_operator.planning.observed import Observed, PodView
 from modelpool_operator.planning.plan import Plan, make_plan
@@ -181,3 +184,31 @@ def test_one_card_has_no_turns() -> None:
     alone: dict[str, Any] = {"gpus": {"memory": "24Gi"}, "nodeSelector": {}}
     plan = make_plan(pool(*models, image=NEW, **alone), running(pool(*models, **alone)))
     assert (applied(plan), plan.turns) == (["a", "b"], ())
+
+
+def rewritten(observed: Observed) -> Observed:
+    """Return what an admission makes of the Deployments: another registry, and requests where there were none."""
+    children = copy.deepcopy(dict(observed.children))
+    for live in children.values():
+        if live["kind"] == "Deployment":
+            (container,) = live["spec"]["template"]["spec"]["containers"]
+            container["image"] = f"registry.example.com/{container['image']}"
+            container["resources"] = {**container.get("resources", {}), "requests": {"memory": "1Gi"}}
+    return replace(observed, children=children)
+
+
+def test_resources_that_admission_adds_move_nobody() -> None:
+    """Of an operator that has just started, too, which does not know of it."""
+    plain, changed = make_plan(UPGRADED, running(pool())), make_plan(UPGRADED, rewritten(running(pool())))
+    assert plain.turns
+    assert (applied(plain), plain.turns) == (applied(changed), changed.turns)
+
+
+def test_a_card_in_trouble_holds_up_no_other_change_where_admission_rewrites_images() -> None:
+    observed = running(pool())
+    broken = pool(vllm("a", 0.4, gpu=0, args=["--nonsense"]), *MODELS[1:])
+    failed = rolled(observed, make_plan(broken, observed), broken, a=NO_IMAGE)
+    stored = rewritten(failed)
+    view = {ref: as_asked(live, altered_in(failed.children[ref], live)) for ref, live in stored.children.items()}
+    edited = pool(vllm("a", 0.4, gpu=0, args=["--nonsense"]), MODELS[1], vllm("c", 0.7, gpu=1))
+    assert applied(make_plan(edited, replace(stored, children=view))) == ["c"]

@@ -1,0 +1,128 @@
+"""How each pool stands with others who write its children: the pauses, what admission alters, when a status was told.
+
+Kept in memory, one `Standing` per pool that is being looked at. What follows from it is decided in `planning.pacing` and
+`planning.admission`. An operator that starts knows nothing, and learns it from at most one write of each child.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
+from typing import Final
+
+from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.cluster.execute import Outcome
+from modelpool_operator.planning import pacing
+from modelpool_operator.planning.admission import altered_in, as_asked
+from modelpool_operator.planning.comparison import Difference
+from modelpool_operator.planning.interference import Interference
+from modelpool_operator.planning.manifests import ChildRef, Manifest
+from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.pacing import Book, Paced
+from modelpool_operator.planning.plan import KEPT, UNCHANGEABLE, Plan
+
+TELL_EVERY: Final = 20.0
+"""Least seconds between two statuses of a pool whose children are fought over: each turn restarts engines, and would be
+told in several."""
+
+
+class Standing:
+    """One pool's."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._book: Book = {}
+        self._altered: dict[ChildRef, tuple[Difference, ...]] = {}
+        self._told: float | None = None
+        self._stale = False
+        """Whether the status is to be told once it may be."""
+        self._unchanged = False
+        """Whether a write came back as what was there: then no watch tells of it."""
+
+    @property
+    def refused(self) -> Mapping[ChildRef, str]:
+        """What the API server does not take, with what it said."""
+        return pacing.refused_in(self._book)
+
+    @property
+    def fights(self) -> tuple[str, ...]:
+        """Children that are fought over, as sentences."""
+        return pacing.fights(self._book, self._clock())
+
+    def as_asked(self, children: Mapping[ChildRef, Manifest]) -> Mapping[ChildRef, Manifest]:
+        """Return the children without what admission made of them."""
+        return {ref: as_asked(live, self._altered.get(ref, ())) for ref, live in children.items()}
+
+    def paced(self, plan: Plan) -> Paced:
+        """Return what of a plan is carried out now."""
+        self._book = pacing.current(self._book, self._clock())
+        return pacing.paced(plan, self._book, self._clock())
+
+    def note(
+        self,
+        paced: Paced,
+        done: Outcome,
+        put_back: Collection[Interference],
+        observed: Observed,
+        *,
+        editor: str | None,
+        time: datetime,
+    ) -> None:
+        """Remember what was done, and how it was taken."""
+        wanted = paced.plan.changed
+        self._book = pacing.noted(
+            self._book,
+            paced,
+            refused=done.refused,
+            causes={one.child: one for one in put_back},
+            absent=wanted.keys() - observed.children.keys(),
+            editor=editor,
+            now=self._clock(),
+            time=time,
+        )
+        for ref, answer in done.answers.items():
+            fixed = ref.kind in UNCHANGEABLE | KEPT
+            self._altered[ref] = () if fixed else altered_in(wanted[ref], answer)
+        gone = self._altered.keys() - observed.children.keys() - done.answers.keys()
+        self._altered = {ref: found for ref, found in self._altered.items() if found and ref not in gone}
+        versions = {ref: live["metadata"].get("resourceVersion") for ref, live in observed.children.items()}
+        self._unchanged = any(
+            answer["metadata"].get("resourceVersion") == versions.get(ref) for ref, answer in done.answers.items()
+        )
+
+    def news_of(self, put_back: Collection[Interference], done: Outcome) -> Iterator[Interference]:
+        """Yield what has been put back and is told as an Event: not what admission makes, nor what is fought over."""
+        for one in put_back:
+            known, altered = self._book.get(one.child), self._altered.get(one.child, ())
+            fought = known is not None and known.is_fought_over
+            if one.child in done.answers and not fought and one.field not in {found.path for found in altered}:
+                yield one
+
+    def may_tell(self) -> bool:
+        """Return whether the status may be written now, and take it that it is."""
+        now = self._clock()
+        self._stale = bool(self.fights) and self._told is not None and now - self._told < TELL_EVERY
+        if not self._stale:
+            self._told = now
+        return not self._stale
+
+    def next_look(self, paced: Paced) -> float | None:
+        """Return the seconds until the pool is to be looked at again, or None."""
+        times = [pacing.next_look(self._book, paced, self._clock()), 0.0 if self._unchanged else None]
+        if self._stale and self._told is not None:
+            times.append(self._told + TELL_EVERY - self._clock())
+        return min((max(0.0, one) for one in times if one is not None), default=None)
+
+
+class Standings:
+    """All pools'. One event loop; no locks."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._standings: dict[ObjectRef, Standing] = {}
+
+    def of(self, ref: ObjectRef) -> Standing:
+        """Return a pool's standing."""
+        return self._standings.setdefault(ref, Standing(self._clock))
+
+    def drop(self, ref: ObjectRef) -> None:
+        """Forget a pool."""
+        self._standings.pop(ref, None)

@@ -1,0 +1,56 @@
+"""What admission makes of a child: images that are rewritten, resources that are added, a Job's time to live. Pure.
+
+The answer to a write shows the object as it was stored. Where it is not as it was sent, nobody but admission, or the
+API server's own defaults, can have changed it, in that very request. That is no fight: it is taken as it is, and shown
+to the planning as it was asked for, for as long as it stays so. An operator that has just started does not know, and
+learns it from one write, which changes nothing.
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from modelpool_operator.planning.comparison import Difference, Item, differences, item_of
+from modelpool_operator.planning.manifests import Manifest
+from modelpool_operator.planning.strays import strays_in
+
+
+def altered_in(sent: Manifest, answer: Manifest) -> tuple[Difference, ...]:
+    """Return what was stored in another way than it was sent."""
+    return (*differences(sent, answer), *strays_in(sent, answer))
+
+
+def as_asked(live: Manifest, altered: Sequence[Difference]) -> Manifest:
+    """Return a live child with the alterations taken back that it still has in the same way."""
+    if not altered:
+        return live
+    view = copy.deepcopy(live)
+    for one in altered:
+        _take_back(view, one)
+    return view
+
+
+def _take_back(view: Any, one: Difference) -> None:
+    place: Any = view
+    for step in one.steps[:-1]:
+        place = _get(place, step)
+        if place is None:
+            return
+    last = one.steps[-1]
+    if _get(place, last) != one.live:
+        return
+    if isinstance(last, Item):
+        if isinstance(place, list) and one.live is None:
+            place.append(copy.deepcopy(one.wanted))
+    elif one.wanted is None:
+        place.pop(last, None)
+    else:
+        place[last] = copy.deepcopy(one.wanted)
+
+
+def _get(place: Any, step: Any) -> Any:
+    if isinstance(step, Item):
+        return item_of(place, step)
+    if isinstance(step, int):
+        return place[step] if isinstance(place, list) and step < len(place) else None
+    return place.get(step) if isinstance(place, dict) else None

@@ -1,0 +1,26 @@
+"""Which objects without an owner a pool takes up again: its own children that were left behind. Pure.
+
+`kubectl delete mp x --cascade=orphan` lets the engines run on, and is meant for a pool that comes back: Kubernetes'
+controllers adopt what has no controller and bears their labels, and so does a pool. What no operator has applied is
+nobody's child, whatever its labels say.
+"""
+
+from modelpool_operator.api import names
+from modelpool_operator.planning.manifests import Manifest
+from modelpool_operator.planning.strays import Trim
+from modelpool_operator.planning.volumes import is_retained
+
+
+def is_orphan(child: Manifest) -> bool:
+    """Return whether an object was applied as a child of a pool, and has no owner where it should have one."""
+    described = child["metadata"]
+    owned = any(owner.get("controller") for owner in described.get("ownerReferences") or ())
+    return not owned and not is_retained(child) and names.APPLIED_ANNOTATION in (described.get("annotations") or {})
+
+
+def adoption_of(wanted: Manifest, live: Manifest) -> Trim:
+    """Return how to give an object of a kind that cannot change its owner."""
+    described = live["metadata"]
+    owners = [*(described.get("ownerReferences") or ()), *wanted["metadata"]["ownerReferences"]]
+    seen = {"op": "replace", "path": "/metadata/resourceVersion", "value": described["resourceVersion"]}
+    return Trim(wanted, (seen, {"op": "add", "path": "/metadata/ownerReferences", "value": owners}))

@@ -1,0 +1,210 @@
+"""How often a child is written: at once at first, and less and less often where somebody undoes it each time. Pure.
+
+Two who want a field otherwise would write for ever, and each write may restart an engine. So what is put back again and
+again is put back after longer and longer pauses, and so is what the API server refuses. A pool whose own spec changes
+all the time is carried out by the same rule. Each child has its own pauses; those that are fought over take turns.
+
+A `Book` is what is remembered of a pool's children. It is kept in memory: an operator that starts begins anew.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from modelpool_operator.planning.interference import Interference
+from modelpool_operator.planning.manifests import ChildRef, digest
+from modelpool_operator.planning.plan import Plan
+
+FREE: Final = 3
+"""Writes in a row that put something back without a pause."""
+FREE_CHANGES: Final = 5
+"""Writes in a row that carry out a change of the pool without a pause."""
+FIRST: Final = 10.0
+LONGEST: Final = 300.0
+"""Seconds between two writes that put the same back: the kubelet waits as long with what crashes."""
+LONGEST_CHANGE: Final = 60.0
+LONGEST_REFUSED: Final = 60.0
+"""Seconds until a refused write is tried again: a quota was raised, a webhook came back."""
+CALM: Final = 60.0
+"""Seconds without a change by others after which a fight is over; a change that comes later begins another one."""
+SPACING: Final = 40.0
+"""Seconds between two writes to children of one pool that are fought over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writes:
+    """The latest writes of a child, each of which followed the one before soon."""
+
+    seal: str
+    """Of what was sent last; empty for a deletion."""
+    last: float
+    """When that was, in seconds."""
+    since: datetime
+    """When the first of them was."""
+    put_back: int = 0
+    """How often what others did was undone."""
+    changes: int = 0
+    """How often the pool wanted something else."""
+    refusals: int = 0
+    """How often in a row the API server refused."""
+    refusal: str | None = None
+    """What it said the last time, or None where it took the write."""
+    cause: Interference | None = None
+    """What others did last."""
+    editor: str | None = None
+    """Who changed the pool last, where `changes` count."""
+    waits: bool = False
+    """Whether a write waits for its time."""
+
+    @property
+    def is_fought_over(self) -> bool:
+        """Whether others have changed the child too often for it to be put back at once."""
+        return self.put_back > FREE or self.changes > FREE_CHANGES
+
+    def pause(self, seal: str) -> float:
+        """Return the seconds from the last write to one that would send `seal`."""
+        if seal != self.seal:
+            return _growing(self.changes - FREE_CHANGES, LONGEST_CHANGE)
+        if self.refusal is not None:
+            return min(LONGEST_REFUSED, 2.0 ** min(self.refusals, 16))
+        return _growing(self.put_back - FREE, LONGEST)
+
+    def is_over(self, now: float) -> bool:
+        """Return whether nothing of it matters any more."""
+        longest = max(
+            _growing(self.put_back - FREE, LONGEST),
+            _growing(self.changes - FREE_CHANGES, LONGEST_CHANGE),
+            LONGEST_REFUSED if self.refusal is not None else 0.0,
+        )
+        return not self.waits and now - self.last > longest + CALM
+
+
+Book = Mapping[ChildRef, Writes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paced:
+    """What of a plan is done now."""
+
+    plan: Plan
+    held: frozenset[ChildRef] = frozenset()
+    """Children whose change has to wait."""
+    again: float | None = None
+    """Seconds until the first of them may be written."""
+
+
+def current(book: Book, now: float) -> Book:
+    """Return what still matters."""
+    return {ref: known for ref, known in book.items() if not known.is_over(now)}
+
+
+def paced(plan: Plan, book: Book, now: float) -> Paced:
+    """Return the plan without the changes whose time has not come."""
+    due = {
+        ref: known.last + known.pause(seal)
+        for ref, seal in _seals(plan).items()
+        if (known := book.get(ref)) is not None
+    }
+    latest = {ref: known.last for ref, known in book.items() if known.is_fought_over}
+    for ref in sorted(due.keys() & latest.keys(), key=lambda ref: (due[ref], ref)):
+        others = (when + SPACING for other, when in latest.items() if other != ref)
+        due[ref] = max((due[ref], *others))
+        latest[ref] = max(due[ref], now)
+    held = frozenset(ref for ref, when in due.items() if when > now)
+    again = min((due[ref] - now for ref in held), default=None)
+    return Paced(plan=plan.without(held), held=held, again=again)
+
+
+def noted(
+    book: Book,
+    done: Paced,
+    *,
+    refused: Mapping[ChildRef, str],
+    causes: Mapping[ChildRef, Interference],
+    absent: Collection[ChildRef],
+    editor: str | None,
+    now: float,
+    time: datetime,
+) -> Book:
+    """Return what is to be remembered after a plan was carried out.
+
+    Args:
+        book: what was remembered.
+        done: what was carried out of the plan, and what was not.
+        refused: what the API server said, by child.
+        causes: what others had done to the children of the plan.
+        absent: children of the plan that were not there.
+        editor: who changed the pool last.
+        now: the time of all pauses, in seconds.
+        time: the same by the calendar.
+    """
+    found: dict[ChildRef, Writes] = {}
+    for ref, known in book.items():
+        waits = ref in done.held
+        cause = causes.get(ref, known.cause)
+        found[ref] = replace(known, waits=waits, refusal=known.refusal if waits else None, cause=cause)
+    for ref, seal in _seals(done.plan).items():
+        before = book.get(ref) or Writes(seal=seal, last=now, since=time)
+        again = before.refusal is not None and seal == before.seal
+        repeated = ref in book and seal == before.seal and (not seal or ref in absent)
+        undone = not again and (ref in causes or repeated)
+        changed = seal != before.seal
+        found[ref] = replace(
+            before,
+            seal=seal,
+            last=now,
+            put_back=before.put_back + undone,
+            changes=before.changes + changed,
+            refusals=(before.refusals if again else 0) + (ref in refused),
+            refusal=refused.get(ref),
+            cause=causes.get(ref) or before.cause,
+            editor=editor if changed else before.editor,
+            waits=False,
+        )
+    return found
+
+
+def refused_in(book: Book) -> Mapping[ChildRef, str]:
+    """Return the children that the API server does not take, with what it said."""
+    return {ref: known.refusal for ref, known in book.items() if known.refusal is not None}
+
+
+def fights(book: Book, now: float) -> tuple[str, ...]:
+    """Return one sentence per child that is fought over, for as long as the fight lasts."""
+    return tuple(
+        _words(ref, known)
+        for ref, known in sorted(book.items())
+        if known.is_fought_over and (known.waits or now - known.last < CALM)
+    )
+
+
+def next_look(book: Book, done: Paced, now: float) -> float | None:
+    """Return the seconds until a pool is to be looked at again, since something may be written, or a fight be over."""
+    times = [done.again] if done.again is not None else []
+    for known in book.values():
+        if known.refusal is not None and not known.waits:
+            times.append(known.last + known.pause(known.seal) - now)
+        elif known.is_fought_over and not known.waits and now - known.last < CALM:
+            times.append(known.last + CALM - now)
+    return max(0.0, min(times)) if times else None
+
+
+def _words(ref: ChildRef, known: Writes) -> str:
+    since = f"times since {known.since:%Y-%m-%dT%H:%M:%SZ}"
+    if known.put_back <= FREE:
+        who = f"'{known.editor}'" if known.editor else "somebody"
+        return f"{ref}: the ModelPool wanted it changed {known.changes} {since}; {who} changed the ModelPool last"
+    if not known.seal:
+        return f"{ref}: somebody makes it, and the pool does not want it; deleted {known.put_back} {since}"
+    if known.cause is None:
+        return f"{ref}: somebody deletes it, or takes its labels away; made again {known.put_back} {since}"
+    return f"{ref}: {known.cause.who} changes {known.cause.field}; put back {known.put_back} {since}"
+
+
+def _seals(plan: Plan) -> Mapping[ChildRef, str]:
+    return {**dict.fromkeys(plan.delete, ""), **{ref: digest(one) for ref, one in plan.changed.items()}}
+
+
+def _growing(number: int, longest: float) -> float:
+    return min(longest, FIRST * 2.0 ** min(number - 1, 16)) if number > 0 else 0.0

@@ -1,0 +1,151 @@
+"""How often children are written, on a clock of the test's: whatever others do, few writes a minute after the first."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelpool_operator.planning import pacing
+from modelpool_operator.planning.interference import Interference
+from modelpool_operator.planning.manifests import ChildRef
+from modelpool_operator.planning.pacing import Book
+from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.plan import Plan
+
+START = datetime(2026, 11, 30, tzinfo=UTC)
+MINUTES = 40
+MOST = 2
+"""Writes to children in any minute after the first. The status has four beside them."""
+
+
+def ref(number: int) -> ChildRef:
+    return ChildRef("apps/v1", "Deployment", f"d-{number}")
+
+
+def plan(*numbers: int, content: str = "", delete: bool = False) -> Plan:
+    refs = tuple(ref(number) for number in numbers)
+    wanted = tuple({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": one.name}, "spec": content} for one in refs)
+    return Plan(
+        placement=Placement(cards=(), shares=()),
+        apply=() if delete else wanted,
+        delete=refs if delete else (),
+        why=dict.fromkeys(refs, "because"),
+    )
+
+
+class Operator:
+    """Passes over a pool, and the seconds of its writes."""
+
+    def __init__(self) -> None:
+        self.book: Book = {}
+        self.writes: list[tuple[float, ChildRef]] = []
+        self.again: float | None = None
+
+    def look(self, now: float, plan: Plan, *, how: str = "", refused: str | None = None) -> None:
+        self.book = pacing.current(self.book, now)
+        paced = pacing.paced(plan, self.book, now)
+        written = {*paced.plan.changed, *paced.plan.delete}
+        self.writes += [(now, one) for one in sorted(written)]
+        changed = Interference(child=ref(0), field="/spec/replicas", manager="hpa")
+        self.book = pacing.noted(
+            self.book,
+            paced,
+            refused=dict.fromkeys(written, refused) if refused else {},
+            causes=dict.fromkeys(plan.changed, changed) if how == "edited" else {},
+            absent=plan.changed.keys() if how == "deleted" else (),
+            editor="argocd",
+            now=now,
+            time=START + timedelta(seconds=now),
+        )
+        self.again = pacing.next_look(self.book, paced, now)
+
+    def busiest(self, since: float) -> int:
+        """Return the most writes in a minute that begins with one."""
+        times = [when for when, _ in self.writes if when >= since]
+        return max((sum(first <= when < first + 60 for when in times) for first in times), default=0)
+
+
+ACTORS = {"edited": "edited", "deleted": "deleted", "another spec each time": "", "made again each time": "remade"}
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    how=st.sampled_from(list(ACTORS.values())),
+    children=st.integers(1, 6),
+    pauses=st.lists(st.floats(0.1, 10), min_size=1, max_size=5),
+)
+def test_no_actor_makes_the_operator_write_without_end(how: str, children: int, pauses: list[float]) -> None:
+    operator, now, turn = Operator(), 0.0, 0
+    while now < MINUTES * 60:
+        numbers = range(children)
+        content = str(turn) if not how else ""
+        operator.look(now, plan(*numbers, content=content, delete=how == "remade"), how=how)
+        now += pauses[turn % len(pauses)]
+        turn += 1
+    assert operator.busiest(since=60) <= MOST
+    if how:
+        assert {one for _, one in operator.writes} == {ref(number) for number in range(children)}
+        assert len(pacing.fights(operator.book, now)) == children
+
+
+def test_a_fight_is_told_while_it_lasts_and_begins_anew_after_a_calm() -> None:
+    operator = Operator()
+    for second in range(10):
+        operator.look(float(second), plan(0), how="edited")
+    want = "Deployment d-0: 'hpa' changes /spec/replicas; put back 4 times since 2026-11-30T00:00:00Z"
+    assert pacing.fights(operator.book, 10) == (want,)
+    assert operator.again == pytest.approx(4.0), "ten seconds after the last write"
+    operator.look(13, plan(0), how="edited")
+    operator.look(14, plan())
+    assert operator.again == pytest.approx(59.0), "a minute after the last write"
+    assert pacing.fights(operator.book, 72)
+    operator.look(73, plan())
+    assert pacing.fights(operator.book, 73) == ()
+    operator.look(80, plan(0), how="edited")
+    assert len(operator.writes) == 6, "the pause was over"
+    operator.look(600, plan(0), how="edited")
+    assert operator.book[ref(0)].put_back == 1, "another fight"
+
+
+def test_a_spec_that_changes_all_the_time_is_carried_out_and_who_changes_it_is_named() -> None:
+    operator = Operator()
+    for second in range(30):
+        operator.look(float(second), plan(0, content=str(second)))
+    (said,) = pacing.fights(operator.book, 30)
+    assert "the ModelPool wanted it changed 7 times" in said
+    assert "'argocd' changed the ModelPool last" in said
+
+
+def test_what_the_api_server_refuses_is_tried_less_often_and_a_change_of_the_pool_at_once() -> None:
+    operator = Operator()
+    for second in range(300):
+        operator.look(float(second), plan(0), refused="denied")
+        assert pacing.refused_in(operator.book) == {ref(0): "denied"}
+    assert [when for when, _ in operator.writes] == [0, 2, 6, 14, 30, 62, 122, 182, 242]
+    operator.look(300.5, plan(0, content="else"))
+    assert operator.writes[-1][0] == 300.5
+    assert pacing.refused_in(operator.book) == {}
+
+
+def test_what_is_not_wanted_any_more_is_no_refusal() -> None:
+    operator = Operator()
+    operator.look(0, plan(0), refused="denied")
+    operator.look(1, plan())
+    assert pacing.refused_in(operator.book) == {}
+
+
+def test_a_child_that_is_fought_over_costs_no_other_child() -> None:
+    operator = Operator()
+    for second in range(20):
+        operator.look(float(second), plan(0), how="edited")
+    operator.look(20.0, plan(0, 1), how="")
+    assert (20.0, ref(1)) in operator.writes
+
+
+def test_an_edit_of_the_pool_is_carried_out_in_the_midst_of_a_fight() -> None:
+    operator = Operator()
+    for second in range(400):
+        operator.look(float(second), plan(0), how="edited")
+    operator.look(400.0, plan(0, content="edited"))
+    assert (400.0, ref(0)) in operator.writes
