@@ -144,9 +144,7 @@ def _seats(settings: Settings, api: clients.Client) -> list[Seat]:
     """Return the Leases that are to be held: of each namespace that is served, or the one for all of them."""
     identity = f"{socket.gethostname()}_{uuid.uuid4()}"
     return [
-        Seat(
-            client=api, ref=ObjectRef(namespace, names.LEASE), identity=identity, clock=time.monotonic, now=_now
-        )
+        Seat(client=api, ref=ObjectRef(namespace, names.LEASE), identity=identity, clock=time.monotonic, now=_now)
         for namespace in sorted(settings.namespaces or (settings.lease_namespace,))
     ]
 

@@ -58,7 +58,7 @@ class Settings:
     namespaces: tuple[str, ...] = ()
     """The namespaces whose pools are served; none named means all, which needs a ClusterRole."""
     lease_namespace: str = "kube-system"
-    """Where the Lease is by which one operator serves all namespaces; an operator for some holds one in each of them."""
+    """Of the Lease by which one operator serves all namespaces; an operator for some holds one in each of them."""
     kubeconfig: Path | None = None
     """The file with the API server's address and our credentials; absent, those of the Pod we run in."""
     workers: int = 8

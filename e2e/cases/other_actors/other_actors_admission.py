@@ -114,7 +114,9 @@ def _server(authority: trustme.CA, folder: Path) -> Iterator[int]:
 
     pair = folder / "webhook.pem"
     certificate = authority.issue_cert("127.0.0.1")
-    pair.write_bytes(b"".join([certificate.private_key_pem.bytes(), *(one.bytes() for one in certificate.cert_chain_pems)]))
+    pair.write_bytes(
+        b"".join([certificate.private_key_pem.bytes(), *(one.bytes() for one in certificate.cert_chain_pems)])
+    )
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(pair)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

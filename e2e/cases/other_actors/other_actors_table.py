@@ -9,9 +9,7 @@ from typing import Final
 
 from examples_pool import Pool, small
 from other_actors_admission import REGISTRY, Webhook, name_of
-from other_actors_stage import Actor, Hand, Object, engine_of, events_of
-
-DENY, DOWN, HANG = Webhook("deny"), Webhook("down"), Webhook("hang")
+from other_actors_stage import Act, Actor, Hand, Object, engine_of, events_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,35 +147,46 @@ def pulled_once(pool: Pool) -> None:
     assert len([one for one in made if one.user.endswith("operator")]) == 1, made
 
 
-FIGHT: Final = ("Degraded", "Interference")
+def fight(what: Act, *says: str, events: int = 0, models: int = 1) -> Row:
+    """Return the row of somebody who undoes the operator's work without end."""
+    told = {"ChildPutBack": events}
+    return Row(actor=Actor(what=what), models=models, condition=("Degraded", "Interference"), says=says, events=told)
+
+
+def refusal(hook: Webhook, *says: str) -> Row:
+    """Return the row of a webhook that lets no Deployment be made."""
+    told = {"ApplyFailed": 1}
+    says = (name_of(hook), *says)
+    return Row(
+        webhook=hook,
+        ready=False,
+        condition=("Degraded", "ApplyFailed"),
+        says=says,
+        events=told,
+        children=no_deployment_and_all_else,
+    )
+
 
 ROWS: Final[dict[str, Row]] = {
-    "image": Row(actor=Actor(what=sets_the_image), condition=FIGHT, says=("'image-updater'", "/image", "put back"), events={"ChildPutBack": 1}),
-    "images": Row(models=3, actor=Actor(what=sets_the_image), condition=FIGHT, says=("'image-updater'", "put back"), events={"ChildPutBack": 3}),
-    "replicas": Row(actor=Actor(what=scales), condition=FIGHT, says=("'autoscaler' changes /spec/replicas",), events={"ChildPutBack": 1}),
-    "service": Row(actor=Actor(what=deletes_the_service), condition=FIGHT, says=("Service {engine}: somebody deletes it",)),
-    "selector": Row(actor=Actor(what=narrows_the_selector), condition=FIGHT, says=("'mesh' changes /spec/selector/version",), events={"ChildPutBack": 1}),
-    "label": Row(actor=Actor(what=takes_the_label), condition=FIGHT, says=("takes its labels away",)),
-    "owner": Row(actor=Actor(what=takes_the_owner), condition=FIGHT, says=("/metadata/ownerReferences",), events={"ChildPutBack": 1}),
-    "spec": Row(actor=Actor(what=sets_the_spec), condition=FIGHT, says=("the ModelPool wanted it changed",)),
+    "image": fight(sets_the_image, "'image-updater' changes", "/image; put back", events=1),
+    "images": fight(sets_the_image, "'image-updater'", "put back", events=3, models=3),
+    "replicas": fight(scales, "'autoscaler' changes /spec/replicas; put back", events=1),
+    "service": fight(deletes_the_service, "Service {engine}: somebody deletes it"),
+    "selector": fight(narrows_the_selector, "'mesh' changes /spec/selector/version; put back", events=1),
+    "label": fight(takes_the_label, "takes its labels away"),
+    "owner": fight(takes_the_owner, "/metadata/ownerReferences"),
+    "spec": fight(sets_the_spec, "the ModelPool wanted it changed"),
     "status": Row(actor=Actor(what=wipes_the_status), condition=("", "")),
     "notes": Row(actor=Actor(what=touches_the_pool), writes=0),
-    "edit": Row(actor=Actor(what=edits_by_hand, every=0), events={"ChildPutBack": 2}, writes=0, children=as_before_the_edit),
+    "edit": Row(
+        actor=Actor(what=edits_by_hand, every=0), events={"ChildPutBack": 2}, writes=0, children=as_before_the_edit
+    ),
     "rewritten": Row(webhook=Webhook("rewrite"), writes=0, children=from_the_mirror),
     "ttl": Row(pool=with_ollama, webhook=Webhook("ttl", "jobs"), writes=0, children=pulled_once),
-    "denied": Row(
-        webhook=DENY, ready=False, condition=("Degraded", "ApplyFailed"), events={"ApplyFailed": 1},
-        says=(name_of(DENY), "engines need a cost centre", "A policy of the cluster forbids it"), children=no_deployment_and_all_else,
-    ),
-    "down": Row(
-        webhook=DOWN, ready=False, condition=("Degraded", "ApplyFailed"), events={"ApplyFailed": 1},
-        says=(name_of(DOWN), "connection refused", "is down or hangs"), children=no_deployment_and_all_else,
-    ),
-    "hangs": Row(
-        webhook=HANG, ready=False, condition=("Degraded", "ApplyFailed"), events={"ApplyFailed": 1},
-        says=(name_of(HANG), "is down or hangs"), children=no_deployment_and_all_else,
-    ),
-}  # fmt: skip
+    "denied": refusal(Webhook("deny"), "engines need a cost centre", "A policy of the cluster forbids it"),
+    "down": refusal(Webhook("down"), "connection refused", "is down or hangs"),
+    "hangs": refusal(Webhook("hang"), "is down or hangs"),
+}
 
 
 def unwanted_events(pool: Pool, row: Row) -> list[tuple[str, str]]:

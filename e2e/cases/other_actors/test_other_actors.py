@@ -92,8 +92,12 @@ def test_everybody_else_who_writes(world: World, tmp_path: Path) -> None:
 def problems(pool: Pool, row: Row, operator: Operator, began: datetime, ended: datetime) -> list[str]:
     """Return what of a row is not as wanted."""
     events = operator.cluster.audit_events(user=operator.user, since=began)
-    first, second = (writes_of(events, pool.namespace, *span) for span in ((began, began + MINUTE), (began + MINUTE, ended)))
-    print(f"{pool.namespace}: {first.total()} writes in the first minute, {second.total()} in the second: {dict(second)}")
+    first, second = (
+        writes_of(events, pool.namespace, *span) for span in ((began, began + MINUTE), (began + MINUTE, ended))
+    )
+    print(
+        f"{pool.namespace}: {first.total()} writes in the first minute, {second.total()} in the second: {dict(second)}"
+    )
     found = []
     if second.total() > row.writes:
         found.append(f"{second.total()} writes in the second minute, wanted {row.writes}: {dict(second)}")
@@ -129,7 +133,9 @@ def test_pools_behind_a_webhook_that_hangs_cost_another_pool_no_time(world: Worl
         hanging = [world.add(name, small(models=1)) for name in names]
         began = time.monotonic()
         other = world.add("other", small(models=1))
-        waiting.wait_for("its Deployment", lambda: f"Deployment {engine_of(other.namespace)}" in other.names(), timeout=HANGS)
+        waiting.wait_for(
+            "its Deployment", lambda: f"Deployment {engine_of(other.namespace)}" in other.names(), timeout=HANGS
+        )
         took = time.monotonic() - began
         print(f"{took:.1f} s beside {HANGING} pools behind a webhook that hangs")
         assert took < SOON
@@ -153,7 +159,10 @@ def test_a_pool_that_comes_back_takes_up_what_it_left_and_restarts_nothing(world
         pool.wait_ready("1/1")
         pool.settle(operator)
         uid = pool.get()["metadata"]["uid"]
-        owners = {f"{one['kind']} {one['metadata']['name']}": one["metadata"].get("ownerReferences") for one in pool.children()}
+        owners = {
+            f"{one['kind']} {one['metadata']['name']}": one["metadata"].get("ownerReferences")
+            for one in pool.children()
+        }
         assert all(owner and owner[0]["uid"] == uid for owner in owners.values()), owners
         assert {pod["metadata"]["uid"] for pod in pool.pods("vllm")} == kept
         assert pool.conditions()["Degraded"]["reason"] == "AsWanted"

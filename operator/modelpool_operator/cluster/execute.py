@@ -32,7 +32,7 @@ _REFUSALS: Final = (
 NO_VERSION: Final = "1"
 """A resourceVersion that no object of a pool can have: the API server had written its own ones before."""
 PATIENCE: Final = 2.0
-"""Seconds after which the next object is written beside one whose write takes its time, as behind a webhook that hangs."""
+"""Seconds after which the next object is written beside one that takes its time, as behind a webhook that hangs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +115,7 @@ class _Work:
             errors.TakenError: an object of that name is there and is not this pool's.
         """
         try:
-            return await self._apply(
-                {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": NO_VERSION}}
-            )
+            return await self._apply({**manifest, "metadata": {**manifest["metadata"], "resourceVersion": NO_VERSION}})
         except errors.ConflictError:
             await self._assert_ours(manifest)
             return await self._apply(manifest)
@@ -130,7 +128,9 @@ class _Work:
             same_pool = (found["metadata"].get("labels") or {}).get(names.POOL_LABEL) == labels.get(names.POOL_LABEL)
             ours = any(owned_by(found, owner["uid"]) for owner in owners)
             if not ours and not (is_retained(found) and same_pool):
-                raise errors.TakenError(f"Could not apply {ref}: an object of that name is there and is not this pool's")
+                raise errors.TakenError(
+                    f"Could not apply {ref}: an object of that name is there and is not this pool's"
+                )
 
     async def _delete(self, child: ChildRef) -> None:
         """Delete a child, unless another object bears its name now, of which the watch tells."""

@@ -1,8 +1,9 @@
 """Which operator is at work: the one that holds a Lease (coordination.k8s.io/v1), as Kubernetes' own controllers do it.
 
 An operator for all namespaces holds one Lease that all such operators know; one for some namespaces holds one in each.
-A holder renews it; one that cannot writes nothing until it can, and ends when another one has taken over. Nobody compares clocks: a Lease counts
-as given up when the one who looks has seen no renewal for its whole duration (https://kep.k8s.io/589).
+A holder renews it; one that cannot writes nothing until it can, and ends when another one has taken over. Nobody
+compares clocks: a Lease counts as given up when the one who looks has seen no renewal for its whole duration
+(https://kep.k8s.io/589).
 
 What an operator for all namespaces must not touch is what another one holds: `Elsewhere` tells.
 """
@@ -192,7 +193,7 @@ class Seat:
 
 @contextlib.asynccontextmanager
 async def holding(seats: Sequence[Seat]) -> AsyncIterator[None]:
-    """Hold Leases while the context lasts; it begins once all are held, and is cancelled when another one has taken one.
+    """Hold Leases while the context lasts; it begins once all are held, and is cancelled when another one has one.
 
     Raises:
         ExceptionGroup: of a LostError.

@@ -43,7 +43,7 @@ def failure_of(error: Exception) -> Failure:
 
 
 def held_by(metadata: Mapping[str, Any]) -> Failure | None:
-    """Return what to say of a pool that is being deleted and cannot go, or None when nothing but Kubernetes holds it."""
+    """Return what to say of a pool that is being deleted and held, or None when nothing but Kubernetes holds it."""
     held = [f"'{one}'" for one in metadata.get("finalizers") or () if one not in _KUBERNETES_OWN]
     if not held:
         return None

@@ -173,7 +173,9 @@ class Reconciler:
         else:
             outcome, again = Outcome.PLANNED, None
         times = (again, standing.next_look(paced), _next_look(observed))
-        return Result(outcome=outcome, again=min((t for t in times if t is not None), default=None), concerned=concerned)
+        return Result(
+            outcome=outcome, again=min((t for t in times if t is not None), default=None), concerned=concerned
+        )
 
     def _gone(self, ref: ObjectRef) -> Result:
         self._scaling.drop(ref)

@@ -1,7 +1,7 @@
-"""How each pool stands with others who write its children: the pauses, what admission alters, when a status was told.
+"""How each pool stands with others who write its children: the pauses, what admission alters, the last status.
 
-Kept in memory, one `Standing` per pool that is being looked at. What follows from it is decided in `planning.pacing` and
-`planning.admission`. An operator that starts knows nothing, and learns it from at most one write of each child.
+Kept in memory, one `Standing` per pool. What follows from it is decided in `planning.pacing` and `planning.admission`.
+An operator that starts knows nothing, and learns it from at most one write of each child.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping

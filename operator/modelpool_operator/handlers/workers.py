@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 
 PATIENCE: Final = 1.0
-"""Seconds that a worker waits for the end of a pass; one that lasts longer, as behind a webhook that hangs, goes on beside
-the next pool's."""
+"""Seconds that a worker waits for the end of a pass; one that lasts longer, as behind a webhook that hangs, goes on
+beside the next pool's."""
 LONG_PASSES: Final = 16
 """Passes of one worker that last longer, at once."""
 

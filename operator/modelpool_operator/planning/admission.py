@@ -7,6 +7,7 @@ learns it from one write, which changes nothing.
 """
 
 import copy
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,10 +33,13 @@ def as_asked(live: Manifest, altered: Sequence[Difference]) -> Manifest:
 
 def _take_back(view: Any, one: Difference) -> None:
     place: Any = view
-    for step in one.steps[:-1]:
-        place = _get(place, step)
-        if place is None:
+    for step, following in itertools.pairwise(one.steps):
+        below = _get(place, step)
+        if below is None and one.live is None and isinstance(place, dict):
+            below = place[step] = [] if isinstance(following, Item) else {}
+        if below is None:
             return
+        place = below
     last = one.steps[-1]
     if _get(place, last) != one.live:
         return

@@ -201,12 +201,13 @@ REFUSALS: Final[Mapping[str, str]] = {
 
 FAILURES: Final[Mapping[str, str]] = {
     "failed calling webhook|no answer in time|HTTP 50[04]": (
-        "An admission webhook is down or hangs: `kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations`"
-        " shows whose it is. The rest of the pool goes on, and this is tried again within a minute"
+        "An admission webhook is down or hangs: `kubectl get validatingwebhookconfigurations`, or the same of"
+        " `mutatingwebhookconfigurations`, shows whose it is. The rest of the pool goes on, and this is tried again"
+        " within a minute"
     ),
     'admission webhook "|ValidatingAdmissionPolicy': (
-        "A policy of the cluster forbids it: change what it objects to in the ModelPool, or have the policy let it pass."
-        " The rest of the pool goes on, and this is tried again within a minute"
+        "A policy of the cluster forbids it: change what it objects to in the ModelPool, or have the policy let it"
+        " pass. The rest of the pool goes on, and this is tried again within a minute"
     ),
 }
 """By what the API server says of a change that it does not take."""

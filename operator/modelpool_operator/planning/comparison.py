@@ -111,7 +111,7 @@ def differences(
 
 def item_key(steps: tuple[Step, ...], items: list[Any]) -> str | None:
     """Return the field that tells the items of a merged list apart; None where the list is atomic, or nothing does."""
-    if not items or not all(isinstance(item, Mapping) for item in items) or steps[-1:] and steps[-1] in ATOMIC_LISTS:
+    if not items or not all(isinstance(item, Mapping) for item in items) or (steps[-1:] and steps[-1] in ATOMIC_LISTS):
         return None
     told = (key for key in _KEYS if len({str(item.get(key)) for item in items if key in item}) == len(items))
     return next(told, None)
@@ -124,8 +124,7 @@ def item_of(live: Any, item: Item) -> Any:
 
 
 def _differences_of_lists(wanted: list[Any], live: Any, steps: tuple[Step, ...]) -> Iterator[Difference]:
-    live = [] if live is None else live
-    if not isinstance(live, list):
+    if live is not None and not isinstance(live, list):
         yield Difference(steps, wanted, live)
         return
     key = item_key(steps, wanted)
@@ -137,10 +136,10 @@ def _differences_of_lists(wanted: list[Any], live: Any, steps: tuple[Step, ...])
                 yield Difference((*steps, item), one, None)
             else:
                 yield from differences(one, found, (*steps, item))
-    elif len(wanted) != len(live):
+    elif len(wanted) != len(live or ()):
         yield Difference(steps, wanted, live)
     else:
-        for place, (one, found) in enumerate(zip(wanted, live, strict=True)):
+        for place, (one, found) in enumerate(zip(wanted, live or (), strict=True)):
             if not holds(one, found):
                 yield Difference((*steps, place), one, found)
 

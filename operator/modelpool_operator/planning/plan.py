@@ -137,9 +137,7 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
         replaced=frozenset(doomed).intersection(behind.values()),
         why={
             **changes,
-            **{
-                ref: "is to be made anew" if ref in wanted else "the pool no longer wants it" for ref in sorted(doomed)
-            },
+            **{ref: "is to be made anew" if ref in wanted else "the pool no longer wants it" for ref in sorted(doomed)},
         },
         waits=tuple(str(wait) for wait in waiting.values()),
         turns=tuple(str(turn) for turn in later.values()),
@@ -154,7 +152,15 @@ def _wanted(pool: ModelPool, placed: Placement, observed: Observed) -> Mapping[C
     uid = pulls.volume_uid(pool, observed)
     without_jobs, recorded = pulls.done_without_a_job(pool, observed), pull_records.recorded(pool, uid, observed)
     whole_card = observed.inventory.of(pool.spec.node_selector).whole_card
-    children = children_of(pool, placed, uid, whole_card=whole_card, not_pulled=not_pulled | without_jobs, removed=removed, recorded=recorded)
+    children = children_of(
+        pool,
+        placed,
+        uid,
+        whole_card=whole_card,
+        not_pulled=not_pulled | without_jobs,
+        removed=removed,
+        recorded=recorded,
+    )
     return {ref_of(child): child for child in children}
 
 

@@ -120,8 +120,14 @@ def _engine(
 
 def _refused(state: State, observed: Observed, deployment: str) -> State:
     """Return the state of an engine that has no Deployment, since the API server does not take it."""
-    said = next((said for ref, said in observed.refused.items() if (ref.kind, ref.name) == ("Deployment", deployment)), "")
-    return State(state=ModelState.FAILED, reason="ApplyFailed", message=said) if state.reason == "NotCreated" and said else state
+    said = next(
+        (said for ref, said in observed.refused.items() if (ref.kind, ref.name) == ("Deployment", deployment)), ""
+    )
+    return (
+        State(state=ModelState.FAILED, reason="ApplyFailed", message=said)
+        if state.reason == "NotCreated" and said
+        else state
+    )
 
 
 def _on_the_move(state: State, observed: Observed) -> State:

@@ -42,7 +42,9 @@ def assess(
         gateway: where clients point to, or None when the operator does not know.
     """
     models = states.models_of(with_sharing(pool, plan.sharing), observed, plan)
-    sight = Sight(pool=pool, observed=observed, plan=plan, models=models, failures=tuple(failures), fights=tuple(fights))
+    sight = Sight(
+        pool=pool, observed=observed, plan=plan, models=models, failures=tuple(failures), fights=tuple(fights)
+    )
     ready = sum(1 for model in models if model.status.state is ModelState.READY)
     cards = _gpus(plan.placement) if isinstance(plan.placement, Placement) else previous.gpus if previous else ()
     return PoolStatus(

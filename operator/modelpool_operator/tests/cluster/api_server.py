@@ -48,6 +48,8 @@ class ApiServer:
     """Plain answers, such as logs, by path."""
     watches: dict[str, list[list[dict[str, Any]]]] = field(default_factory=dict)
     """What one watch of a collection after the other tells before it ends, by path; later ones tell nothing."""
+    hangs: set[str] = field(default_factory=set)
+    """Paths where no answer comes."""
     url: str = ""
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -74,6 +76,8 @@ class ApiServer:
         text = await request.text()
         seen = Request(request.method, request.path, dict(request.query), json.loads(text) if text else None)
         self.requests.append(seen)
+        if seen.path in self.hangs:
+            await self._ended.wait()
         if (seen.verb, seen.path) in self.refusals:
             status, said = self.refusals[seen.verb, seen.path]
             return web.json_response(said, status=status)

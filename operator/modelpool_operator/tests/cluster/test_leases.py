@@ -123,7 +123,7 @@ async def test_who_cannot_renew_writes_nothing_until_it_can(server: ApiServer, c
         clock.ahead = 1
         with pytest.raises(errors.UnreachableError, match="was not renewed"):
             await client.create(kinds.EVENTS, {"metadata": {"namespace": "llm", "generateName": "x."}})
-        assert {path for verb, path in server.writes} == {FOLDER, PATH}
+        assert {path for verb, path in server.writes} <= {FOLDER, PATH}
         server.refusals.clear()
         await until(lambda: mine.stale() is None)
         await client.create(kinds.EVENTS, {"metadata": {"namespace": "llm", "generateName": "x."}})

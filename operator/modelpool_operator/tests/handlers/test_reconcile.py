@@ -186,7 +186,10 @@ async def test_what_the_api_server_refused_stands_in_the_status_and_is_tried_aga
     assert (result.outcome, result.again) == (Outcome.INCOMPLETE, 2)
     assert "exceeded quota" in condition(server, "Degraded")[2]
     assert condition(server, "Ready")[1] == "ApplyFailed"
+    await fill(reconciler._client, reconciler._mirror)
+    await reconciler.reconcile(REF)
     assert condition(server, "Progressing")[1] != "Applying"
+    assert "exceeded quota" in condition(server, "Degraded")[2], "it waits for its time"
 
 
 async def test_a_pass_that_could_not_look_decides_nothing(server: ApiServer, reconciler: Reconciler) -> None:
@@ -356,6 +359,14 @@ async def passes(reconciler: Reconciler, server: ApiServer, number: int) -> list
     return [path for verb, path in server.writes]
 
 
+def scale(server: ApiServer, replicas: int) -> None:
+    """Act as an autoscaler."""
+    live = server.objects[DEPLOYMENT]
+    live["spec"]["replicas"] = replicas
+    holder = {"manager": "hpa", "time": "now", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+    live["metadata"] |= {"managedFields": [holder], "resourceVersion": str(next(server._numbers))}
+
+
 async def test_who_undoes_everything_meets_longer_and_longer_pauses_and_is_named(
     server: ApiServer, reconciler: Reconciler, clock: Clock
 ) -> None:
@@ -364,11 +375,8 @@ async def test_who_undoes_everything_meets_longer_and_longer_pauses_and_is_named
     put_back = []
     for second in range(1200):
         clock.now = float(second)
-        live = server.objects[DEPLOYMENT]
-        if live["spec"]["replicas"] != 2:
-            live["spec"]["replicas"] = 2
-            holder = {"manager": "hpa", "time": "now", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
-            live["metadata"] |= {"managedFields": [holder], "resourceVersion": f"{10**6 + second}"}
+        if server.objects[DEPLOYMENT]["spec"]["replicas"] != 2:
+            scale(server, 2)
         put_back += [second for path in await passes(reconciler, server, 1) if path == DEPLOYMENT]
         if second == 600:
             degraded = condition(server, "Degraded")
@@ -377,7 +385,7 @@ async def test_who_undoes_everything_meets_longer_and_longer_pauses_and_is_named
             assert condition(server, "Progressing")[1] != "Applying"
     assert put_back == [0, 1, 2, 3, 13, 33, 73, 153, 313, 613, 913]
 
-    live["spec"]["replicas"] = 1
+    scale(server, 1)
     clock.now += 400
     await passes(reconciler, server, 2)
     assert condition(server, "Degraded")[1] != "Interference"

@@ -63,7 +63,8 @@ TREES = st.recursive(
         st.lists(inner, max_size=2)
         | st.dictionaries(st.sampled_from(["a", "b", "limits", "tolerations"]), inner, max_size=3)
         | st.lists(
-            st.fixed_dictionaries({"name": st.sampled_from("xyz")}, optional={"v": inner}), max_size=3,
+            st.fixed_dictionaries({"name": st.sampled_from("xyz")}, optional={"v": inner}),
+            max_size=3,
             unique_by=lambda one: one["name"],
         )
     ),

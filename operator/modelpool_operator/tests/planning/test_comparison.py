@@ -27,7 +27,7 @@ CASES: dict[str, tuple[Any, Any, str | None]] = {
     "a variable of another value": (
         {"env": [{"name": "A", "value": "1"}]},
         {"env": [{"name": "A", "value": "2"}]},
-        "/env/A",
+        "/env/A/value",
     ),
     "a field of an item": (
         {"containers": [{"name": "a", "image": "x"}]},
@@ -60,7 +60,7 @@ CASES: dict[str, tuple[Any, Any, str | None]] = {
     "a text that looks like a quantity": (
         {"env": [{"name": "A", "value": "1.0"}]},
         {"env": [{"name": "A", "value": "1"}]},
-        "/env/A",
+        "/env/A/value",
     ),
 }
 

@@ -25,7 +25,8 @@ def ref(number: int) -> ChildRef:
 
 def plan(*numbers: int, content: str = "", delete: bool = False) -> Plan:
     refs = tuple(ref(number) for number in numbers)
-    wanted = tuple({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": one.name}, "spec": content} for one in refs)
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": content}
+    wanted = tuple({**body, "metadata": {"name": one.name}} for one in refs)
     return Plan(
         placement=Placement(cards=(), shares=()),
         apply=() if delete else wanted,

@@ -264,15 +264,13 @@ def test_a_plan_carried_out_leaves_nothing_to_do(first: ModelPool, second: Model
 def test_what_is_added_to_a_child_is_taken_out_and_nothing_is_applied_for_it() -> None:
     def select(live: dict[str, Any]) -> None:
         live["spec"]["template"]["spec"]["nodeSelector"] = {"disk": "ssd"}
-        fields = {"f:spec": {"f:template": {"f:spec": {"f:nodeSelector": {}}}}}
+        fields: dict[str, Any] = {"f:spec": {"f:template": {"f:spec": {"f:nodeSelector": {}}}}}
         live["metadata"]["managedFields"] = [{"manager": "carol", "fieldsV1": fields}]
 
     plan = make_plan(POOL, edited(QWEN_DEPLOYMENT, select))
     assert plan.apply == ()
     assert [trim.ref for trim in plan.trims] == [QWEN_DEPLOYMENT]
-    assert plan.reasons == (
-        "Deployment agentic-qwen3-8b: /spec/template/spec/nodeSelector was added by somebody else",
-    )
+    assert plan.reasons == ("Deployment agentic-qwen3-8b: /spec/template/spec/nodeSelector was added by somebody else",)
 
 
 @pytest.mark.parametrize("other", [pool_of(QWEN, ollama("cogito:8b"), podLabels={"team": "x"}), POOL])

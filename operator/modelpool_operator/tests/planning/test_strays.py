@@ -76,10 +76,13 @@ def test_what_the_api_server_and_admission_fill_in_is_nobodys(manager: str | Non
     assert trim_of(WANTED, seen) is None
 
 
-@pytest.mark.parametrize(("case", "pointer"), [
-    ("a memory limit", "/spec/template/spec/containers/1/resources/limits/memory"),
-    ("a term with a slash", "/spec/selector/matchLabels/evil~1~0x"),
-])
+@pytest.mark.parametrize(
+    ("case", "pointer"),
+    [
+        ("a memory limit", "/spec/template/spec/containers/1/resources/limits/memory"),
+        ("a term with a slash", "/spec/selector/matchLabels/evil~1~0x"),
+    ],
+)
 def test_it_is_taken_out_of_the_very_object_that_was_seen(case: str, pointer: str) -> None:
     way, value, _ = CASES[case]
     trim = trim_of(WANTED, live(way, value))
