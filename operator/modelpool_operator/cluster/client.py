@@ -7,12 +7,10 @@ what changes the cluster is counted. One `Client` is opened per program and shar
 import contextlib
 import urllib.parse
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import aiohttp
 import msgspec
-from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from modelpool_operator.api.names import ObjectRef
@@ -39,27 +37,6 @@ class Page(NamedTuple):
     items: list[Object]
     version: str
     """The resourceVersion of the whole list."""
-
-
-async def configuration(kubeconfig: Path | None) -> Configuration:
-    """Return the API server's address and our credentials: a kubeconfig's, or those of the Pod we run in.
-
-    Raises:
-        kubernetes.aio.config.ConfigException: the file names no cluster, or we run in no Pod.
-    """
-    found = Configuration()
-    if kubeconfig is None:
-        config.load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]
-    else:
-        loading = config.load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=str(kubeconfig), client_configuration=found, persist_config=False
-        )
-        await loading
-    # As kopf does: the API server is named, never found through a proxy that happens to stand in the environment.
-    found.client_session_kwargs = {"trust_env": False}
-    # Every watch holds a connection for good, and their number grows with the namespaces.
-    found.connection_pool_maxsize = 0
-    return found
 
 
 @contextlib.asynccontextmanager

@@ -110,12 +110,12 @@ class Reconciler:
             body = await self._client.get(kinds.POOLS, ref)
         except errors.AbsentError:
             return self._gone(ref)
-        if await self._elsewhere(ref.namespace) is not None:
-            return Result(outcome=Outcome.ELSEWHERE, again=TRY_AGAIN)
-        if body["metadata"].get("deletionTimestamp"):
-            # Its children go by their ownerReferences; to apply them now would be to bring them back.
-            return await self._leaving(body, ref)
         try:
+            if await self._elsewhere(ref.namespace) is not None:
+                return Result(outcome=Outcome.ELSEWHERE, again=TRY_AGAIN)
+            if body["metadata"].get("deletionTimestamp"):
+                # Its children go by their ownerReferences; to apply them now would be to bring them back.
+                return await self._leaving(body, ref)
             return await self._pass(body, ref)
         except (errors.UnreachableError, errors.DeniedError) as exc:
             self._stumbles[ref] = stumbles + 1
