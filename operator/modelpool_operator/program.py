@@ -18,8 +18,8 @@ from kubernetes.aio.client import Configuration
 from modelpool_operator.api import names
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.status import GatewayStatus
-from modelpool_operator.cluster import client as clients
-from modelpool_operator.cluster import credentials
+from modelpool_operator.cluster import connecting
+from modelpool_operator.cluster.client import Client
 from modelpool_operator.cluster.gateways import Gateways
 from modelpool_operator.cluster.leases import Elsewhere, Seat, holding
 from modelpool_operator.cluster.mirror import Mirror
@@ -47,13 +47,13 @@ async def run(settings: Settings) -> None:
     Raises:
         kubernetes.aio.config.ConfigException: there are no credentials.
     """
-    await credentials.configuration(settings.kubeconfig)  # Fails at once and in plain words when there are none.
+    await connecting.configuration(settings.kubeconfig)  # Fails at once and in plain words when there are none.
     readiness, claims = Readiness(), Claims()
     queue = WorkQueue(clock=time.monotonic, random=random.random)
     metrics = Metrics(queue_depth=lambda: len(queue), pools=lambda: len(claims))
 
     async def log_in() -> kopf.ConnectionInfo:
-        return connection(await credentials.configuration(settings.kubeconfig))
+        return connection(await connecting.configuration(settings.kubeconfig))
 
     memo = Memo(
         queue=queue,
@@ -86,8 +86,8 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
     """Run the servers and the workers until kopf says stop."""
     try:
         async with contextlib.AsyncExitStack() as stack:
-            configuration = await credentials.configuration(settings.kubeconfig)
-            api = await stack.enter_async_context(clients.connected(configuration, metrics))
+            configuration = await connecting.configuration(settings.kubeconfig)
+            api = await stack.enter_async_context(connecting.connected(configuration, metrics))
             seats = _seats(settings, api)
             health = serving.health(alive=lambda: None, ready=lambda: _problem(seats) or memo.readiness.problem())
             for app, address, what in (
@@ -141,7 +141,7 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
         memo.stopped.set()
 
 
-def _seats(settings: Settings, api: clients.Client) -> list[Seat]:
+def _seats(settings: Settings, api: Client) -> list[Seat]:
     """Return the Leases that are to be held: of each namespace that is served, or the one for all of them."""
     identity = f"{socket.gethostname()}_{uuid.uuid4()}"
     return [

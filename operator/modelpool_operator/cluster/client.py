@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import aiohttp
 import msgspec
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import ApiClient
 
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster import errors
@@ -37,14 +37,6 @@ class Page(NamedTuple):
     items: list[Object]
     version: str
     """The resourceVersion of the whole list."""
-
-
-@contextlib.asynccontextmanager
-async def connected(found: Configuration, metrics: Metrics) -> AsyncIterator["Client"]:
-    """Open a client, and close its connections at the end."""
-    async with ApiClient(configuration=found) as api:
-        api.user_agent = "modelpool-operator"
-        yield Client(api, metrics)
 
 
 class Client:

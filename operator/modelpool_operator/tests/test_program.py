@@ -10,7 +10,7 @@ from pathlib import Path
 
 from modelpool_operator import program
 from modelpool_operator.api.names import ObjectRef
-from modelpool_operator.cluster import credentials
+from modelpool_operator.cluster import connecting
 from modelpool_operator.settings import Settings
 from modelpool_operator.tests.cluster import api_server
 
@@ -30,7 +30,7 @@ def test_the_gateway_is_told_by_its_service() -> None:
 
 async def test_kopf_logs_in_as_the_client_does(tmp_path: Path) -> None:
     kubeconfig = api_server.kubeconfig_of(api_server.ApiServer(url="http://127.0.0.1:1"), tmp_path)
-    info = program.connection(await credentials.configuration(kubeconfig))
+    info = program.connection(await connecting.configuration(kubeconfig))
     assert (info.server, info.scheme, info.token) == ("http://127.0.0.1:1", "Bearer", "secret")
     assert not info.insecure
 

@@ -17,8 +17,8 @@ from typing import Any, Final
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 
-from modelpool_operator.cluster import client as clients
-from modelpool_operator.cluster import kinds
+from modelpool_operator.cluster import connecting, kinds
+from modelpool_operator.cluster.client import Client
 from modelpool_operator.telemetry.metrics import Metrics
 
 _KINDS: Final = (kinds.POOLS, kinds.PODS, kinds.NODES, kinds.RESOURCE_SLICES, kinds.DEVICE_CLASSES)
@@ -201,11 +201,11 @@ async def running() -> AsyncIterator[ApiServer]:
 
 
 @contextlib.asynccontextmanager
-async def client_of(server: ApiServer, metrics: Metrics) -> AsyncIterator[clients.Client]:
+async def client_of(server: ApiServer, metrics: Metrics) -> AsyncIterator[Client]:
     """Connect to the stand-in as to a cluster."""
     configuration = Configuration(host=server.url)
     configuration.client_session_kwargs = {"trust_env": False}
-    async with clients.connected(configuration, metrics) as client:
+    async with connecting.connected(configuration, metrics) as client:
         yield client
 
 

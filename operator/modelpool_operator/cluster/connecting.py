@@ -1,9 +1,14 @@
-"""Where the API server is, and who we are to it."""
+"""Where the API server is, who we are to it, and a client of it."""
 
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from kubernetes.aio import config
-from kubernetes.aio.client import Configuration
+from kubernetes.aio.client import ApiClient, Configuration
+
+from modelpool_operator.cluster.client import Client
+from modelpool_operator.telemetry.metrics import Metrics
 
 
 async def configuration(kubeconfig: Path | None) -> Configuration:
@@ -25,3 +30,11 @@ async def configuration(kubeconfig: Path | None) -> Configuration:
     # Every watch holds a connection for good, and their number grows with the namespaces.
     found.connection_pool_maxsize = 0
     return found
+
+
+@contextlib.asynccontextmanager
+async def connected(found: Configuration, metrics: Metrics) -> AsyncIterator[Client]:
+    """Open a client, and close its connections at the end."""
+    async with ApiClient(configuration=found) as api:
+        api.user_agent = "modelpool-operator"
+        yield Client(api, metrics)
