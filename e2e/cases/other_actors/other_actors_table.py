@@ -174,7 +174,7 @@ ROWS: Final[dict[str, Row]] = {
     "service": fight(deletes_the_service, "Service {engine}: somebody deletes it"),
     "selector": fight(narrows_the_selector, "'mesh' changes /spec/selector/version; put back", events=1),
     "label": fight(takes_the_label, "takes its labels away"),
-    "owner": fight(takes_the_owner, "/metadata/ownerReferences"),
+    "owner": fight(takes_the_owner, "/metadata/ownerReferences", events=1),
     "spec": fight(sets_the_spec, "the ModelPool wanted it changed"),
     "status": Row(actor=Actor(what=wipes_the_status), condition=("", "")),
     "notes": Row(actor=Actor(what=touches_the_pool), writes=0),

@@ -155,7 +155,7 @@ class Reconciler:
         status = statuses.assess(
             pool,
             observed,
-            paced.plan,
+            paced.plan.without(done.refused),
             previous=previous,
             now=self._now(),
             failures=tuple(standing.refused.values()),

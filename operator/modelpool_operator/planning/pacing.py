@@ -56,6 +56,8 @@ class Writes:
     """Who changed the pool last, where `changes` count."""
     waits: bool = False
     """Whether a write waits for its time."""
+    wanted: float = 0.0
+    """When a write was last wanted, whether or not it was done."""
 
     @property
     def is_fought_over(self) -> bool:
@@ -77,7 +79,7 @@ class Writes:
             _growing(self.changes - FREE_CHANGES, LONGEST_CHANGE),
             LONGEST_REFUSED if self.refusal is not None else 0.0,
         )
-        return not self.waits and now - self.last > longest + CALM
+        return not self.waits and now - self.wanted > longest + CALM
 
 
 Book = Mapping[ChildRef, Writes]
@@ -143,7 +145,9 @@ def noted(
     for ref, known in book.items():
         waits = ref in done.held
         cause = causes.get(ref, known.cause)
-        found[ref] = replace(known, waits=waits, refusal=known.refusal if waits else None, cause=cause)
+        wanted = now if waits else known.wanted
+        refusal = known.refusal if waits else None
+        found[ref] = replace(known, waits=waits, wanted=wanted, refusal=refusal, cause=cause)
     for ref, seal in _seals(done.plan).items():
         before = book.get(ref) or Writes(seal=seal, last=now, since=time)
         again = before.refusal is not None and seal == before.seal
@@ -161,6 +165,7 @@ def noted(
             cause=causes.get(ref) or before.cause,
             editor=editor if changed else before.editor,
             waits=False,
+            wanted=now,
         )
     return found
 
@@ -175,7 +180,7 @@ def fights(book: Book, now: float) -> tuple[str, ...]:
     return tuple(
         _words(ref, known)
         for ref, known in sorted(book.items())
-        if known.is_fought_over and (known.waits or now - known.last < CALM)
+        if known.is_fought_over and (known.waits or now - known.wanted < CALM)
     )
 
 
@@ -185,8 +190,8 @@ def next_look(book: Book, done: Paced, now: float) -> float | None:
     for known in book.values():
         if known.refusal is not None and not known.waits:
             times.append(known.last + known.pause(known.seal) - now)
-        elif known.is_fought_over and not known.waits and now - known.last < CALM:
-            times.append(known.last + CALM - now)
+        elif known.is_fought_over and not known.waits and now - known.wanted < CALM:
+            times.append(known.wanted + CALM - now)
     return max(0.0, min(times)) if times else None
 
 

@@ -178,7 +178,7 @@ async def test_a_pool_that_an_operator_of_its_namespace_serves_is_left_to_that_o
 
 
 async def test_what_the_api_server_refused_stands_in_the_status_and_is_tried_again(
-    server: ApiServer, reconciler: Reconciler
+    server: ApiServer, reconciler: Reconciler, clock: Clock
 ) -> None:
     put_pool(server, MODEL)
     server.refuse("PATCH", "/apis/apps/v1/namespaces/llm/deployments/agentic-qwen3-8b", 403, "exceeded quota")
@@ -186,10 +186,11 @@ async def test_what_the_api_server_refused_stands_in_the_status_and_is_tried_aga
     assert (result.outcome, result.again) == (Outcome.INCOMPLETE, 2)
     assert "exceeded quota" in condition(server, "Degraded")[2]
     assert condition(server, "Ready")[1] == "ApplyFailed"
-    await fill(reconciler._client, reconciler._mirror)
-    await reconciler.reconcile(REF)
-    assert condition(server, "Progressing")[1] != "Applying"
-    assert "exceeded quota" in condition(server, "Degraded")[2], "it waits for its time"
+    for clock.now in (1.0, 3.0):  # It waits for its time, and is tried again.
+        await fill(reconciler._client, reconciler._mirror)
+        await reconciler.reconcile(REF)
+        assert condition(server, "Progressing")[1] != "Applying"
+        assert "exceeded quota" in condition(server, "Degraded")[2]
 
 
 async def test_a_pass_that_could_not_look_decides_nothing(server: ApiServer, reconciler: Reconciler) -> None:
@@ -420,3 +421,20 @@ async def test_what_admission_makes_of_a_child_is_taken_as_it_is(
     assert wrote.count(DEPLOYMENT) == 1, "an edit by hand is put back"
     (container,) = server.objects[DEPLOYMENT]["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "registry.example.com/mirrored"
+
+
+async def test_a_spec_that_two_set_in_turn_is_carried_out_less_and_less_often(
+    server: ApiServer, reconciler: Reconciler, clock: Clock
+) -> None:
+    put_pool(server, MODEL)
+    await passes(reconciler, server, 2)
+    written = []
+    for step in range(1200):
+        clock.now = step * 0.3
+        pool = server.objects[f"{POOLS}/agentic"]
+        pool["spec"]["models"][0]["maxConcurrency"] = 3 + step % 2
+        pool["metadata"]["generation"] += 1
+        written += [(clock.now, path) for path in await passes(reconciler, server, 1)]
+    counts = {minute: sum(minute * 60 <= when < minute * 60 + 60 for when, _ in written) for minute in range(6)}
+    assert all(counts[minute] <= 6 for minute in range(1, 6)), (counts, written)
+    assert condition(server, "Degraded")[1] == "Interference"

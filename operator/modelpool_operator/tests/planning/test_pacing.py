@@ -75,13 +75,18 @@ ACTORS = {"edited": "edited", "deleted": "deleted", "another spec each time": ""
     how=st.sampled_from(list(ACTORS.values())),
     children=st.integers(1, 6),
     pauses=st.lists(st.floats(0.1, 10), min_size=1, max_size=5),
+    two=st.booleans(),
 )
-def test_no_actor_makes_the_operator_write_without_end(how: str, children: int, pauses: list[float]) -> None:
-    operator, now, turn = Operator(), 0.0, 0
+def test_no_actor_makes_the_operator_write_without_end(how: str, children: int, pauses: list[float], two: bool) -> None:
+    """Two set the pool in turn: what is there is what the pool wants at each other look."""
+    operator, now, turn, there = Operator(), 0.0, 0, dict[ChildRef, str]()
     while now < MINUTES * 60:
         numbers = range(children)
-        content = str(turn) if not how else ""
-        operator.look(now, plan(*numbers, content=content, delete=how == "remade"), how=how)
+        content = "" if how else str(turn % 2) if two else str(turn)
+        asked = [number for number in numbers if how or there.get(ref(number)) != content]
+        done = len(operator.writes)
+        operator.look(now, plan(*asked, content=content, delete=how == "remade"), how=how)
+        there.update((one, content) for _, one in operator.writes[done:])
         now += pauses[turn % len(pauses)]
         turn += 1
     assert operator.busiest(since=60) <= MOST
