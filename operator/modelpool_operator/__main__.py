@@ -30,7 +30,7 @@ def main() -> None:
         sys.exit(2)
     except ExceptionGroup as failed:
         if (lost := failed.subgroup(LostError)) is not None:
-            logger.error("Stops: others may be at work", extra={"error": str(_first(lost))})
+            logger.warning("Stops: others may be at work", extra={"error": str(_first(lost))})
             sys.exit(1)
         refused, others = failed.split(OSError)
         if refused is None or others is not None:
