@@ -40,7 +40,7 @@ class Page(NamedTuple):
 
 
 class Client:
-    """The API server, as six verbs."""
+    """The API server, as verbs."""
 
     def __init__(self, api: ApiClient, metrics: Metrics) -> None:
         self._api = api
@@ -54,8 +54,7 @@ class Client:
         Raises:
             errors.AbsentError: there is none.
         """
-        what = f"get {kind.kind} {ref.name}"
-        answer: Object = await self._request(what, "GET", kind.path(ref.namespace, ref.name))
+        answer: Object = await self._request(f"get {kind.kind} {ref.name}", "GET", kind.path(ref.namespace, ref.name))
         return answer
 
     async def list_all(
@@ -140,7 +139,7 @@ class Client:
         """Change an object by a JSON patch (RFC 6902), and return it.
 
         Raises:
-            errors.ConflictError: the patch names a resourceVersion that the object no longer has.
+            errors.ConflictError: the object no longer has the resourceVersion that the patch names.
         """
         what = f"patch {kind.kind} {ref.name}"
         self._assert_unfenced(what, kind)

@@ -79,10 +79,10 @@ def is_in_place(wanted: Manifest, live: Manifest) -> bool:
     return annotations.get(names.APPLIED_ANNOTATION) == digest(wanted) and holds(wanted, live)
 
 
-def difference(wanted: Any, live: Any) -> str | None:
-    """Return the first field of `wanted` that `live` does not have in the same way, or None."""
+def difference(wanted: Any, live: Any, path: str = "") -> str | None:
+    """Return the first field of `wanted` that `live` does not have in the same way, or None; both are at `path`."""
     first = next(differences(wanted, live), None)
-    return None if first is None else first.path
+    return None if first is None else f"{path}{first.path}"
 
 
 def holds(wanted: Any, live: Any) -> bool:
