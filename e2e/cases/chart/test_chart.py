@@ -202,6 +202,8 @@ OPERATOR: Rights = {
     ("", "pods"): {"list", "watch"},
     ("", "pods/log"): {"get"},
     ("", "events"): {"create"},
+    ("coordination.k8s.io", "leases"): {"create"},
+    ("coordination.k8s.io", "leases/modelpool-operator"): {"get", "patch"},
     **{
         (kind.api_version.rpartition("/")[0], kind.plural): WRITTEN - ({"delete"} if kind.kind in KEPT else set())
         for kind in kinds.CHILDREN
@@ -227,11 +229,13 @@ def _place(one: Object) -> tuple[str, str]:
 
 
 def _granted(role: Object) -> Rights:
+    """Return the rights of a role, those on single objects under `resource/name`."""
     return {
-        (group, resource): set(rule["verbs"])
+        (group, f"{resource}/{name}" if name else resource): set(rule["verbs"])
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
+        for name in rule.get("resourceNames", [""])
     }
 
 
