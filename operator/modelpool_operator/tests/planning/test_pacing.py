@@ -74,7 +74,7 @@ ACTORS = {"edited": "edited", "deleted": "deleted", "another spec each time": ""
 @given(
     how=st.sampled_from(list(ACTORS.values())),
     children=st.integers(1, 6),
-    pauses=st.lists(st.floats(0.1, 10), min_size=1, max_size=5),
+    pauses=st.lists(st.floats(0.1, 8), min_size=1, max_size=5),
     two=st.booleans(),
 )
 def test_no_actor_makes_the_operator_write_without_end(how: str, children: int, pauses: list[float], two: bool) -> None:
