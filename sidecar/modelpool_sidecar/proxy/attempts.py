@@ -61,17 +61,19 @@ class AttemptFailed(Exception):  # noqa: N818
 class Attempt:
     """What is tried where. Read-only."""
 
-    __slots__ = ("body", "bounds", "call", "head", "target", "visit")
+    __slots__ = ("body", "bounds", "call", "head", "light", "target", "visit")
 
     def __init__(
-        self, visit: Visit, call: Call, head: RequestHead, body: bytes, target: Target, bounds: Bounds
+        self, visit: Visit, call: Call, head: RequestHead, body: bytes, target: Target, bounds: Bounds, light: bool
     ) -> None:
+        """`light`: see `RequestBodies.is_light`."""
         self.visit = visit
         self.call = call
         self.head = head
         self.body = body
         self.target = target
         self.bounds = bounds
+        self.light = light
 
     async def run(self, upstream: Upstream, bodies: RequestBodies) -> Failure | None:
         """Answer the caller. Raises AttemptFailed, and BadRequestError when the call cannot be put to this engine.
@@ -127,9 +129,8 @@ class Attempt:
         visit, target, body = self.visit, self.target, self.body
         # Ollama's decoder takes `MODEL` for `model` too: it always gets one name.
         if self.head.model != target.engine_model or target.engine is not _VLLM:
-            small = len(body) <= bodies.small_bytes
             name = target.engine_model
-            body = replace_model(body, name) if small else await bodies.renamed(body, name)
+            body = replace_model(body, name) if self.light else await bodies.renamed(body, name)
         return UpstreamRequest(
             method=self.call.method,
             path=path,  # without the query: no engine reads one in these calls, and callers put keys into it
@@ -144,7 +145,7 @@ class Attempt:
             context_length=self.target.model.entry.context_length,
             capabilities=self.target.backend.capabilities,
         )
-        if len(self.body) <= bodies.small_bytes:
+        if self.light:
             return translate(translation, self.body, backend, epoch_ns=self.visit.epoch_ns)
         return await bodies.translated(translation, self.body, backend, epoch_ns=self.visit.epoch_ns)
 
