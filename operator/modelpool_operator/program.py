@@ -112,7 +112,8 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
             async with asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(
-                        workers.work(memo.queue, reconciler, metrics, clock=time.monotonic), name=f"worker {number}"
+                        workers.work(memo.queue, reconciler, metrics, memo.readiness, clock=time.monotonic),
+                        name=f"worker {number}",
                     )
                     for number in range(settings.workers)
                 ]

@@ -54,6 +54,8 @@ HAMI_NODE_ANNOTATION: Final = "hami.io/node-nvidia-register"
 """Of a node, written by HAMi's device plugin: its cards."""
 DRA_DRIVER: Final = "gpu.nvidia.com"
 """NVIDIA's driver of dynamic resource allocation, and its DeviceClass of whole cards."""
+SERVICE_LABEL: Final = "kubernetes.io/service-name"
+"""Of an EndpointSlice: its Service. The Service's own labels are on it, too."""
 HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
 
 VLLM_COMPONENT: Final = "vllm"

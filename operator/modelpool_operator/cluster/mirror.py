@@ -18,11 +18,14 @@ from modelpool_operator.api import names
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster import errors
 from modelpool_operator.cluster.client import Object
-from modelpool_operator.cluster.kinds import CHILDREN, PODS, Kind
+from modelpool_operator.cluster.kinds import CHILDREN, ENDPOINT_SLICES, PODS, Kind
 
 SELECTOR: Final = f"{names.MANAGED_BY_LABEL}={names.MANAGED_BY},{names.POOL_LABEL}"
 """Nobody else's objects shall flow through this process, least of all every Pod of the cluster."""
-MIRRORED: Final = (PODS, *CHILDREN)
+MIRRORED: Final = (PODS, ENDPOINT_SLICES, *CHILDREN)
+"""An EndpointSlice bears the labels of its Service, ours among them."""
+READ_ONLY: Final = frozenset({PODS.kind, ENDPOINT_SLICES.kind})
+"""Kinds of which nothing is written."""
 
 
 class Entry(NamedTuple):
@@ -41,9 +44,9 @@ def version_of(obj: Object) -> int:
 
 
 def entry_of(obj: Object) -> Entry:
-    """Return what is kept of an object: all, but for the book of who wrote what of a Pod, since no pod is written."""
+    """Return what is kept of an object: all, but for the book of who wrote what where we write nothing."""
     metadata = obj["metadata"]
-    if obj["kind"] == PODS.kind:
+    if obj["kind"] in READ_ONLY:
         metadata = {key: value for key, value in metadata.items() if key != "managedFields"}
         obj = {**obj, "metadata": metadata}
     pool = ObjectRef(metadata["namespace"], (metadata.get("labels") or {}).get(names.POOL_LABEL, ""))

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from modelpool_operator.api import names
@@ -42,15 +43,35 @@ async def observe(
         errors.ClusterError: something could not be read; a decision without it would be a wrong one.
     """
     pods = mirror.of(kinds.PODS, pool.ref)
-    children = [child for kind in kinds.CHILDREN for child in mirror.of(kind, pool.ref)]
     return Observed.from_manifests(
-        children=[child for child in children if owned_by(child, pool.uid) or is_retained(child)],
+        children=_children(mirror, pool),
         pods=pods,
+        slices=mirror.of(kinds.ENDPOINT_SLICES, pool.ref),
         inventory=await inventories.look(client, pool, _nodes_of(pods)),
         chosen=chosen,
         logs=await _logs(client, pods),
         claimed=claimed,
     )
+
+
+def look_again(mirror: Mirror, pool: ModelPool, observed: Observed) -> Observed:
+    """Return what was observed with children, pods and endpoints as they are now; nothing is asked for anew.
+
+    Raises:
+        errors.ClusterError: something is not known any more.
+    """
+    seen = Observed.from_manifests(
+        children=_children(mirror, pool),
+        pods=mirror.of(kinds.PODS, pool.ref),
+        slices=mirror.of(kinds.ENDPOINT_SLICES, pool.ref),
+        logs={pod.name: pod.log for pod in observed.pods},
+    )
+    return replace(observed, children=seen.children, pods=seen.pods, endpoints=seen.endpoints)
+
+
+def _children(mirror: Mirror, pool: ModelPool) -> list[Object]:
+    found = [child for kind in kinds.CHILDREN for child in mirror.of(kind, pool.ref)]
+    return [child for child in found if owned_by(child, pool.uid) or is_retained(child)]
 
 
 def owned_by(manifest: Mapping[str, Any], uid: str) -> bool:
@@ -75,7 +96,7 @@ async def _log(client: Client, pod: Object) -> list[str]:
     """Return the last lines of a starting engine, or none: a log tells how far it is, and no decision hangs on it."""
     ref = names.ObjectRef(pod["metadata"]["namespace"], pod["metadata"]["name"])
     try:
-        return await client.log(ref, container=pod["spec"]["containers"][0]["name"], lines=LOG_LINES)
+        return await client.log(ref, container=PodView.from_manifest(pod).component, lines=LOG_LINES)
     except errors.ClusterError as exc:
         logger.debug("Could not read a log", extra={"pod": ref.name, "error": str(exc)})
         return []

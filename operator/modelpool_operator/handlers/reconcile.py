@@ -15,7 +15,7 @@ from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.execute import execute
 from modelpool_operator.cluster.mirror import Mirror
-from modelpool_operator.cluster.observe import observe, owned_by
+from modelpool_operator.cluster.observe import look_again, observe, owned_by
 from modelpool_operator.cluster.recorder import News, Recorder, news_between
 from modelpool_operator.cluster.report import report
 from modelpool_operator.handlers.claims import Claims
@@ -134,9 +134,10 @@ class Reconciler:
         concerned = self._claims.put(pool.ref, pool.created, entries)
         observed = replace(observed, claimed=self._claims.lost_by(pool.ref))
         done = await execute(self._client, self._mirror, pool.ref, plan, observed)
+        then = look_again(self._mirror, pool, observed)
         status = statuses.assess(
             pool,
-            observed,
+            then,
             plan,
             previous=previous,
             now=self._now(),
@@ -150,9 +151,9 @@ class Reconciler:
         if done.failures:
             return Result(outcome=Outcome.INCOMPLETE, again=TRY_AGAIN, concerned=concerned)
         if plan.refusal is not None:
-            again = TRY_AGAIN if plan.refusal.passing else _next_look(observed)
+            again = TRY_AGAIN if plan.refusal.passing else _next_look(then)
             return Result(outcome=Outcome.REFUSED, again=again, concerned=concerned)
-        return Result(outcome=Outcome.PLANNED, again=_next_look(observed), concerned=concerned)
+        return Result(outcome=Outcome.PLANNED, again=_next_look(then), concerned=concerned)
 
     def _gone(self, ref: ObjectRef) -> Result:
         self._scaling.drop(ref)

@@ -7,6 +7,7 @@ traceback, since one pool that trips over it must not stop the others.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from modelpool_operator.api import parsing
 from modelpool_operator.api.names import ObjectRef
@@ -25,19 +26,24 @@ from modelpool_operator.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
+UNSEEN_AGAIN: Final = 5.0
+"""Seconds until a listed pool that the watch has not shown is looked at: it may be gone, and then nothing tells of it."""
 
-async def work(queue: WorkQueue, reconciler: Reconciler, metrics: Metrics, *, clock: Callable[[], float]) -> None:
+
+async def work(
+    queue: WorkQueue, reconciler: Reconciler, metrics: Metrics, readiness: Readiness, *, clock: Callable[[], float]
+) -> None:
     """Take pools from the queue and reconcile them, one after the other, for ever."""
     while True:
         ref = await queue.get()
         started = clock()
         with logs.about(ref):
-            outcome = await _pass_over(ref, queue, reconciler)
+            outcome = await _pass_over(ref, queue, reconciler, readiness)
         metrics.reconciles.labels(outcome).inc()
         metrics.reconcile_duration.observe(clock() - started)
 
 
-async def _pass_over(ref: ObjectRef, queue: WorkQueue, reconciler: Reconciler) -> str:
+async def _pass_over(ref: ObjectRef, queue: WorkQueue, reconciler: Reconciler, readiness: Readiness) -> str:
     try:
         result = await reconciler.reconcile(ref)
     except errors.ClusterError as exc:
@@ -52,6 +58,7 @@ async def _pass_over(ref: ObjectRef, queue: WorkQueue, reconciler: Reconciler) -
         queue.add(other)
     if result.outcome is Outcome.GONE:
         queue.gone(ref)
+        readiness.seen(ref)
     else:
         queue.succeeded(ref)
         if result.again is not None:
@@ -95,7 +102,11 @@ class Resync:
         return pools
 
     async def run(self, pools: list[ObjectRef]) -> None:
-        """Put every pool into the queue again and again, for ever."""
+        """Put every pool into the queue again and again, for ever; first those that the watch has not shown."""
+        while missing := self._readiness.missing:
+            await asyncio.sleep(min(UNSEEN_AGAIN, self._every))
+            for ref in missing & self._readiness.missing:
+                self._queue.add(ref)
         while True:
             pause = self._every / (len(pools) + 1)
             for ref in pools:

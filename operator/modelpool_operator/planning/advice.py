@@ -134,6 +134,20 @@ def _logs(who: Patient) -> str:
     return f"See {who.logs}"
 
 
+def _injected(who: Patient) -> str:
+    found = re.search(r"ontainer (\S+), which", who.says)
+    container = found[1] if found else "NAME"
+    command = f"kubectl logs --namespace {who.pool.ref.namespace} deployment/{who.deployment} --container {container}"
+    return f"Whoever injects it can say more; `{command}` shows its words"
+
+
+def _held_open(who: Patient) -> str:
+    return (
+        "Inject it as a native sidecar, an init container that restarts, so that Jobs can end; or keep it out of the"
+        " pool's pods by `podLabels` or `podAnnotations`"
+    )
+
+
 def _node(who: Patient) -> str:
     return (
         "Bring the node back, or delete it (`kubectl delete node`): only then are its engines started elsewhere,"
@@ -174,6 +188,9 @@ ADVICE: Final[Mapping[str, Advice]] = {
     "CrashLoopBackOff": _logs,
     "Error": _logs,
     "NodeLost": _node,
+    "InitContainerFailed": _injected,
+    "SidecarFailed": _injected,
+    "PullHeldOpen": _held_open,
     diagnosis.UNSCHEDULABLE: _no_node,
     diagnosis.NO_GPU: _no_gpu,
     diagnosis.HUB_DENIED: _hub,

@@ -38,6 +38,12 @@ def unknown(reason: str, message: str) -> Finding:
     return Finding(status=ConditionStatus.UNKNOWN, reason=reason, message=message)
 
 
+def was_ready(previous: PoolStatus | None, generation: int) -> bool:
+    """Return whether a status says of this very generation that it is ready."""
+    said = (one for one in previous.conditions if one.type == READY) if previous else ()
+    return any(one.status is ConditionStatus.TRUE and one.observed_generation == generation for one in said)
+
+
 def condition(kind: str, finding: Finding, *, previous: PoolStatus | None, generation: int, now: datetime) -> Condition:
     """Return the condition; its time is the former one's unless the status has changed."""
     before = next((old for old in previous.conditions if old.type == kind), None) if previous else None

@@ -28,6 +28,8 @@ class Sight:
     plan: Plan
     models: tuple[ModelView, ...]
     failures: tuple[str, ...]
+    was_ready: bool = False
+    """Whether this generation of the pool was said to be ready before."""
 
 
 Check = Callable[[Sight], Finding | None]
@@ -74,6 +76,19 @@ def some_name_is_taken(sight: Sight) -> Finding | None:
     return no(taken.reason, taken.message) if taken else None
 
 
+def this_generation_does_not_run(sight: Sight) -> Finding | None:
+    """What answers is not what the spec says: it cannot be, or a part of it was refused, or it has not come up.
+
+    A generation that was ready once is not put in doubt by a refusal: that changes nothing of what runs.
+    """
+    if sight.plan.refusal is not None and not sight.was_ready:
+        return no(sight.plan.refusal.reason, f"What answers is what ran before: {sight.plan.refusal.message}")
+    if sight.failures and not sight.was_ready:
+        return changes_were_refused(sight, status=no)
+    late = [model for model in sight.models if model.own.behind]
+    return no("Updating", "; ".join(_line(model) for model in late)) if late else None
+
+
 def every_model_is_ready(sight: Sight) -> Finding:
     """All engines answer, or would when somebody asked, or are wanted to be stopped."""
     lines = [_line(model) for model in sight.models if model.own.state in UNANSWERED]
@@ -109,7 +124,7 @@ def engines_are_under_way(sight: Sight) -> Finding | None:
         f"{model.status.name}: {_words(state)}"
         for model in sight.models
         for state in (model.own, model.stand_in)
-        if state is not None and state.state not in BROKEN and state.state not in AT_REST
+        if state is not None and state.state not in BROKEN and (state.behind or state.state not in AT_REST)
     ]
     moving += [
         f"{one.name}: {one.ready_replicas} of {one.replicas} replicas answer"
@@ -124,9 +139,9 @@ def settled(sight: Sight) -> Finding:
     return no("Settled", "Nothing is left to do")
 
 
-def changes_were_refused(sight: Sight) -> Finding | None:
+def changes_were_refused(sight: Sight, status: Callable[[str, str], Finding] = yes) -> Finding | None:
     """The API server did not take a change."""
-    return yes("ApplyFailed", "; ".join(sight.failures)) if sight.failures else None
+    return status("ApplyFailed", "; ".join(sight.failures)) if sight.failures else None
 
 
 def runs_an_older_spec(sight: Sight) -> Finding | None:
@@ -185,7 +200,12 @@ def sound(sight: Sight) -> Finding:
 
 CONDITIONS: Final[dict[str, tuple[Check, ...]]] = {
     conditions.PLANNED: (refused, planned),
-    conditions.READY: (some_model_is_not_ready, some_name_is_taken, every_model_is_ready),
+    conditions.READY: (
+        some_model_is_not_ready,
+        some_name_is_taken,
+        this_generation_does_not_run,
+        every_model_is_ready,
+    ),
     conditions.PROGRESSING: (
         nothing_is_planned,
         changes_are_under_way,

@@ -5,7 +5,7 @@ Reducers are pure and tolerant: an absent field reads as nothing, never as an er
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from modelpool_operator.api import names
 from modelpool_operator.api.status import SharingStatus
@@ -59,12 +59,18 @@ class ContainerView:
         )
 
 
-def _is_lost(phase: str, ready: bool, containers: tuple[ContainerView, ...]) -> bool:
+GATED: Final = "ReadinessGatesNotReady"
+"""The kubelet's reason for a pod that is not ready although its containers are: somebody's gate is not open."""
+
+
+def _is_lost(phase: str, ready: Mapping[str, Any], containers: tuple[ContainerView, ...]) -> bool:
     """Return whether it was not the kubelet who last spoke of a pod: it takes a pod's readiness from its containers'.
 
     When a node falls silent, the node controller marks its pods as not ready, and touches no container.
     """
-    return phase == "Running" and not ready and bool(containers) and all(one.ready for one in containers)
+    if phase != "Running" or ready.get("status") == "True" or ready.get("reason") == GATED:
+        return False
+    return bool(containers) and all(one.ready for one in containers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +98,12 @@ class PodView:
     """Its cards, by the plan that it was made from."""
     held: int = 0
     """Bytes that it may hold of each of them, by the same plan."""
+    gate: str | None = None
+    """The kubelet's words on a readiness gate that keeps a pod of ready containers from being ready."""
     containers: tuple[ContainerView, ...] = ()
+    """In any order, those that somebody injected among them."""
+    inits: tuple[ContainerView, ...] = ()
+    """Containers that run before these, or, as sidecars, beside them. The operator makes none."""
     log: tuple[str, ...] = ()
     """Last lines of the engine's log, oldest first. Only read where `wants_log` says so."""
 
@@ -103,7 +114,7 @@ class PodView:
         labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
         conditions = {condition["type"]: condition for condition in status.get("conditions") or ()}
         containers = tuple(ContainerView.from_status(one) for one in status.get("containerStatuses") or ())
-        ready = conditions.get("Ready", {}).get("status") == "True"
+        ready = conditions.get("Ready", {})
         scheduled = conditions.get("PodScheduled", {})
         unschedulable = scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
         return cls(
@@ -114,21 +125,28 @@ class PodView:
             created=str(metadata.get("creationTimestamp") or ""),
             phase=status.get("phase") or "Pending",
             node=(pod.get("spec") or {}).get("nodeName"),
-            ready=ready,
+            ready=ready.get("status") == "True",
             lost=_is_lost(status.get("phase") or "", ready, containers),
             deleting=bool(metadata.get("deletionTimestamp")),
             gpus=cards_in(annotations.get(names.CARD_ANNOTATION, "")),
             held=int(held) if (held := annotations.get(names.MEMORY_ANNOTATION, "")).isdecimal() else 0,
             unschedulable=(scheduled.get("message") or "no node fits") if unschedulable else None,
+            gate=(ready.get("message") or "") if ready.get("reason") == GATED else None,
             containers=containers,
+            inits=tuple(ContainerView.from_status(one) for one in status.get("initContainerStatuses") or ()),
             log=tuple(log),
         )
+
+    @property
+    def engine(self) -> ContainerView:
+        """The operator's own container, which bears the component's name; an empty view before it has a status."""
+        return next((one for one in self.containers if one.name == self.component), ContainerView(name=self.component))
 
     @property
     def wants_log(self) -> bool:
         """Whether the engine runs without being ready, or pulls, so that its log tells how far it has come."""
         busy = not self.ready or self.component == names.PULL_COMPONENT
-        return busy and not self.deleting and any(container.running for container in self.containers)
+        return busy and not self.deleting and self.engine.running
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +157,8 @@ class Observed:
     """Live objects of `manifests.CHILD_KINDS` whose controlling owner is the pool, as the API server holds them."""
     pods: tuple[PodView, ...] = ()
     """Pods that carry the pool's label."""
+    endpoints: Mapping[str, frozenset[str]] | None = None
+    """Pods that each Service of the pool reaches, by name; None where nobody looked."""
     inventory: Inventory = field(default_factory=Inventory)
     """What nodes offer: those of the pool where their cards have to be found out; else those on which it runs."""
     chosen: SharingStatus | None = None
@@ -158,6 +178,7 @@ class Observed:
         chosen: SharingStatus | None = None,
         logs: Mapping[str, Iterable[str]] | None = None,
         claimed: Mapping[str, names.ObjectRef] | None = None,
+        slices: Iterable[Mapping[str, Any]] | None = None,
     ) -> Self:
         """Return the view of listed objects.
 
@@ -168,6 +189,7 @@ class Observed:
             chosen: the way of sharing, from the pool's status.
             logs: last lines by pod name.
             claimed: names that older pools serve.
+            slices: EndpointSlices of the pool's Services; None where nobody looked.
         """
         logs = logs or {}
         return cls(
@@ -178,8 +200,21 @@ class Observed:
             inventory=inventory or Inventory(),
             chosen=chosen,
             claimed=dict(claimed or {}),
+            endpoints=None if slices is None else _reached(slices),
         )
 
     def child(self, kind: str, name: str) -> Manifest | None:
         """Return the live child, or None."""
         return next((live for ref, live in self.children.items() if (ref.kind, ref.name) == (kind, name)), None)
+
+
+def _reached(slices: Iterable[Mapping[str, Any]]) -> Mapping[str, frozenset[str]]:
+    """Return the pods that are ready endpoints, by their Service; an endpoint of which nobody says so counts as ready."""
+    found: dict[str, set[str]] = {}
+    for one in slices:
+        service = ((one.get("metadata") or {}).get("labels") or {}).get(names.SERVICE_LABEL, "")
+        for endpoint in one.get("endpoints") or ():
+            target = endpoint.get("targetRef") or {}
+            if target.get("kind") == "Pod" and (endpoint.get("conditions") or {}).get("ready") is not False:
+                found.setdefault(service, set()).add(target.get("name", ""))
+    return {service: frozenset(pods) for service, pods in found.items()}

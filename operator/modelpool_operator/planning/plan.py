@@ -1,7 +1,7 @@
 """The plan: what to apply, in order, what to delete, and why. Pure; the same inputs give the same plan."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec import structs
@@ -57,6 +57,10 @@ class Plan:
     """What could not be checked, and what the user should know; the condition `Planned` carries them."""
     sharing: SharingStatus | None = None
     """The way of sharing that was chosen, where the pool leaves it open."""
+    templates: Mapping[str, str] = field(default_factory=dict)
+    """The hash of the pod template that each Deployment shall have, by its name; of a refused pool nobody knows them."""
+    retemplated: frozenset[str] = frozenset()
+    """Deployments that are there and whose template is put right by this plan."""
 
     def __bool__(self) -> bool:
         return bool(self.apply or self.delete)
@@ -113,6 +117,8 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
         turns=tuple(str(turn) for turn in later.values()),
         notes=(*placed.notes, *notes_on(pool)),
         sharing=chosen,
+        templates={ref.name: sequence.template_of(child) for ref, child in wanted.items() if ref.kind == "Deployment"},
+        retemplated=frozenset(ref.name for ref in changes if _is_retemplated(wanted[ref], observed)),
     )
 
 
@@ -189,6 +195,14 @@ def _reason(wanted: Manifest, observed: Observed) -> str | None:
     if seal != digest(wanted):
         return f"the pool wants {changed} changed" if changed else "was not applied by this version"
     return f"{changed} was changed by somebody else"
+
+
+def _is_retemplated(wanted: Manifest, observed: Observed) -> bool:
+    live = observed.children.get(ref_of(wanted)) if wanted["kind"] == "Deployment" else None
+    if live is None:
+        return False
+    found = comparison.difference(wanted["spec"]["template"], live["spec"]["template"], "/spec/template")
+    return found is not None
 
 
 def _to_send(wanted: Manifest, observed: Observed) -> Manifest:

@@ -11,13 +11,15 @@ from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import Quantity
 from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning import ollama_library, pod_states
+from modelpool_operator.planning import log_lines, ollama_library, pod_states
 from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.manifests import ChildRef, Manifest
 from modelpool_operator.planning.observed import Observed, PodView
 from modelpool_operator.planning.pod_states import State
 
 GIGABYTE: Final = 10**9
+_HINDRANCES: Final = pod_states.IMAGE_REASONS | {"InitContainerFailed"}
+"""Reasons for which a pull does not begin."""
 JOB: Final = "Job"
 
 
@@ -147,9 +149,12 @@ def state_of(pool: ModelPool, model: str, observed: Observed) -> State:
         message = f"Could not pull {model}: {why}; it is tried again"
         return State(state=ModelState.FAILED, reason="PullFailed", message=message)
     seen = pod_states.state_of(newest) if newest is not None else None
-    if seen is not None and (seen.state is ModelState.UNSCHEDULABLE or seen.reason in pod_states.IMAGE_REASONS):
+    if seen is not None and (seen.state is ModelState.UNSCHEDULABLE or seen.reason in _HINDRANCES):
         return seen
-    done = pod_states.pulled(newest) if newest else None
+    if newest is not None and (beside := _outlived_by(newest)) is not None:
+        message = f"The pull of {model} has ended, and container {beside}, which is not the operator's, keeps its pod"
+        return State(state=ModelState.FAILED, reason="PullHeldOpen", message=message)
+    done = log_lines.pulled(newest) if newest else None
     message = f"Pulling {model}" + (f", {done}" if done else "") + (f"; the last try failed: {error}" if error else "")
     return State(state=ModelState.DOWNLOADING, reason="Pulling", message=message)
 
@@ -167,11 +172,18 @@ def _without_a_pod(job: Manifest) -> State:
 
 def _waits_after_failure(pod: PodView) -> bool:
     """Return whether the pod's last try has failed and the next one has not begun."""
-    return any(not container.running and container.ended_reason == "Error" for container in pod.containers)
+    return not pod.engine.running and pod.engine.ended_reason == "Error"
+
+
+def _outlived_by(pod: PodView) -> str | None:
+    """Return the container that runs on in a pod whose pull has ended well, so that its Job is never complete."""
+    if pod.engine.running or pod.engine.exit_code != 0:
+        return None
+    return next((one.name for one in pod.containers if one.running), None)
 
 
 def _error(pod: PodView | None) -> str:
-    return pod_states.last_error(pod.containers[0].ended_message) if pod is not None and pod.containers else ""
+    return log_lines.last_error(pod.engine.ended_message) if pod is not None else ""
 
 
 def _job(pool: ModelPool, model: str, uid: str, observed: Observed) -> Manifest | None:

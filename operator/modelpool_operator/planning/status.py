@@ -1,11 +1,14 @@
 """What is reported: four conditions by ordered chains of pure checks, and every model with its real reason.
 
-`Planned`: the spec can be carried out. `Ready`: every model is answered by its own engine. `Progressing`: something is
-on its way. `Degraded`: something is not as wanted and does not mend itself by waiting.
+`Planned`: the spec can be carried out. `Ready`: every model is answered by its own engine, as this generation of the spec
+wants it. `Progressing`: something is on its way. `Degraded`: something is not as wanted and does not mend itself by
+waiting.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+
+from msgspec import structs
 
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import GIB, gib
@@ -32,15 +35,18 @@ def assess(
 
     Args:
         pool: what is wanted.
-        observed: what was seen before the plan was carried out.
+        observed: what was seen after the plan was carried out.
         plan: what was decided from both.
         previous: the status so far; a condition that keeps its status keeps its time.
         now: the time of a transition, timezone aware.
         failures: changes of the plan that the API server refused, as sentences.
         gateway: where clients point to, or None when the operator does not know.
     """
-    models = states.models_of(with_sharing(pool, plan.sharing), observed, plan)
-    sight = Sight(pool=pool, observed=observed, plan=plan, models=models, failures=tuple(failures))
+    was_ready = conditions.was_ready(previous, pool.generation)
+    models = states.models_of(with_sharing(pool, plan.sharing), observed, plan, was_ready=was_ready)
+    sight = Sight(
+        pool=pool, observed=observed, plan=plan, models=models, failures=tuple(failures), was_ready=was_ready
+    )
     ready = sum(1 for model in models if model.status.state is ModelState.READY)
     cards = _gpus(plan.placement) if isinstance(plan.placement, Placement) else previous.gpus if previous else ()
     return PoolStatus(
@@ -77,18 +83,22 @@ def assess_failed(
         generation: of the spec that the pass was about.
         reason: why it failed, in one word.
         message: the cause and what to do about it.
-        passing: whether waiting is likely to mend it: the other conditions then stay as they were, else nobody knows.
+        passing: whether waiting is likely to mend it: the other conditions then stay as they were, and speak of the
+            generation that they spoke of; else nobody knows.
         previous: the status so far.
         now: the time of a transition, timezone aware.
     """
     nobody_looked = unknown(reason, "The last look at the pool failed; see Degraded")
     said = dict.fromkeys(CONDITIONS, nobody_looked) | {conditions.DEGRADED: yes(reason, message)}
-    if passing and previous is not None:
-        kept = {
-            one.type: Finding(status=one.status, reason=one.reason, message=one.message) for one in previous.conditions
-        }
-        said |= {kind: finding for kind, finding in kept.items() if kind in CONDITIONS and kind != conditions.DEGRADED}
-    return _unseen(generation, said, previous=previous, now=now)
+    status = _unseen(generation, said, previous=previous, now=now)
+    if not passing or previous is None or not previous.conditions:
+        return status
+    kept = {one.type: one for one in previous.conditions if one.type != conditions.DEGRADED}
+    return structs.replace(
+        status,
+        observed_generation=previous.observed_generation,
+        conditions=tuple(kept.get(one.type, one) for one in status.conditions),
+    )
 
 
 def _unseen(generation: int, said: Mapping[str, Finding], *, previous: PoolStatus | None, now: datetime) -> PoolStatus:

@@ -156,7 +156,7 @@ def _moves(engine: _Engine) -> bool:
     wanted, live = _pod(engine.wanted), _pod(engine.live)
     if any((wanted.get(field) or None) != (live.get(field) or None) for field in _PLACE):
         return True
-    new, old = (pod["containers"][0].get("resources") or {} for pod in (wanted, live))
+    new, old = (_engine_in(pod).get("resources") or {} for pod in (wanted, live))
     return not (comparison.holds(new, old) and comparison.holds(old, new))
 
 
@@ -165,5 +165,10 @@ def _pod(deployment: Manifest) -> Manifest:
     return found
 
 
+def _engine_in(pod: Manifest) -> Manifest:
+    """Return the engine's container, wherever it stands among others that somebody injected."""
+    return next((one for one in pod["containers"] if one["name"] == names.VLLM_COMPONENT), {})
+
+
 def _image(deployment: Manifest | None) -> Any:
-    return None if deployment is None else _pod(deployment)["containers"][0].get("image")
+    return None if deployment is None else _engine_in(_pod(deployment)).get("image")

@@ -16,7 +16,7 @@ from modelpool_operator.planning.ledger import lines_of
 from modelpool_operator.planning.manifests import ChildRef
 from modelpool_operator.planning.observed import Observed, PodView
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import make_plan
+from modelpool_operator.planning.plan import Plan, make_plan
 from modelpool_operator.planning.status import assess, assess_invalid
 from modelpool_operator.tests.planning.pools import ollama, pool_of, settled, two_cards, vllm
 
@@ -85,8 +85,16 @@ def pulled(observed: Observed, **conditions: str) -> Observed:
 
 
 def report(*pods: PodView, pool: ModelPool = POOL, observed: Observed | None = None, **more: Any) -> PoolStatus:
+    """Return the status; pods of which no template is told are made from the one that the pool wants."""
     seen = replace(observed if observed is not None else pulled(settled(pool)), pods=(SERVER, *pods))
-    return assess(pool, seen, make_plan(pool, seen), **{"previous": None, "now": NOW, **more})
+    plan = make_plan(pool, seen)
+    seen = replace(seen, pods=tuple(up_to_date(one, plan) for one in seen.pods))
+    return assess(pool, seen, plan, **{"previous": None, "now": NOW, **more})
+
+
+def up_to_date(pod: PodView, plan: Plan) -> PodView:
+    own = names.ollama_name("agentic") if pod.model is None else names.engine_names("agentic", pod.model).child
+    return replace(pod, template=pod.template or plan.templates.get(own, ""))
 
 
 def condition(status: PoolStatus, kind: str) -> Condition:
@@ -368,7 +376,9 @@ def test_a_refusal_is_said_and_what_runs_is_said_to_run() -> None:
     bad = pool_of({**QWEN, "gpuMemoryFraction": 1.0}, ollama("cogito:8b"))
     status = report(pod("qwen3:8b", ready=True, **RUNNING), pool=bad, observed=pulled(settled(POOL)), previous=good)
     assert words(status, "Planned") == ("False", "CardOverfull")
-    assert words(status, "Ready") == ("True", "ModelsReady")
+    assert words(status, "Ready") == ("False", "CardOverfull")
+    assert condition(status, "Ready").message.startswith("What answers is what ran before: ")
+    assert status.models[0].state is ModelState.READY
     assert words(status, "Progressing") == ("False", "NotPlanned")
     assert words(status, "Degraded") == ("True", "RunsOlderSpec")
     assert (status.gpus, status.models[0].gpu) == (good.gpus, 0)
