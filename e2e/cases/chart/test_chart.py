@@ -200,6 +200,7 @@ OPERATOR: Rights = {
     ("modelpool.dev", "modelpools/status"): {"patch"},
     ("", "pods"): {"list", "watch"},
     ("", "pods/log"): {"get"},
+    ("discovery.k8s.io", "endpointslices"): {"list", "watch"},
     ("", "events"): {"create"},
     **{
         (kind.api_version.rpartition("/")[0], kind.plural): WRITTEN - ({"delete"} if kind.kind in KEPT else set())

@@ -1,4 +1,8 @@
-"""A `ModelPool` and the parts of its spec that concern the pool as a whole. Defaults are those of the CRD."""
+"""A `ModelPool` and the parts of its spec that concern the pool as a whole.
+
+Defaults stand here and nowhere else: the CRD has none, so that the API server writes nothing into what the user wrote.
+Its rules count with the same ones, and tests hold them to these.
+"""
 
 from datetime import datetime
 from enum import Enum

@@ -56,6 +56,7 @@ def assess(
             for kind, checks in CONDITIONS.items()
         ),
         ready_models=f"{ready}/{len(models)}",
+        gpu_count=pool.spec.gpus.count,
         sharing=plan.sharing,
         gpus=cards,
         free_gpu_memory=", ".join(card.free for card in cards) or None,
@@ -110,6 +111,7 @@ def _unseen(generation: int, said: Mapping[str, Finding], *, previous: PoolStatu
             for kind, finding in said.items()
         ),
         ready_models=previous.ready_models if previous else "0/0",
+        gpu_count=previous.gpu_count if previous else 0,
         sharing=previous.sharing if previous else None,
         gpus=previous.gpus if previous else (),
         free_gpu_memory=previous.free_gpu_memory if previous else None,

@@ -242,7 +242,7 @@ async def test_an_engine_that_starts_is_looked_at_again(server: ApiServer, recon
     put_pool(server, MODEL)
     server.put(
         "/api/v1/namespaces/llm/pods",
-        metadata={"name": "p", "labels": LABELS},
+        metadata={"name": "p", "labels": {**LABELS, "app.kubernetes.io/name": "vllm"}},
         spec={"containers": [{"name": "vllm"}]},
         status={"containerStatuses": [{"name": "vllm", "state": {"running": {}}}]},
     )

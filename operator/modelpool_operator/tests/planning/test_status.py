@@ -35,10 +35,30 @@ def pod(
     created: str = "2026-11-22T11:00:00Z",
     deleting: bool = False,
     node: str | None = "gpu-1",
+    probed: bool = False,
+    why_not: str = "",
+    beside: tuple[dict[str, Any], ...] = (),
+    inits: tuple[dict[str, Any], ...] = (),
     **container: Any,
 ) -> PodView:
-    """Return a Pod as the API server describes it, reduced."""
-    conditions = [{"type": "Ready", "status": str(ready)}]
+    """Return a Pod as the API server describes it, reduced.
+
+    Args:
+        model: whose annotation it has.
+        component: of its label, and the name of its container.
+        ready: whether the pod is.
+        log: last lines.
+        unschedulable: the scheduler's words.
+        created: when.
+        deleting: whether it is told to end.
+        node: where it is.
+        probed: whether its container is ready although the pod is not.
+        why_not: the reason of a pod that is not ready.
+        beside: statuses of containers that others have injected; they come first.
+        inits: statuses of init containers that others have injected.
+        container: more of the container's status.
+    """
+    conditions = [{"type": "Ready", "status": str(ready), "reason": why_not, "message": f"{why_not}: a.dev/gate"}]
     if unschedulable:
         reason = {"reason": "Unschedulable", "message": unschedulable}
         conditions.append({"type": "PodScheduled", "status": "False", **reason})
@@ -54,7 +74,11 @@ def pod(
         "status": {
             "phase": "Running",
             "conditions": conditions,
-            "containerStatuses": [{"name": component, "ready": ready, **container}] if container or ready else [],
+            "containerStatuses": [
+                *beside,
+                *([{"name": component, "ready": ready or probed, **container}] if container or ready else []),
+            ],
+            "initContainerStatuses": list(inits),
         },
     }
     return PodView.from_manifest(manifest, log)
