@@ -63,6 +63,8 @@ OLLAMA_COMPONENT: Final = "ollama"
 PULL_COMPONENT: Final = "pull"
 REMOVE_COMPONENT: Final = "remove"
 GATEWAY_COMPONENT: Final = "gateway"
+OWN_CONTAINERS: Final = frozenset({VLLM_COMPONENT, OLLAMA_COMPONENT, PULL_COMPONENT, REMOVE_COMPONENT})
+"""Names of containers of the operator's; every other one in a pod, somebody else has put there."""
 
 ROUTES_KEY: Final = "routes.json"
 VLLM_PORT: Final = 8000

@@ -27,7 +27,7 @@ from modelpool_operator.telemetry.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 UNSEEN_AGAIN: Final = 5.0
-"""Seconds until a listed pool that the watch has not shown is looked at: it may be gone, and then nothing tells of it."""
+"""Seconds until a listed pool that the watch has not shown is looked at: it may be gone, and nothing tells of that."""
 
 
 async def work(

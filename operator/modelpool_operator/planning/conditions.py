@@ -10,6 +10,8 @@ PLANNED: Final = "Planned"
 READY: Final = "Ready"
 PROGRESSING: Final = "Progressing"
 DEGRADED: Final = "Degraded"
+STALLED: Final = "Stalled"
+"""Only there while it holds, as kstatus wants it: nothing happens until somebody changes something."""
 
 MESSAGE_LENGTH: Final = 2048
 

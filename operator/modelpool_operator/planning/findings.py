@@ -198,6 +198,12 @@ def sound(sight: Sight) -> Finding:
     return no("AsWanted", "Nothing is broken")
 
 
+def stalled(sight: Sight) -> Finding | None:
+    """The pool cannot be, and waiting changes nothing of that."""
+    refusal = sight.plan.refusal
+    return yes(refusal.reason, refusal.message) if refusal is not None and not refusal.passing else None
+
+
 CONDITIONS: Final[dict[str, tuple[Check, ...]]] = {
     conditions.PLANNED: (refused, planned),
     conditions.READY: (

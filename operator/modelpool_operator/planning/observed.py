@@ -143,6 +143,11 @@ class PodView:
         return next((one for one in self.containers if one.name == self.component), ContainerView(name=self.component))
 
     @property
+    def injected(self) -> tuple[ContainerView, ...]:
+        """Containers that somebody else has put there, in the order in which they begin."""
+        return tuple(one for one in (*self.inits, *self.containers) if one.name not in names.OWN_CONTAINERS)
+
+    @property
     def wants_log(self) -> bool:
         """Whether the engine runs without being ready, or pulls, so that its log tells how far it has come."""
         busy = not self.ready or self.component == names.PULL_COMPONENT
@@ -209,7 +214,7 @@ class Observed:
 
 
 def _reached(slices: Iterable[Mapping[str, Any]]) -> Mapping[str, frozenset[str]]:
-    """Return the pods that are ready endpoints, by their Service; an endpoint of which nobody says so counts as ready."""
+    """Return the pods that are ready endpoints, by their Service; an endpoint of which nothing is said is ready."""
     found: dict[str, set[str]] = {}
     for one in slices:
         service = ((one.get("metadata") or {}).get("labels") or {}).get(names.SERVICE_LABEL, "")

@@ -58,7 +58,7 @@ class Plan:
     sharing: SharingStatus | None = None
     """The way of sharing that was chosen, where the pool leaves it open."""
     templates: Mapping[str, str] = field(default_factory=dict)
-    """The hash of the pod template that each Deployment shall have, by its name; of a refused pool nobody knows them."""
+    """The hash of the pod template that each Deployment shall have, by its name; of a refused pool, none is known."""
     retemplated: frozenset[str] = frozenset()
     """Deployments that are there and whose template is put right by this plan."""
 

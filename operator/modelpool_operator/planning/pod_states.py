@@ -107,8 +107,8 @@ def _evicted(pod: PodView, container: ContainerView) -> State | None:
 
 def _held_up(pod: PodView, container: ContainerView) -> State | None:
     """A container that somebody injected fails, and the pod is not ready without it, or does not even begin."""
-    for one in (*pod.inits, *pod.containers):
-        if one.name != container.name and not one.running and (trouble := _trouble_of(one)):
+    for one in pod.injected:
+        if not one.running and (trouble := _trouble_of(one)):
             kind = "Init container" if one in pod.inits else "Container"
             reason = "InitContainerFailed" if one in pod.inits else "SidecarFailed"
             message = f"{kind} {one.name}, which is not the operator's, holds the pod up: {trouble}"
@@ -151,7 +151,7 @@ def _gated(pod: PodView, container: ContainerView) -> State | None:
 
 def _beside(pod: PodView, container: ContainerView) -> State | None:
     """The engine answers its probe, and another container of the pod does not."""
-    late = [one.name for one in (*pod.inits, *pod.containers) if one.running and not one.ready]
+    late = [one.name for one in pod.injected if one.running and not one.ready]
     if not container.ready or not late:
         return None
     message = f"The engine is ready, and container {late[0]}, which is not the operator's, is not"

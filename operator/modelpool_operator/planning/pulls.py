@@ -179,7 +179,7 @@ def _outlived_by(pod: PodView) -> str | None:
     """Return the container that runs on in a pod whose pull has ended well, so that its Job is never complete."""
     if pod.engine.running or pod.engine.exit_code != 0:
         return None
-    return next((one.name for one in pod.containers if one.running), None)
+    return next((one.name for one in pod.injected if one.running and one not in pod.inits), None)
 
 
 def _error(pod: PodView | None) -> str:

@@ -1,8 +1,8 @@
 """Whether the pods that answer are those that this generation of the pool wants. Pure.
 
-A status speaks of one generation, and an engine that answers may be of an earlier one: the change waits for its turn, was
-refused, hangs in a rollout that somebody paused, or does not come up. So a Deployment is held against the template that
-the plan wants for it, and its pods against the template that they were made from.
+A status speaks of one generation, and an engine that answers may be of an earlier one: the change waits for its turn,
+was refused, hangs in a rollout that somebody paused, or does not come up. So a Deployment is held against the template
+that the plan wants for it, and its pods against the template that they were made from.
 
 The hash of a template is in the template, so one that somebody else has changed keeps it, and so do the pods that were
 made from that. The Deployment's own count of its pods tells these apart, once its controller has seen the last change.

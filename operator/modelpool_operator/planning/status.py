@@ -1,8 +1,8 @@
 """What is reported: four conditions by ordered chains of pure checks, and every model with its real reason.
 
-`Planned`: the spec can be carried out. `Ready`: every model is answered by its own engine, as this generation of the spec
-wants it. `Progressing`: something is on its way. `Degraded`: something is not as wanted and does not mend itself by
-waiting.
+`Planned`: the spec can be carried out. `Ready`: every model is answered by its own engine, as this generation of the
+spec wants it. `Progressing`: something is on its way. `Degraded`: something is not as wanted and does not mend itself
+by waiting. `Stalled`, only there where it holds: nothing moves until somebody changes something.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from msgspec import structs
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import GIB, gib
 from modelpool_operator.api.status import ArithmeticLine, GatewayStatus, GpuStatus, ModelState, PoolStatus
-from modelpool_operator.planning import conditions, ledger, sharing, states
+from modelpool_operator.planning import conditions, findings, ledger, sharing, states
 from modelpool_operator.planning.conditions import Finding, no, unknown, yes
 from modelpool_operator.planning.findings import CONDITIONS, Check, Sight
 from modelpool_operator.planning.observed import Observed
@@ -44,16 +44,17 @@ def assess(
     """
     was_ready = conditions.was_ready(previous, pool.generation)
     models = states.models_of(with_sharing(pool, plan.sharing), observed, plan, was_ready=was_ready)
-    sight = Sight(
-        pool=pool, observed=observed, plan=plan, models=models, failures=tuple(failures), was_ready=was_ready
-    )
+    sight = Sight(pool=pool, observed=observed, plan=plan, models=models, failures=tuple(failures), was_ready=was_ready)
+    said = {kind: _first(checks, sight) for kind, checks in CONDITIONS.items()}
+    if (stuck := findings.stalled(sight)) is not None:
+        said[conditions.STALLED] = stuck
     ready = sum(1 for model in models if model.status.state is ModelState.READY)
     cards = _gpus(plan.placement) if isinstance(plan.placement, Placement) else previous.gpus if previous else ()
     return PoolStatus(
         observed_generation=pool.generation,
         conditions=tuple(
-            conditions.condition(kind, _first(checks, sight), previous=previous, generation=pool.generation, now=now)
-            for kind, checks in CONDITIONS.items()
+            conditions.condition(kind, finding, previous=previous, generation=pool.generation, now=now)
+            for kind, finding in said.items()
         ),
         ready_models=f"{ready}/{len(models)}",
         gpu_count=pool.spec.gpus.count,
@@ -71,7 +72,8 @@ def assess_invalid(*, generation: int, error: str, previous: PoolStatus | None, 
     What ran keeps running, and nobody looked at it: the other conditions are unknown, the rest is as it was.
     """
     nobody_looked = unknown("InvalidSpec", "The spec cannot be read, so nothing was looked at")
-    said = dict.fromkeys(CONDITIONS, nobody_looked) | {conditions.PLANNED: no("InvalidSpec", error)}
+    said = dict.fromkeys(CONDITIONS, nobody_looked)
+    said |= {conditions.PLANNED: no("InvalidSpec", error), conditions.STALLED: yes("InvalidSpec", error)}
     return _unseen(generation, said, previous=previous, now=now)
 
 
@@ -98,7 +100,10 @@ def assess_failed(
     return structs.replace(
         status,
         observed_generation=previous.observed_generation,
-        conditions=tuple(kept.get(one.type, one) for one in status.conditions),
+        conditions=(
+            *(kept.get(one.type, one) for one in status.conditions),
+            *(one for one in previous.conditions if one.type == conditions.STALLED),
+        ),
     )
 
 

@@ -1,7 +1,7 @@
 """A cluster that is played: Deployments, their controller, a kubelet and the endpoints, each taking its step when told.
 
-Only what a status may depend on: pods are made from the template that their Deployment has at that moment, whoever put it
-there, and the hash in it says nothing of that. Steps are small, so that a pass may come between any two of them.
+Only what a status may depend on: pods are made from the template that their Deployment has at that moment, whoever put
+it there, and the hash in it says nothing of that. Steps are small, so that a pass may come between any two of them.
 """
 
 import itertools

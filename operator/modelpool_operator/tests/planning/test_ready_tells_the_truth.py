@@ -84,9 +84,7 @@ class ReadyTellsTheTruth(RuleBasedStateMachine):
         self.report(plan, failures)
 
     def report(self, plan: Plan, failures: tuple[str, ...]) -> None:
-        self.status = assess(
-            self.spec, self.cluster.observed(), plan, previous=self.status, now=NOW, failures=failures
-        )
+        self.status = assess(self.spec, self.cluster.observed(), plan, previous=self.status, now=NOW, failures=failures)
         if self.says_ready(self.status):
             self.prove()
 

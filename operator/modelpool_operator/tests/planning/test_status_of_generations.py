@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from modelpool_operator.api.status import Condition, ConditionStatus, ModelState, PoolStatus
-from modelpool_operator.planning.manifests import ChildRef, Manifest
+from modelpool_operator.api.status import ConditionStatus, ModelState, PoolStatus
+from modelpool_operator.planning.manifests import ChildRef
 from modelpool_operator.planning.observed import Observed, PodView
 from modelpool_operator.planning.status import assess_failed
 from modelpool_operator.tests.planning.pools import pool_of, settled, vllm

@@ -47,7 +47,9 @@ PODS: dict[str, tuple[PodView, ModelState, str, str]] = {
     "a sidecar crashes": (
         pod(
             "qwen3:8b",
-            beside=({"name": "istio-proxy", **waiting("CrashLoopBackOff", **crashed("Error", "Error: no certificate"))},),
+            beside=(
+                {"name": "istio-proxy", **waiting("CrashLoopBackOff", **crashed("Error", "Error: no certificate"))},
+            ),
             started=True,
             **RUNNING,
         ),
@@ -68,7 +70,9 @@ PODS: dict[str, tuple[PodView, ModelState, str, str]] = {
         pod(
             "qwen3:8b",
             beside=({**PROXY, "ready": False},),
-            probed=True, started=True, **RUNNING,
+            probed=True,
+            started=True,
+            **RUNNING,
         ),
         ModelState.LOADING,
         "SidecarNotReady",
