@@ -1,7 +1,7 @@
 """Writes docs/reference/modelpool.md from the descriptions in crds/modelpools.yaml: `python tools/crd_docs.py`.
 
-Defaults are those of the types that the operator's parser fills, since the CRD writes none into a spec. Else it knows the
-shape of a CRD and Markdown, and nothing more. A test compares what `reference` returns with what is committed.
+Defaults are those of the types that the operator's parser fills, since the CRD writes none into a spec. Else it knows
+the shape of a CRD and Markdown, and nothing more. A test compares what `reference` returns with what is committed.
 """
 
 import re
@@ -31,8 +31,8 @@ _HEADER: Final = """\
 {description}
 
 The same text is in the cluster: `kubectl explain {singular}.spec.models`. A quantity is an amount of bytes as
-Kubernetes writes it, such as `24Gi`. A field in **bold** is required. A default is what the operator takes for a field that
-is absent: nothing is written into a `spec` that its user did not write.
+Kubernetes writes it, such as `24Gi`. A field in **bold** is required. A default is what the operator takes for a field
+that is absent: nothing is written into a `spec` that its user did not write.
 """
 
 _LIMITS: Final = {
