@@ -96,7 +96,7 @@ def _sections(path: str, schema: Schema, kind: type[msgspec.Struct] | None) -> I
 def _default(field: msgspec.structs.FieldInfo | None) -> str:
     """Return what is taken for a field that is absent, unless that is nothing."""
     value = None if field is None or field.default is msgspec.NODEFAULT else parsing.render(field.default)
-    return "" if value in (None, "", [], {}) else f"`{_literal(value)}`"
+    return "" if value in (None, "", (), [], {}) else f"`{_literal(value)}`"
 
 
 def _struct_in(field: msgspec.structs.FieldInfo | None) -> type[msgspec.Struct] | None:
