@@ -46,9 +46,9 @@ def why_behind(
 def _has_others(live: Manifest, retemplated: bool, was_ready: bool) -> bool:
     """Return whether a Deployment has pods of another template than its own, by its own count."""
     generation, status = live["metadata"].get("generation"), live.get("status") or {}
-    if generation is None:
-        return False
+    if retemplated or generation is None:
+        return retemplated
     if (status.get("observedGeneration") or 0) < generation:
-        return retemplated or not was_ready
+        return not was_ready
     updated = status.get("updatedReplicas") or 0
     return updated == 0 or updated < (status.get("replicas") or 0)

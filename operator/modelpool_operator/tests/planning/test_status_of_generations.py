@@ -76,10 +76,11 @@ def test_a_change_of_the_number_of_replicas_alone_makes_nothing_doubtful() -> No
     assert words(scaled, "Ready") == ("True", "ModelsReady")
 
 
-def test_a_template_that_was_put_right_is_doubtful_until_the_controller_has_seen_it() -> None:
+@pytest.mark.parametrize("seen", [3, 4], ids=["and the controller has not looked", "and the API server refuses that"])
+def test_pods_of_a_template_that_is_put_right_are_not_ready(seen: int) -> None:
     """Somebody has changed it with the hash in it, so that the pods that run look like ours."""
     before = report(READY, pool=POOL, observed=observed())
-    found = observed(observedGeneration=3)
+    found = observed(observedGeneration=seen)
     container = found.children[REF]["spec"]["template"]["spec"]["containers"][0]
     container["image"] = "example.com/by-hand:1"
     now = report(READY, pool=POOL, observed=found, previous=before)

@@ -1,4 +1,4 @@
-"""What is reported of pods to which somebody has added containers, as a service mesh does: in any order, and failing."""
+"""What is reported of pods to which somebody has added containers, as a service mesh does: in any order, or failing."""
 
 from typing import Any
 
