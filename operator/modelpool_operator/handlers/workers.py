@@ -103,10 +103,7 @@ class Resync:
 
     async def run(self, pools: list[ObjectRef]) -> None:
         """Put every pool into the queue again and again, for ever; first those that the watch has not shown."""
-        while missing := self._readiness.missing:
-            await asyncio.sleep(min(UNSEEN_AGAIN, self._every))
-            for ref in missing & self._readiness.missing:
-                self._queue.add(ref)
+        await self._look_for_unseen()
         while True:
             pause = self._every / (len(pools) + 1)
             for ref in pools:
@@ -114,6 +111,16 @@ class Resync:
                 self._queue.add(ref)
             await asyncio.sleep(pause)
             pools = await self._list(note=False)
+
+    async def _look_for_unseen(self) -> None:
+        """Put the pools into the queue that the watch has not shown, again and again until it is time for all others."""
+        pause = min(UNSEEN_AGAIN, self._every)
+        for _ in range(int(self._every / pause)):
+            if not self._readiness.missing:
+                return
+            await asyncio.sleep(pause)
+            for ref in self._readiness.missing:
+                self._queue.add(ref)
 
     async def _list(self, *, note: bool) -> list[ObjectRef]:
         found: list[ObjectRef] = []

@@ -81,7 +81,7 @@ def rules_of(schema: Schema, kind: Any, path: str) -> Iterator[tuple[str, Any, s
     yield path, kind, " ".join(text for rule in rules for text in (rule["rule"], rule.get("messageExpression", "")))
     fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
     for name, field in schema["properties"].items():
-        below = field["items"] if field["type"] == "array" else field if "properties" in field else {}
+        below = field["items"] if field.get("type") == "array" else field if "properties" in field else {}
         inner = struct_in(fields[name])
         if inner is not None and "properties" in below:
             yield from rules_of(below, inner, f"{path}.{name}")

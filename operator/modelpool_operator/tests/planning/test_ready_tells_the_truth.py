@@ -16,7 +16,7 @@ from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.plan import Plan, make_plan
 from modelpool_operator.planning.status import assess, assess_failed, assess_invalid
 from modelpool_operator.tests.planning.played_cluster import NO_SUCH_IMAGE, PlayedCluster, essence
-from modelpool_operator.tests.planning.pools import pool_of, two_cards, vllm
+from modelpool_operator.tests.planning.pools import pool_of, stored, two_cards, vllm
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 EDITS = st.fixed_dictionaries(
@@ -47,7 +47,7 @@ def wanted_of(spec: ModelPool) -> dict[str, Manifest] | None:
     plan = make_plan(spec, Observed())
     if plan.refusal is not None:
         return None
-    return {one["metadata"]["name"]: one for one in plan.apply if one["kind"] == "Deployment"}
+    return {one["metadata"]["name"]: stored(one) for one in plan.apply if one["kind"] == "Deployment"}
 
 
 class ReadyTellsTheTruth(RuleBasedStateMachine):

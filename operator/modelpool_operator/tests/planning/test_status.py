@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from modelpool_operator.api import names, parsing
 from modelpool_operator.api.names import ObjectRef
@@ -397,7 +398,7 @@ def test_a_new_pool_is_on_its_way() -> None:
 
 def test_a_refusal_is_said_and_what_runs_is_said_to_run() -> None:
     good = report(pod("qwen3:8b", ready=True, **RUNNING))
-    bad = pool_of({**QWEN, "gpuMemoryFraction": 1.0}, ollama("cogito:8b"))
+    bad = structs.replace(pool_of({**QWEN, "gpuMemoryFraction": 1.0}, ollama("cogito:8b")), generation=4)
     status = report(pod("qwen3:8b", ready=True, **RUNNING), pool=bad, observed=pulled(settled(POOL)), previous=good)
     assert words(status, "Planned") == ("False", "CardOverfull")
     assert words(status, "Ready") == ("False", "CardOverfull")
