@@ -61,7 +61,7 @@ def test_a_disagreement_on_the_status_is_said(mutate: Callable[[Schema], object]
 
 
 def test_the_rules_count_with_the_defaults_of_the_types() -> None:
-    """`self.?cache.?size.orValue('100Gi')`: what a rule takes for a field that is absent is what the parser takes."""
+    """`self.?gpus.?count.orValue(1)`: what a rule takes for a field that is absent is what the parser takes."""
     found = dict[str, set[str]]()
     for path, kind, rules in rules_of(SPEC, PoolSpec, ""):
         for said in re.findall(r"(\w+)\.((?:\?\w+\.)+)orValue\(([^)]*)\)", rules):
