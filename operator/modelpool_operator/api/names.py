@@ -55,6 +55,8 @@ HAMI_NODE_ANNOTATION: Final = "hami.io/node-nvidia-register"
 DRA_DRIVER: Final = "gpu.nvidia.com"
 """NVIDIA's driver of dynamic resource allocation, and its DeviceClass of whole cards."""
 HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
+NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
+"""Of every namespace, written by the API server: its name."""
 
 VLLM_COMPONENT: Final = "vllm"
 OLLAMA_COMPONENT: Final = "ollama"
@@ -174,6 +176,16 @@ def routes_name(pool: str) -> str:
 def claim_name(pool: str, gpu: int) -> str:
     """Return the name of the ResourceClaim that stands for a card of the pool."""
     return child_name(pool, f"gpu-{gpu}")
+
+
+def policy_name(pool: str) -> str:
+    """Return the name of the NetworkPolicy of the pool's pods."""
+    return child_name(pool, "engines")
+
+
+def key_name(pool: str, mark: str, uid: str) -> str:
+    """Return the name of the Secret with the key of the pool's engines; `mark` says of which release key it is."""
+    return child_name(pool, f"key-{fingerprint(f'{mark} {uid}')}")
 
 
 def scripts_name(pool: str) -> str:

@@ -12,6 +12,7 @@ from modelpool_operator.api.status import SharingStatus
 from modelpool_operator.planning import (
     checks,
     comparison,
+    engine_keys,
     placement,
     pulls,
     replacing,
@@ -57,6 +58,8 @@ class Plan:
     """What could not be checked, and what the user should know; the condition `Planned` carries them."""
     sharing: SharingStatus | None = None
     """The way of sharing that was chosen, where the pool leaves it open."""
+    key: str | None = None
+    """The name of the Secret with the engines' key, where it is to be made, before `apply`."""
 
     def __bool__(self) -> bool:
         return bool(self.apply or self.delete)
@@ -113,6 +116,7 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
         turns=tuple(str(turn) for turn in later.values()),
         notes=(*placed.notes, *notes_on(pool)),
         sharing=chosen,
+        key=engine_keys.absent(pool, observed),
     )
 
 
@@ -121,7 +125,15 @@ def _wanted(pool: ModelPool, placed: Placement, observed: Observed) -> Mapping[C
     not_pulled, removed = pulls.too_large(pool, observed), pulls.retired(pool, observed)
     uid = pulls.volume_uid(pool, observed)
     whole_card = observed.inventory.of(pool.spec.node_selector).whole_card
-    children = children_of(pool, placed, uid, whole_card=whole_card, not_pulled=not_pulled, removed=removed)
+    children = children_of(
+        pool,
+        placed,
+        uid,
+        whole_card=whole_card,
+        not_pulled=not_pulled,
+        removed=removed,
+        installation=observed.installation,
+    )
     return {ref_of(child): child for child in children}
 
 
