@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from . import descriptors
 from .protocols import origins
@@ -34,10 +35,13 @@ from .proxy.sources import access as access_to
 from .proxy.sources.access import Access
 from .proxy.sources.cluster import ClusterSource
 from .proxy.sources.file import FileSource
+from .routing.keys import Keys
 from .settings import Listen, Settings
 from .stopping import Stop
 from .telemetry.log_writer import LogWriter
 from .telemetry.logs import AccessLog
+
+_SHORTEST_KEY: Final = 16
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +67,7 @@ async def gateway(
 
     `log` writes the log's lines, if they can be lost. Answers are waited for until `stop` is hurried.
     """
-    directory = Directory()
+    directory = Directory(keys=_keys(settings))
     admission = Admission(directory)
     phase = Phase()
     limits = _limits(settings)
@@ -168,6 +172,17 @@ def _limits(settings: Settings) -> Limits:
         max_engine_answer_bytes=settings.max_engine_answer_bytes,
         max_log_lines=settings.max_log_lines,
     )
+
+
+def _keys(settings: Settings) -> Keys:
+    """Raises OSError when the release key cannot be read, or is none."""
+    path = settings.engine_key_file
+    if path is None:
+        return Keys()
+    release = path.read_bytes().strip()
+    if len(release) < _SHORTEST_KEY:
+        raise OSError(f"the release key in {path} must have at least {_SHORTEST_KEY} characters")
+    return Keys(release)
 
 
 def _source(settings: Settings, directory: Directory) -> Source:

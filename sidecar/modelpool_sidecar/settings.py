@@ -42,6 +42,8 @@ class Settings:
 
     routes_file: Path | None = None
     """Local mode: the routes document. None: follow the cluster."""
+    engine_key_file: Path | None = None
+    """The file with the release key, of which each pool's key is made. None: engines that ask for one refuse us."""
     namespaces: tuple[str, ...] = ()
     """Cluster mode: where to look for routes; empty means all namespaces."""
     kubeconfig: Path | None = None
@@ -147,6 +149,7 @@ class Option(NamedTuple):
 
 OPTIONS: Final = (
     Option("routes_file", "--routes-file", Path, "a path", "serve the routes of this file instead of a cluster's"),
+    Option("engine_key_file", "--engine-key-file", Path, "a path", "the release key, of which engines' keys are made"),
     Option("namespaces", "--namespace", str, "a namespace", "follow routes here only (default: everywhere)", tuple),
     Option("kubeconfig", "--kubeconfig", Path, "a path", "reach the cluster with this kubeconfig"),
     Option("listen", "--listen", _listen, "HOST:PORT", "accept here (default: 0.0.0.0:8100, 0.0.0.0:11434)", tuple),

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -103,6 +104,13 @@ def check(pool: ModelPool, commands: layout.Commands, listen: tuple[tuple[str, i
             raise CannotRunError(f"port {port} of {host} is taken by another program: choose others with --listen")
 
 
+def _write_secret(path: Path, secret: bytes) -> None:
+    """Write a file that nobody else on this machine may read, at no moment."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(secret)
+
+
 @asynccontextmanager
 async def running(
     pool: ModelPool,
@@ -118,10 +126,12 @@ async def running(
         folder=folder,
         ports=dict(zip(engines, ports.pick(len(engines)), strict=True)),
         listen=tuple(f"{host}:{port}" for host, port in listen),
+        release=secrets.token_hex(32).encode(),
     )
     for name in ("locks", "logs", "cards", "ollama"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     place.routes.write_bytes(layout.routes_document(pool, placement, place))
+    _write_secret(place.key, place.release)
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
         Supervisor(listener, os.environ) as supervisor,

@@ -8,7 +8,7 @@ from typing import Any
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning.installation import Installation
-from modelpool_operator.planning.manifests import Manifest, metadata, without_nothing
+from modelpool_operator.planning.manifests import Manifest, metadata
 
 Peer = dict[str, Any]
 """A Kubernetes NetworkPolicyPeer."""
@@ -64,5 +64,10 @@ def _clients(own: dict[str, str]) -> Peer:
     return {"podSelector": {"matchLabels": own, "matchExpressions": [chosen]}}
 
 
+def _said(peer: Peer) -> Peer:
+    """Return a peer as the API server keeps it: without null. An empty selector is one that selects everything."""
+    return {key: value for key, value in peer.items() if value is not None}
+
+
 def _rule(peers: list[Peer], *ports: int) -> dict[str, Any]:
-    return {"from": [without_nothing(peer) for peer in peers], "ports": [{"port": port, "protocol": "TCP"} for port in ports]}
+    return {"from": [_said(peer) for peer in peers], "ports": [{"port": port, "protocol": "TCP"} for port in ports]}
