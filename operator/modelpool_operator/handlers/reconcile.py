@@ -80,10 +80,10 @@ class Reconciler:
         now: Callable[[], datetime],
         gateway: Callable[[ObjectRef], GatewayStatus | None],
         scaling: Scaling,
-        keys: EngineKeys,
+        keys: EngineKeys | None = None,
         gateways_in: Callable[[ObjectRef], str | None] = lambda _: None,
     ) -> None:
-        """`gateways_in`: the namespace of a pool's gateways, where they are known."""
+        """`keys`: those of engines, where they have some; `gateways_in`: the namespace of a pool's gateways, where known."""
         self._client = client
         self._mirror = mirror
         self._recorder = recorder
@@ -91,7 +91,7 @@ class Reconciler:
         self._now = now
         self._gateway = gateway
         self._scaling = scaling
-        self._keys = keys
+        self._keys = keys or EngineKeys(client, None)
         self._gateways_in = gateways_in
         self._stumbles: dict[ObjectRef, int] = {}
         """Passes in a row that began, and met an API server that could not serve, or said no."""
