@@ -83,7 +83,8 @@ class Settings:
     resync_seconds: float = 600
     """How often every pool is reconciled although nothing woke it: the net below the watches."""
     health_address: Address = _HEALTH
-    """Serves /healthz and /readyz. Loopback unless told otherwise; in a Pod the kubelet needs 0.0.0.0."""
+    """Serves /healthz and /readyz. Loopback unless told otherwise; in a Pod the kubelet needs `[::]`, all addresses of both
+    families."""
     metrics_address: Address = _METRICS
     """Serves /metrics."""
     log_format: LogFormat = LogFormat.JSON

@@ -36,7 +36,7 @@ from .proxy.sources.access import Access
 from .proxy.sources.cluster import ClusterSource
 from .proxy.sources.file import FileSource
 from .routing.keys import Keys
-from .settings import Listen, Settings
+from .settings import EVERYWHERE, Listen, Settings
 from .stopping import Stop
 from .telemetry.log_writer import LogWriter
 from .telemetry.logs import AccessLog
@@ -207,13 +207,18 @@ async def _open(front: Front, listen: Listen) -> Listen:
 
 
 def _bound(listen: Listen) -> socket.socket:
+    """A socket. All addresses, `::`, are those of both families, and IPv4's alone on a machine without IPv6."""
+    if listen.host == EVERYWHERE and not socket.has_dualstack_ipv6():
+        listen = Listen("0.0.0.0", listen.port)  # noqa: S104
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if listen.host == EVERYWHERE:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         made.bind(listen)
     except OSError as error:
         made.close()
-        raise OSError(error.errno, f"could not listen on {listen.host}:{listen.port}: {error.strerror}") from error
+        raise OSError(error.errno, f"could not listen on {listen}: {error.strerror}") from error
     made.setblocking(False)
     return made

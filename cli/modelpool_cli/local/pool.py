@@ -18,6 +18,7 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.placement import Placement
 
+EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 -- compared, not bound
 LAST_LINES = 8
 """Of a program's log, shown when something did not come up."""
 
@@ -140,5 +141,5 @@ async def running(
         for program in programs.values():
             supervisor.start(program)
         host, port = listen[0]
-        url = f"http://{ports.LOOPBACK if host == '0.0.0.0' else host}:{port}"  # noqa: S104 -- compared, not bound
+        url = f"http://{ports.LOOPBACK if host in EVERYWHERE else host}:{port}"
         yield LocalPool(url=url, folder=folder, supervisor=supervisor, programs=programs, session=session)

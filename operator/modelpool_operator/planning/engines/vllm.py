@@ -33,6 +33,10 @@ KEY_VARIABLE: Final = "VLLM_API_KEY"
 KEY_IN_SECRET: Final = "key"
 """Under which a Secret holds it."""
 
+EVERYWHERE: Final = "::"
+"""All addresses of the pod, of IPv4 and IPv6: vLLM opens one socket, which on Linux is of both. The start script puts
+IPv4's in its place on a node without IPv6."""
+
 NOWHERE: Final = "none.invalid"
 """A domain that is nobody's (RFC 2606): vLLM takes an empty list of domains for all of them."""
 MEDIA_FLAGS: Final = ("--allowed-local-media-path", "--allowed-media-domains")
@@ -47,7 +51,7 @@ def arguments(
     model: Model,
     share: Share,
     *,
-    host: str = "0.0.0.0",  # noqa: S104 (a pod's own network)
+    host: str = EVERYWHERE,
     port: int = names.VLLM_PORT,
     weights_folder: str = WEIGHTS_FOLDER,
     adapters_folder: str = adapters.FOLDER,
