@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from examples_golden import GOLDEN, dumped, normalised
 from examples_pool import Object, Pool, example
-from installation import Installation, Operator
+from installation import RELEASE_KEY, Installation, Operator
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
@@ -33,18 +33,10 @@ WEIGHTS = {
 """What single-gpu-24gb.yaml asks its user to bring."""
 
 
-RELEASE_KEY = "modelpool-engine-key"
-"""The Secret that the chart's role names."""
-
-
 @pytest.fixture
 def operator(installation: Installation) -> Iterator[Operator]:
     """The operator as the chart starts it: told of its gateways and of the release key."""
-    told = (
-        *("--gateway-service=modelpool-gateway", "--gateway-namespace=gateways"),
-        f"--engine-key-secret={installation.namespace}/{RELEASE_KEY}",
-    )
-    with installation.operator(*told) as running:
+    with installation.operator(*installation.told) as running:
         yield running
 
 

@@ -148,7 +148,7 @@ async def _drain(core: engine.Engine, seconds: float) -> None:
 
 def _address(runner: web.AppRunner) -> str:
     host, port = runner.addresses[0][:2]
-    return f"{host}:{port}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 if __name__ == "__main__":
