@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 from . import descriptors
 from .protocols import origins
@@ -30,7 +29,7 @@ from .proxy.limits import Limit, Limits
 from .proxy.pages import Pages, Phase
 from .proxy.probes import PROBE_TIMEOUT, Prober
 from .proxy.request_bodies import RequestBodies
-from .proxy.sources import Source
+from .proxy.sources import Source, key_file
 from .proxy.sources import access as access_to
 from .proxy.sources.access import Access
 from .proxy.sources.cluster import ClusterSource
@@ -40,8 +39,6 @@ from .settings import EVERYWHERE, Listen, Settings
 from .stopping import Stop
 from .telemetry.log_writer import LogWriter
 from .telemetry.logs import AccessLog
-
-_SHORTEST_KEY: Final = 16
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +64,8 @@ async def gateway(
 
     `log` writes the log's lines, if they can be lost. Answers are waited for until `stop` is hurried.
     """
-    directory = Directory(keys=_keys(settings))
+    key = None if settings.engine_key_file is None else key_file.read(settings.engine_key_file)
+    directory = Directory(keys=Keys(key))
     admission = Admission(directory)
     phase = Phase()
     limits = _limits(settings)
@@ -101,6 +99,9 @@ async def gateway(
             group.create_task(prober.run(), name="prober"),
             group.create_task(hangs.run(), name="hangs"),
         ]
+        if settings.engine_key_file is not None and key is not None:
+            following = key_file.follow(settings.engine_key_file, key, directory)
+            tasks.append(group.create_task(following, name="engine key"))
         front = Front(door.handle, door.refuse, group, limits)
         try:
             listening = [await _open(front, listen) for listen in settings.listen]
@@ -172,17 +173,6 @@ def _limits(settings: Settings) -> Limits:
         max_engine_answer_bytes=settings.max_engine_answer_bytes,
         max_log_lines=settings.max_log_lines,
     )
-
-
-def _keys(settings: Settings) -> Keys:
-    """Raises OSError when the release key cannot be read, or is none."""
-    path = settings.engine_key_file
-    if path is None:
-        return Keys()
-    release = path.read_bytes().strip()
-    if len(release) < _SHORTEST_KEY:
-        raise OSError(f"the release key in {path} must have at least {_SHORTEST_KEY} characters")
-    return Keys(release)
 
 
 def _source(settings: Settings, directory: Directory) -> Source:

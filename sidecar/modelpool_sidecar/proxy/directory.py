@@ -82,6 +82,11 @@ class Directory:
         self._swap(building.build(self._documents, self._addresses, self._probed, self._keys))
         self._tell_of_keys()
 
+    def rekey(self, keys: Keys) -> None:
+        """Send engines what is made of another release key from now on."""
+        self._keys = keys
+        self._swap(building.build(self._documents, self._addresses, self._probed, keys))
+
     def _tell_of_keys(self) -> None:
         """Say once of each pool that its engines will refuse what is asked of them."""
         if self._keys.known:

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from modelpool_sidecar import app
+from modelpool_sidecar.proxy.sources import key_file
 from modelpool_sidecar.routing.keys import key_of
 from modelpool_sidecar.settings import Listen, Settings
 from modelpool_sidecar.telemetry.logs import AccessLog
 
-from .scenes import CHAT, backend, document, scene
+from .scenes import CHAT, backend, document, scene, until
 from .scripted import Received, engine
 
 RELEASE = "0123456789abcdef0123456789abcdef"
@@ -126,6 +127,32 @@ async def test_no_page_and_no_line_of_the_log_shows_the_key(tmp_path: Path, rele
             await gate.until_idle()
             shown.append(str(gate.log.lines))
         assert not [text for text in shown if KEY in text or RELEASE in text]
+
+
+async def test_another_release_key_is_taken_up_and_what_is_none_is_not(
+    tmp_path: Path, release: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(key_file, "POLL_INTERVAL", 0.01)
+    other = "fedcba9876543210fedcba9876543210"
+    async with engine(stands_in) as vllm:
+        routes = document(backend("vllm", vllm.url, keyed=True))
+        async with scene(tmp_path, routes, engine_key_file=release) as gate:
+            await gate.until_ready(True)
+            release.write_text("short")
+            await until(lambda: "must have at least" in caplog.text, seen=lambda: caplog.text)
+            release.write_text(other)
+            want = key_of(other.encode(), "llm", "agentic", "")
+
+            def sent() -> bytes:
+                found = gate.running.directory.table.find("qwen3:8b")
+                assert found is not None
+                return found.backends[0].authorization
+
+            assert sent() in (f"Authorization: Bearer {KEY}\r\n".encode(), f"Authorization: Bearer {want}\r\n".encode())
+            await until(lambda: want.encode() in sent(), seen=lambda: "the key of the first file")
+            async with gate.post("/v1/chat/completions", CHAT) as response:
+                assert response.status == 200
+    assert vllm.received[0].headers["authorization"] == f"Bearer {want}"
 
 
 @pytest.mark.parametrize("content", [None, "", "short"])
