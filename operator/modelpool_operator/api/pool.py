@@ -113,7 +113,7 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     vllm: VllmDefaults = VllmDefaults()
     ollama: OllamaServer = OllamaServer()
     routing: Routing = Routing()
-    network: Network = Network()
+    network: Network | None = None
 
 
 class ModelPool(msgspec.Struct, frozen=True, kw_only=True):

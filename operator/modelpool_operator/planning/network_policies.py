@@ -6,7 +6,7 @@ Kubernetes lets a node reach its own pods whatever a policy says, so the kubelet
 from typing import Any
 
 from modelpool_operator.api import names
-from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.api.pool import ModelPool, Network
 from modelpool_operator.planning.installation import Installation
 from modelpool_operator.planning.manifests import Manifest, metadata
 
@@ -16,7 +16,7 @@ Peer = dict[str, Any]
 
 def isolates(pool: ModelPool, installation: Installation) -> bool:
     """Return whether the pool has a policy: as it says, else where it is known whom to let in."""
-    wanted = pool.spec.network.isolate
+    wanted = _network(pool).isolate
     return installation.gateways is not None if wanted is None else wanted
 
 
@@ -25,11 +25,11 @@ def network_policy(pool: ModelPool, installation: Installation) -> Manifest | No
     if not isolates(pool, installation):
         return None
     own = {names.MANAGED_BY_LABEL: names.MANAGED_BY, names.POOL_LABEL: names.label_value(pool.ref.name)}
-    callers = [*_gateways(installation), *pool.spec.network.clients]
+    callers = [*_gateways(installation), *_network(pool).clients]
     ingress = [
         _rule(callers, names.VLLM_PORT, names.OLLAMA_PORT),
         _rule([_clients(own)], names.OLLAMA_PORT),
-        _rule(pool.spec.network.monitoring, names.VLLM_PORT),
+        _rule(_network(pool).monitoring, names.VLLM_PORT),
     ]
     return {
         "apiVersion": "networking.k8s.io/v1",
@@ -42,6 +42,10 @@ def network_policy(pool: ModelPool, installation: Installation) -> Manifest | No
             "ingress": [rule for rule in ingress if rule["from"]],
         },
     }
+
+
+def _network(pool: ModelPool) -> Network:
+    return pool.spec.network or Network()
 
 
 def _gateways(installation: Installation) -> list[Peer]:
