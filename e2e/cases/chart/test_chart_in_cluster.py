@@ -204,7 +204,9 @@ def test_the_operator_serves_a_pool_with_its_own_rights(
         )
         # Less is wanted: the operator prunes, with its right to delete.
         policies = f"/apis/networking.k8s.io/v1/namespaces/{release}/networkpolicies"
-        assert [one["metadata"]["name"] for one in cluster.api.items(policies)] == [f"{pool['metadata']['name']}-engines"]
+        assert [one["metadata"]["name"] for one in cluster.api.items(policies)] == [
+            f"{pool['metadata']['name']}-engines"
+        ]
         less = {"ollama": {"enabled": False}, "models": pool["spec"]["models"][:1], "network": {"isolate": False}}
         cluster.api.patch(path, {"spec": less}, "application/merge-patch+json")
         waiting.wait_for("the pruning", lambda: len(cluster.api.items(deployments, labelSelector=selector)) == 1)

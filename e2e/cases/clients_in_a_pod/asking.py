@@ -1,6 +1,7 @@
 """Runs in a pod: asks a gateway through the packages that people use, and prints what came as JSON.
 
-`python3 asking.py HOST ENGINE`: the gateway's host, and an engine's, which is asked past the gateway. It knows nothing of the tests, and has only `openai` and `ollama` beside Python.
+`python3 asking.py HOST ENGINE`: the gateway's host, and an engine's, which is asked past the gateway. It
+knows nothing of the tests, and has only `openai` and `ollama` beside Python.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A cluster that demands a label on every pod: a pool without it says so, and one that has it runs, its pulls included."""
+"""A cluster that demands a label on every pod: a pool without it says so; one that has it runs, its pulls included."""
 
 from collections.abc import Iterator
 
@@ -87,7 +87,9 @@ def test_a_pool_says_which_label_is_demanded_and_runs_once_it_has_it(
 
     pool.edit(labelled)
     pool.wait_ready("2/2")
-    components = {pod["metadata"]["labels"]["app.kubernetes.io/name"]: pod["metadata"] for pod in cluster.pods(namespace)}
+    components = {
+        pod["metadata"]["labels"]["app.kubernetes.io/name"]: pod["metadata"] for pod in cluster.pods(namespace)
+    }
     assert components.keys() == {"vllm", "ollama", "pull"}
     for metadata in components.values():
         assert LABELS.items() <= metadata["labels"].items()

@@ -1,4 +1,4 @@
-"""The engines' keys of all pools: what plans need to know of them, and that a pool's Secret is made when a plan says so."""
+"""The engines' keys of all pools: what plans know of them, and that a pool's Secret is made when a plan says so."""
 
 import asyncio
 import logging

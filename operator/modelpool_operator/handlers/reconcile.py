@@ -83,7 +83,7 @@ class Reconciler:
         keys: EngineKeys | None = None,
         gateways_in: Callable[[ObjectRef], str | None] = lambda _: None,
     ) -> None:
-        """`keys`: those of engines, where they have some; `gateways_in`: the namespace of a pool's gateways, where known."""
+        """`keys`: engines', where they have some; `gateways_in`: the namespace of a pool's gateways, where known."""
         self._client = client
         self._mirror = mirror
         self._recorder = recorder

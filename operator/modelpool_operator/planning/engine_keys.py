@@ -16,7 +16,7 @@ from modelpool_operator.planning.engines import vllm
 from modelpool_operator.planning.manifests import Manifest, metadata
 from modelpool_operator.planning.observed import Observed
 
-WITHOUT_SECRET: Final = "CreateContainerConfigError"
+UNCONFIGURED: Final = "CreateContainerConfigError"
 """Why a container waits whose Secret is not there."""
 _PURPOSE: Final = "modelpool engine key"
 _MARK: Final = "modelpool release key"
@@ -50,7 +50,7 @@ def secret(pool: ModelPool, mark: str, release: bytes) -> Manifest:
         "metadata": metadata(pool, secret_name(pool, mark)),
         "type": "Opaque",
         "immutable": True,
-        "data": {vllm.KEY_IN_SECRET: base64.b64encode(key.encode()).decode()},
+        "data": {vllm.KEY_FIELD: base64.b64encode(key.encode()).decode()},
     }
 
 
@@ -65,7 +65,7 @@ def absent(pool: ModelPool, observed: Observed) -> str | None:
         return None
     name = secret_name(pool, mark)
     containers = (container for pod in observed.pods for container in pod.containers)
-    waits = any(one.waiting_reason == WITHOUT_SECRET and name in one.waiting_message for one in containers)
+    waits = any(one.waiting_reason == UNCONFIGURED and name in one.waiting_message for one in containers)
     named = any(_names_it(live, name) for live in observed.children.values() if live["kind"] == "Deployment")
     return name if waits or not named else None
 

@@ -18,8 +18,8 @@ from modelpool_operator.planning.sources import parse_source
 VERSION: Final = 1
 
 AddressOf = Callable[[Engine, str], dict[str, Any]]
-"""From an engine and, for vLLM, a model's name to where it listens: `{"service", "port"}` or `{"url"}`, and `"keyed": true` where
-it asks for the pool's key, which the gateway works out itself."""
+"""From an engine and, for vLLM, a model's name to where it listens: `{"service", "port"}` or `{"url"}`, and
+`"keyed": true` where it asks for the pool's key, which the gateway works out itself."""
 
 
 class Entry(NamedTuple):
@@ -66,7 +66,10 @@ def in_cluster(pool: ModelPool, *, keyed: bool = False) -> AddressOf:
 
     def address_of(engine: Engine, model: str) -> dict[str, Any]:
         if engine is Engine.VLLM:
-            address: dict[str, Any] = {"service": names.engine_names(pool.ref.name, model).child, "port": names.VLLM_PORT}
+            address: dict[str, Any] = {
+                "service": names.engine_names(pool.ref.name, model).child,
+                "port": names.VLLM_PORT,
+            }
             address |= {"keyed": True} if keyed else {}
             return {**address, "startsOnDemand": True} if model in on_demand else address
         return {"service": names.ollama_name(pool.ref.name), "port": names.OLLAMA_PORT}

@@ -44,9 +44,7 @@ def _bound(host: str, port: int) -> socket.socket:
     """Return a socket. All addresses, `::`, are those of both families, and IPv4's alone on a machine without IPv6."""
     if host in ("", "::"):
         both = socket.has_dualstack_ipv6()
-        return socket.create_server(
-            ("", port), family=socket.AF_INET6 if both else socket.AF_INET, dualstack_ipv6=both
-        )
+        return socket.create_server(("", port), family=socket.AF_INET6 if both else socket.AF_INET, dualstack_ipv6=both)
     return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
 
 

@@ -76,8 +76,8 @@ class Target:
     """Where the request goes now. Read-only, because it may be that of many requests, but for its tally."""
 
     __slots__ = (
-        "authorization", "backend", "endpoint", "engine", "engine_model", "model", "name", "pool_name", "room", "route", "tally", "url",
-        "why",
+        "authorization", "backend", "endpoint", "engine", "engine_model", "model", "name", "pool_name", "room", "route",
+        "tally", "url", "why",
     )  # fmt: skip
 
     def __init__(

@@ -30,7 +30,7 @@ SCRIPT_NAME: Final = "start_engine.py"
 
 KEY_VARIABLE: Final = "VLLM_API_KEY"
 """The key that vLLM asks for below /v1, /v2 and /inference. Elsewhere, as at /health and /metrics, it asks for none."""
-KEY_IN_SECRET: Final = "key"
+KEY_FIELD: Final = "key"
 """Under which a Secret holds it."""
 
 EVERYWHERE: Final = "::"
@@ -151,7 +151,7 @@ def environment(
     if (secret := spec.hugging_face.token_secret_ref) is not None:
         own["HF_TOKEN"] = {"secretKeyRef": {"name": secret.name, "key": secret.key}}
     if key is not None:
-        own[KEY_VARIABLE] = {"secretKeyRef": {"name": key, "key": KEY_IN_SECRET}}
+        own[KEY_VARIABLE] = {"secretKeyRef": {"name": key, "key": KEY_FIELD}}
     return own
 
 

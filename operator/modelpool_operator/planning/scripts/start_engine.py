@@ -148,7 +148,7 @@ def die_with_parent() -> None:
 
 
 def listening_here(command: list[str]) -> list[str]:
-    """Return the command, with IPv4's address for `--host ::`, all addresses of both families, where there is no IPv6."""
+    """Return the command, with IPv4's address for `--host ::`, that of both families, where there is no IPv6."""
     if socket.has_dualstack_ipv6():
         return command
     told = ["--host", "::"]

@@ -19,7 +19,9 @@ def data(key: bytes) -> dict[str, str]:
 
 
 async def test_a_key_that_is_there_is_taken_as_the_gateway_reads_its_file(server: ApiServer, client: Client) -> None:
-    server.put(SECRETS, kind="Secret", metadata={"name": REF.name, "namespace": "system"}, data=data(b" 0123456789abcdef\n"))
+    server.put(
+        SECRETS, kind="Secret", metadata={"name": REF.name, "namespace": "system"}, data=data(b" 0123456789abcdef\n")
+    )
     assert await engine_keys.release_key(client, REF) == b"0123456789abcdef"
     assert server.writes == []
 

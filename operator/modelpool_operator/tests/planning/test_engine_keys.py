@@ -16,9 +16,7 @@ from modelpool_operator.planning.observed import ContainerView, Observed, PodVie
 from modelpool_operator.planning.plan import make_plan
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, vllm
 
-VECTORS: list[dict[str, str]] = json.loads(
-    (Path(__file__).parents[4] / "docs" / "reference" / "keys.json").read_text()
-)
+VECTORS: list[dict[str, str]] = json.loads((Path(__file__).parents[4] / "docs" / "reference" / "keys.json").read_text())
 RELEASE = b"0123456789abcdef0123456789abcdef"
 MARK = engine_keys.mark_of(RELEASE)
 KEYED = Observed(installation=Installation(key_mark=MARK))
@@ -34,7 +32,9 @@ def test_the_key_of_a_pool_is_the_gateways(row: dict[str, str]) -> None:
 
 def test_a_mark_tells_keys_apart_and_nothing_of_them() -> None:
     other = engine_keys.mark_of(b"another release key of some length")
-    assert (len(MARK), MARK == other, MARK in engine_keys.key_of(RELEASE, *POOL.ref, POOL.uid)) == (8, False, False)
+    assert len(MARK) == 8
+    assert other != MARK
+    assert MARK not in engine_keys.key_of(RELEASE, *POOL.ref, POOL.uid)
 
 
 def test_the_secret_is_the_pools_and_never_changes() -> None:

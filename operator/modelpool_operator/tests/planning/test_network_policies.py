@@ -96,7 +96,7 @@ WISHES: dict[str, tuple[bool | None, Installation, bool]] = {
 
 @pytest.mark.parametrize(("isolate", "installation", "want"), WISHES.values(), ids=WISHES.keys())
 def test_whether_a_pool_is_isolated(isolate: bool | None, installation: Installation, want: bool) -> None:
-    network = {} if isolate is None else {"network": {"isolate": isolate}}
+    network: dict[str, Any] = {} if isolate is None else {"network": {"isolate": isolate}}
     assert (network_policy(pool_of(*MODELS, **network), installation) is not None) is want
 
 

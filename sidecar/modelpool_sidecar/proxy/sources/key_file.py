@@ -1,4 +1,4 @@
-"""The release key, out of its file: read at the start, and again whenever it changes, as the kubelet renews mounted files.
+"""The release key, out of its file: read at the start, and again when it changes, as the kubelet renews such files.
 
 A file that has become unreadable, or no key, leaves the last one in force and is logged once.
 """

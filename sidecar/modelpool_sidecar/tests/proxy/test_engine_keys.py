@@ -51,7 +51,9 @@ async def test_the_gateway_is_answered_and_nobody_who_comes_past_it(
         async with scene(tmp_path, routes, engine_key_file=release) as gate:
             await gate.until_ready(True)
             for told in ({}, {"Authorization": "Bearer a-callers-own"}):
-                async with gate.post(path, CHAT | {"max_tokens": 1, "stream": False}, headers={**door, **told}) as response:
+                async with gate.post(
+                    path, CHAT | {"max_tokens": 1, "stream": False}, headers={**door, **told}
+                ) as response:
                     assert response.status == 200, await response.read()
                     assert KEY not in str(response.headers)
             for told in ({}, {"Authorization": "Bearer a-callers-own"}):
@@ -78,7 +80,9 @@ async def test_the_key_goes_to_engines_that_ask_for_it_and_to_no_ollama(tmp_path
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_an_engine_that_refuses_the_key_is_passed_over_and_no_caller_is_told_401(tmp_path: Path, path: str) -> None:
+async def test_an_engine_that_refuses_the_key_is_passed_over_and_no_caller_is_told_401(
+    tmp_path: Path, path: str
+) -> None:
     async with engine(guarded) as vllm, scene(tmp_path, document(backend("vllm", vllm.url, keyed=True))) as gate:
         await gate.until_ready(True)
         async with gate.post(path, CHAT | {"max_tokens": 1, "stream": False}) as response:
@@ -96,9 +100,7 @@ async def test_an_engine_that_refuses_the_key_is_passed_over_and_no_caller_is_to
 async def test_a_gateway_without_the_key_says_so_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with engine(guarded) as vllm, scene(tmp_path, document(backend("vllm", vllm.url, keyed=True))) as gate:
         await gate.until_ready(True)
-        gate.running.directory.load(
-            gate.running.directory._documents, gate.running.directory._addresses, trusted=False
-        )
+        gate.running.directory.load(gate.running.directory._documents, gate.running.directory._addresses, trusted=False)
     assert [one.message for one in caplog.records if "--engine-key-file" in one.message] == [
         "Engines ask for a key, and no --engine-key-file was given"
     ]

@@ -10,9 +10,7 @@ from modelpool_sidecar.routing.documents import Pool
 from modelpool_sidecar.routing.keys import Keys, key_of
 from modelpool_sidecar.routing.table import Address, service_of
 
-VECTORS: list[dict[str, str]] = json.loads(
-    (Path(__file__).parents[4] / "docs" / "reference" / "keys.json").read_text()
-)
+VECTORS: list[dict[str, str]] = json.loads((Path(__file__).parents[4] / "docs" / "reference" / "keys.json").read_text())
 RELEASE = b"0123456789abcdef0123456789abcdef"
 
 
@@ -36,9 +34,15 @@ def test_vllm_engines_that_ask_for_a_key_get_it_and_nobody_else_does() -> None:
         {"engine": "vllm", "model": "a", "url": "http://open:1"},
         {"engine": "ollama", "model": "a", "url": "http://ollama:1", "keyed": True},
     ]
-    told = {"version": 1, "pool": {"namespace": "llm", "name": "agentic"}, "models": [{"name": "a", "backends": backends}]}
+    told = {
+        "version": 1,
+        "pool": {"namespace": "llm", "name": "agentic"},
+        "models": [{"name": "a", "backends": backends}],
+    }
     routes = documents.parse(json.dumps(told))
-    places = {service_of(routes.pool, one): (Address(url=str(one.url), ready=True),) for one in routes.models[0].backends}
+    places = {
+        service_of(routes.pool, one): (Address(url=str(one.url), ready=True),) for one in routes.models[0].backends
+    }
     table = building.build([routes], places, {}, Keys(RELEASE))
     found = [backend.authorization for backend in table.models[0].backends]
     key = key_of(RELEASE, "llm", "agentic", "")
