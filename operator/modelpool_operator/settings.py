@@ -83,7 +83,7 @@ class Settings:
     resync_seconds: float = 600
     """How often every pool is reconciled although nothing woke it: the net below the watches."""
     health_address: Address = _HEALTH
-    """Serves /healthz and /readyz. Loopback unless told otherwise; in a Pod the kubelet needs `[::]`, all its addresses."""
+    """Serves /healthz and /readyz. Loopback unless told otherwise; in a Pod the kubelet needs `[::]`."""
     metrics_address: Address = _METRICS
     """Serves /metrics."""
     log_format: LogFormat = LogFormat.JSON

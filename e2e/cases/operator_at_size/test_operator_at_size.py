@@ -10,7 +10,7 @@ pytestmark = pytest.mark.cluster
 
 POOLS = 8
 CHILDREN = 2 + 2 + MODELS + MODELS + 1 + 2
-"""Volumes, ConfigMaps, Services and Deployments of three engines and of Ollama, the pull, the NetworkPolicy, the key."""
+"""Volumes, ConfigMaps, Services and Deployments of three engines and of Ollama, the pull, the NetworkPolicy, a key."""
 STATUSES = 8
 """Of a pool on its way: each tells something new. On an idle machine it is three."""
 
