@@ -65,7 +65,7 @@ def _clients(own: dict[str, str]) -> Peer:
     """Return the pool's own pods that ask its Ollama: those that pull and remove models."""
     components = [names.PULL_COMPONENT, names.REMOVE_COMPONENT]
     chosen = {"key": names.NAME_LABEL, "operator": "In", "values": components}
-    return {"podSelector": {"matchLabels": own, "matchExpressions": [chosen]}}
+    return {"podSelector": {"matchLabels": dict(own), "matchExpressions": [chosen]}}
 
 
 def _said(peer: Peer) -> Peer:
