@@ -9,6 +9,7 @@ from installation import Operator
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.plugin import GpuNodes
+from modelpool_cluster.rest import ApiError
 
 pytestmark = pytest.mark.cluster
 
@@ -55,9 +56,12 @@ def demanding(cluster: Cluster, namespace: str) -> Iterator[str]:
     bare = {"metadata": {"name": "bare"}, "spec": {"containers": [{"name": "a", "image": "a"}]}}
 
     def denies() -> bool:
-        with pytest.raises(Exception, match="cost-center"):
+        try:
             cluster.api.create(pods, bare)
-        return True
+        except ApiError as error:
+            assert SAYS in str(error), error
+            return True
+        return False
 
     waiting.wait_for("the policy to hold", denies)
     try:
