@@ -23,12 +23,13 @@ from modelpool_operator.cluster.recorder import Recorder
 from modelpool_operator.cluster.reflector import following
 from modelpool_operator.handlers import lifecycle, watches, workers
 from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers.engine_keys import EngineKeys
 from modelpool_operator.handlers.memo import Changes, Memo
 from modelpool_operator.handlers.readiness import Readiness
 from modelpool_operator.handlers.reconcile import Reconciler
 from modelpool_operator.handlers.scaling import Scaling, poll
 from modelpool_operator.handlers.workqueue import WorkQueue
-from modelpool_operator.settings import Settings
+from modelpool_operator.settings import SecretRef, Settings
 from modelpool_operator.telemetry import serving
 from modelpool_operator.telemetry.metrics import Metrics
 
@@ -96,7 +97,15 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
             gateways = Gateways(api, asking, urls=settings.gateway_urls, clock=time.monotonic)
             mirror = Mirror(settings.namespaces or (None,))
             reconciler = Reconciler(
-                api, mirror, recorder, claims, now=_now, gateway=gateway_of(settings), scaling=scaling
+                api,
+                mirror,
+                recorder,
+                claims,
+                now=_now,
+                gateway=gateway_of(settings),
+                scaling=scaling,
+                keys=await EngineKeys.begin(api, _ref(settings.engine_key_secret)),
+                gateways_in=gateways_in(settings),
             )
             resync = workers.Resync(
                 api,
@@ -127,6 +136,10 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
         memo.stopped.set()
 
 
+def _ref(secret: SecretRef | None) -> ObjectRef | None:
+    return None if secret is None else ObjectRef(*secret)
+
+
 def _now() -> datetime:
     return datetime.now(tz=UTC)
 
@@ -142,6 +155,15 @@ def gateway_of(settings: Settings) -> Callable[[ObjectRef], GatewayStatus | None
         return GatewayStatus(openai=f"{url}/v1", ollama=url)
 
     return gateway
+
+
+def gateways_in(settings: Settings) -> Callable[[ObjectRef], str | None]:
+    """Return in which namespace a pool's gateways are, or None where the operator was told of none."""
+
+    def namespace(pool: ObjectRef) -> str | None:
+        return None if settings.gateway_service is None else settings.gateway_namespace or pool.namespace
+
+    return namespace
 
 
 def gateway_service_of(settings: Settings) -> Callable[[ObjectRef], ObjectRef | None]:

@@ -14,7 +14,7 @@ from modelpool_cli.local.ports import LOOPBACK
 from modelpool_cli.local.processes import Program, Restart
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning import routes
+from modelpool_operator.planning import engine_keys, routes
 from modelpool_operator.planning.engines import ollama, vllm
 from modelpool_operator.planning.placement import Placement, Share
 from modelpool_operator.planning.sources import Claim, parse_source
@@ -47,6 +47,8 @@ class Place:
     """Of every vLLM model, by its name, and of `OLLAMA`."""
     listen: tuple[str, ...]
     """HOST:PORT, where the gateway listens."""
+    release: bytes = field(repr=False)
+    """The release key of this run, of which the engines' key is made. A secret."""
 
     def log(self, name: str) -> Path:
         """Return the file that a program's output goes to."""
@@ -56,6 +58,11 @@ class Place:
     def routes(self) -> Path:
         """The routes document that the gateway follows."""
         return self.folder / "routes.json"
+
+    @property
+    def key(self) -> Path:
+        """The file with the release key, which the gateway reads."""
+        return self.folder / "key"
 
 
 def names_of_engines(pool: ModelPool) -> tuple[str, ...]:
@@ -79,8 +86,10 @@ def programs(pool: ModelPool, placement: Placement, place: Place, commands: Comm
 def routes_document(pool: ModelPool, placement: Placement, place: Place) -> bytes:
     """Return the routes document with this machine's addresses."""
 
-    def address_of(engine: Engine, model: str) -> dict[str, str]:
-        return {"url": _url(place.ports[model if engine is Engine.VLLM else OLLAMA])}
+    def address_of(engine: Engine, model: str) -> dict[str, object]:
+        if engine is Engine.VLLM:
+            return {"url": _url(place.ports[model]), "keyed": True}
+        return {"url": _url(place.ports[OLLAMA])}
 
     return json.dumps(routes.routes_document(pool, placement, address_of), indent=2).encode()
 
@@ -116,6 +125,7 @@ def _engine(pool: ModelPool, model: Model, share: Share, place: Place, commands:
             **_plain(vllm.environment(pool.spec, cache_folder=str(place.folder / "cache"))),
             **IN_BUS_ORDER,
             "CUDA_VISIBLE_DEVICES": vllm.cards_text(share),
+            vllm.KEY_VARIABLE: engine_keys.key_of(place.release, *pool.ref, ""),  # a file's pool has no UID
             **commands.env,
             **_literal(pool.spec.vllm.env),
         },
@@ -165,6 +175,8 @@ def _gateway(place: Place) -> Program:
             "modelpool_sidecar",
             "--routes-file",
             str(place.routes),
+            "--engine-key-file",
+            str(place.key),
             "--drain-delay",
             "0",
             *listen,

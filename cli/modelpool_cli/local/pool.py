@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.placement import Placement
 
+EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 -- compared, not bound
 LAST_LINES = 8
 """Of a program's log, shown when something did not come up."""
 
@@ -103,6 +105,13 @@ def check(pool: ModelPool, commands: layout.Commands, listen: tuple[tuple[str, i
             raise CannotRunError(f"port {port} of {host} is taken by another program: choose others with --listen")
 
 
+def _write_secret(path: Path, secret: bytes) -> None:
+    """Write a file that nobody else on this machine may read, at no moment."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(secret)
+
+
 @asynccontextmanager
 async def running(
     pool: ModelPool,
@@ -118,10 +127,12 @@ async def running(
         folder=folder,
         ports=dict(zip(engines, ports.pick(len(engines)), strict=True)),
         listen=tuple(f"{host}:{port}" for host, port in listen),
+        release=secrets.token_hex(32).encode(),
     )
     for name in ("locks", "logs", "cards", "ollama"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     place.routes.write_bytes(layout.routes_document(pool, placement, place))
+    _write_secret(place.key, place.release)
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
         Supervisor(listener, os.environ) as supervisor,
@@ -130,5 +141,5 @@ async def running(
         for program in programs.values():
             supervisor.start(program)
         host, port = listen[0]
-        url = f"http://{ports.LOOPBACK if host == '0.0.0.0' else host}:{port}"  # noqa: S104 -- compared, not bound
+        url = f"http://{ports.LOOPBACK if host in EVERYWHERE else host}:{port}"
         yield LocalPool(url=url, folder=folder, supervisor=supervisor, programs=programs, session=session)

@@ -5,6 +5,7 @@ from pathlib import Path
 from modelpool_cli.local import layout
 from modelpool_cli.plan import report as reports
 from modelpool_operator.api import parsing
+from modelpool_operator.planning import engine_keys
 from modelpool_operator.planning.placement import Placement
 
 
@@ -23,7 +24,7 @@ def test_a_model_may_be_called_as_a_server_is() -> None:
     assert isinstance(placement, Placement)
     engines = layout.names_of_engines(pool)
     ports = {name: 1000 + number for number, name in enumerate(engines)}
-    place = layout.Place(folder=Path("/pool"), ports=ports, listen=("127.0.0.1:8100",))
+    place = layout.Place(folder=Path("/pool"), ports=ports, listen=("127.0.0.1:8100",), release=b"0123456789abcdef")
     programs = layout.programs(pool, placement, place, layout.Commands())
     assert len(ports) == 3
     assert len({program.name for program in programs}) == len(programs) == 6
@@ -31,3 +32,8 @@ def test_a_model_may_be_called_as_a_server_is() -> None:
     on_cards = [program for program in programs if "CUDA_VISIBLE_DEVICES" in program.env]
     assert len(on_cards) == 3
     assert {program.env["CUDA_DEVICE_ORDER"] for program in on_cards} == {"PCI_BUS_ID"}
+    asking = {program.name: program.env["VLLM_API_KEY"] for program in programs if "VLLM_API_KEY" in program.env}
+    assert asking.keys() == {"ollama", "gateway"}, "the models of these names"
+    assert set(asking.values()) == {engine_keys.key_of(b"0123456789abcdef", "default", "a", "")}
+    assert b'"keyed": true' in layout.routes_document(pool, placement, place)
+    assert not [word for program in programs for word in program.argv if next(iter(asking.values())) in word]

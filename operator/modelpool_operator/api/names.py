@@ -57,6 +57,8 @@ DRA_DRIVER: Final = "gpu.nvidia.com"
 SERVICE_LABEL: Final = "kubernetes.io/service-name"
 """Of an EndpointSlice: its Service. The Service's own labels are on it, too."""
 HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
+NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
+"""Of every namespace, written by the API server: its name."""
 
 VLLM_COMPONENT: Final = "vllm"
 OLLAMA_COMPONENT: Final = "ollama"
@@ -178,6 +180,16 @@ def routes_name(pool: str) -> str:
 def claim_name(pool: str, gpu: int) -> str:
     """Return the name of the ResourceClaim that stands for a card of the pool."""
     return child_name(pool, f"gpu-{gpu}")
+
+
+def policy_name(pool: str) -> str:
+    """Return the name of the NetworkPolicy of the pool's pods."""
+    return child_name(pool, "engines")
+
+
+def key_name(pool: str, mark: str, uid: str) -> str:
+    """Return the name of the Secret with the key of the pool's engines; `mark` says of which release key it is."""
+    return child_name(pool, f"key-{fingerprint(f'{mark} {uid}')}")
 
 
 def scripts_name(pool: str) -> str:

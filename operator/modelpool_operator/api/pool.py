@@ -85,6 +85,17 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How long a request may wait before it is refused, in seconds."""
 
 
+class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """Who may reach the pool's engines past the gateway, by a NetworkPolicy."""
+
+    isolate: bool | None = None
+    """Absent: where the operator knows its gateways."""
+    clients: list[dict[str, Any]] = []
+    """Kubernetes NetworkPolicyPeers that may reach every engine, beside the gateways."""
+    monitoring: list[dict[str, Any]] = []
+    """NetworkPolicyPeers that may reach vLLM's port, on which its metrics are."""
+
+
 class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """What the user wants."""
 
@@ -106,6 +117,7 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     vllm: VllmDefaults = VllmDefaults()
     ollama: OllamaServer = OllamaServer()
     routing: Routing = Routing()
+    network: Network | None = None
 
 
 class ModelPool(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from modelpool_operator.cluster.observe import look_again, observe, owned_by
 from modelpool_operator.cluster.recorder import News, Recorder, news_between
 from modelpool_operator.cluster.report import report
 from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers.engine_keys import EngineKeys
 from modelpool_operator.handlers.failing import Failure, failure_of
 from modelpool_operator.handlers.scaling import Scaling
 from modelpool_operator.planning import interference
@@ -26,6 +27,7 @@ from modelpool_operator.planning import plan as plans
 from modelpool_operator.planning import status as statuses
 from modelpool_operator.planning.autoscaling import scaled
 from modelpool_operator.planning.deployments import replicas_of
+from modelpool_operator.planning.installation import Installation
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.routes import entries_in, entries_of
 
@@ -78,7 +80,10 @@ class Reconciler:
         now: Callable[[], datetime],
         gateway: Callable[[ObjectRef], GatewayStatus | None],
         scaling: Scaling,
+        keys: EngineKeys | None = None,
+        gateways_in: Callable[[ObjectRef], str | None] = lambda _: None,
     ) -> None:
+        """`keys`: engines', where they have some; `gateways_in`: the namespace of a pool's gateways, where known."""
         self._client = client
         self._mirror = mirror
         self._recorder = recorder
@@ -86,6 +91,8 @@ class Reconciler:
         self._now = now
         self._gateway = gateway
         self._scaling = scaling
+        self._keys = keys or EngineKeys(client, None)
+        self._gateways_in = gateways_in
         self._stumbles: dict[ObjectRef, int] = {}
         """Passes in a row that began, and met an API server that could not serve, or said no."""
 
@@ -127,28 +134,31 @@ class Reconciler:
         chosen = previous.sharing if previous else None
         observed = await observe(self._client, self._mirror, pool, chosen=chosen)
         scales = self._scaling.decide(pool, replicas_of(pool, observed))
-        pool, observed = scaled(pool, scales), replace(observed, scales=scales)
+        installation = Installation(gateways=self._gateways_in(pool.ref), key_mark=self._keys.mark)
+        pool, observed = scaled(pool, scales), replace(observed, scales=scales, installation=installation)
         plan = plans.make_plan(pool, observed)
         # A pool that is refused holds what the routes of its last plan say, as the gateway goes by them.
         entries = entries_of(pool) if plan.refusal is None else entries_in(observed.children.values())
         concerned = self._claims.put(pool.ref, pool.created, entries)
         observed = replace(observed, claimed=self._claims.lost_by(pool.ref))
+        keyless = () if plan.key is None else await self._keys.make(pool)
         done = await execute(self._client, self._mirror, pool.ref, plan, observed)
         then = look_again(self._mirror, pool, observed)
+        failures = (*keyless, *done.failures)
         status = statuses.assess(
             pool,
             then,
             plan,
             previous=previous,
             now=self._now(),
-            failures=done.failures,
+            failures=failures,
             gateway=self._gateway(pool.ref),
         )
         put_back = interference.found_in(plan, observed)
         await self._report(body, previous, status)
         for one in put_back:
             await self._recorder.post(body, News(reason="ChildPutBack", message=str(one), about=one.child.name))
-        if done.failures:
+        if failures:
             return Result(outcome=Outcome.INCOMPLETE, again=TRY_AGAIN, concerned=concerned)
         if plan.refusal is not None:
             again = TRY_AGAIN if plan.refusal.passing else _next_look(then)

@@ -113,7 +113,7 @@ class Resync:
             pools = await self._list(note=False)
 
     async def _look_for_unseen(self) -> None:
-        """Put the pools into the queue that the watch has not shown, again and again until it is time for all others."""
+        """Put the pools into the queue that the watch has not shown, again and again until all others are due."""
         pause = min(UNSEEN_AGAIN, self._every)
         for _ in range(int(self._every / pause)):
             if not self._readiness.missing:

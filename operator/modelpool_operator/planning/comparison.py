@@ -24,6 +24,9 @@ ATOMIC_LISTS: Final = frozenset(
 )
 """Lists of objects that server-side apply replaces whole, so that an item too many is a difference."""
 
+EXACT_FIELDS: Final = frozenset({"ingress", "podSelector"})
+"""Of a NetworkPolicy: whatever is added lets somebody in, or takes a pod out. Server-side apply replaces them whole."""
+
 QUANTITY_FIELDS: Final = frozenset({"limits", "requests", "sizeLimit"})
 
 _QUANTITY: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?")
@@ -66,6 +69,8 @@ def _difference_of_objects(wanted: Mapping[str, Any], live: Any, path: str, *, q
     if not isinstance(live, Mapping):
         return path
     for key, value in wanted.items():
+        if key in EXACT_FIELDS and value != live.get(key):
+            return f"{path}/{key}"
         found = difference(value, live.get(key), f"{path}/{key}", quantity=quantity or key in QUANTITY_FIELDS)
         if found is not None:
             return found

@@ -13,10 +13,10 @@ from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement, Share
 
 
-def vllm_deployment(pool: ModelPool, model: Model, name: str, share: Share) -> Manifest:
-    """Return the Deployment of one vLLM model."""
+def vllm_deployment(pool: ModelPool, model: Model, name: str, share: Share, key: str | None = None) -> Manifest:
+    """Return the Deployment of one vLLM model; `key` names the Secret with the key that it asks for."""
     annotations = {names.MODEL_ANNOTATION: model.name, names.CARD_ANNOTATION: vllm.cards_text(share)}
-    labels, template = vllm.pod_labels(pool, model), vllm.pod_template(pool, model, share)
+    labels, template = vllm.pod_labels(pool, model), vllm.pod_template(pool, model, share, key)
     return _deployment(pool, name, labels, annotations, template, model.replicas)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 from modelpool_operator.api import names
 from modelpool_operator.api.status import SharingStatus
 from modelpool_operator.planning.autoscaling import Scale
+from modelpool_operator.planning.installation import Installation
 from modelpool_operator.planning.inventory import Inventory
 from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
 
@@ -172,6 +173,8 @@ class Observed:
     """What was decided for the models that have `autoscaling`, by name."""
     claimed: Mapping[str, names.ObjectRef] = field(default_factory=dict)
     """Model names and aliases that an older pool serves; the gateway leaves them to that one."""
+    installation: Installation = field(default_factory=Installation)
+    """What the operator was told of itself."""
 
     @classmethod
     def from_manifests(

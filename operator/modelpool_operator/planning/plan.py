@@ -12,6 +12,7 @@ from modelpool_operator.api.status import SharingStatus
 from modelpool_operator.planning import (
     checks,
     comparison,
+    engine_keys,
     placement,
     pulls,
     replacing,
@@ -61,6 +62,8 @@ class Plan:
     """The hash of the pod template that each Deployment shall have, by its name; of a refused pool, none is known."""
     retemplated: frozenset[str] = frozenset()
     """Deployments that are there and whose template is put right by this plan."""
+    key: str | None = None
+    """The name of the Secret with the engines' key, where it is to be made, before `apply`."""
 
     def __bool__(self) -> bool:
         return bool(self.apply or self.delete)
@@ -119,6 +122,7 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
         sharing=chosen,
         templates={ref.name: sequence.template_of(child) for ref, child in wanted.items() if ref.kind == "Deployment"},
         retemplated=frozenset(ref.name for ref in changes if _is_retemplated(wanted[ref], observed)),
+        key=engine_keys.absent(pool, observed),
     )
 
 
@@ -127,7 +131,15 @@ def _wanted(pool: ModelPool, placed: Placement, observed: Observed) -> Mapping[C
     not_pulled, removed = pulls.too_large(pool, observed), pulls.retired(pool, observed)
     uid = pulls.volume_uid(pool, observed)
     whole_card = observed.inventory.of(pool.spec.node_selector).whole_card
-    children = children_of(pool, placed, uid, whole_card=whole_card, not_pulled=not_pulled, removed=removed)
+    children = children_of(
+        pool,
+        placed,
+        uid,
+        whole_card=whole_card,
+        not_pulled=not_pulled,
+        removed=removed,
+        installation=observed.installation,
+    )
     return {ref_of(child): child for child in children}
 
 

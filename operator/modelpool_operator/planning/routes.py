@@ -18,7 +18,8 @@ from modelpool_operator.planning.sources import parse_source
 VERSION: Final = 1
 
 AddressOf = Callable[[Engine, str], dict[str, Any]]
-"""From an engine and, for vLLM, a model's name to where it listens: `{"service", "port"}` or `{"url"}`."""
+"""From an engine and, for vLLM, a model's name to where it listens: `{"service", "port"}` or `{"url"}`, and
+`"keyed": true` where it asks for the pool's key, which the gateway works out itself."""
 
 
 class Entry(NamedTuple):
@@ -59,13 +60,17 @@ class _Document(msgspec.Struct, frozen=True):
     models: tuple[_Named, ...] = ()
 
 
-def in_cluster(pool: ModelPool) -> AddressOf:
-    """Return addresses as Services of the pool's namespace."""
+def in_cluster(pool: ModelPool, *, keyed: bool = False) -> AddressOf:
+    """Return addresses as Services of the pool's namespace. `keyed`: vLLM engines ask for the pool's key."""
     on_demand = {model.name for model in pool.spec.models if model.autoscaling and not model.autoscaling.min_replicas}
 
     def address_of(engine: Engine, model: str) -> dict[str, Any]:
         if engine is Engine.VLLM:
-            address = {"service": names.engine_names(pool.ref.name, model).child, "port": names.VLLM_PORT}
+            address: dict[str, Any] = {
+                "service": names.engine_names(pool.ref.name, model).child,
+                "port": names.VLLM_PORT,
+            }
+            address |= {"keyed": True} if keyed else {}
             return {**address, "startsOnDemand": True} if model in on_demand else address
         return {"service": names.ollama_name(pool.ref.name), "port": names.OLLAMA_PORT}
 

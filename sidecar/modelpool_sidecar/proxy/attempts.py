@@ -13,6 +13,7 @@ from ..protocols.paths import Call, Native, Translated
 from ..protocols.requests import RequestHead
 from ..protocols.rewriting import replace_model
 from ..protocols.translation import Backend, Exchange, Timings, Translation, translate
+from ..protocols.translation.faults import ENGINE_REFUSED_KEY
 from ..protocols.unpulled import says_unpulled
 from ..routing.choose import Target
 from ..routing.documents import Engine
@@ -39,6 +40,7 @@ SPOOL_BYTES: Final = 1024 * 1024
 """A document is held back up to this size, so that an engine that dies in its middle costs no request."""
 _SERVER_ERRORS: Final = frozenset({500, 502, 504})
 _BUSY: Final = frozenset({429, 503})
+_UNAUTHORIZED: Final = 401
 _DIED: Final = ("EngineCore", "EngineDead")
 """What vLLM's server names when the process that does the work has died."""
 _ENGINE_BUSY: Final = b"Retry-After: 2\r\n"
@@ -134,7 +136,7 @@ class Attempt:
         return UpstreamRequest(
             method=self.call.method,
             path=path,  # without the query: no engine reads one in these calls, and callers put keys into it
-            lines=visit.opening.for_engine(json=False) + visit.id_line,
+            lines=visit.opening.for_engine(json=False) + visit.id_line + target.authorization,
             body=body,
             behalf=visit,
         )
@@ -154,7 +156,7 @@ class Attempt:
         return UpstreamRequest(
             method="POST",
             path=made.path,
-            lines=self.visit.opening.for_engine(json=True) + self.visit.id_line,
+            lines=self.visit.opening.for_engine(json=True) + self.visit.id_line + self.target.authorization,
             body=made.body,
             behalf=self.visit,
         )
@@ -209,6 +211,10 @@ class Attempt:
     def _pass_on(self, status: int, answer: Whole, said: bytes) -> None:
         """Pass an answer on that is none of 200, unless another engine should be asked. `said`: the engine's body."""
         engine = self.target.engine
+        if status == _UNAUTHORIZED and engine is _VLLM:  # it asks for the gateway's key, and for none of callers
+            refusal = Refusal(reason=Reason.ENGINE_FAILED, detail=ENGINE_REFUSED_KEY)
+            told = sending.written(errors.render(refusal, self.call.dialect))
+            raise AttemptFailed(Failure.UNAUTHORIZED, f"{shown(self.target.url)} refused the gateway's key", told)
         if status in _BUSY:
             raise AttemptFailed(Failure.BUSY, f"{shown(self.target.url)} answered {status}", answer)
         if status in _SERVER_ERRORS and engine is _VLLM:

@@ -70,7 +70,8 @@ def environment(
     """Return the server's variables.
 
     With a share of a card that it sees whole, Ollama is told to leave free what the plan leaves free. It may take more
-    while a neighbour is down: it knows no limit of its own.
+    while a neighbour is down: it knows no limit of its own. All interfaces, in `listen`, are those of IPv6, too: so Go
+    takes them.
     """
     own = {
         "OLLAMA_CONTEXT_LENGTH": str(spec.ollama.context_length),

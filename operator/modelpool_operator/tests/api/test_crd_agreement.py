@@ -95,10 +95,15 @@ def struct_in(kind: Any) -> Any:
 
 def default_at(kind: Any, steps: list[str]) -> Any:
     """Return what the parser takes for a field that is absent, as plain data."""
-    for step in steps:
-        field = next(one for one in msgspec.structs.fields(kind) if one.encode_name == step)
-        kind = struct_in(field.type)
-    return parsing.render(field.default)
+    *above, last = steps
+    for step in above:
+        kind = struct_in(field_of(kind, step).type)
+    return parsing.render(field_of(kind, last).default)
+
+
+def field_of(kind: Any, name: str) -> msgspec.structs.FieldInfo:
+    """Return what a struct says of the field with a name."""
+    return next(one for one in msgspec.structs.fields(kind) if one.encode_name == name)
 
 
 def literal(value: Any) -> str:

@@ -15,6 +15,7 @@ from modelpool_operator.cluster.recorder import Recorder
 from modelpool_operator.cluster.reflector import fill
 from modelpool_operator.handlers import reconcile
 from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers.engine_keys import EngineKeys
 from modelpool_operator.handlers.reconcile import Outcome, Reconciler
 from modelpool_operator.handlers.scaling import Scaling
 from modelpool_operator.telemetry.metrics import Metrics
@@ -82,6 +83,49 @@ async def test_the_first_pass_makes_everything_and_the_second_nothing(
     server.requests.clear()
     await reconciler.reconcile(REF)
     assert server.writes == []
+
+
+@pytest.fixture
+async def keyed(server: ApiServer) -> AsyncIterator[Reconciler]:
+    """One whose engines have keys, and whose gateways are known."""
+    async with api_server.client_of(server, Metrics(queue_depth=lambda: 0, pools=lambda: 0)) as client:
+        recorder = Recorder(client, now=lambda: NOW, reporter="test")
+        mirror = Mirror()
+        await fill(client, mirror)
+        yield Reconciler(
+            client,
+            mirror,
+            recorder,
+            Claims(),
+            now=lambda: NOW,
+            gateway=lambda _: GATEWAY,
+            scaling=Scaling(lambda _: None, clock=lambda: 0.0),
+            keys=EngineKeys(client, b"0123456789abcdef"),
+            gateways_in=lambda _: "modelpool-system",
+        )
+
+
+async def test_a_pools_secret_is_made_before_its_engines_and_once(server: ApiServer, keyed: Reconciler) -> None:
+    put_pool(server, MODEL)
+    await keyed.reconcile(REF)
+    kinds = [path.split("/namespaces/llm/")[1].split("/")[0] for _, path in server.writes]
+    assert kinds[0] == "secrets"
+    assert kinds.index("networkpolicies") < kinds.index("deployments")
+    server.requests.clear()
+    await keyed.reconcile(REF)
+    await keyed.reconcile(REF)
+    assert not [path for _, path in server.writes if not path.endswith("/status")]
+
+
+async def test_a_secret_that_cannot_be_made_is_in_the_status_and_the_rest_goes_on(
+    server: ApiServer, keyed: Reconciler
+) -> None:
+    server.refuse("POST", "/api/v1/namespaces/llm/secrets", 403, "secrets is forbidden: exceeded quota")
+    put_pool(server, MODEL)
+    result = await keyed.reconcile(REF)
+    assert (result.outcome, result.again) == (Outcome.INCOMPLETE, 60.0)
+    assert "exceeded quota" in str(status(server)["conditions"])
+    assert [path for _, path in server.writes if "/deployments/" in path]
 
 
 async def test_a_pool_that_does_not_fit_is_told_so_and_nothing_is_made(

@@ -1,0 +1,121 @@
+"""Who may reach a pool's engines: a small reader of NetworkPolicies asks, as the cluster's network would."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from modelpool_operator.planning.installation import Installation
+from modelpool_operator.planning.manifests import ref_of
+from modelpool_operator.planning.network_policies import network_policy
+from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.plan import make_plan
+from modelpool_operator.tests.planning.pools import after, ollama, pool_of, stored, vllm
+
+KNOWN = Installation(gateways="modelpool-system")
+GATEWAY = {
+    "app.kubernetes.io/name": "modelpool",
+    "app.kubernetes.io/part-of": "modelpool",
+    "app.kubernetes.io/component": "gateway",
+}
+MINE = {"app.kubernetes.io/managed-by": "modelpool-operator", "modelpool.dev/pool": "agentic"}
+PROMETHEUS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+MODELS = (vllm("a", 0.4), ollama("c"))
+
+
+def selects(selector: dict[str, Any] | None, labels: dict[str, str]) -> bool:
+    """Whether a LabelSelector selects labels, for what of it is used here."""
+    found = selector or {}
+    terms = found.get("matchExpressions", ())
+    assert all(term["operator"] == "In" for term in terms)
+    exact = found.get("matchLabels", {}).items() <= labels.items()
+    return exact and all(labels.get(term["key"]) in term["values"] for term in terms)
+
+
+def lets_in(policy: dict[str, Any], port: int, *, namespace: str, labels: dict[str, str]) -> bool:
+    """Whether a pod of a namespace reaches a port of a pod that the policy is about."""
+
+    def is_peer(peer: dict[str, Any]) -> bool:
+        here = {"kubernetes.io/metadata.name": namespace}
+        inside = selects(peer["namespaceSelector"], here) if "namespaceSelector" in peer else namespace == "llm"
+        return inside and ("podSelector" not in peer or selects(peer["podSelector"], labels))
+
+    rules = [one for one in policy["spec"]["ingress"] if port in [port["port"] for port in one["ports"]]]
+    assert all(rule["from"] for rule in rules), "no `from` means from everywhere"
+    return any(is_peer(peer) for rule in rules for peer in rule["from"])
+
+
+ASKING: dict[str, tuple[str, dict[str, str], tuple[bool, bool]]] = {
+    "a gateway": ("modelpool-system", GATEWAY, (True, True)),
+    "another pod of the gateway's namespace": ("modelpool-system", {"app": "x"}, (False, False)),
+    "who looks like a gateway elsewhere": ("team", GATEWAY, (False, False)),
+    "any pod of the pool's namespace": ("llm", {"app": "x"}, (False, False)),
+    "any pod of another namespace": ("team", {}, (False, False)),
+    "a pull of the pool": ("llm", {**MINE, "app.kubernetes.io/name": "pull"}, (False, True)),
+    "a removal of the pool": ("llm", {**MINE, "app.kubernetes.io/name": "remove"}, (False, True)),
+    "a pull of another pool": (
+        "llm",
+        {**MINE, "modelpool.dev/pool": "other", "app.kubernetes.io/name": "pull"},
+        (False, False),
+    ),
+    "another engine of the pool": ("llm", {**MINE, "app.kubernetes.io/name": "vllm"}, (False, False)),
+    "Prometheus": ("monitoring", {"app": "prometheus"}, (True, False)),
+    "a client that the pool names": ("llm", {"app": "pipeline"}, (True, True)),
+}
+"""Who asks: the namespace and labels, and whether vLLM and Ollama are reached where the pool names two of them."""
+NAMED = {
+    "monitoring": [PROMETHEUS],
+    "clients": [{"podSelector": {"matchLabels": {"app": "pipeline"}}, "namespaceSelector": None}],
+}
+
+
+@pytest.mark.parametrize(("namespace", "labels", "want"), ASKING.values(), ids=ASKING.keys())
+def test_who_reaches_which_engine(namespace: str, labels: dict[str, str], want: tuple[bool, bool]) -> None:
+    policy = network_policy(pool_of(*MODELS, network=NAMED), KNOWN)
+    assert policy is not None
+    found = tuple(lets_in(policy, port, namespace=namespace, labels=labels) for port in (8000, 11434))
+    assert found == want
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
+
+
+@pytest.mark.parametrize("name", ["a gateway", "Prometheus", "a client that the pool names"])
+def test_nobody_is_let_in_whom_nobody_named(name: str) -> None:
+    namespace, labels, _ = ASKING[name]
+    policy = network_policy(pool_of(*MODELS, network={"isolate": True}), Installation())
+    assert policy is not None
+    assert not any(lets_in(policy, port, namespace=namespace, labels=labels) for port in (8000, 11434))
+
+
+WISHES: dict[str, tuple[bool | None, Installation, bool]] = {
+    "nothing said, gateways known": (None, KNOWN, True),
+    "nothing said, no gateway known": (None, Installation(), False),
+    "wanted": (True, Installation(), True),
+    "not wanted": (False, KNOWN, False),
+}
+
+
+@pytest.mark.parametrize(("isolate", "installation", "want"), WISHES.values(), ids=WISHES.keys())
+def test_whether_a_pool_is_isolated(isolate: bool | None, installation: Installation, want: bool) -> None:
+    network: dict[str, Any] = {} if isolate is None else {"network": {"isolate": isolate}}
+    assert (network_policy(pool_of(*MODELS, **network), installation) is not None) is want
+
+
+def test_the_policy_is_about_every_pod_of_the_pool_and_comes_before_them() -> None:
+    plan = make_plan(pool_of(*MODELS), Observed(installation=KNOWN))
+    order = [one["kind"] for one in plan.apply]
+    assert order.index("NetworkPolicy") < order.index("Deployment")
+    (policy,) = (one for one in plan.apply if one["kind"] == "NetworkPolicy")
+    pods = [one["spec"]["template"] for one in plan.apply if one["kind"] in ("Deployment", "Job")]
+    assert len(pods) == 2
+    assert all(selects(policy["spec"]["podSelector"], pod["metadata"]["labels"]) for pod in pods)
+
+
+def test_a_policy_that_somebody_opens_is_put_back_and_one_that_is_not_wanted_goes() -> None:
+    pool = pool_of(*MODELS)
+    settled = replace(after(Observed(), make_plan(pool, Observed(installation=KNOWN))), installation=KNOWN)
+    (ref,) = (ref for ref in settled.children if ref.kind == "NetworkPolicy")
+    opened = stored(settled.children[ref])
+    opened["spec"] = {**opened["spec"], "ingress": [*opened["spec"]["ingress"], {}]}
+    plan = make_plan(pool, replace(settled, children={**settled.children, ref: opened}))
+    assert ref in [ref_of(one) for one in plan.apply]
+    assert ref in make_plan(pool_of(*MODELS, network={"isolate": False}), settled).delete
