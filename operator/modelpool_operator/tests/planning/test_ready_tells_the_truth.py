@@ -1,5 +1,6 @@
 """At no moment is Ready True with an observedGeneration whose pods do not run: whatever happens, in whatever order."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
@@ -10,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from msgspec import structs
 
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.api.status import ConditionStatus, PoolStatus
-from modelpool_operator.planning.manifests import Manifest, ref_of
+from modelpool_operator.api.status import Condition, ConditionStatus, PoolStatus
+from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.plan import Plan, make_plan
 from modelpool_operator.planning.status import assess, assess_failed, assess_invalid
@@ -30,6 +31,10 @@ EDITS = st.fixed_dictionaries(
     },
 )
 """What a user may change: a share of 1.0 beside another model does not fit, an alias changes no pod."""
+STEPS = st.lists(st.sampled_from(["roll", "start", "reach"]), max_size=3)
+"""Of the cluster, while a plan is carried out or afterwards."""
+LONGEST = 16
+"""Passes until a pool has settled: each card takes a few."""
 DENIED = st.frozensets(st.sampled_from(["Deployment", "Service", "ConfigMap"]), max_size=2)
 
 
@@ -42,23 +47,22 @@ def pool(generation: int, edit: dict[str, Any]) -> ModelPool:
     return structs.replace(found, generation=generation)
 
 
-def wanted_of(spec: ModelPool) -> dict[str, Manifest] | None:
-    """Return the Deployments of a new pool of this spec by name, or None where it cannot be."""
+def wanted_of(spec: ModelPool) -> dict[ChildRef, Manifest] | None:
+    """Return the children of a new pool of this spec, as the API server would hold them; None where it cannot be."""
     plan = make_plan(spec, Observed())
-    if plan.refusal is not None:
-        return None
-    return {one["metadata"]["name"]: stored(one) for one in plan.apply if one["kind"] == "Deployment"}
+    return None if plan.refusal is not None else {ref_of(one): stored(one) for one in plan.apply}
 
 
 class ReadyTellsTheTruth(RuleBasedStateMachine):
-    """One pool's life."""
+    """One pool's life, from the moment when it is ready for the first time."""
 
-    @initialize()
-    def begin(self) -> None:
-        self.edit = {"image": "vllm:a", "share": 0.4, "replicas": 1, "alias": "x", "models": "ab"}
+    @initialize(models=st.sampled_from(["ab", "abc", "ac"]))
+    def begin(self, models: str) -> None:
+        self.edit = {"image": "vllm:a", "share": 0.4, "replicas": 1, "alias": "x", "models": models}
         self.spec, self.cluster = pool(1, self.edit), PlayedCluster()
         self.status: PoolStatus | None = None
         self.proven: set[int] = set()
+        self.settle()
 
     @rule(edit=EDITS)
     def change(self, edit: dict[str, Any]) -> None:
@@ -66,22 +70,25 @@ class ReadyTellsTheTruth(RuleBasedStateMachine):
         self.edit = {**self.edit, **edit}
         self.spec = pool(self.spec.generation + 1, self.edit)
 
-    @rule(denied=DENIED)
-    def reconcile(self, denied: frozenset[str]) -> None:
-        """The operator makes a pass; the API server may refuse some of it."""
-        before = self.cluster.observed()
-        plan = make_plan(self.spec, before)
+    @rule(denied=DENIED, steps=STEPS)
+    def reconcile(self, denied: frozenset[str] = frozenset(), steps: Sequence[str] = ()) -> None:
+        """The operator makes a pass, of which the API server may refuse a part; meanwhile the cluster goes on."""
+        plan = make_plan(self.spec, self.cluster.observed())
         failures = self.cluster.carry_out(plan, denied)
+        self.go_on(steps)
         self.report(plan, failures)
 
-    @rule(steps=st.lists(st.sampled_from(["roll", "start", "reach"]), max_size=3))
-    def reconcile_slowly(self, steps: list[str]) -> None:
-        """The cluster goes on while the operator carries a plan out."""
-        plan = make_plan(self.spec, self.cluster.observed())
-        failures = self.cluster.carry_out(plan)
+    @rule(edit=EDITS, denied=DENIED, steps=STEPS)
+    def deploy(self, edit: dict[str, Any], denied: frozenset[str], steps: Sequence[str]) -> None:
+        """A user edits the pool, and the operator hears of it."""
+        self.change(edit)
+        self.reconcile(denied, steps)
+
+    @rule(steps=STEPS)
+    def go_on(self, steps: Sequence[str]) -> None:
+        """The controllers and the kubelet take steps."""
         for step in steps:
             getattr(self.cluster, step)()
-        self.report(plan, failures)
 
     def report(self, plan: Plan, failures: tuple[str, ...]) -> None:
         self.status = assess(self.spec, self.cluster.observed(), plan, previous=self.status, now=NOW, failures=failures)
@@ -92,43 +99,33 @@ class ReadyTellsTheTruth(RuleBasedStateMachine):
         """Fail unless pods of this generation's templates answer for every model that is to run, and no others do."""
         wanted = wanted_of(self.spec)
         assert wanted is not None, "a pool that cannot be is said to be ready"
-        for name, deployment in wanted.items():
-            template = deployment["spec"]["template"]
-            answering = [one for one in self.cluster.pods if one.deployment == name and one.ready and not one.deleting]
-            assert answering or deployment["spec"]["replicas"] == 0, f"nobody answers for {name}"
-            assert all(essence(one.template) == essence(template) for one in answering), f"an older {name} answers"
-            reached = self.cluster.endpoints.get(name, frozenset())
-            assert not answering or any(one.name in reached for one in answering), f"nobody reaches {name}"
+        for ref, child in wanted.items():
+            if ref.kind == "Deployment":
+                self.prove_engine(ref.name, child)
+            elif ref.kind == "ConfigMap":
+                assert self.cluster.children[ref]["data"] == child["data"], f"{ref} is of another generation"
         self.proven.add(self.spec.generation)
 
-    @rule(passing=st.booleans())
-    def fail(self, passing: bool) -> None:
-        """A pass does not get through."""
-        self.status = assess_failed(
-            generation=self.spec.generation, reason="X", message="x", passing=passing, previous=self.status, now=NOW
-        )
+    def prove_engine(self, name: str, deployment: Manifest) -> None:
+        template = essence(deployment["spec"]["template"])
+        answering = [one for one in self.cluster.pods if one.deployment == name and one.ready and not one.deleting]
+        assert answering or deployment["spec"]["replicas"] == 0, f"nobody answers for {name}"
+        assert all(essence(one.template) == template for one in answering), f"an older {name} answers"
+        reached = self.cluster.endpoints.get(name, frozenset())
+        assert not answering or any(one.name in reached for one in answering), f"nobody reaches {name}"
 
-    @rule()
-    def misread(self) -> None:
-        """Another operator, or an older one, cannot read the pool."""
-        self.status = assess_invalid(generation=self.spec.generation, error="no", previous=self.status, now=NOW)
-
-    @rule()
-    def wipe(self) -> None:
-        """Somebody removes the status."""
-        self.status = None
-
-    @rule()
-    def roll(self) -> None:
-        self.cluster.roll()
-
-    @rule()
-    def start(self) -> None:
-        self.cluster.start()
-
-    @rule()
-    def reach(self) -> None:
-        self.cluster.reach()
+    @rule(what=st.sampled_from(["a pass fails", "the API server is away", "it cannot be read", "the status is wiped"]))
+    def suffer(self, what: str) -> None:
+        """Something happens to the status."""
+        told: dict[str, Any] = {"generation": self.spec.generation, "previous": self.status, "now": NOW}
+        match what:
+            case "it cannot be read":
+                self.status = assess_invalid(error="no", **told)
+            case "the status is wiped":
+                self.status = None
+            case _:
+                passing = what == "the API server is away"
+                self.status = assess_failed(reason="X", message="x", passing=passing, **told)
 
     @precondition(lambda self: self.cluster.pods)
     @rule(number=st.integers(0, 9))
@@ -155,33 +152,37 @@ class ReadyTellsTheTruth(RuleBasedStateMachine):
                 self.cluster.pods = [pod for pod in self.cluster.pods if pod.deployment != ref.name]
         live["metadata"]["generation"] += 1
 
-    @rule()
     def settle(self) -> None:
-        """Leave all in peace: the pool is ready where it can be, and says why where it cannot."""
+        """Leave all in peace: the pool is ready where it can be, and only there."""
         for live in self.cluster.deployments():
             live["spec"].pop("paused", None)
-        for _ in range(12):
-            self.reconcile(frozenset())
-            self.cluster.roll()
-            self.cluster.start()
-            self.cluster.reach()
-        self.reconcile(frozenset())
-        wanted = wanted_of(self.spec)
-        can_be = wanted is not None and self.edit["image"] != NO_SUCH_IMAGE
-        assert self.status is not None
-        assert self.says_ready(self.status) is can_be, self.status.conditions
+        can_be = wanted_of(self.spec) is not None and self.edit["image"] != NO_SUCH_IMAGE
+        for _ in range(LONGEST):
+            self.reconcile()
+            self.go_on(["roll", "start", "reach"])
+            if can_be and self.says_ready(self.status):
+                return
+        assert not can_be and not self.says_ready(self.status), self.status
+
+    def teardown(self) -> None:
+        if hasattr(self, "status"):
+            self.settle()
 
     @invariant()
     def ready_speaks_of_a_generation_that_ran(self) -> None:
-        status = getattr(self, "status", None)
-        if status is not None and self.says_ready(status):
-            (said,) = (one for one in status.conditions if one.type == "Ready")
+        said = ready_of(self.status)
+        if said is not None and said.status is ConditionStatus.TRUE:
             assert said.observed_generation in self.proven
 
     @staticmethod
-    def says_ready(status: PoolStatus) -> bool:
-        (said,) = (one for one in status.conditions if one.type == "Ready")
-        return said.status is ConditionStatus.TRUE
+    def says_ready(status: PoolStatus | None) -> bool:
+        said = ready_of(status)
+        return said is not None and said.status is ConditionStatus.TRUE
+
+
+def ready_of(status: PoolStatus | None) -> Condition | None:
+    """Return the condition Ready, or None where there is no status."""
+    return next((one for one in status.conditions if one.type == "Ready"), None) if status is not None else None
 
 
 ReadyTellsTheTruth.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
