@@ -21,10 +21,12 @@ from modelpool_operator.cluster.gateways import Gateways
 from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.recorder import Recorder
 from modelpool_operator.cluster.reflector import following
+from modelpool_operator.cluster.surroundings import Surroundings
 from modelpool_operator.handlers import lifecycle, watches, workers
 from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.engine_keys import EngineKeys
 from modelpool_operator.handlers.memo import Changes, Memo
+from modelpool_operator.handlers.neighbourhood import Neighbourhood
 from modelpool_operator.handlers.readiness import Readiness
 from modelpool_operator.handlers.reconcile import Reconciler
 from modelpool_operator.handlers.scaling import Scaling, poll
@@ -96,11 +98,14 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
             asking = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
             gateways = Gateways(api, asking, urls=settings.gateway_urls, clock=time.monotonic)
             mirror = Mirror(settings.namespaces or (None,))
+            surroundings = Surroundings(settings.namespaces)
+            neighbourhood = Neighbourhood(surroundings)
             reconciler = Reconciler(
                 api,
                 mirror,
                 recorder,
                 claims,
+                neighbourhood,
                 now=_now,
                 gateway=gateway_of(settings),
                 scaling=scaling,
@@ -118,6 +123,10 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
             )
             pools = await resync.start()
             await stack.enter_async_context(following(api, mirror, memo.queue.add))
+            await stack.enter_async_context(following(api, surroundings, waking(memo.queue, neighbourhood)))
+            for pool in resync.noted:
+                reconciler.expect(pool)
+            resync.noted.clear()
             async with asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(
@@ -138,6 +147,16 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
 
 def _ref(secret: SecretRef | None) -> ObjectRef | None:
     return None if secret is None else ObjectRef(*secret)
+
+
+def waking(queue: WorkQueue, neighbourhood: Neighbourhood) -> Callable[[ObjectRef], None]:
+    """Return what a change on a node wakes: the pools to whom it makes a difference."""
+
+    def wake(node: ObjectRef) -> None:
+        for ref in neighbourhood.around(node.name):
+            queue.add(ref)
+
+    return wake
 
 
 def _now() -> datetime:

@@ -67,7 +67,8 @@ def _inside(entry: dict[str, Any]) -> str:
 def _total(card: dict[str, Any]) -> str:
     planned = f"{_gib(card['plannedBytes'])} of {_gib(card['memoryBytes'])} GiB planned"
     reserve = f", {_gib(card['reserveBytes'])} kept free" if card["reserveBytes"] else ""
-    return f"{planned}{reserve}, {_gib(card['freeBytes'])} free"
+    held = f", {_gib(card['heldBytes'])} held by others" if "heldBytes" in card else ""
+    return f"{planned}{held}{reserve}, {_gib(card['freeBytes'])} free"
 
 
 def _arithmetic(report: Report) -> Iterator[Text]:

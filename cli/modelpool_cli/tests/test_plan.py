@@ -94,6 +94,54 @@ def test_a_pool_that_the_operator_would_refuse_is_refused(tmp_path: Path, capsys
     assert "`gpus.count` must be 1 with sharing 'timeSlicing', got 2" in out.replace("\n", " ")
 
 
+def two_pools(selector: str, second: float = 0.8) -> str:
+    """Return a file with two pools on cards that they are shown by index."""
+    return "---".join(
+        f"""
+apiVersion: modelpool.dev/v1alpha1
+kind: ModelPool
+metadata: {{name: {name}}}
+spec:
+  gpus: {{memory: 24Gi, sharing: visibleDevices}}
+  nodeSelector: {{{selector}}}
+  ollama: {{enabled: false}}
+  models: [{{name: {name}:1, engine: vllm, source: "pvc://weights/unknown", gpuMemoryFraction: {size}}}]
+"""
+        for name, size in (("first", 0.8), ("second", second))
+    )
+
+
+def test_the_pools_of_one_file_are_planned_beside_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "pools.yaml"
+    path.write_text(two_pools("kubernetes.io/hostname: gpu-1"))
+    status, out, _ = run(capsys, "plan", path, "-o", "json")
+    first, second = json.loads(out)
+    assert (status, first["verdict"], second["reason"]) == (1, "fits", "CardHeld")
+    assert "card 0 of node gpu-1 has 24.00Gi, of which others hold 19.70Gi" in second["message"]
+    assert "pool default/first (first:1)" in second["message"]
+
+    path.write_text(two_pools("kubernetes.io/hostname: gpu-1", second=0.1))
+    status, out, _ = run(capsys, "plan", path, "-o", "json")
+    (card,) = json.loads(out)[1]["cards"]
+    assert (status, sum(line["bytes"] for line in card["arithmetic"])) == (0, 24 * GIB)
+    assert card["plannedBytes"] + card["heldBytes"] + card["reserveBytes"] + card["freeBytes"] == 24 * GIB
+    assert "held by pool default/first (first:1)" in out
+    assert "19.7 held by others" in run(capsys, "plan", path)[1]
+
+
+def test_pools_of_which_only_the_cluster_knows_the_node_are_told_what_one_node_would_have_no_room_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "pools.yaml"
+    path.write_text(two_pools("gpu: large"))
+    status, out, _ = run(capsys, "plan", path, "-o", "json")
+    first, second = json.loads(out)
+    assert (status, first["verdict"], second["verdict"]) == (0, "fits", "fits")
+    assert "on one node with the pools before it in this file there is no room" in "; ".join(second["notes"])
+
+
 BAD_FILES = {
     "no such file": (None, "No such file or directory"),
     "no YAML": ("a: [", "no valid YAML"),

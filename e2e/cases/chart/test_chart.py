@@ -209,7 +209,7 @@ OPERATOR: Rights = {
     },
 }
 NODES: Rights = {
-    ("", "nodes"): {"list"},
+    ("", "nodes"): {"list", "watch"},
     ("resource.k8s.io", "resourceslices"): {"list"},
     ("resource.k8s.io", "deviceclasses"): {"list"},
     ("node.k8s.io", "runtimeclasses"): {"list"},

@@ -35,6 +35,14 @@ class Filling(Enum):
     PACK = "pack"
 
 
+class Others(Enum):
+    """What becomes of what other pools and pods hold of a node's cards."""
+
+    COUNT = "Count"
+    IGNORE = "Ignore"
+    """Somebody else sees to it that they are on other cards, or leave room."""
+
+
 class Gpus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """The cards a pool may use on its node."""
 
@@ -47,6 +55,7 @@ class Gpus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     sharing: Sharing = Sharing.TIME_SLICING
     placement: Filling = Filling.SPREAD
     """`spread`: the fullest card is as little full as possible. `pack`: as few cards as possible are used."""
+    others: Others = Others.COUNT
     resource_name: str = "nvidia.com/gpu"
     runtime_class_name: str | None = None
 

@@ -61,6 +61,10 @@ def ref_of(obj: Object) -> ObjectRef:
 class Collection:
     """The objects of one kind. No I/O, so that events in any order test it."""
 
+    selector = SELECTOR
+    optional = False
+    """Whether passes go on where it may not be looked at."""
+
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.problem: errors.ClusterError | None = errors.UnreachableError(
@@ -85,6 +89,10 @@ class Collection:
             raise self.problem
         return [msgspec.json.decode(self._entries[ref].text) for ref in sorted(self._by_pool.get(pool, ()))]
 
+    def reduced(self, items: Iterable[Object]) -> dict[ObjectRef, Entry]:
+        """Return what is kept of listed objects."""
+        return {ref_of(one): entry_of(one) for one in items}
+
     def replace(self, listed: dict[ObjectRef, Entry], version: str) -> frozenset[ObjectRef]:
         """Take over a whole list, and return the pools whose objects differ from what was known.
 
@@ -102,16 +110,16 @@ class Collection:
         self.problem = None
         return frozenset(found)
 
-    def take(self, event: str, obj: Object) -> ObjectRef | None:
+    def take(self, event: str, obj: Object) -> frozenset[ObjectRef]:
         """Take over one event of a watch, and return the pool that it concerns."""
         self._told = max(self._told, version_of(obj))
         if event == "BOOKMARK":
-            return None
+            return frozenset()
         ref, entry = ref_of(obj), entry_of(obj)
         known = self._entries.get(ref)
         if known is None or known.version <= entry.version:
             self._forget(ref) if event == "DELETED" else self._put(ref, entry)
-        return entry.pool
+        return frozenset((entry.pool,))
 
     def note(self, answer: Object) -> None:
         """Take over the answer to a write of ours, unless the watch has told it already, or what came after it."""

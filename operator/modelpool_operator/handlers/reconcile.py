@@ -1,5 +1,6 @@
 """One pass over one pool: parse, observe, plan, execute, report. Each step is somebody else's; here is their order."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from modelpool_operator.cluster.report import report
 from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.engine_keys import EngineKeys
 from modelpool_operator.handlers.failing import Failure, failure_of
+from modelpool_operator.handlers.neighbourhood import Neighbourhood
 from modelpool_operator.handlers.scaling import Scaling
 from modelpool_operator.planning import interference
 from modelpool_operator.planning import plan as plans
@@ -64,7 +66,7 @@ class Result:
     again: float | None = None
     """Seconds until the pool wants another look although nothing may happen until then; None: only when woken."""
     concerned: frozenset[ObjectRef] = frozenset()
-    """Other pools to whom it makes a difference what this one claims."""
+    """Other pools to whom it makes a difference what this one claims, or holds."""
 
 
 class Reconciler:
@@ -76,6 +78,7 @@ class Reconciler:
         mirror: Mirror,
         recorder: Recorder,
         claims: Claims,
+        neighbourhood: Neighbourhood,
         *,
         now: Callable[[], datetime],
         gateway: Callable[[ObjectRef], GatewayStatus | None],
@@ -88,6 +91,7 @@ class Reconciler:
         self._mirror = mirror
         self._recorder = recorder
         self._claims = claims
+        self._neighbourhood = neighbourhood
         self._now = now
         self._gateway = gateway
         self._scaling = scaling
@@ -136,10 +140,13 @@ class Reconciler:
         scales = self._scaling.decide(pool, replicas_of(pool, observed))
         installation = Installation(gateways=self._gateways_in(pool.ref), key_mark=self._keys.mark)
         pool, observed = scaled(pool, scales), replace(observed, scales=scales, installation=installation)
+        # Nothing is awaited from here until the plan is noted: no other one is made meanwhile.
+        observed = replace(observed, neighbours=self._neighbourhood.beside(pool))
         plan = plans.make_plan(pool, observed)
+        concerned = self._neighbourhood.put(pool, observed, plan)
         # A pool that is refused holds what the routes of its last plan say, as the gateway goes by them.
         entries = entries_of(pool) if plan.refusal is None else entries_in(observed.children.values())
-        concerned = self._claims.put(pool.ref, pool.created, entries)
+        concerned |= self._claims.put(pool.ref, pool.created, entries)
         observed = replace(observed, claimed=self._claims.lost_by(pool.ref))
         keyless = () if plan.key is None else await self._keys.make(pool)
         done = await execute(self._client, self._mirror, pool.ref, plan, observed)
@@ -165,16 +172,33 @@ class Reconciler:
             return Result(outcome=Outcome.REFUSED, again=again, concerned=concerned)
         return Result(outcome=Outcome.PLANNED, again=_next_look(then), concerned=concerned)
 
+    def expect(self, pool: ModelPool) -> None:
+        """Take note of what a pool has, before the first pass over any; what cannot be looked at, its pass will say."""
+        with contextlib.suppress(errors.ClusterError):
+            self._neighbourhood.expect(pool, self._seen(pool.ref))
+
     def _gone(self, ref: ObjectRef) -> Result:
         self._scaling.drop(ref)
-        return Result(outcome=Outcome.GONE, concerned=self._claims.drop(ref))
+        return Result(outcome=Outcome.GONE, concerned=self._claims.drop(ref) | self._leave(ref))
+
+    def _leave(self, ref: ObjectRef) -> frozenset[ObjectRef]:
+        """Let a pool that is gone, or cannot be read, hold what its pods and Deployments do."""
+        try:
+            return self._neighbourhood.leave(ref, self._seen(ref))
+        except errors.ClusterError:
+            return frozenset()
+
+    def _seen(self, ref: ObjectRef) -> Observed:
+        """Return what the mirror has of a pool's engines, whoever owns them."""
+        deployments = self._mirror.of(kinds.child("apps/v1", "Deployment"), ref)
+        return Observed.from_manifests(children=deployments, pods=self._mirror.of(kinds.PODS, ref))
 
     async def _refuse(self, body: Object, ref: ObjectRef, error: parsing.InvalidPoolError) -> Result:
         previous = parsing.status_of(body)
         generation = body["metadata"]["generation"]
         status = statuses.assess_invalid(generation=generation, error=str(error), previous=previous, now=self._now())
         await self._report(body, previous, status)
-        return Result(outcome=Outcome.INVALID, concerned=self._keep_routes(body, ref))
+        return Result(outcome=Outcome.INVALID, concerned=self._keep_routes(body, ref) | self._leave(ref))
 
     def _keep_routes(self, body: Object, ref: ObjectRef) -> frozenset[ObjectRef]:
         """Let a pool that cannot be read claim what its last routes say."""

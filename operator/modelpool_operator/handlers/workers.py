@@ -11,6 +11,7 @@ from typing import Final
 
 from modelpool_operator.api import parsing
 from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import ConditionStatus
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
@@ -91,6 +92,8 @@ class Resync:
         self._changes = changes
         self._namespaces: Sequence[str | None] = namespaces or (None,)
         self._every = every
+        self.noted: list[ModelPool] = []
+        """The pools of the first list that can be read; the one who takes them empties it."""
 
     async def start(self) -> list[ObjectRef]:
         """Return all pools, with their claims noted and every one in the queue."""
@@ -133,14 +136,17 @@ class Resync:
 
     def _note(self, body: Object) -> None:
         self._changes.is_news(body)
-        status = parsing.status_of(body)
-        if status and any(one.type == PLANNED and one.status is ConditionStatus.FALSE for one in status.conditions):
-            return  # What it has routes for, if anything, its first pass will see.
         try:
             pool = parsing.from_body(body)
         except parsing.InvalidPoolError as exc:
             logger.debug("A ModelPool claims nothing, since it is invalid", extra={"error": str(exc)})
-        else:
+            return
+        self.noted.append(pool)
+        status = parsing.status_of(body)
+        refused = status and any(
+            one.type == PLANNED and one.status is ConditionStatus.FALSE for one in status.conditions
+        )
+        if not refused:  # What a refused one has routes for, if anything, its first pass will see.
             self._claims.note(pool.ref, pool.created, entries_of(pool))
 
     async def _patiently(self, namespace: str | None) -> list[Object]:

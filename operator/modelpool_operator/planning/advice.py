@@ -207,6 +207,10 @@ REFUSALS: Final[Mapping[str, str]] = {
     "ModelTooLarge": "Raise its share, choose smaller weights, or lower `contextLength`",
     "CardOverfull": "Lower a share, move a model to Ollama, or give the pool another card",
     "CardsOverfull": "Lower a share, move a model to Ollama, or give the pool another card",
+    "CardHeld": (
+        "Free the room, lower a share, or name another node in `nodeSelector`; `gpus.reserve` keeps room for a pod of"
+        " which nobody knows what it takes, and `gpus.others: Ignore` is for cards that are kept apart in another way"
+    ),
     "NoPlacement": "Lower a share, or pin fewer models with `gpu`",
 }
 """By reason of a refusal."""

@@ -23,7 +23,17 @@ def vllm_deployment(pool: ModelPool, model: Model, name: str, share: Share, key:
 def ollama_deployment(pool: ModelPool, placement: Placement) -> Manifest:
     """Return the Deployment of the pool's Ollama."""
     name, labels = names.ollama_name(pool.ref.name), ollama.pod_labels(pool)
-    return _deployment(pool, name, labels, {}, ollama.pod_template(pool, placement), 1)
+    return _deployment(pool, name, labels, _card_of(placement.ollama), ollama.pod_template(pool, placement), 1)
+
+
+def _card_of(share: Share | None) -> dict[str, str]:
+    """Return where Ollama's share is, and how large: on the Deployment, so that its pod is not made anew for it."""
+    if share is None:
+        return {}
+    return {
+        names.CARD_ANNOTATION: vllm.cards_text(share),
+        names.MEMORY_ANNOTATION: str(share.bytes + share.overhead),
+    }
 
 
 def replicas_of(pool: ModelPool, observed: Observed) -> Mapping[str, int]:

@@ -9,9 +9,11 @@ from typing import Final
 
 from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning import cards, conditions
+from modelpool_operator.planning import arithmetic, cards, conditions
 from modelpool_operator.planning.advice import on_refusal
+from modelpool_operator.planning.arithmetic import exact_gib
 from modelpool_operator.planning.conditions import Finding, no, yes
+from modelpool_operator.planning.no_room import HELD
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import Plan
@@ -50,7 +52,8 @@ def planned(sight: Sight) -> Finding:
     message = f"{count} model{'' if count == 1 else 's'} planned"
     if (chosen := sight.plan.sharing) is not None:
         message = f"{message}; sharing is '{chosen.mode}': {chosen.evidence}"
-    return yes("PlannedWithNotes" if notes else "Planned", "; ".join((message, *notes)))
+    unseen = tuple(filter(None, (sight.observed.neighbours.unseen,)))
+    return yes("PlannedWithNotes" if notes else "Planned", "; ".join((message, *notes, *unseen)))
 
 
 def some_model_is_not_ready(sight: Sight) -> Finding | None:
@@ -118,6 +121,11 @@ def changes_take_turns(sight: Sight) -> Finding | None:
     return yes("CardByCard", "; ".join(sight.plan.turns)) if sight.plan.turns else None
 
 
+def starts_wait(sight: Sight) -> Finding | None:
+    """An engine waits for one of another pool, on the same card, to answer."""
+    return yes("WaitingForStart", "; ".join(sight.plan.starts)) if sight.plan.starts else None
+
+
 def engines_are_under_way(sight: Sight) -> Finding | None:
     """An engine, or a fallback, is on its way and has not failed; or a model waits for more of its replicas."""
     moving = [
@@ -171,6 +179,20 @@ def cards_are_not_as_declared(sight: Sight) -> Finding | None:
     return yes("CardMemoryMismatch", "; ".join(found)) if found else None
 
 
+def cards_hold_too_much(sight: Sight) -> Finding | None:
+    """Others came to a card that the pool's engines were on, and there is no room for all."""
+    placed = sight.plan.placement
+    full = [card for card in placed.cards if card.free < 0 and card.held] if isinstance(placed, Placement) else []
+    if not full:
+        return None
+    said = "; ".join(
+        f"{card.named} has {exact_gib(card.memory)}, of which this pool has {exact_gib(card.planned)}, and others"
+        f" {exact_gib(arithmetic.total(card.held))} ({arithmetic.spelled(card.held)})"
+        for card in full
+    )
+    return yes("CardOvercommitted", f"{said}. {on_refusal(HELD)}")
+
+
 def engines_are_broken(sight: Sight) -> Finding | None:
     """A model's own engine fails, or finds no node."""
     broken = [model for model in sight.models if model.own.state in BROKEN]
@@ -217,6 +239,7 @@ CONDITIONS: Final[dict[str, tuple[Check, ...]]] = {
         changes_are_under_way,
         changes_wait,
         changes_take_turns,
+        starts_wait,
         engines_are_under_way,
         settled,
     ),
@@ -225,6 +248,7 @@ CONDITIONS: Final[dict[str, tuple[Check, ...]]] = {
         runs_an_older_spec,
         names_are_taken,
         engines_are_broken,
+        cards_hold_too_much,
         cards_are_not_as_declared,
         fallbacks_are_broken,
         demand_is_unknown,

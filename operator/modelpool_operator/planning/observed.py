@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 from modelpool_operator.api import names
 from modelpool_operator.api.status import SharingStatus
 from modelpool_operator.planning.autoscaling import Scale
+from modelpool_operator.planning.holdings import Neighbours, counter_in
 from modelpool_operator.planning.installation import Installation
 from modelpool_operator.planning.inventory import Inventory
 from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
@@ -99,6 +100,8 @@ class PodView:
     """Its cards, by the plan that it was made from."""
     held: int = 0
     """Bytes that it may hold of each of them, by the same plan."""
+    counter: str | None = None
+    """Who counts its cards, as `holdings.Hold` has it."""
     gate: str | None = None
     """The kubelet's words on a readiness gate that keeps a pod of ready containers from being ready."""
     containers: tuple[ContainerView, ...] = ()
@@ -131,6 +134,7 @@ class PodView:
             deleting=bool(metadata.get("deletionTimestamp")),
             gpus=cards_in(annotations.get(names.CARD_ANNOTATION, "")),
             held=int(held) if (held := annotations.get(names.MEMORY_ANNOTATION, "")).isdecimal() else 0,
+            counter=counter_in(pod.get("spec") or {}),
             unschedulable=(scheduled.get("message") or "no node fits") if unschedulable else None,
             gate=(ready.get("message") or "") if ready.get("reason") == GATED else None,
             containers=containers,
@@ -175,6 +179,8 @@ class Observed:
     """Model names and aliases that an older pool serves; the gateway leaves them to that one."""
     installation: Installation = field(default_factory=Installation)
     """What the operator was told of itself."""
+    neighbours: Neighbours = field(default_factory=Neighbours)
+    """What others hold of cards, and on which nodes."""
 
     @classmethod
     def from_manifests(

@@ -13,11 +13,12 @@ from modelpool_operator.planning import (
     checks,
     comparison,
     engine_keys,
-    placement,
+    neighbours,
     pulls,
     replacing,
     sequence,
     sharing,
+    start_turns,
     turns,
     volumes,
 )
@@ -54,6 +55,8 @@ class Plan:
     """One sentence per change that has to wait until others have given memory back."""
     turns: tuple[str, ...] = ()
     """One sentence per change that has to wait until another card's engines answer."""
+    starts: tuple[str, ...] = ()
+    """One sentence per start that has to wait until an engine of another pool on the same card answers."""
     notes: tuple[str, ...] = ()
     """What could not be checked, and what the user should know; the condition `Planned` carries them."""
     sharing: SharingStatus | None = None
@@ -89,7 +92,8 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     waiting = {} if several_nodes else sequence.waits(placed, wanted, frozenset(changing), observed)
     later = {} if several_nodes else turns.turns(placed, wanted, frozenset(changing), observed)
     behind = replacing.predecessors(wanted, observed)
-    held = waiting.keys() | later.keys() | behind.keys()
+    starts = {} if several_nodes else start_turns.behind_others(pool, placed, wanted, frozenset(changing), observed)
+    held = waiting.keys() | later.keys() | behind.keys() | starts.keys()
     changes = {ref: reason for ref, reason in changing.items() if ref not in held}
     kept, void = (
         pulls.kept_records(pool, observed),
@@ -118,6 +122,7 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
         ),
         waits=tuple(str(wait) for wait in waiting.values()),
         turns=tuple(str(turn) for turn in later.values()),
+        starts=tuple(starts.values()),
         notes=(*placed.notes, *notes_on(pool)),
         sharing=chosen,
         templates={ref.name: sequence.template_of(child) for ref, child in wanted.items() if ref.kind == "Deployment"},
@@ -170,7 +175,9 @@ def place_pool(pool: ModelPool, observed: Observed) -> Placement | Refusal:
     if (objection := checks.objection_to(pool)) is not None:
         return objection
     cards = cards_of(pool.spec, node_memory(pool, observed))
-    return cards if isinstance(cards, Refusal) else placement.place(pool.spec, cards, settled_cards(observed))
+    if isinstance(cards, Refusal):
+        return cards
+    return neighbours.place_beside(pool, cards, settled_cards(observed), observed)
 
 
 def node_memory(pool: ModelPool, observed: Observed) -> int | None:

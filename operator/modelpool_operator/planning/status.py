@@ -13,7 +13,7 @@ from msgspec import structs
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import GIB, gib
 from modelpool_operator.api.status import ArithmeticLine, GatewayStatus, GpuStatus, ModelState, PoolStatus
-from modelpool_operator.planning import conditions, findings, ledger, sharing, states
+from modelpool_operator.planning import arithmetic, conditions, findings, ledger, sharing, states
 from modelpool_operator.planning.conditions import Finding, no, unknown, yes
 from modelpool_operator.planning.findings import CONDITIONS, Check, Sight
 from modelpool_operator.planning.observed import Observed
@@ -138,13 +138,15 @@ def _gpus(placement: Placement) -> tuple[GpuStatus, ...]:
     shown, note = [], sharing.MODES[placement.sharing].overhead_note
     for card in placement.cards:
         tenth = GIB / 10
-        memory, planned, reserve = (round(amount / tenth) for amount in (card.memory, card.planned, card.reserve))
+        memory, planned, others = (
+            round(amount / tenth) for amount in (card.memory, card.planned, card.reserve + arithmetic.total(card.held))
+        )
         shown.append(
             GpuStatus(
                 index=card.index,
                 memory=gib(card.memory),
                 planned=f"{planned / 10:.1f}Gi",
-                free=f"{max(0, memory - planned - reserve) / 10:.1f}Gi",
+                free=f"{max(0, memory - planned - others) / 10:.1f}Gi",
                 models=tuple(share.model for share in card.shares),
                 arithmetic=tuple(
                     ArithmeticLine(what=line.label, memory=line.shown, of=line.spelled)

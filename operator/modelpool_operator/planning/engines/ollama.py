@@ -84,7 +84,7 @@ def environment(
     share = placement.ollama
     if share is not None and not sharing.MODES[placement.sharing].shows_slice:
         card = placement.cards[share.gpus[0]]
-        own["OLLAMA_GPU_OVERHEAD"] = str(card.reserve + card.free)
+        own["OLLAMA_GPU_OVERHEAD"] = str(card.unplanned)  # whoever else is there, so that none of them restarts it
     return own
 
 

@@ -13,9 +13,11 @@ from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.recorder import Recorder
 from modelpool_operator.cluster.reflector import fill
+from modelpool_operator.cluster.surroundings import Surroundings
 from modelpool_operator.handlers import reconcile
 from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.engine_keys import EngineKeys
+from modelpool_operator.handlers.neighbourhood import Neighbourhood
 from modelpool_operator.handlers.reconcile import Outcome, Reconciler
 from modelpool_operator.handlers.scaling import Scaling
 from modelpool_operator.telemetry.metrics import Metrics
@@ -44,7 +46,14 @@ async def reconciler(server: ApiServer) -> AsyncIterator[Reconciler]:
         mirror = Mirror()
         await fill(client, mirror)
         yield Reconciler(
-            client, mirror, recorder, Claims(), now=lambda: NOW, gateway=lambda _: GATEWAY, scaling=scaling
+            client,
+            mirror,
+            recorder,
+            Claims(),
+            Neighbourhood(Surroundings()),
+            now=lambda: NOW,
+            gateway=lambda _: GATEWAY,
+            scaling=scaling,
         )
 
 
@@ -97,6 +106,7 @@ async def keyed(server: ApiServer) -> AsyncIterator[Reconciler]:
             mirror,
             recorder,
             Claims(),
+            Neighbourhood(Surroundings()),
             now=lambda: NOW,
             gateway=lambda _: GATEWAY,
             scaling=Scaling(lambda _: None, clock=lambda: 0.0),
@@ -324,3 +334,24 @@ async def test_a_pool_that_ran_holds_its_names_as_long_as_it_has_routes(
     assert (await reconciler.reconcile(older)).concerned == frozenset()
     await reconciler.reconcile(REF)
     assert condition(server, "Degraded")[1] == "NameTaken"
+
+
+async def test_two_pools_on_one_node_do_not_take_one_card(server: ApiServer, reconciler: Reconciler) -> None:
+    pinned = {"gpus": {"memory": "24Gi", "count": 2, "sharing": "visibleDevices"}, "ollama": {"enabled": False}}
+    for name in ("first", "second", "third"):
+        put_pool(server, {**MODEL, "name": f"{name}:1", "gpuMemoryFraction": 0.8}, name=name)
+        server.objects[f"{POOLS}/{name}"]["spec"] |= {**pinned, "nodeSelector": {"kubernetes.io/hostname": "gpu-1"}}
+    results = {name: await reconciler.reconcile(ObjectRef("llm", name)) for name in ("first", "second", "third")}
+    cards = {name: server.objects[f"{POOLS}/{name}"]["status"]["models"][0].get("gpu") for name in results}
+    assert cards == {"first": 0, "second": 1, "third": None}
+    (told,) = (one for one in server.objects[f"{POOLS}/third"]["status"]["conditions"] if one["type"] == "Planned")
+    assert (told["status"], told["reason"]) == ("False", "CardHeld")
+    assert "pool llm/first (first:1)" in told["message"]
+    assert "pool llm/second (second:1)" in told["message"]
+
+    del server.objects[f"{POOLS}/first"]
+    for path in [path for path in server.objects if "/deployments/first" in path]:
+        reconciler._mirror.drop(kinds.child("apps/v1", "Deployment"), ObjectRef("llm", path.rpartition("/")[2]))
+    gone = await reconciler.reconcile(ObjectRef("llm", "first"))
+    assert (gone.outcome, ObjectRef("llm", "third") in gone.concerned) == (Outcome.GONE, True)
+    assert (await reconciler.reconcile(ObjectRef("llm", "third"))).outcome is Outcome.PLANNED
