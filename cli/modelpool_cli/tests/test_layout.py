@@ -21,7 +21,7 @@ def test_a_model_may_be_called_as_a_server_is() -> None:
     )
     placement = reports.decide_here(pool)
     assert isinstance(placement, Placement)
-    engines = layout.names_of_engines(pool)
+    engines = layout.names_of_engines(pool, placement)
     ports = {name: 1000 + number for number, name in enumerate(engines)}
     place = layout.Place(folder=Path("/pool"), ports=ports, listen=("127.0.0.1:8100",))
     programs = layout.programs(pool, placement, place, layout.Commands())

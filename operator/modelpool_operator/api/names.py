@@ -70,6 +70,10 @@ ROUTES_KEY: Final = "routes.json"
 VLLM_PORT: Final = 8000
 OLLAMA_PORT: Final = 11434
 PORT_NAME: Final = "http"
+OLLAMA_CPU_CONTAINER: Final = "ollama-cpu"
+OLLAMA_CPU_PORT: Final = 11435
+OLLAMA_CPU_PORT_NAME: Final = "http-cpu"
+"""Of the server beside Ollama's first one that sees no card."""
 
 LABEL_LENGTH: Final = 63
 """Longest label value and longest Service name, in characters (RFC 1123)."""

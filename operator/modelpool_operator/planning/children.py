@@ -50,7 +50,7 @@ def children_of(
         config_maps.scripts_config_map(pool) if wanted else None,
         *sharing.mode_of(pool.spec).children(pool, used, whole_card),
         *(services.vllm_service(pool, models[name], named[name]) for name in wanted),
-        services.ollama_service(pool) if with_ollama else None,
+        services.ollama_service(pool, placement) if with_ollama else None,
         *(disruption_budgets.vllm_disruption_budget(pool, models[name], named[name]) for name in wanted),
         deployments.ollama_deployment(pool, placement) if with_ollama else None,
         *(deployments.vllm_deployment(pool, models[share.model], named[share.model], share) for share in order),

@@ -17,7 +17,7 @@ def scripts_config_map(pool: ModelPool) -> Manifest:
 
 def routes_config_map(pool: ModelPool, placement: Placement) -> Manifest:
     """Return the ConfigMap with the pool's routes document."""
-    told = routes.routes_document(pool, placement, routes.in_cluster(pool))
+    told = routes.routes_document(pool, placement, routes.in_cluster(pool, placement))
     document = json.dumps(told, indent=2, ensure_ascii=False)
     labels = {names.ROUTES_LABEL: "true"}
     return _config_map(pool, names.routes_name(pool.ref.name), {names.ROUTES_KEY: document + "\n"}, labels)

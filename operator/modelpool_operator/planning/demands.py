@@ -9,7 +9,7 @@ from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import PoolSpec
 from modelpool_operator.planning import arithmetic, overhead, sharing
 from modelpool_operator.planning.arithmetic import Term, exact_gib
-from modelpool_operator.planning.engines import vllm_memory
+from modelpool_operator.planning.engines import ollama_servers, vllm_memory
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sharing.mode import Mode, Portion
 
@@ -47,6 +47,7 @@ def demands_of(spec: PoolSpec, memory: int) -> tuple[Demand, ...]:
                 bytes=portion.bytes,
                 overhead=portion.overhead,
                 fraction=_fraction(portion.bytes, memory),
+                notes=ollama_servers.notes_on(spec, spec.gpus.sharing),
             )
         )
     return tuple(wanted)
