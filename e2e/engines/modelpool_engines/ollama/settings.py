@@ -31,6 +31,8 @@ class Settings:
     """Seconds an idle model stays in memory."""
     context_length: int = 4096
     """Tokens a request may use when it does not say."""
+    gpu_overhead: int = 0
+    """Bytes of the card to leave free."""
     max_queue: int = 512
     """Requests that may wait for a model to be loaded."""
     origins: tuple[str, ...] = ()
@@ -72,6 +74,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         "max_loaded_models": lambda text: int(text) or 3,
         "keep_alive": golang.seconds,
         "context_length": lambda text: int(text) or 4096,
+        "gpu_overhead": int,
         "max_queue": int,
         "origins": _names,
     }
