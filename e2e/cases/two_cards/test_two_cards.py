@@ -67,13 +67,27 @@ async def test_each_engine_has_a_card_of_its_own_and_finds_it_again(
         # Its successor waits until the stand-in is loaded, and callers keep it in memory from then on.
         with pool.holding_card(0, "this test"):
             await asyncio.to_thread(pool.delete_pod, gone)
-            await asyncio.to_thread(waiting.wait_for, "the stand-in", lambda: "fallback" in told.routes, timeout=60)
-            assert pool.card(0, CARD).holders().keys() == {"ollama cogito:8b"}, "the stand-in took an engine's room"
+            await asyncio.to_thread(_wait_until_gone, pool, told)
+            assert (await asyncio.to_thread(release.chat, COGITO)).status == 200
+            held = pool.card(0, CARD).holders()
+            assert held.keys() == {"ollama cogito:8b"}, f"the room of the engine is taken: {held}"
         await asyncio.to_thread(release.wait_for_route, GEMMA, "primary")
     told.assert_nothing_lost()
     assert pool.restarts(GEMMA) == 0, "it found no room at first"
     held = pool.card(0, CARD).holders()
     assert held.keys() == {GEMMA, "ollama cogito:8b"}, held
+
+
+def _wait_until_gone(pool: Pool, told: load.Told) -> None:
+    """Wait until the engine on card 0 has given back its memory and somebody stands in for it."""
+
+    def look() -> bool:
+        held = pool.card(0, CARD).holders()
+        assert GEMMA not in held, held
+        assert "fallback" in told.routes, told
+        return True
+
+    waiting.wait_for("an engine that is gone, and its stand-in", look, timeout=60)
 
 
 def _each_has_its_card(release: Release, pool: Pool) -> None:
