@@ -112,5 +112,6 @@ def _share(pool: ModelPool, share: Share, placed: Placement) -> Report:
     if share.engine is Engine.VLLM and model is not None:
         entry["aliases"] = list(model.aliases)
         entry["adapters"] = [adapter.name for adapter in model.adapters]
-        entry["arguments"] = list(vllm.arguments(pool.spec, model, share))
+        access = sharing.MODES[placed.sharing].access(pool, share)
+        entry["arguments"] = list(vllm.arguments(pool.spec, model, share, access=access))
     return entry

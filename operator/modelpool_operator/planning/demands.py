@@ -17,6 +17,12 @@ OLLAMA_SHARE: Final = "ollama"
 """The name of the Ollama server's own share; its engine tells it from a model of that name."""
 
 
+_MEASURED: Final = (
+    "its cache cannot be counted, so vLLM measures what CUDA graphs take, which may run out of memory in a slice; set"
+    " `kvCacheMemory`"
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
     """An engine that has no card yet."""
@@ -53,6 +59,11 @@ def demands_of(spec: PoolSpec, memory: int) -> tuple[Demand, ...]:
     return tuple(wanted)
 
 
+def _is_eager(model: Model, spec: PoolSpec) -> bool:
+    """Return whether the engine captures no CUDA graphs."""
+    return any(arg.replace("_", "-") == "--enforce-eager" for arg in (*spec.vllm.args, *model.args))
+
+
 def _portion(spec: PoolSpec, wanted: int, memory: int, width: int) -> Portion:
     context = overhead.context_bytes(memory, width)
     return sharing.mode_of(spec).portion(wanted, memory=memory, reserve=spec.gpus.reserve.bytes, context=context)
@@ -67,6 +78,9 @@ def _demand(spec: PoolSpec, model: Model, memory: int) -> Demand:
     width = max(1, model.tensor_parallel_size)
     portion = _portion(spec, share, memory, width)
     lines, notes = vllm_memory.needs(model, memory, tuple(spec.vllm.args))
+    cache = vllm_memory.cache_of(model, portion.bytes, memory, tuple(spec.vllm.args))
+    if sharing.mode_of(spec).states_cache and cache is None and not _is_eager(model, spec):
+        notes = (*notes, f"{model.name}: {_MEASURED}")
     if portion.bytes != share:
         fraction = _fraction(portion.bytes, memory)
         given = f"{exact_gib(portion.bytes)} ({fraction:g} of {exact_gib(memory)})"
