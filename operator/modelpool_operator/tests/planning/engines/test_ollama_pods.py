@@ -6,9 +6,10 @@ import pytest
 
 from modelpool_operator.planning import services
 from modelpool_operator.planning.engines import ollama_pods
-from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.observed import Observed, PodView
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import place_pool
+from modelpool_operator.planning.pod_states import state_of
 from modelpool_operator.tests.planning.pools import ollama, pool_of, two_cards, vllm
 
 GIB = 1 << 30
@@ -111,3 +112,12 @@ def test_what_the_user_asks_for_is_asked_for_once(wanted: dict[str, Any], reques
     pod = pod_of(*SHARED, ollama={**ON_CARD, "resources": wanted})
     assert containers(pod)["ollama"]["resources"].get("requests", {}) == requests
     assert containers(pod)["ollama-cpu"].get("resources", {}) == wanted
+
+
+def test_of_two_servers_the_one_that_is_not_ready_tells_why_the_pod_is_not() -> None:
+    killed = {"lastState": {"terminated": {"reason": "OOMKilled"}}, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    first = {"name": "ollama", "ready": True, "started": True, "state": {"running": {}}}
+    labels = {"app.kubernetes.io/name": "ollama"}
+    for statuses in ([first, {"name": "ollama-cpu", **killed}], [{"name": "ollama-cpu", **killed}, first]):
+        view = PodView.from_manifest({"metadata": {"labels": labels}, "status": {"containerStatuses": statuses}})
+        assert state_of(view).reason == "OOMKilled"
