@@ -19,16 +19,16 @@ GRAPH = 4 * GIB // 10
 """Buffers for what a model computes."""
 
 
-def need_of(model: Model, tokens: int) -> int:
-    """Return the bytes of a model with a cache of so many tokens."""
-    return model.size + GRAPH + model.known.cache_per_token * tokens
+def need_of(model: Model, cache: int) -> int:
+    """Return the bytes of a model with a cache of so many bytes."""
+    return model.size + GRAPH + cache
 
 
 def take(
-    devices: Sequence[cards.Card], model: Model, *, tokens: int, overhead: int, whole: bool
+    devices: Sequence[cards.Card], model: Model, *, cache: int, overhead: int, whole: bool
 ) -> cards.Holding | None:
     """Take memory of the first card that holds the model; where it need not be whole, else what the first card has."""
-    need = need_of(model, tokens)
+    need = need_of(model, cache)
     for card in devices:
         room = card.free() - overhead - MINIMUM
         size = need if need <= room else 0 if whole else max(0, room)

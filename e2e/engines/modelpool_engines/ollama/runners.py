@@ -207,10 +207,12 @@ class Runners:
         """Take memory of the card, after others were put out for it; None where the model runs on the CPU."""
         if not self._devices:
             return None
-        tokens, overhead = context * self._settings.num_parallel, self._settings.gpu_overhead
+        settings = self._settings
+        each = model.known.cache_per_token if settings.cache_per_token is None else settings.cache_per_token
+        cache = each * context * settings.num_parallel
         while True:
             whole = bool(self._loaded)
-            holding = memory.take(self._devices, model, tokens=tokens, overhead=overhead, whole=whole)
+            holding = memory.take(self._devices, model, cache=cache, overhead=settings.gpu_overhead, whole=whole)
             if holding is not None or not whole:
                 return holding
             await self._until_idle(self._next_to_go())

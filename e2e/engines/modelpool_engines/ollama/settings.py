@@ -62,6 +62,8 @@ class Settings:
     """Each runner dies after so many generated tokens. SIGUSR1 kills all runners at once."""
     embedding_dimensions: int = 128
     """Length of embedding vectors."""
+    cache_per_token: int | None = None
+    """Bytes of the card for each token of a model's context; absent: known or guessed from the model's name."""
     trained_context: int | None = None
     """Longest sequence that models were trained for; absent: known or guessed from the model's name."""
 
@@ -86,6 +88,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         "sentences": int,
         "die_after_tokens": int,
         "embedding_dimensions": int,
+        "cache_per_token": int,
         "trained_context": int,
         "load_seconds": float,
         "prefill_tokens_per_second": float,

@@ -39,7 +39,8 @@ async def test_a_model_takes_its_weights_its_cache_and_a_context(tmp_path: Path)
         await _ask(session, "cogito:8b")
         (runner,) = state.runners.loaded()
         card, neighbour = _card(tmp_path, 0)
-        taken = memory.need_of(runner.model, runner.context) + memory.MINIMUM
+        cache = runner.context * runner.model.known.cache_per_token
+        taken = memory.need_of(runner.model, cache) + memory.MINIMUM
         assert _CARD - card.free() == taken > runner.model.size
         async with session.get("/api/ps") as response:
             assert (await response.json())["models"][0]["size_vram"] == taken
