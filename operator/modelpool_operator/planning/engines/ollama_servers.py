@@ -70,8 +70,10 @@ def notes_on(spec: PoolSpec, way: Sharing) -> tuple[str, ...]:
     """Return what a user should know of models that may take more of the card than Ollama's share."""
     if not shares_a_card(spec, way):
         return ()
-    share, notes = spec.ollama.gpu_memory.bytes, list[str]()
-    for name in divide(spec, way).first:
+    share, notes, first = spec.ollama.gpu_memory.bytes, list[str](), divide(spec, way).first
+    if not first and ollama.is_needed(spec):
+        notes.append("`ollama.gpuMemory` is used by nobody: no model has engine 'ollama', and no fallback is known to fit")
+    for name in first:
         need = need_of(spec, name)
         if need is None:
             notes.append(f"{name}: its size on Ollama is not known, so whether `ollama.gpuMemory` holds it is unchecked")

@@ -111,3 +111,5 @@ def test_a_model_that_takes_more_than_the_share_is_told() -> None:
     assert any("qwen2.5vl:7b: takes about 6.49Gi on Ollama, more than `ollama.gpuMemory` 6.00Gi" in one for one in found)
     assert any("mine: its size on Ollama is not known" in one for one in found)
     assert not any("gemma3:4b: takes" in one for one in found)
+    (unused,) = ollama_servers.notes_on(spec_of(vllm("a", 0.4), ollama=SHARE), SLICED)
+    assert unused.startswith("`ollama.gpuMemory` is used by nobody")
