@@ -53,9 +53,9 @@ def divide(spec: PoolSpec, way: Sharing) -> Division:
 
 def shares_a_card(spec: PoolSpec, way: Sharing) -> bool:
     """Return whether Ollama stands on a card on which nothing but itself holds it to its share."""
-    mode = sharing.MODES[way]
+    mode = sharing.MODES.get(way)  # none while `auto` has not chosen
     has_share = spec.ollama.enabled and spec.ollama.gpu_memory.bytes > 0
-    return has_share and not (mode.shows_slice or mode.whole_cards)
+    return has_share and not (mode is not None and (mode.shows_slice or mode.whole_cards))
 
 
 def need_of(spec: PoolSpec, name: str) -> int | None:
@@ -82,6 +82,14 @@ def notes_on(spec: PoolSpec, way: Sharing) -> tuple[str, ...]:
             rest = "Ollama keeps the rest in main memory, but takes it from the card while an engine there is away"
             notes.append(f"{takes}: {rest}, which then may find no room to come back")
     return tuple(notes)
+
+
+def unbounded(spec: PoolSpec, way: Sharing) -> tuple[str, ...]:
+    """Return the models that may take more of the card than Ollama's share, or of which nobody knows."""
+    if not shares_a_card(spec, way):
+        return ()
+    needs = {name: need_of(spec, name) for name in divide(spec, way).first}
+    return tuple(name for name, need in needs.items() if need is None or need > spec.ollama.gpu_memory.bytes)
 
 
 def _at_once(spec: PoolSpec, names: tuple[str, ...]) -> int:
