@@ -134,9 +134,7 @@ def _ollama(pool: ModelPool, placement: Placement, place: Place, commands: Comma
     cards = {**IN_BUS_ORDER, "CUDA_VISIBLE_DEVICES": vllm.cards_text(share) if share else "-1"}
     yield _server(OLLAMA, place, commands, {**first, **cards, **commands.env, **_literal(spec.ollama.env)})
     if ollama_servers.divide(spec, placement.sharing).beside:
-        second = ollama_pods.environment_beside(
-            spec, listen=f"{LOOPBACK}:{place.ports[OLLAMA_CPU]}", models=models
-        )
+        second = ollama_pods.environment_beside(spec, listen=f"{LOOPBACK}:{place.ports[OLLAMA_CPU]}", models=models)
         users = _literal(ollama_pods.users_beside(spec))
         yield _server(OLLAMA_CPU, place, commands, {**commands.env, **second, **users})
 

@@ -72,11 +72,15 @@ def notes_on(spec: PoolSpec, way: Sharing) -> tuple[str, ...]:
         return ()
     share, notes, first = spec.ollama.gpu_memory.bytes, list[str](), divide(spec, way).first
     if not first and ollama.is_needed(spec):
-        notes.append("`ollama.gpuMemory` is used by nobody: no model has engine 'ollama', and no fallback is known to fit")
+        notes.append(
+            "`ollama.gpuMemory` is used by nobody: no model has engine 'ollama', and no fallback is known to fit"
+        )
     for name in first:
         need = need_of(spec, name)
         if need is None:
-            notes.append(f"{name}: its size on Ollama is not known, so whether `ollama.gpuMemory` holds it is unchecked")
+            notes.append(
+                f"{name}: its size on Ollama is not known, so whether `ollama.gpuMemory` holds it is unchecked"
+            )
         elif need > share:
             takes = f"{name}: takes about {exact_gib(need)} on Ollama, more than `ollama.gpuMemory` {exact_gib(share)}"
             rest = "Ollama keeps the rest in main memory, but takes it from the card while an engine there is away"

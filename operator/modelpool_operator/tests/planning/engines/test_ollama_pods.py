@@ -115,7 +115,10 @@ def test_what_the_user_asks_for_is_asked_for_once(wanted: dict[str, Any], reques
 
 
 def test_of_two_servers_the_one_that_is_not_ready_tells_why_the_pod_is_not() -> None:
-    killed = {"lastState": {"terminated": {"reason": "OOMKilled"}}, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    killed = {
+        "lastState": {"terminated": {"reason": "OOMKilled"}},
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+    }
     first = {"name": "ollama", "ready": True, "started": True, "state": {"running": {}}}
     labels = {"app.kubernetes.io/name": "ollama"}
     for statuses in ([first, {"name": "ollama-cpu", **killed}], [{"name": "ollama-cpu", **killed}, first]):

@@ -108,7 +108,9 @@ def test_routes_lead_each_model_to_its_server() -> None:
 
 def test_a_model_that_takes_more_than_the_share_is_told() -> None:
     found = placed(STANDS_IN, ollama("qwen2.5vl:7b"), ollama("mine"), ollama=SHARE).notes
-    assert any("qwen2.5vl:7b: takes about 6.49Gi on Ollama, more than `ollama.gpuMemory` 6.00Gi" in one for one in found)
+    assert any(
+        "qwen2.5vl:7b: takes about 6.49Gi on Ollama, more than `ollama.gpuMemory` 6.00Gi" in one for one in found
+    )
     assert any("mine: its size on Ollama is not known" in one for one in found)
     assert not any("gemma3:4b: takes" in one for one in found)
     spec = spec_of(STANDS_IN, ollama("qwen2.5vl:7b"), ollama("mine"), ollama("cogito:8b"), ollama=SHARE)
