@@ -26,7 +26,7 @@ MODELS: Final[dict[str, dict[str, Any]]] = {
         "source": "hf://Qwen/Qwen3-8B-AWQ",
         "gpuMemoryFraction": 0.5,
         "contextLength": 8192,
-        "speculative": {"method": "eagle3", "model": "hf://RedHatAI/Qwen3-8B-speculator.eagle3"},
+        "speculative": {"method": "draftModel", "model": "hf://Qwen/Qwen3-0.6B"},
     },
     "a cache that is stated": {
         "source": "hf://Qwen/Qwen3-8B-AWQ",

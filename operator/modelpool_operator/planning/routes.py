@@ -18,7 +18,7 @@ from modelpool_operator.planning.sources import parse_source
 VERSION: Final = 1
 
 AddressOf = Callable[[Engine, str], dict[str, Any]]
-"""From an engine and the model's name, on Ollama by its own, to where it listens: `{"service", "port"}` or `{"url"}`."""
+"""From an engine and its name of the model to where it listens: `{"service", "port"}` or `{"url"}`."""
 
 
 class Entry(NamedTuple):

@@ -1,8 +1,8 @@
 """Models in memory: loading, swapping, keeping alive, and the queue before it.
 
-A request for a model in memory goes straight to its runner. Any other waits its turn; when the memory is full, the
-model that was idle longest is put out, and one that is busy is waited for; `memory` says what fits. One loads at a time. The owner gives a
-TaskGroup and runs `expire`.
+A request for a model in memory goes straight to its runner. Any other waits its turn; when the memory is full, of which
+`memory` knows, the model that was idle longest is put out, and one that is busy is waited for. One loads at a time. The
+owner gives a TaskGroup and runs `expire`.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ sees no card. Where something else holds Ollama to its share, one server has all
 """
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
-from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import PoolSpec, Sharing
 from modelpool_operator.api.quantity import GIB
 from modelpool_operator.planning import ollama_library, sharing
@@ -102,10 +102,6 @@ def _at_once(spec: PoolSpec, names: tuple[str, ...]) -> int:
     known = sorted((need for need in needs if need is not None), reverse=True)
     if len(known) < len(needs):
         return spec.ollama.max_loaded_models
-    count, left = 0, spec.ollama.gpu_memory.bytes
-    for need in known:
-        left -= need
-        if left < 0:
-            return count
-        count += 1
-    return spec.ollama.max_loaded_models
+    sums = accumulate(known)
+    share, most = spec.ollama.gpu_memory.bytes, spec.ollama.max_loaded_models
+    return next((count for count, held in enumerate(sums) if held > share), most)

@@ -60,7 +60,7 @@ def test_the_servers_settings_are_the_pools() -> None:
 
 
 def test_stand_ins_beside_a_share_have_a_server_that_sees_no_card() -> None:
-    pod = pod_of(*SHARED, ollama={**ON_CARD, "maxLoadedModels": 2})
+    pod = pod_of(*SHARED, ollama("qwen3:8b"), ollama={**ON_CARD, "maxLoadedModels": 2})
     assert containers(pod).keys() == {"ollama", "ollama-cpu"}
     second = variables(pod, "ollama-cpu")
     assert (second["CUDA_VISIBLE_DEVICES"], second["NVIDIA_VISIBLE_DEVICES"]) == ("-1", "void")

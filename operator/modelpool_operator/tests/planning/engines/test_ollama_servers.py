@@ -20,7 +20,7 @@ Case = tuple[tuple[dict[str, Any], ...], dict[str, Any], tuple[str, ...], tuple[
 STANDS_IN = vllm("gemma3:4b", 0.4)
 CASES: dict[str, Case] = {
     "no share: one server on the CPU": ((STANDS_IN, ollama("cogito:8b")), {}, ("gemma3:4b", "cogito:8b"), (), 3),
-    "a declared model keeps the card": ((STANDS_IN, ollama("cogito:8b")), SHARE, ("cogito:8b",), ("gemma3:4b",), 1),
+    "a declared model keeps the card": ((STANDS_IN, ollama("cogito:8b")), SHARE, ("cogito:8b",), ("gemma3:4b",), 4),
     "no stand-in": ((vllm("a", 0.4, fallback={"enabled": False}), ollama("cogito:8b")), SHARE, ("cogito:8b",), (), 4),
     "a declared model that stands in, too": (
         (vllm("a", 0.4, fallback={"model": "cogito:8b"}), ollama("cogito:8b")),

@@ -85,8 +85,8 @@ class TestHami:
         assert found == pytest.approx((12 - 5.68 - 1.20) * 1024**3, rel=0.01)
         stated = pod_of("hami", vllm("a", 0.5, kvCacheMemory="2Gi", **known))
         assert told(stated, "--kv-cache-memory-bytes") == str(2 * 1024**3)
-        for sharing, fields in (("timeSlicing", known), ("hami", {})):
-            assert "--kv-cache-memory-bytes" not in container_of(pod_of(sharing, vllm("a", 0.5, **fields)))["args"]
+        for way, fields in (("timeSlicing", known), ("hami", {})):
+            assert "--kv-cache-memory-bytes" not in container_of(pod_of(way, vllm("a", 0.5, **fields)))["args"]
 
     def test_a_cache_that_nobody_can_count_is_told(self) -> None:
         unknown = "measures what CUDA graphs take, which may run out of memory in a slice; set `kvCacheMemory`"
