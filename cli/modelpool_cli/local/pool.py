@@ -15,6 +15,7 @@ import aiohttp
 from modelpool_cli.local import layout, ports
 from modelpool_cli.local.processes import Listener, Program, Supervisor
 from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning import routes
 from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.placement import Placement
 
@@ -94,7 +95,7 @@ def check(pool: ModelPool, commands: layout.Commands, listen: tuple[tuple[str, i
     Raises:
         CannotRunError: one is not.
     """
-    needed = [("vllm", commands.vllm[0], "pip install vllm")] if layout.names_of_engines(pool) else []
+    needed = [("vllm", commands.vllm[0], "pip install vllm")] if routes.vllm_names(pool) else []
     if ollama.is_needed(pool.spec):
         needed.append(("ollama", commands.ollama[0], "see ollama's own page, or set `spec.ollama.enabled: false`"))
     for name, program, how in needed:
@@ -122,7 +123,7 @@ async def running(
     listener: Listener,
 ) -> AsyncIterator[LocalPool]:
     """Run the pool's programs until the context ends, then end them all."""
-    engines = layout.names_of_engines(pool)
+    engines = layout.names_of_engines(pool, placement)
     place = layout.Place(
         folder=folder,
         ports=dict(zip(engines, ports.pick(len(engines)), strict=True)),

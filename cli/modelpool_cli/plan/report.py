@@ -7,7 +7,7 @@ from msgspec import structs
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.planning import arithmetic, choices, ledger, sharing
-from modelpool_operator.planning.engines import ollama, vllm
+from modelpool_operator.planning.engines import ollama, ollama_servers, vllm
 from modelpool_operator.planning.holdings import Neighbours
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement, Share
@@ -49,6 +49,7 @@ def report(pool: ModelPool, verdict: Placement | Refusal) -> Report:
     if isinstance(verdict, Refusal):
         return {**head, "verdict": "refused", "reason": verdict.reason, "message": verdict.message, **_sum(verdict)}
     note = sharing.MODES[verdict.sharing].overhead_note
+    beside = ollama_servers.divide(pool.spec, verdict.sharing).beside
     return {
         **head,
         "verdict": "fits",
@@ -71,7 +72,7 @@ def report(pool: ModelPool, verdict: Placement | Refusal) -> Report:
             if model.engine is Engine.OLLAMA
         ],
         "fallback": [
-            {"model": model.name, "ollamaModel": stand_in}
+            {"model": model.name, "ollamaModel": stand_in, **({"onCpu": True} if stand_in in beside else {})}
             for model in pool.spec.models
             if (stand_in := ollama.fallback_name(pool.spec, model)) is not None
         ],
@@ -122,5 +123,6 @@ def _share(pool: ModelPool, share: Share, placed: Placement) -> Report:
     if share.engine is Engine.VLLM and model is not None:
         entry["aliases"] = list(model.aliases)
         entry["adapters"] = [adapter.name for adapter in model.adapters]
-        entry["arguments"] = list(vllm.arguments(pool.spec, model, share))
+        access = sharing.MODES[placed.sharing].access(pool, share)
+        entry["arguments"] = list(vllm.arguments(pool.spec, model, share, access=access))
     return entry

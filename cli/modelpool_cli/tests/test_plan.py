@@ -58,6 +58,28 @@ def test_every_card_is_spelled_out_line_by_line(capsys: pytest.CaptureFixture[st
     assert "ollama on card 0: card 1 has 1.30Gi free, needs 6.00Gi\n" in table
 
 
+def test_who_stands_in_on_the_cpu_and_what_may_exceed_ollamas_share_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, out, _ = run(capsys, "plan", EXAMPLES / "two-gpu-12gb.yaml")
+    assert "Ollama stands in for: gemma3:4b (on the CPU), qwen3:8b (on the CPU)\n" in out
+    said = out.replace("\n", " ")
+    assert "Note: qwen2.5vl:7b: takes about 6.49Gi on Ollama, more than `ollama.gpuMemory` 5.50Gi" in said
+    assert "cogito:8b: takes" not in said
+    assert "on the CPU" not in run(capsys, "plan", EXAMPLES / "single-gpu-24gb.yaml")[1]
+
+
+def test_the_flags_are_those_of_the_way_of_sharing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (EXAMPLES / "single-gpu-24gb.yaml").read_text()
+    path = tmp_path / "pool.yaml"
+    path.write_text(text.replace("sharing: timeSlicing", "sharing: hami"))
+    plan = json.loads(run(capsys, "plan", path, "-o", "json")[1])
+    told = {entry["model"]: entry["arguments"] for entry in plan["cards"][0]["models"]}
+    words = told["qwen3:8b"]
+    assert words[words.index("--gpu-memory-utilization") + 1] == "0.921"
+    assert "--kv-cache-memory-bytes" in words
+
+
 def test_a_pool_that_does_not_fit_is_refused_with_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "plan", EXAMPLES / "does-not-fit.yaml", "-o", "json")
     plan = json.loads(out)

@@ -67,13 +67,19 @@ OLLAMA_COMPONENT: Final = "ollama"
 PULL_COMPONENT: Final = "pull"
 REMOVE_COMPONENT: Final = "remove"
 GATEWAY_COMPONENT: Final = "gateway"
-OWN_CONTAINERS: Final = frozenset({VLLM_COMPONENT, OLLAMA_COMPONENT, PULL_COMPONENT, REMOVE_COMPONENT})
+OLLAMA_CPU_CONTAINER: Final = "ollama-cpu"
+"""Of Ollama's second server, which sees no card."""
+OWN_CONTAINERS: Final = frozenset(
+    {VLLM_COMPONENT, OLLAMA_COMPONENT, OLLAMA_CPU_CONTAINER, PULL_COMPONENT, REMOVE_COMPONENT}
+)
 """Names of containers of the operator's; every other one in a pod, somebody else has put there."""
 
 ROUTES_KEY: Final = "routes.json"
 VLLM_PORT: Final = 8000
 OLLAMA_PORT: Final = 11434
 PORT_NAME: Final = "http"
+OLLAMA_CPU_PORT: Final = 11435
+OLLAMA_CPU_PORT_NAME: Final = "http-cpu"
 
 LABEL_LENGTH: Final = 63
 """Longest label value and longest Service name, in characters (RFC 1123)."""

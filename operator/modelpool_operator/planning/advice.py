@@ -13,7 +13,7 @@ from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import diagnosis
-from modelpool_operator.planning.engines import images, ollama, vllm
+from modelpool_operator.planning.engines import images, ollama, ollama_servers, vllm
 from modelpool_operator.planning.pod_states import CONTAINER_REASONS, State
 
 
@@ -124,8 +124,10 @@ def _share(who: Patient) -> str:
 
 
 def _held_card(who: Patient) -> str:
+    loaded = ollama_servers.unbounded(who.pool.spec, who.pool.spec.gpus.sharing)
+    ours = f" (maybe Ollama, where `ollama.gpuMemory` does not hold {', '.join(loaded)})" if loaded else ""
     return (
-        "Something else holds memory of the card: `nvidia-smi` on the node shows it;"
+        f"Something else holds memory of the card{ours}: `nvidia-smi` on the node shows it;"
         " end it, or set it aside with `gpus.reserve`"
     )
 

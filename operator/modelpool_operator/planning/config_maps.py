@@ -17,7 +17,7 @@ def scripts_config_map(pool: ModelPool) -> Manifest:
 
 def routes_config_map(pool: ModelPool, placement: Placement, *, keyed: bool = False) -> Manifest:
     """Return the ConfigMap with the pool's routes document. `keyed`: vLLM engines ask for the pool's key."""
-    told = routes.routes_document(pool, placement, routes.in_cluster(pool, keyed=keyed))
+    told = routes.routes_document(pool, placement, routes.in_cluster(pool, placement, keyed=keyed))
     document = json.dumps(told, indent=2, ensure_ascii=False)
     labels = {names.ROUTES_LABEL: "true"}
     return _config_map(pool, names.routes_name(pool.ref.name), {names.ROUTES_KEY: document + "\n"}, labels)

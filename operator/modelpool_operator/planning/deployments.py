@@ -7,7 +7,7 @@ from modelpool_operator.api import names
 from modelpool_operator.api.models import Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import routes
-from modelpool_operator.planning.engines import ollama, vllm
+from modelpool_operator.planning.engines import ollama, ollama_pods, vllm
 from modelpool_operator.planning.manifests import Manifest, metadata
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement, Share
@@ -23,7 +23,7 @@ def vllm_deployment(pool: ModelPool, model: Model, name: str, share: Share, key:
 def ollama_deployment(pool: ModelPool, placement: Placement) -> Manifest:
     """Return the Deployment of the pool's Ollama."""
     name, labels = names.ollama_name(pool.ref.name), ollama.pod_labels(pool)
-    return _deployment(pool, name, labels, _card_of(placement.ollama), ollama.pod_template(pool, placement), 1)
+    return _deployment(pool, name, labels, _card_of(placement.ollama), ollama_pods.pod_template(pool, placement), 1)
 
 
 def _card_of(share: Share | None) -> dict[str, str]:

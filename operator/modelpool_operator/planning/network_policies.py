@@ -7,8 +7,10 @@ from typing import Any
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool, Network
+from modelpool_operator.planning.engines import ollama_servers
 from modelpool_operator.planning.installation import Installation
 from modelpool_operator.planning.manifests import Manifest, metadata
+from modelpool_operator.planning.placement import Placement
 
 Peer = dict[str, Any]
 """A Kubernetes NetworkPolicyPeer."""
@@ -20,14 +22,15 @@ def isolates(pool: ModelPool, installation: Installation) -> bool:
     return installation.gateways is not None if wanted is None else wanted
 
 
-def network_policy(pool: ModelPool, installation: Installation) -> Manifest | None:
+def network_policy(pool: ModelPool, placement: Placement, installation: Installation) -> Manifest | None:
     """Return the policy of a pool's pods, or None where everybody may reach them."""
     if not isolates(pool, installation):
         return None
     own = {names.MANAGED_BY_LABEL: names.MANAGED_BY, names.POOL_LABEL: names.label_value(pool.ref.name)}
+    second = (names.OLLAMA_CPU_PORT,) if ollama_servers.divide(pool.spec, placement.sharing).beside else ()
     callers = [*_gateways(installation), *_network(pool).clients]
     ingress = [
-        _rule(callers, names.VLLM_PORT, names.OLLAMA_PORT),
+        _rule(callers, names.VLLM_PORT, names.OLLAMA_PORT, *second),
         _rule([_clients(own)], names.OLLAMA_PORT),
         _rule(_network(pool).monitoring, names.VLLM_PORT),
     ]

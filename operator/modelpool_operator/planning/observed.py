@@ -144,8 +144,13 @@ class PodView:
 
     @property
     def engine(self) -> ContainerView:
-        """The operator's own container, which bears the component's name; an empty view before it has a status."""
-        return next((one for one in self.containers if one.name == self.component), ContainerView(name=self.component))
+        """The operator's own container, which bears the component's name; an empty view before it has a status.
+
+        Ollama may have two servers: of them the first one that is not ready.
+        """
+        named = (self.component, names.OLLAMA_CPU_CONTAINER)
+        own = sorted((one for one in self.containers if one.name in named), key=lambda one: one.name != self.component)
+        return next((one for one in own if not one.ready), own[0] if own else ContainerView(name=self.component))
 
     @property
     def injected(self) -> tuple[ContainerView, ...]:

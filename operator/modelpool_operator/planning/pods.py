@@ -1,6 +1,6 @@
 """The parts of a pod template that every engine has: where it runs, what it may do, what it is called."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from modelpool_operator.api import names
@@ -64,6 +64,7 @@ def template(
     labels: Mapping[str, str],
     annotations: Mapping[str, str],
     container: Mapping[str, Any],
+    beside: Sequence[Mapping[str, Any]] = (),
     volumes: list[dict[str, Any]],
     grace_seconds: int,
     access: Access,
@@ -76,7 +77,7 @@ def template(
         {
             "affinity": pod_affinity,
             "automountServiceAccountToken": False,
-            "containers": [container],
+            "containers": [container, *beside],
             "enableServiceLinks": False,
             "imagePullSecrets": [dict(secret) for secret in pool.spec.image_pull_secrets],
             "nodeSelector": dict(pool.spec.node_selector),

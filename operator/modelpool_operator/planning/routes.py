@@ -10,7 +10,7 @@ from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import catalog
-from modelpool_operator.planning.engines import ollama
+from modelpool_operator.planning.engines import ollama, ollama_servers
 from modelpool_operator.planning.manifests import Manifest, without_nothing
 from modelpool_operator.planning.placement import Placement, Share
 from modelpool_operator.planning.sources import parse_source
@@ -60,8 +60,9 @@ class _Document(msgspec.Struct, frozen=True):
     models: tuple[_Named, ...] = ()
 
 
-def in_cluster(pool: ModelPool, *, keyed: bool = False) -> AddressOf:
+def in_cluster(pool: ModelPool, placement: Placement, *, keyed: bool = False) -> AddressOf:
     """Return addresses as Services of the pool's namespace. `keyed`: vLLM engines ask for the pool's key."""
+    beside = ollama_servers.divide(pool.spec, placement.sharing).beside
     on_demand = {model.name for model in pool.spec.models if model.autoscaling and not model.autoscaling.min_replicas}
 
     def address_of(engine: Engine, model: str) -> dict[str, Any]:
@@ -72,7 +73,8 @@ def in_cluster(pool: ModelPool, *, keyed: bool = False) -> AddressOf:
             }
             address |= {"keyed": True} if keyed else {}
             return {**address, "startsOnDemand": True} if model in on_demand else address
-        return {"service": names.ollama_name(pool.ref.name), "port": names.OLLAMA_PORT}
+        port = names.OLLAMA_CPU_PORT if model in beside else names.OLLAMA_PORT
+        return {"service": names.ollama_name(pool.ref.name), "port": port}
 
     return address_of
 

@@ -7,7 +7,7 @@ from modelpool_operator.api import names
 from modelpool_operator.api.models import Capability, Engine, Model, Speculative, SpeculativeMethod
 from modelpool_operator.api.pool import ModelPool, PoolSpec
 from modelpool_operator.planning import pods, sharing
-from modelpool_operator.planning.engines import adapters, images
+from modelpool_operator.planning.engines import adapters, images, vllm_memory
 from modelpool_operator.planning.manifests import selector_labels, without_nothing
 from modelpool_operator.planning.placement import Share
 from modelpool_operator.planning.sharing.mode import Access
@@ -79,8 +79,11 @@ def arguments(
     ours += ["--host", host, "--port", str(port)]
     told = access.fraction if access is not None and access.fraction is not None else share.fraction
     ours += ["--gpu-memory-utilization", f"{told:g}"]
-    if model.kv_cache_memory is not None:
-        ours += ["--kv-cache-memory-bytes", str(model.kv_cache_memory.bytes)]
+    cache = model.kv_cache_memory.bytes if model.kv_cache_memory is not None else None
+    if access is not None and access.states_cache:
+        cache = vllm_memory.cache_of(model, share.bytes, share.memory, tuple(spec.vllm.args))
+    if cache is not None:
+        ours += ["--kv-cache-memory-bytes", str(cache)]
     ours += ["--max-model-len", "auto" if model.context_length is None else str(model.context_length)]
     ours += ["--max-num-seqs", str(model.max_concurrency)]
     if model.tensor_parallel_size > 1:

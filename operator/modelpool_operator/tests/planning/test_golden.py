@@ -28,7 +28,10 @@ SCRIPT_STANDS_FOR = "(planning/scripts/start_engine.py)"
 
 
 class Readable(yaml.SafeDumper):
-    """Texts of several lines as blocks."""
+    """Texts of several lines as blocks, and everything where it belongs, however often it is there."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning.installation import Installation
-from modelpool_operator.planning.manifests import ref_of
+from modelpool_operator.planning.manifests import Manifest, ref_of
 from modelpool_operator.planning.network_policies import network_policy
 from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.plan import make_plan
+from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.plan import make_plan, place_pool
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, stored, vllm
 
 KNOWN = Installation(gateways="modelpool-system")
@@ -21,6 +23,12 @@ GATEWAY = {
 MINE = {"app.kubernetes.io/managed-by": "modelpool-operator", "modelpool.dev/pool": "agentic"}
 PROMETHEUS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
 MODELS = (vllm("a", 0.4), ollama("c"))
+
+
+def policy_of(pool: ModelPool, installation: Installation) -> Manifest | None:
+    placement = place_pool(pool, Observed())
+    assert isinstance(placement, Placement)
+    return network_policy(pool, placement, installation)
 
 
 def selects(selector: dict[str, Any] | None, labels: dict[str, str]) -> bool:
@@ -71,17 +79,26 @@ NAMED = {
 
 @pytest.mark.parametrize(("namespace", "labels", "want"), ASKING.values(), ids=ASKING.keys())
 def test_who_reaches_which_engine(namespace: str, labels: dict[str, str], want: tuple[bool, bool]) -> None:
-    policy = network_policy(pool_of(*MODELS, network=NAMED), KNOWN)
+    policy = policy_of(pool_of(*MODELS, network=NAMED), KNOWN)
     assert policy is not None
     found = tuple(lets_in(policy, port, namespace=namespace, labels=labels) for port in (8000, 11434))
     assert found == want
     assert policy["spec"]["policyTypes"] == ["Ingress"]
 
 
+@pytest.mark.parametrize("name", ["a gateway", "any pod of the pool's namespace", "a pull of the pool", "Prometheus"])
+def test_the_server_of_stand_ins_answers_gateways_alone(name: str) -> None:
+    models = (vllm("a", 0.4, fallback={"model": "qwen3:8b"}), ollama("c"))
+    policy = policy_of(pool_of(*models, ollama={"gpuMemory": "4Gi"}), KNOWN)
+    assert policy is not None
+    namespace, labels, _ = ASKING[name]
+    assert lets_in(policy, 11435, namespace=namespace, labels=labels) == (name == "a gateway")
+
+
 @pytest.mark.parametrize("name", ["a gateway", "Prometheus", "a client that the pool names"])
 def test_nobody_is_let_in_whom_nobody_named(name: str) -> None:
     namespace, labels, _ = ASKING[name]
-    policy = network_policy(pool_of(*MODELS, network={"isolate": True}), Installation())
+    policy = policy_of(pool_of(*MODELS, network={"isolate": True}), Installation())
     assert policy is not None
     assert not any(lets_in(policy, port, namespace=namespace, labels=labels) for port in (8000, 11434))
 
@@ -97,7 +114,7 @@ WISHES: dict[str, tuple[bool | None, Installation, bool]] = {
 @pytest.mark.parametrize(("isolate", "installation", "want"), WISHES.values(), ids=WISHES.keys())
 def test_whether_a_pool_is_isolated(isolate: bool | None, installation: Installation, want: bool) -> None:
     network: dict[str, Any] = {} if isolate is None else {"network": {"isolate": isolate}}
-    assert (network_policy(pool_of(*MODELS, **network), installation) is not None) is want
+    assert (policy_of(pool_of(*MODELS, **network), installation) is not None) is want
 
 
 def test_the_policy_is_about_every_pod_of_the_pool_and_comes_before_them() -> None:
