@@ -216,7 +216,7 @@ class Installation:
         refused = [
             one
             for one in operator.requests(operator.counted_since)
-            if one.status in (401, 403) and "terminated" not in one.uri
+            if (one.status == 401 or one.is_forbidden) and "terminated" not in one.uri
         ]
         assert not refused, f"the chart's role does not suffice: {refused[0]}"
 

@@ -201,7 +201,7 @@ OPERATOR: Rights = {
     ("", "pods"): {"list", "watch"},
     ("", "pods/log"): {"get"},
     ("discovery.k8s.io", "endpointslices"): {"list", "watch"},
-    ("", "events"): {"create"},
+    ("", "events"): {"create", "list"},
     ("", "secrets"): {"create"},
     **{
         (kind.api_version.rpartition("/")[0], kind.plural): WRITTEN - ({"delete"} if kind.kind in KEPT else set())

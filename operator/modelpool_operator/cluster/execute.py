@@ -1,7 +1,8 @@
 """Carrying a plan out: apply in the plan's order, then delete. Decides nothing and forgets nothing that failed."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from modelpool_operator.api import names
@@ -35,8 +36,13 @@ class Outcome:
 
     applied: int = 0
     deleted: int = 0
-    failures: tuple[str, ...] = ()
-    """What the API server refused, as sentences for the status. The rest of the plan was carried out."""
+    refused: Mapping[ChildRef, str] = field(default_factory=dict)
+    """What the API server refused, with what it said. The rest of the plan was carried out."""
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Return what the API server refused, as sentences for the status."""
+        return tuple(self.refused.values())
 
 
 async def execute(client: Client, mirror: Mirror, pool: ObjectRef, plan: Plan, observed: Observed) -> Outcome:
@@ -48,7 +54,7 @@ async def execute(client: Client, mirror: Mirror, pool: ObjectRef, plan: Plan, o
     Raises:
         errors.UnreachableError: the pass is to be repeated later.
     """
-    failures: list[str] = []
+    refused: dict[ChildRef, str] = {}
     applied = deleted = 0
     for manifest in plan.apply:
         try:
@@ -56,19 +62,24 @@ async def execute(client: Client, mirror: Mirror, pool: ObjectRef, plan: Plan, o
             await send(client, mirror, manifest)
             applied += 1
         except _REFUSALS as exc:
-            failures.append(str(exc))
+            refused[ref_of(manifest)] = str(exc)
     for child in plan.delete:
         try:
             deleted += await _delete(client, mirror, pool, child, observed, dependents_first=child in plan.replaced)
         except (errors.RejectedError, errors.DeniedError) as exc:
-            failures.append(str(exc))
-    if plan or failures:
+            refused[child] = str(exc)
+    if plan or refused:
         logger.log(
-            logging.WARNING if failures else logging.INFO,
+            logging.WARNING if refused else logging.INFO,
             "Executed a plan",
-            extra={"applied": applied, "deleted": deleted, "reasons": plan.reasons, "failures": tuple(failures)},
+            extra={
+                "applied": applied,
+                "deleted": deleted,
+                "reasons": plan.reasons,
+                "failures": tuple(refused.values()),
+            },
         )
-    return Outcome(applied=applied, deleted=deleted, failures=tuple(failures))
+    return Outcome(applied=applied, deleted=deleted, refused=refused)
 
 
 async def _make(client: Client, mirror: Mirror, manifest: Manifest) -> None:

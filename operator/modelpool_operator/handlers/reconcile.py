@@ -24,7 +24,7 @@ from modelpool_operator.handlers.engine_keys import EngineKeys
 from modelpool_operator.handlers.failing import Failure, failure_of
 from modelpool_operator.handlers.neighbourhood import Neighbourhood
 from modelpool_operator.handlers.scaling import Scaling
-from modelpool_operator.planning import interference
+from modelpool_operator.planning import hanging, interference
 from modelpool_operator.planning import plan as plans
 from modelpool_operator.planning import status as statuses
 from modelpool_operator.planning.autoscaling import scaled
@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 LOOK_AGAIN: Final = 5.0
 """Seconds until the next look at a pool with an engine that starts: how far a download is, no event tells."""
+ASK_AGAIN: Final = 10.0
+"""The same of a pool where something may hang: of what it waits for, an Event tells, and Events wake nobody."""
 TOLD_AFTER: Final = 5
 """Passes in a row that an API server did not serve to their end, or denied, before their pool is told. One that
 restarts is no news; for a moment it knows no roles, and denies everybody everything."""
@@ -136,7 +138,7 @@ class Reconciler:
     async def _carry_out(self, pool: ModelPool, body: Object) -> Result:
         previous = parsing.status_of(body)
         chosen = previous.sharing if previous else None
-        observed = await observe(self._client, self._mirror, pool, chosen=chosen)
+        observed = await observe(self._client, self._mirror, pool, chosen=chosen, now=self._now)
         scales = self._scaling.decide(pool, replicas_of(pool, observed))
         installation = Installation(gateways=self._gateways_in(pool.ref), key_mark=self._keys.mark)
         pool, observed = scaled(pool, scales), replace(observed, scales=scales, installation=installation)
@@ -150,7 +152,7 @@ class Reconciler:
         observed = replace(observed, claimed=self._claims.lost_by(pool.ref))
         keyless = () if plan.key is None else await self._keys.make(pool)
         done = await execute(self._client, self._mirror, pool.ref, plan, observed)
-        then = look_again(self._mirror, pool, observed)
+        then = replace(look_again(self._mirror, pool, observed), refused=done.refused)
         failures = (*keyless, *done.failures)
         status = statuses.assess(
             pool,
@@ -168,9 +170,9 @@ class Reconciler:
         if failures:
             return Result(outcome=Outcome.INCOMPLETE, again=TRY_AGAIN, concerned=concerned)
         if plan.refusal is not None:
-            again = TRY_AGAIN if plan.refusal.passing else _next_look(then)
+            again = TRY_AGAIN if plan.refusal.passing else _next_look(pool, then)
             return Result(outcome=Outcome.REFUSED, again=again, concerned=concerned)
-        return Result(outcome=Outcome.PLANNED, again=_next_look(then), concerned=concerned)
+        return Result(outcome=Outcome.PLANNED, again=_next_look(pool, then), concerned=concerned)
 
     def expect(self, pool: ModelPool) -> None:
         """Take note of what a pool has, before the first pass over any; what cannot be looked at, its pass will say."""
@@ -234,5 +236,7 @@ class Reconciler:
                 await self._recorder.post(body, news)
 
 
-def _next_look(observed: Observed) -> float | None:
-    return LOOK_AGAIN if any(pod.wants_log for pod in observed.pods) else None
+def _next_look(pool: ModelPool, observed: Observed) -> float | None:
+    if any(pod.wants_log for pod in observed.pods):
+        return LOOK_AGAIN
+    return ASK_AGAIN if hanging.candidates(pool, observed.children.values(), observed.pods) else None

@@ -6,45 +6,24 @@ Pure. A reason without an entry passes by waiting, or is explained by its messag
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning import diagnosis
-from modelpool_operator.planning.engines import images, ollama, ollama_servers, vllm
-from modelpool_operator.planning.pod_states import CONTAINER_REASONS, State
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patient:
-    """Who is in trouble."""
-
-    pool: ModelPool
-    model: Model
-    engine: Engine
-    """On which the trouble is: a vLLM model's fallback is on Ollama."""
-    says: str
-    """The message so far."""
-
-    @property
-    def field(self) -> str:
-        """The part of the spec that describes all of its engines."""
-        return "vllm" if self.engine is Engine.VLLM else "ollama"
-
-    @property
-    def deployment(self) -> str:
-        """The Deployment of the engine."""
-        name = self.pool.ref.name
-        if self.engine is Engine.OLLAMA:
-            return names.ollama_name(name)
-        return names.engine_names(name, self.model.name).child
-
-    @property
-    def logs(self) -> str:
-        """The command that shows the engine's last words."""
-        return f"`kubectl logs --namespace {self.pool.ref.namespace} deployment/{self.deployment} --previous`"
+from modelpool_operator.planning import (
+    advice_on_denials,
+    advice_on_engines,
+    advice_on_pods,
+    advice_on_volumes,
+    denials,
+    diagnosis,
+    volume_states,
+)
+from modelpool_operator.planning.advice_on_images import on_image
+from modelpool_operator.planning.engines import ollama, ollama_servers, vllm
+from modelpool_operator.planning.patients import Patient
+from modelpool_operator.planning.pod_states import State
 
 
 def advised(state: State, pool: ModelPool, model: Model, engine: Engine) -> State:
@@ -61,13 +40,26 @@ def on_refusal(reason: str) -> str:
     return REFUSALS.get(reason, "")
 
 
+def on_denial(said: str, pool: ModelPool) -> str:
+    """Return what to do about a child of the pool that the API server refused; empty where nobody knows.
+
+    Args:
+        said: `Could not apply KIND NAME: …`.
+        pool: whose child it is.
+    """
+    cause = denials.cause_of(said)
+    of_ollama = names.ollama_name(pool.ref.name) in said or not any(
+        model.engine is Engine.VLLM for model in pool.spec.models
+    )
+    engine = Engine.OLLAMA if of_ollama else Engine.VLLM
+    who = Patient(pool=pool, model=pool.spec.models[0], engine=engine, says=said)
+    if "PersistentVolumeClaim" in said and cause in (denials.QUOTA, denials.LIMIT_RANGE):
+        return advice_on_volumes.ADVICE[volume_states.DENIED](who)
+    return advice_on_denials.ADVICE[cause](who) if cause is not None else ""
+
+
 def _sentences(message: str, advice: str) -> str:
     return f"{message.rstrip('. ')}. {advice}" if message else advice
-
-
-def _image(who: Patient) -> str:
-    image = images.image_of(who.pool.spec, who.engine)
-    return f"Check that `{who.field}.image` '{image}' exists, and that `imagePullSecrets` lets nodes pull it"
 
 
 def _no_node(who: Patient) -> str:
@@ -104,10 +96,6 @@ def _hub(who: Patient) -> str:
     if secret is None:
         return f"Put a token into a Secret, name it in `huggingFace.tokenSecretRef`, and {terms}"
     return f"Check the token in Secret {secret.name}, key {secret.key}, and {terms}"
-
-
-def _secret(who: Patient) -> str:
-    return f"Create what is missing in namespace {who.pool.ref.namespace}; it is named in the pool's spec"
 
 
 def _volume(who: Patient) -> str:
@@ -160,6 +148,9 @@ def _node(who: Patient) -> str:
 def _pull(who: Patient) -> str:
     if diagnosis.cause_of(who.says) == diagnosis.VOLUME_FULL:
         return _volume(who)
+    for words, advice in _PULLS:
+        if re.search(words, who.says):
+            return advice
     name = ollama.served_name(who.model) if who.model.engine is Engine.OLLAMA else None
     wanted = name or ollama.fallback_name(who.pool.spec, who.model) or who.model.name
     field = "`source`" if who.model.engine is Engine.OLLAMA else "`fallback.model`"
@@ -171,6 +162,7 @@ Advice = Callable[[Patient], str]
 _NO_NODE: Final[tuple[tuple[str, Advice], ...]] = (
     (r"cannot allocate all claims", lambda who: "`kubectl get resourceslices` tells which cards the DRA driver offers"),
     (r"unbound immediate PersistentVolumeClaims|persistentvolumeclaim .* not found", lambda who: _UNBOUND),
+    (r"device class \S+ (does not exist|not found)|deviceclass\S* \S+ not found", advice_on_pods.no_driver),
     (r"node\(s\) didn't match Pod's node affinity/selector", _selector),
     (r"untolerated taint", lambda who: "Add the node's taint to `tolerations`, if the pool may run there"),
     (r"didn't match pod (anti-)?affinity", lambda who: _TOGETHER),
@@ -181,11 +173,22 @@ _NO_NODE: Final[tuple[tuple[str, Advice], ...]] = (
 _UNBOUND: Final = "`kubectl get persistentvolumeclaims` tells which one; check `storageClassName` and `existingClaim`"
 _TOGETHER: Final = "The pool's other engines are on another node, and all share its card and volume: make room there"
 
+_PULLS: Final = (
+    (r"requires a newer version of Ollama", "Take a newer Ollama: `ollama.image`"),
+    (
+        r"(pull model manifest|max retries exceeded): .*(dial tcp|i/o timeout|no such host|TLS handshake)",
+        (
+            "Let the pool's Ollama reach the registry, by a proxy if need be (`ollama.env`: HTTPS_PROXY): the server"
+            " fetches, and not the pull's pod"
+        ),
+    ),
+)
+"""What to do about a sentence of Ollama's: the first that fits."""
+
 ADVICE: Final[Mapping[str, Advice]] = {
-    "ImagePullBackOff": _image,
-    "InvalidImageName": _image,
-    "ErrImageNeverPull": _image,
-    **dict.fromkeys(CONTAINER_REASONS, _secret),
+    "ImagePullBackOff": on_image,
+    "InvalidImageName": on_image,
+    "ErrImageNeverPull": on_image,
     "OOMKilled": _host_memory,
     "CrashLoopBackOff": _logs,
     "Error": _logs,
@@ -193,6 +196,10 @@ ADVICE: Final[Mapping[str, Advice]] = {
     "InitContainerFailed": _injected,
     "SidecarFailed": _injected,
     "PullHeldOpen": _held_open,
+    **advice_on_denials.ADVICE,
+    **advice_on_engines.ADVICE,
+    **advice_on_pods.ADVICE,
+    **advice_on_volumes.ADVICE,
     diagnosis.UNSCHEDULABLE: _no_node,
     diagnosis.NO_GPU: _no_gpu,
     diagnosis.HUB_DENIED: _hub,

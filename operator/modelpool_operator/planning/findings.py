@@ -9,8 +9,8 @@ from typing import Final
 
 from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning import arithmetic, cards, conditions
-from modelpool_operator.planning.advice import on_refusal
+from modelpool_operator.planning import arithmetic, cards, conditions, volume_states
+from modelpool_operator.planning.advice import on_denial, on_refusal
 from modelpool_operator.planning.arithmetic import exact_gib
 from modelpool_operator.planning.conditions import Finding, no, yes
 from modelpool_operator.planning.no_room import HELD
@@ -149,7 +149,10 @@ def settled(sight: Sight) -> Finding:
 
 def changes_were_refused(sight: Sight, status: Callable[[str, str], Finding] = yes) -> Finding | None:
     """The API server did not take a change."""
-    return status("ApplyFailed", "; ".join(sight.failures)) if sight.failures else None
+    if not sight.failures:
+        return None
+    advice = list(dict.fromkeys(one for said in sight.failures if (one := on_denial(said, sight.pool))))
+    return status("ApplyFailed", ". ".join(("; ".join(sight.failures), *advice)))
 
 
 def runs_an_older_spec(sight: Sight) -> Finding | None:
@@ -157,6 +160,15 @@ def runs_an_older_spec(sight: Sight) -> Finding | None:
     if sight.plan.refusal is None or not sight.observed.children:
         return None
     return yes("RunsOlderSpec", f"What ran before keeps running: {sight.plan.refusal.message}")
+
+
+def volumes_are_going(sight: Sight) -> Finding | None:
+    """Engines run on a volume that is gone, or goes with the last of their pods."""
+    found = volume_states.going(sight.observed)
+    if not found:
+        return None
+    advice = "What runs keeps running until its pod ends; another volume is made after that, and filled again"
+    return yes("VolumeDeleted", f"{'; '.join(found)}. {advice}")
 
 
 def names_are_taken(sight: Sight) -> Finding | None:
@@ -249,6 +261,7 @@ CONDITIONS: Final[dict[str, tuple[Check, ...]]] = {
         names_are_taken,
         engines_are_broken,
         cards_hold_too_much,
+        volumes_are_going,
         cards_are_not_as_declared,
         fallbacks_are_broken,
         demand_is_unknown,

@@ -23,6 +23,15 @@ def cards_in(text: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the control plane, or a kubelet, last said of something that hangs: an Event."""
+
+    reason: str
+    """PascalCase: `ProvisioningFailed`, `FailedMount`, `FailedCreate`."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerView:
     """One container of a pod."""
 
@@ -89,6 +98,10 @@ class PodView:
     created: str = ""
     """RFC 3339; sorts as text."""
     phase: str = "Pending"
+    reason: str = ""
+    """Why the whole pod failed: `Evicted`, `UnexpectedAdmissionError` and the like."""
+    message: str = ""
+    """The same in words."""
     node: str | None = None
     ready: bool = False
     deleting: bool = False
@@ -128,6 +141,8 @@ class PodView:
             template=annotations.get(names.TEMPLATE_ANNOTATION, ""),
             created=str(metadata.get("creationTimestamp") or ""),
             phase=status.get("phase") or "Pending",
+            reason=status.get("reason") or "",
+            message=status.get("message") or "",
             node=(pod.get("spec") or {}).get("nodeName"),
             ready=ready.get("status") == "True",
             lost=_is_lost(status.get("phase") or "", ready, containers),
@@ -180,6 +195,10 @@ class Observed:
     """The way of sharing that was chosen for the pool before."""
     scales: Mapping[str, Scale] = field(default_factory=dict)
     """What was decided for the models that have `autoscaling`, by name."""
+    refused: Mapping[ChildRef, str] = field(default_factory=dict)
+    """Children that the API server does not take, with what it said."""
+    said: Mapping[tuple[str, str], Said] = field(default_factory=dict)
+    """What was said of objects that hang, by kind and name."""
     claimed: Mapping[str, names.ObjectRef] = field(default_factory=dict)
     """Model names and aliases that an older pool serves; the gateway leaves them to that one."""
     installation: Installation = field(default_factory=Installation)
@@ -198,6 +217,7 @@ class Observed:
         logs: Mapping[str, Iterable[str]] | None = None,
         claimed: Mapping[str, names.ObjectRef] | None = None,
         slices: Iterable[Mapping[str, Any]] | None = None,
+        said: Mapping[tuple[str, str], Said] | None = None,
     ) -> Self:
         """Return the view of listed objects.
 
@@ -209,6 +229,7 @@ class Observed:
             logs: last lines by pod name.
             claimed: names that older pools serve.
             slices: EndpointSlices of the pool's Services; None where nobody looked.
+            said: of objects that hang, by kind and name.
         """
         logs = logs or {}
         return cls(
@@ -220,6 +241,7 @@ class Observed:
             chosen=chosen,
             claimed=dict(claimed or {}),
             endpoints=None if slices is None else _reached(slices),
+            said=dict(said or {}),
         )
 
     def child(self, kind: str, name: str) -> Manifest | None:

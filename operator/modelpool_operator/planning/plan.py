@@ -123,7 +123,7 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
         waits=tuple(str(wait) for wait in waiting.values()),
         turns=tuple(str(turn) for turn in later.values()),
         starts=tuple(starts.values()),
-        notes=(*placed.notes, *notes_on(pool)),
+        notes=(*placed.notes, *notes_on(pool), *volumes.notes_on(pool, wanted.values(), observed)),
         sharing=chosen,
         templates={ref.name: sequence.template_of(child) for ref, child in wanted.items() if ref.kind == "Deployment"},
         retemplated=frozenset(ref.name for ref in changes if _is_retemplated(wanted[ref], observed)),

@@ -73,7 +73,8 @@ def _without_image(pod: PodView, container: ContainerView) -> State | None:
 def _without_container(pod: PodView, container: ContainerView) -> State | None:
     if container.waiting_reason not in CONTAINER_REASONS:
         return None
-    return State(state=ModelState.FAILED, reason=container.waiting_reason, message=container.waiting_message)
+    reason = diagnosis.cause_of(container.waiting_message) or container.waiting_reason
+    return State(state=ModelState.FAILED, reason=reason, message=container.waiting_message)
 
 
 def _killed_for_memory(pod: PodView, container: ContainerView) -> State | None:
@@ -102,7 +103,8 @@ def _crashed(pod: PodView, container: ContainerView) -> State | None:
 def _evicted(pod: PodView, container: ContainerView) -> State | None:
     if pod.phase != "Failed":
         return None
-    return State(state=ModelState.FAILED, reason="PodFailed", message=f"Pod {pod.name} failed and is being replaced")
+    message = pod.message or f"Pod {pod.name} failed and is being replaced"
+    return State(state=ModelState.FAILED, reason=pod.reason or "PodFailed", message=message)
 
 
 def _held_up(pod: PodView, container: ContainerView) -> State | None:

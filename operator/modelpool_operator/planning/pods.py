@@ -90,6 +90,8 @@ def template(
                 **({} if pool.spec.fs_group is None else {"fsGroup": pool.spec.fs_group}),
                 **(security or {}),
             },
+            # The older name of the next field, which the API server fills in: only who holds both is rid of both.
+            "serviceAccount": pool.spec.service_account_name,
             "serviceAccountName": pool.spec.service_account_name,
             "terminationGracePeriodSeconds": grace_seconds,
             "tolerations": [dict(toleration) for toleration in pool.spec.tolerations],

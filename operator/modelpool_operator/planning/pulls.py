@@ -11,7 +11,7 @@ from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import Quantity
 from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning import log_lines, ollama_library, pod_states
+from modelpool_operator.planning import denials, log_lines, ollama_library, pod_states
 from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.manifests import ChildRef, Manifest
 from modelpool_operator.planning.observed import Observed, PodView
@@ -142,7 +142,7 @@ def state_of(pool: ModelPool, model: str, observed: Observed) -> State:
     pods = [pod for pod in observed.pods if pod.component == names.PULL_COMPONENT and pod.model == model]
     newest = max(pods, key=lambda pod: pod.created, default=None)
     if newest is None and not _is_over(job, "Failed") and not (job.get("status") or {}).get("active"):
-        return _without_a_pod(job)
+        return _without_a_pod(job, observed)
     error = _error(newest)
     if _is_over(job, "Failed") or (newest is not None and _waits_after_failure(newest)):
         why = error or _condition(job, "Failed").get("message") or "no reason was given"
@@ -159,9 +159,12 @@ def state_of(pool: ModelPool, model: str, observed: Observed) -> State:
     return State(state=ModelState.DOWNLOADING, reason="Pulling", message=message)
 
 
-def _without_a_pod(job: Manifest) -> State:
+def _without_a_pod(job: Manifest, observed: Observed) -> State:
     """Return the state of a pull whose Job has no pod: for a moment, or because none is let in, which the Job hides."""
     metadata = job["metadata"]
+    if (said := observed.said.get((JOB, metadata["name"]))) is not None:
+        message = f"The pull's pod was not let in: {denials.words_of(said.message)}"
+        return State(state=ModelState.FAILED, reason=denials.cause_of(said.message) or said.reason, message=message)
     look = f"`kubectl describe job {metadata['name']} --namespace {metadata['namespace']}`"
     message = (
         f"Job {metadata['name']} has no pod yet. If it stays so, a ResourceQuota or an admission webhook denies it one:"

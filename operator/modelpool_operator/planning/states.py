@@ -9,7 +9,7 @@ from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import gib
 from modelpool_operator.api.status import ModelState, ModelStatus
-from modelpool_operator.planning import choices, pod_states, pulls, rollouts
+from modelpool_operator.planning import choices, hindrances, pod_states, pulls, rollouts
 from modelpool_operator.planning.advice import advised
 from modelpool_operator.planning.autoscaling import Scale
 from modelpool_operator.planning.engines import ollama
@@ -72,6 +72,8 @@ def _model(pool: ModelPool, model: Model, scene: _Scene) -> ModelView:
         own = _engine(name, pods, scene, observed.scales.get(model.name), stopped=model.replicas == 0)
         substitute = ollama.fallback_name(pool.spec, model)
         stand_in = _on_ollama(pool, substitute, scene) if substitute is not None else None
+    own = hindrances.explained(own, pool, model, model.engine, observed)
+    stand_in = hindrances.explained(stand_in, pool, model, Engine.OLLAMA, observed) if stand_in is not None else None
     own = advised(_on_the_move(own, observed), pool, model, model.engine)
     stand_in = advised(stand_in, pool, model, Engine.OLLAMA) if stand_in is not None else None
     helped = own.state is not ModelState.READY and stand_in is not None and stand_in.state is ModelState.READY

@@ -21,7 +21,7 @@ from modelpool_operator.cluster import kinds
 from modelpool_operator.telemetry.metrics import Metrics
 
 _KINDS: Final = (kinds.POOLS, kinds.PODS, kinds.NODES, kinds.RESOURCE_SLICES, kinds.DEVICE_CLASSES)
-_OTHERS: Final = (kinds.RUNTIME_CLASSES, kinds.ENDPOINT_SLICES)
+_OTHERS: Final = (kinds.RUNTIME_CLASSES, kinds.ENDPOINT_SLICES, kinds.EVENTS)
 COLLECTIONS: Final = {kind.plural for kind in (*_KINDS, *_OTHERS, *kinds.CHILDREN)}
 
 

@@ -1,6 +1,7 @@
 """What one pass looks at, and what it overlooks on purpose."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -219,3 +220,48 @@ async def test_who_may_not_look_at_nodes_looks_at_the_rest(server: ApiServer, cl
     observed = await looked(client, pool(memory="24Gi"))
     assert observed.inventory.nodes == ()
     assert [pod.name for pod in observed.pods] == ["engine"]
+
+
+MADE = datetime(2026, 11, 22, 10, tzinfo=UTC)
+EVENTS = "/api/v1/namespaces/llm/events"
+
+
+def put_event(server: ApiServer, kind: str, name: str, uid: str, reason: str, message: str) -> None:
+    server.put(
+        EVENTS,
+        metadata={"name": f"{name}.{uid}"},
+        involvedObject={"kind": kind, "name": name, "uid": uid},
+        type="Warning",
+        reason=reason,
+        message=message,
+        lastTimestamp="2026-11-22T10:00:05Z",
+    )
+
+
+async def hangs(server: ApiServer, client: Client, seconds: float) -> Observed:
+    """Look so long after a claim, that nobody provisions, and a pod of Ollama, that waits for it, were made."""
+    claims, times = "/api/v1/namespaces/llm/persistentvolumeclaims", {"creationTimestamp": "2026-11-22T10:00:00Z"}
+    metadata = {"name": "agentic-ollama", "uid": "its", "labels": LABELS, "ownerReferences": [OWNER], **times}
+    server.put(claims, metadata=metadata, spec={})
+    server.put(PODS, metadata={"name": "server", "labels": LABELS, **times}, spec={"containers": []})
+    put_event(server, "PersistentVolumeClaim", "agentic-ollama", "its", "ProvisioningFailed", "nobody does it")
+    put_event(server, "PersistentVolumeClaim", "agentic-ollama", "of the one before", "ProvisioningFailed", "old")
+    mirror = Mirror()
+    await fill(client, mirror)
+    server.requests.clear()
+    return await observe(client, mirror, pool(memory="24Gi"), now=lambda: MADE + timedelta(seconds=seconds))
+
+
+async def test_what_hangs_is_asked_about_once_it_has_taken_too_long(server: ApiServer, client: Client) -> None:
+    assert (await hangs(server, client, 5)).said == {}
+    assert server.requests == []
+    observed = await hangs(server, client, 30)
+    assert [(key, said.message) for key, said in observed.said.items()] == [
+        (("PersistentVolumeClaim", "agentic-ollama"), "nobody does it")
+    ]
+    assert [request.path for request in server.requests] == [EVENTS]
+
+
+async def test_an_installation_that_may_not_read_events_is_told_less(server: ApiServer, client: Client) -> None:
+    server.refuse("GET", EVENTS, 403)
+    assert (await hangs(server, client, 30)).said == {}

@@ -138,6 +138,16 @@ async def test_a_secret_that_cannot_be_made_is_in_the_status_and_the_rest_goes_o
     assert [path for _, path in server.writes if "/deployments/" in path]
 
 
+async def test_a_pool_in_which_something_may_hang_is_looked_at_again(server: ApiServer, reconciler: Reconciler) -> None:
+    put_pool(server, MODEL)
+    metadata = {"name": "p", "labels": LABELS, "creationTimestamp": "2026-11-22T10:00:00Z"}
+    server.put(
+        "/api/v1/namespaces/llm/pods", metadata=metadata, spec={"nodeName": "n", "containers": [{"name": "vllm"}]}
+    )
+    await fill(reconciler._client, reconciler._mirror)
+    assert (await reconciler.reconcile(REF)).again == reconcile.ASK_AGAIN
+
+
 async def test_a_pool_that_does_not_fit_is_told_so_and_nothing_is_made(
     server: ApiServer, reconciler: Reconciler
 ) -> None:

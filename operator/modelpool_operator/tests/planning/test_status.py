@@ -540,6 +540,12 @@ def test_a_pod_that_was_evicted_is_no_mystery() -> None:
         "PodFailed",
         "Pod vllm-pod failed and is being replaced",
     )
+    low = "The node was low on resource: ephemeral-storage. Threshold quantity: 10Gi, available: 1Gi"
+    status = report(
+        replace(gone, reason="Evicted", message=low), pool=pool_of({**QWEN, "fallback": {"enabled": False}})
+    )
+    assert status.models[0].reason == "Evicted"
+    assert (status.models[0].message or "").startswith(f"{low.rstrip('.')}. `kubectl describe node` shows")
 
 
 def test_a_long_message_is_cut() -> None:
