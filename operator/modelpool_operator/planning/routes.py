@@ -18,8 +18,8 @@ from modelpool_operator.planning.sources import parse_source
 VERSION: Final = 1
 
 AddressOf = Callable[[Engine, str], dict[str, Any]]
-"""From an engine and, for vLLM, a model's name to where it listens: `{"service", "port"}` or `{"url"}`, and
-`"keyed": true` where it asks for the pool's key, which the gateway works out itself."""
+"""From an engine and its name of the model to where it listens: `{"service", "port"}` or `{"url"}`, and `"keyed": true`
+where it asks for the pool's key, which the gateway works out itself."""
 
 
 class Entry(NamedTuple):

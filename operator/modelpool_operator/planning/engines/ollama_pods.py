@@ -27,7 +27,8 @@ def environment(
 ) -> dict[str, str]:
     """Return the first server's variables.
 
-    With a share of a card that it sees whole, Ollama is told to leave free what the plan leaves free.
+    With a share of a card that it sees whole, Ollama is told to leave free what the plan leaves free. All interfaces,
+    in `listen`, are those of IPv6, too: so Go takes them.
     """
     division = ollama_servers.divide(spec, placement.sharing)
     own = _environment(spec, listen, models, division.loaded)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning import routes
 from modelpool_operator.planning.installation import Installation
 from modelpool_operator.planning.manifests import Manifest, ref_of
 from modelpool_operator.planning.network_policies import network_policy
@@ -93,6 +94,19 @@ def test_the_server_of_stand_ins_answers_gateways_alone(name: str) -> None:
     assert policy is not None
     namespace, labels, _ = ASKING[name]
     assert lets_in(policy, 11435, namespace=namespace, labels=labels) == (name == "a gateway")
+
+
+@pytest.mark.parametrize("share", ["0", "6Gi"])
+def test_a_gateway_reaches_every_port_that_the_routes_name(share: str) -> None:
+    pool = pool_of(vllm("gemma3:4b", 0.4), ollama("cogito:8b"), ollama={"gpuMemory": share})
+    placement, policy = place_pool(pool, Observed()), policy_of(pool, KNOWN)
+    assert isinstance(placement, Placement)
+    assert policy is not None
+    document = routes.routes_document(pool, placement, routes.in_cluster(pool, placement))
+    ports = {backend["port"] for model in document["models"] for backend in model["backends"]}
+    assert ports == ({8000, 11434} if share == "0" else {8000, 11434, 11435})
+    for port in ports:
+        assert lets_in(policy, port, namespace="modelpool-system", labels=GATEWAY)
 
 
 @pytest.mark.parametrize("name", ["a gateway", "Prometheus", "a client that the pool names"])
