@@ -65,7 +65,7 @@ def main() -> None:
         fleet.furnish()
         chart = rendered(binaries.helm(), Path(temporary), everywhere=True)
         with installed(cluster, chart, "modelpool-system", folder, everywhere=True) as installation:
-            with installation.operator() as operator:
+            with installation.operator(*installation.told) as operator:
                 say(f"The operator is up with {Cost.of(operator.program.process.pid).rss_mib:.0f} MiB")
                 processes = {"operator": operator.program.process.pid, **cluster.processes()}
                 before = spent(processes)

@@ -1,14 +1,20 @@
 """Writes docs/reference/modelpool.md from the descriptions in crds/modelpools.yaml: `python tools/crd_docs.py`.
 
-Knows the shape of a CRD and Markdown, nothing else. A test compares what `reference` returns with what is committed.
+Defaults are those of the types that the operator's parser fills, since the CRD writes none into a spec. Else it knows
+the shape of a CRD and Markdown, and nothing more. A test compares what `reference` returns with what is committed.
 """
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
+import msgspec
 import yaml
+
+from modelpool_operator.api import parsing
+from modelpool_operator.api.pool import PoolSpec
+from modelpool_operator.api.status import PoolStatus
 
 ROOT: Final = Path(__file__).parents[1]
 CRD: Final = ROOT / "crds" / "modelpools.yaml"
@@ -25,7 +31,8 @@ _HEADER: Final = """\
 {description}
 
 The same text is in the cluster: `kubectl explain {singular}.spec.models`. A quantity is an amount of bytes as
-Kubernetes writes it, such as `24Gi`. A field in **bold** is required.
+Kubernetes writes it, such as `24Gi`. A field in **bold** is required. A default is what the operator takes for a field
+that is absent: nothing is written into a `spec` that its user did not write.
 """
 
 _LIMITS: Final = {
@@ -54,20 +61,26 @@ def reference(crd: Schema) -> str:
     ]
     if rules := list(_rules(root)):
         parts.append("\n".join(["Every ModelPool:", "", *rules, ""]))
-    for name in ("spec", "status"):
-        parts += _sections(name, root["properties"][name])
+    for name, kind in (("spec", PoolSpec), ("status", PoolStatus)):
+        parts += _sections(name, root["properties"][name], kind)
     parts.append(_columns(version["additionalPrinterColumns"]))
     return "\n".join(parts)
 
 
-def _sections(path: str, schema: Schema) -> Iterator[str]:
-    """Yield a section for the object at `path` and for every object below it, depth first."""
+def _sections(path: str, schema: Schema, kind: type[msgspec.Struct] | None) -> Iterator[str]:
+    """Yield a section for the object at `path` and for every object below it, depth first.
+
+    Args:
+        path: as in `spec.models[]`.
+        schema: of the object.
+        kind: the type that stands for it; None within what is Kubernetes' own.
+    """
+    fields = {one.encode_name: one for one in msgspec.structs.fields(kind)} if kind is not None else {}
     lines = [f"## {path}", "", schema["description"], "", "| field | type | default | meaning |", "|---|---|---|---|"]
     required = schema.get("required", [])
     for name, field in schema["properties"].items():
         shown = f"**`{name}`**" if name in required else f"`{name}`"
-        shows_default = field.get("default", "") != "" and "properties" not in field
-        default = f"`{_literal(field['default'])}`" if shows_default else ""
+        default = _default(fields.get(name)) if "properties" not in field else ""
         meaning = " ".join([field["description"], *_limits(field)]).replace("|", "\\|")
         lines.append(f"| {shown} | {_type(field)} | {default} | {meaning} |")
     lines.append("")
@@ -77,7 +90,19 @@ def _sections(path: str, schema: Schema) -> Iterator[str]:
     for name, field in schema["properties"].items():
         below, suffix = (field["items"], "[]") if field.get("type") == "array" else (field, "")
         if "properties" in below:
-            yield from _sections(f"{path}.{name}{suffix}", below)
+            yield from _sections(f"{path}.{name}{suffix}", below, _struct_in(fields.get(name)))
+
+
+def _default(field: msgspec.structs.FieldInfo | None) -> str:
+    """Return what is taken for a field that is absent, unless that is nothing."""
+    value = None if field is None or field.default is msgspec.NODEFAULT else parsing.render(field.default)
+    return "" if value in (None, "", (), [], {}) else f"`{_literal(value)}`"
+
+
+def _struct_in(field: msgspec.structs.FieldInfo | None) -> type[msgspec.Struct] | None:
+    """Return the struct that a field is, or lists; None where it is none."""
+    parts = () if field is None else (field.type, *get_args(field.type))
+    return next((part for part in parts if isinstance(part, type) and issubclass(part, msgspec.Struct)), None)
 
 
 def _type(field: Schema) -> str:

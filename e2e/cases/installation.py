@@ -30,6 +30,11 @@ CHART: Final = ROOT / "charts" / "modelpool"
 EXAMPLES: Final = ROOT / "examples"
 RELEASE: Final = "modelpool"
 
+GATEWAYS: Final = "gateways"
+"""The namespace in which gateways would be."""
+RELEASE_KEY: Final = f"{RELEASE}-engine-key"
+"""The Secret that the chart's role lets the operator read."""
+
 RENDERED: Final = "rendered-namespace"
 APPLY: Final = "application/apply-patch+yaml"
 
@@ -183,6 +188,14 @@ class Installation:
         """Return the name of a component's ServiceAccount."""
         names = [one["metadata"]["name"] for one in self.objects if one["kind"] == "ServiceAccount"]
         return next(name for name in names if name.endswith(component))
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What the chart tells the operator of its gateways and of the release key."""
+        return (
+            *(f"--gateway-service={RELEASE}-gateway", f"--gateway-namespace={GATEWAYS}"),
+            f"--engine-key-secret={self.namespace}/{RELEASE_KEY}",
+        )
 
     @contextlib.contextmanager
     def operator(self, *arguments: str) -> Iterator[Operator]:

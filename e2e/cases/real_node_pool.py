@@ -31,8 +31,12 @@ _LINE: Final = re.compile(r"^(\S+) start_engine: (Starting|Ready)", re.MULTILINE
 
 
 def manifest(file: Path = EXAMPLE) -> Object:
-    """Return a pool, at first the example that `skaffold run` deploys, with the images under test."""
+    """Return a pool, at first the example that `skaffold run` deploys, with the images under test.
+
+    Its simulated cards lie on its own volume, so that other pools of the one node do not hold them.
+    """
     pool: Object = yaml.safe_load(file.read_text())
+    pool["spec"].setdefault("gpus", {})["others"] = "Ignore"
     engines = images.Images.name("engines")
     for engine in ("vllm", "ollama"):
         pool["spec"].setdefault(engine, {})["image"] = engines

@@ -25,14 +25,17 @@ from modelpool_operator.cluster.leases import Elsewhere, Seat, holding
 from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.recorder import Recorder
 from modelpool_operator.cluster.reflector import following
+from modelpool_operator.cluster.surroundings import Surroundings
 from modelpool_operator.handlers import lifecycle, watches, workers
 from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers.engine_keys import EngineKeys
 from modelpool_operator.handlers.memo import Changes, Memo
+from modelpool_operator.handlers.neighbourhood import Neighbourhood
 from modelpool_operator.handlers.readiness import Readiness
 from modelpool_operator.handlers.reconcile import Reconciler
 from modelpool_operator.handlers.scaling import Scaling, poll
 from modelpool_operator.handlers.workqueue import WorkQueue
-from modelpool_operator.settings import Settings
+from modelpool_operator.settings import SecretRef, Settings
 from modelpool_operator.telemetry import serving
 from modelpool_operator.telemetry.metrics import Metrics
 
@@ -102,15 +105,20 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
             asking = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
             gateways = Gateways(api, asking, urls=settings.gateway_urls, clock=time.monotonic)
             mirror = Mirror(settings.namespaces or (None,))
+            surroundings = Surroundings(settings.namespaces)
+            neighbourhood = Neighbourhood(surroundings)
             reconciler = Reconciler(
                 api,
                 mirror,
                 recorder,
                 claims,
+                neighbourhood,
                 now=_now,
                 clock=time.monotonic,
                 gateway=gateway_of(settings),
                 scaling=scaling,
+                keys=await EngineKeys.begin(api, _ref(settings.engine_key_secret)),
+                gateways_in=gateways_in(settings),
                 elsewhere=Elsewhere(api, own=[seat.ref for seat in seats], clock=time.monotonic).holder,
             )
             resync = workers.Resync(
@@ -124,10 +132,15 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
             )
             pools = await resync.start()
             await stack.enter_async_context(following(api, mirror, memo.queue.add))
+            await stack.enter_async_context(following(api, surroundings, waking(memo.queue, neighbourhood)))
+            for pool in resync.noted:
+                reconciler.expect(pool)
+            resync.noted.clear()
             async with asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(
-                        workers.work(memo.queue, reconciler, metrics, clock=time.monotonic), name=f"worker {number}"
+                        workers.work(memo.queue, reconciler, metrics, memo.readiness, clock=time.monotonic),
+                        name=f"worker {number}",
                     )
                     for number in range(settings.workers)
                 ]
@@ -154,6 +167,20 @@ def _problem(seats: list[Seat]) -> str | None:
     return next((seat.problem for seat in seats if seat.problem is not None), None)
 
 
+def _ref(secret: SecretRef | None) -> ObjectRef | None:
+    return None if secret is None else ObjectRef(*secret)
+
+
+def waking(queue: WorkQueue, neighbourhood: Neighbourhood) -> Callable[[ObjectRef], None]:
+    """Return what a change on a node wakes: the pools to whom it makes a difference."""
+
+    def wake(node: ObjectRef) -> None:
+        for ref in neighbourhood.around(node.name):
+            queue.add(ref)
+
+    return wake
+
+
 def _now() -> datetime:
     return datetime.now(tz=UTC)
 
@@ -169,6 +196,15 @@ def gateway_of(settings: Settings) -> Callable[[ObjectRef], GatewayStatus | None
         return GatewayStatus(openai=f"{url}/v1", ollama=url)
 
     return gateway
+
+
+def gateways_in(settings: Settings) -> Callable[[ObjectRef], str | None]:
+    """Return in which namespace a pool's gateways are, or None where the operator was told of none."""
+
+    def namespace(pool: ObjectRef) -> str | None:
+        return None if settings.gateway_service is None else settings.gateway_namespace or pool.namespace
+
+    return namespace
 
 
 def gateway_service_of(settings: Settings) -> Callable[[ObjectRef], ObjectRef | None]:

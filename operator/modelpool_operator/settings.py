@@ -47,6 +47,25 @@ class Address(NamedTuple):
         return cls(host, int(port))
 
 
+class SecretRef(NamedTuple):
+    """A Secret."""
+
+    namespace: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return `namespace/name` as a Secret's place.
+
+        Raises:
+            ValueError: the text is no such place.
+        """
+        namespace, slash, name = text.partition("/")
+        if not slash or not namespace or not name or "/" in name:
+            raise ValueError(f"must be 'namespace/name', got '{text}'")
+        return cls(namespace, name)
+
+
 _HEALTH: Final = Address("127.0.0.1", 8080)
 _METRICS: Final = Address("127.0.0.1", 9090)
 
@@ -66,7 +85,7 @@ class Settings:
     resync_seconds: float = 600
     """How often every pool is reconciled although nothing woke it: the net below the watches."""
     health_address: Address = _HEALTH
-    """Serves /healthz and /readyz. Loopback unless told otherwise; in a Pod the kubelet needs 0.0.0.0."""
+    """Serves /healthz and /readyz. Loopback unless told otherwise; in a Pod the kubelet needs `[::]`."""
     metrics_address: Address = _METRICS
     """Serves /metrics."""
     log_format: LogFormat = LogFormat.JSON
@@ -77,6 +96,9 @@ class Settings:
     """The namespace of that Service; absent, each pool's own."""
     gateway_urls: tuple[str, ...] = ()
     """Where gateways are asked for their demand, in place of the pods behind that Service, which only a Pod reaches."""
+    engine_key_secret: SecretRef | None = None
+    """The Secret with the release key, of which each pool's key is made, and which the gateways mount. It is made where
+    it is not there. Absent: engines ask for no key."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -149,11 +171,24 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--gateway-url", dest="gateway_urls", action="append", metavar="URL", help="ask here for the demand; repeatable"
     )
+    add(
+        "--engine-key-secret",
+        type=_secret,
+        metavar="NS/NAME",
+        help="of the release key, made where it is absent; default: engines ask for no key",
+    )
     return parser
 
 
 def _address(text: str) -> Address:
     try:
         return Address.parse(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
+
+
+def _secret(text: str) -> SecretRef:
+    try:
+        return SecretRef.parse(text)
     except ValueError as exc:
         raise argparse.ArgumentTypeError(str(exc)) from exc

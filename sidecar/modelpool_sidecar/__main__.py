@@ -77,7 +77,7 @@ async def _serve(
 
 def _announce(to: LogWriter, running: app.Running) -> None:
     """One line on stdout for whoever started us: the real ports, also where 0 was asked for."""
-    to.write(json.dumps({"listening": [f"{host}:{port}" for host, port in running.listening]}) + "\n")
+    to.write(json.dumps({"listening": [str(one) for one in running.listening]}) + "\n")
 
 
 if __name__ == "__main__":

@@ -29,12 +29,13 @@ from .proxy.limits import Limit, Limits
 from .proxy.pages import Pages, Phase
 from .proxy.probes import PROBE_TIMEOUT, Prober
 from .proxy.request_bodies import RequestBodies
-from .proxy.sources import Source
+from .proxy.sources import Source, key_file
 from .proxy.sources import access as access_to
 from .proxy.sources.access import Access
 from .proxy.sources.cluster import ClusterSource
 from .proxy.sources.file import FileSource
-from .settings import Listen, Settings
+from .routing.keys import Keys
+from .settings import EVERYWHERE, Listen, Settings
 from .stopping import Stop
 from .telemetry.log_writer import LogWriter
 from .telemetry.logs import AccessLog
@@ -63,7 +64,8 @@ async def gateway(
 
     `log` writes the log's lines, if they can be lost. Answers are waited for until `stop` is hurried.
     """
-    directory = Directory()
+    key = None if settings.engine_key_file is None else key_file.read(settings.engine_key_file)
+    directory = Directory(keys=Keys(key))
     admission = Admission(directory)
     phase = Phase()
     limits = _limits(settings)
@@ -97,6 +99,9 @@ async def gateway(
             group.create_task(prober.run(), name="prober"),
             group.create_task(hangs.run(), name="hangs"),
         ]
+        if settings.engine_key_file is not None and key is not None:
+            following = key_file.follow(settings.engine_key_file, key, directory)
+            tasks.append(group.create_task(following, name="engine key"))
         front = Front(door.handle, door.refuse, group, limits)
         try:
             listening = [await _open(front, listen) for listen in settings.listen]
@@ -192,13 +197,18 @@ async def _open(front: Front, listen: Listen) -> Listen:
 
 
 def _bound(listen: Listen) -> socket.socket:
+    """A socket. All addresses, `::`, are those of both families, and IPv4's alone on a machine without IPv6."""
+    if listen.host == EVERYWHERE and not socket.has_dualstack_ipv6():
+        listen = Listen("0.0.0.0", listen.port)  # noqa: S104
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if listen.host == EVERYWHERE:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         made.bind(listen)
     except OSError as error:
         made.close()
-        raise OSError(error.errno, f"could not listen on {listen.host}:{listen.port}: {error.strerror}") from error
+        raise OSError(error.errno, f"could not listen on {listen}: {error.strerror}") from error
     made.setblocking(False)
     return made

@@ -35,6 +35,14 @@ class Listen(NamedTuple):
     host: str
     port: int
 
+    def __str__(self) -> str:
+        """As it is told, and as a URL has it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+EVERYWHERE: Final = "::"
+"""All addresses of a machine, of IPv4 and IPv6."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -42,6 +50,8 @@ class Settings:
 
     routes_file: Path | None = None
     """Local mode: the routes document. None: follow the cluster."""
+    engine_key_file: Path | None = None
+    """The file with the release key, of which each pool's key is made. None: engines that ask for one refuse us."""
     namespaces: tuple[str, ...] = ()
     """Cluster mode: where to look for routes; empty means all namespaces."""
     kubeconfig: Path | None = None
@@ -50,7 +60,7 @@ class Settings:
     """Host and port of the API server, as every container of a cluster is told; None outside."""
     default_kubeconfigs: tuple[Path, ...] = ()
     """What kubectl would use: the files of $KUBECONFIG, else ~/.kube/config."""
-    listen: tuple[Listen, ...] = (Listen("0.0.0.0", 8100), Listen("0.0.0.0", 11434))  # noqa: S104 -- a pod's only job
+    listen: tuple[Listen, ...] = (Listen(EVERYWHERE, 8100), Listen(EVERYWHERE, 11434))
     """8100 is the gateway's own port, 11434 the one that Ollama's clients try first."""
     open_admin: frozenset[str] = frozenset()
     """Administrative calls that are let through; closed by default, because callers share the engines."""
@@ -96,7 +106,7 @@ def _listen(text: str) -> Listen:
     host, colon, port = text.strip().rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
         raise ValueError
-    return Listen(host.strip("[]") or "0.0.0.0", int(port))  # noqa: S104
+    return Listen(host.strip("[]") or EVERYWHERE, int(port))
 
 
 def _seconds(text: str) -> float:
@@ -147,9 +157,10 @@ class Option(NamedTuple):
 
 OPTIONS: Final = (
     Option("routes_file", "--routes-file", Path, "a path", "serve the routes of this file instead of a cluster's"),
+    Option("engine_key_file", "--engine-key-file", Path, "a path", "the release key, of which engines' keys are made"),
     Option("namespaces", "--namespace", str, "a namespace", "follow routes here only (default: everywhere)", tuple),
     Option("kubeconfig", "--kubeconfig", Path, "a path", "reach the cluster with this kubeconfig"),
-    Option("listen", "--listen", _listen, "HOST:PORT", "accept here (default: 0.0.0.0:8100, 0.0.0.0:11434)", tuple),
+    Option("listen", "--listen", _listen, "HOST:PORT", "accept here (default: [::]:8100, [::]:11434)", tuple),
     Option(
         "open_admin",
         "--open-admin",

@@ -105,6 +105,8 @@ async def ollama(
             "FAKE_OLLAMA_LOAD_SECONDS": str(pipeline.recorded.switch_seconds / compression),
             "FAKE_OLLAMA_TRAINED_CONTEXT": str(CONTEXT),
             "FAKE_OLLAMA_SENTENCES": "1000000",
+            # The recording says how many models were in memory, and not with which contexts: so many must fit.
+            "FAKE_OLLAMA_CACHE_PER_TOKEN": "0",
         },
     )
     async with Supervisor(_quiet, os.environ) as supervisor:

@@ -31,6 +31,15 @@ All take the root context.
 {{- printf "%s:%s" .Release.Namespace (include "modelpool.gateway.name" .) -}}
 {{- end -}}
 
+{{/* The Secret with the release key; empty where engines have no keys. */}}
+{{- define "modelpool.engineKey.secretName" -}}
+{{- with .Values.engineKey -}}
+{{- if and .enabled (or .secretName $.Values.gateway.enabled) -}}
+{{- .secretName | default (printf "%s-engine-key" (include "modelpool.fullname" $)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "modelpool.operator.serviceAccountName" -}}
 {{- $account := .Values.operator.serviceAccount -}}
 {{- $account.name | default ($account.create | ternary (include "modelpool.operator.name" .) "default") -}}

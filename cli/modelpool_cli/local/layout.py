@@ -5,7 +5,7 @@ Engines run below the operator's own start script, so that the card lock orders 
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -14,13 +14,14 @@ from modelpool_cli.local.ports import LOOPBACK
 from modelpool_cli.local.processes import Program, Restart
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning import routes
-from modelpool_operator.planning.engines import ollama, vllm
+from modelpool_operator.planning import engine_keys, routes
+from modelpool_operator.planning.engines import ollama, ollama_pods, ollama_servers, vllm
 from modelpool_operator.planning.placement import Placement, Share
 from modelpool_operator.planning.sources import Claim, parse_source
 
 GATEWAY = "gateway server"
 OLLAMA = "ollama server"
+OLLAMA_CPU = "ollama server on the cpu"
 """Names of programs that are no model: with a space, which no model's name has."""
 IN_BUS_ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 """So that an index means the same card to CUDA, whose own order is by speed, as to `nvidia-smi` and to the plan."""
@@ -44,9 +45,11 @@ class Place:
     folder: Path
     """Holds locks, logs, routes and, when simulated, the cards' accounts."""
     ports: Mapping[str, int]
-    """Of every vLLM model, by its name, and of `OLLAMA`."""
+    """Of every vLLM model, by its name, and of `OLLAMA` and `OLLAMA_CPU`."""
     listen: tuple[str, ...]
     """HOST:PORT, where the gateway listens."""
+    release: bytes = field(repr=False)
+    """The release key of this run, of which the engines' key is made. A secret."""
 
     def log(self, name: str) -> Path:
         """Return the file that a program's output goes to."""
@@ -57,10 +60,16 @@ class Place:
         """The routes document that the gateway follows."""
         return self.folder / "routes.json"
 
+    @property
+    def key(self) -> Path:
+        """The file with the release key, which the gateway reads."""
+        return self.folder / "key"
 
-def names_of_engines(pool: ModelPool) -> tuple[str, ...]:
+
+def names_of_engines(pool: ModelPool, placement: Placement) -> tuple[str, ...]:
     """Return the names for which a port is needed."""
-    return (*routes.vllm_names(pool), *((OLLAMA,) if ollama.is_needed(pool.spec) else ()))
+    beside = (OLLAMA_CPU,) if ollama_servers.divide(pool.spec, placement.sharing).beside else ()
+    return (*routes.vllm_names(pool), *((OLLAMA, *beside) if ollama.is_needed(pool.spec) else ()))
 
 
 def programs(pool: ModelPool, placement: Placement, place: Place, commands: Commands) -> tuple[Program, ...]:
@@ -72,15 +81,18 @@ def programs(pool: ModelPool, placement: Placement, place: Place, commands: Comm
         if share.engine is Engine.VLLM
     ]
     with_ollama = ollama.is_needed(pool.spec)
-    servers = [_ollama(pool, placement, place, commands), *_pulls(pool, place, commands)] if with_ollama else []
+    servers = [*_ollama(pool, placement, place, commands), *_pulls(pool, place, commands)] if with_ollama else []
     return (*servers, *engines, _gateway(place))
 
 
 def routes_document(pool: ModelPool, placement: Placement, place: Place) -> bytes:
     """Return the routes document with this machine's addresses."""
+    beside = ollama_servers.divide(pool.spec, placement.sharing).beside
 
-    def address_of(engine: Engine, model: str) -> dict[str, str]:
-        return {"url": _url(place.ports[model if engine is Engine.VLLM else OLLAMA])}
+    def address_of(engine: Engine, model: str) -> dict[str, object]:
+        if engine is Engine.VLLM:
+            return {"url": _url(place.ports[model]), "keyed": True}
+        return {"url": _url(place.ports[OLLAMA_CPU if model in beside else OLLAMA])}
 
     return json.dumps(routes.routes_document(pool, placement, address_of), indent=2).encode()
 
@@ -116,6 +128,7 @@ def _engine(pool: ModelPool, model: Model, share: Share, place: Place, commands:
             **_plain(vllm.environment(pool.spec, cache_folder=str(place.folder / "cache"))),
             **IN_BUS_ORDER,
             "CUDA_VISIBLE_DEVICES": vllm.cards_text(share),
+            vllm.KEY_VARIABLE: engine_keys.key_of(place.release, *pool.ref, ""),  # a file's pool has no UID
             **commands.env,
             **_literal(pool.spec.vllm.env),
         },
@@ -123,22 +136,21 @@ def _engine(pool: ModelPool, model: Model, share: Share, place: Place, commands:
     )
 
 
-def _ollama(pool: ModelPool, placement: Placement, place: Place, commands: Commands) -> Program:
-    address = f"{LOOPBACK}:{place.ports[OLLAMA]}"
-    share = placement.ollama
-    return Program(
-        name=OLLAMA,
-        argv=(*commands.ollama, "serve"),
-        log=place.log(OLLAMA),
-        env={
-            **ollama.environment(pool.spec, placement, listen=address, models=str(place.folder / "ollama")),
-            **IN_BUS_ORDER,
-            "CUDA_VISIBLE_DEVICES": vllm.cards_text(share) if share else "-1",
-            **commands.env,
-            **_literal(pool.spec.ollama.env),
-        },
-        grace_seconds=DRAIN_SECONDS,
-    )
+def _ollama(pool: ModelPool, placement: Placement, place: Place, commands: Commands) -> Iterator[Program]:
+    """Yield the pool's Ollama, and the server beside it where the plan has one."""
+    spec, models, share = pool.spec, str(place.folder / "ollama"), placement.ollama
+    first = ollama_pods.environment(spec, placement, listen=f"{LOOPBACK}:{place.ports[OLLAMA]}", models=models)
+    cards = {**IN_BUS_ORDER, "CUDA_VISIBLE_DEVICES": vllm.cards_text(share) if share else "-1"}
+    yield _server(OLLAMA, place, commands, {**first, **cards, **commands.env, **_literal(spec.ollama.env)})
+    if ollama_servers.divide(spec, placement.sharing).beside:
+        second = ollama_pods.environment_beside(spec, listen=f"{LOOPBACK}:{place.ports[OLLAMA_CPU]}", models=models)
+        users = _literal(ollama_pods.users_beside(spec))
+        yield _server(OLLAMA_CPU, place, commands, {**commands.env, **second, **users})
+
+
+def _server(name: str, place: Place, commands: Commands, env: Mapping[str, str]) -> Program:
+    argv = (*commands.ollama, "serve")
+    return Program(name=name, argv=argv, log=place.log(name), env=env, grace_seconds=DRAIN_SECONDS)
 
 
 def _pulls(pool: ModelPool, place: Place, commands: Commands) -> list[Program]:
@@ -165,6 +177,8 @@ def _gateway(place: Place) -> Program:
             "modelpool_sidecar",
             "--routes-file",
             str(place.routes),
+            "--engine-key-file",
+            str(place.key),
             "--drain-delay",
             "0",
             *listen,

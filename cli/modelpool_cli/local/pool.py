@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,9 +15,11 @@ import aiohttp
 from modelpool_cli.local import layout, ports
 from modelpool_cli.local.processes import Listener, Program, Supervisor
 from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning import routes
 from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.placement import Placement
 
+EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 -- compared, not bound
 LAST_LINES = 8
 """Of a program's log, shown when something did not come up."""
 
@@ -92,7 +95,7 @@ def check(pool: ModelPool, commands: layout.Commands, listen: tuple[tuple[str, i
     Raises:
         CannotRunError: one is not.
     """
-    needed = [("vllm", commands.vllm[0], "pip install vllm")] if layout.names_of_engines(pool) else []
+    needed = [("vllm", commands.vllm[0], "pip install vllm")] if routes.vllm_names(pool) else []
     if ollama.is_needed(pool.spec):
         needed.append(("ollama", commands.ollama[0], "see ollama's own page, or set `spec.ollama.enabled: false`"))
     for name, program, how in needed:
@@ -101,6 +104,13 @@ def check(pool: ModelPool, commands: layout.Commands, listen: tuple[tuple[str, i
     for host, port in listen:
         if ports.taken(host, port):
             raise CannotRunError(f"port {port} of {host} is taken by another program: choose others with --listen")
+
+
+def _write_secret(path: Path, secret: bytes) -> None:
+    """Write a file that nobody else on this machine may read, at no moment."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(secret)
 
 
 @asynccontextmanager
@@ -113,15 +123,17 @@ async def running(
     listener: Listener,
 ) -> AsyncIterator[LocalPool]:
     """Run the pool's programs until the context ends, then end them all."""
-    engines = layout.names_of_engines(pool)
+    engines = layout.names_of_engines(pool, placement)
     place = layout.Place(
         folder=folder,
         ports=dict(zip(engines, ports.pick(len(engines)), strict=True)),
         listen=tuple(f"{host}:{port}" for host, port in listen),
+        release=secrets.token_hex(32).encode(),
     )
     for name in ("locks", "logs", "cards", "ollama"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     place.routes.write_bytes(layout.routes_document(pool, placement, place))
+    _write_secret(place.key, place.release)
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
         Supervisor(listener, os.environ) as supervisor,
@@ -130,5 +142,5 @@ async def running(
         for program in programs.values():
             supervisor.start(program)
         host, port = listen[0]
-        url = f"http://{ports.LOOPBACK if host == '0.0.0.0' else host}:{port}"  # noqa: S104 -- compared, not bound
+        url = f"http://{ports.LOOPBACK if host in EVERYWHERE else host}:{port}"
         yield LocalPool(url=url, folder=folder, supervisor=supervisor, programs=programs, session=session)

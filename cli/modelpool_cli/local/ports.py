@@ -27,10 +27,11 @@ def held() -> Iterator[int]:
 
 def taken(host: str, port: int) -> bool:
     """Return whether another program listens on `port` already, so that binding it would fail."""
-    with socket.socket() as probe:
+    address = host.strip("[]")
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind((address, port))
         except OSError:
             return True
         return False

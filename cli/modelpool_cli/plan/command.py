@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from modelpool_cli import manifests
-from modelpool_cli.plan import picture, table
+from modelpool_cli.plan import picture, table, together
 from modelpool_cli.plan import report as reports
 
 FITS = 0
@@ -25,10 +25,12 @@ class Output(Enum):
 def run(path: Path, output: Output, console: Console) -> int:
     """Print the plan of every pool of the file and return the exit status: 1 when one of them does not fit.
 
+    Pools of one file are planned beside each other, in its order.
+
     Raises:
         manifests.BadFileError: the file holds no valid ModelPool.
     """
-    found = [reports.report(pool, reports.decide(pool)) for pool in manifests.read_pools(path)]
+    found = [reports.report(pool, verdict) for pool, verdict in together.decide_together(manifests.read_pools(path))]
     refused = [one for one in found if one["verdict"] == "refused"]
     match output:
         case Output.JSON:

@@ -7,7 +7,8 @@ from msgspec import structs
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.planning import arithmetic, choices, ledger, sharing
-from modelpool_operator.planning.engines import ollama, vllm
+from modelpool_operator.planning.engines import ollama, ollama_servers, vllm
+from modelpool_operator.planning.holdings import Neighbours
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement, Share
 from modelpool_operator.planning.plan import place_pool
@@ -16,15 +17,24 @@ from modelpool_operator.planning.refusals import Refusal
 Report = dict[str, Any]
 
 
-def decide(pool: ModelPool) -> Placement | Refusal:
+def decide(pool: ModelPool, others: Neighbours | None = None) -> Placement | Refusal:
     """Return what the operator would decide of a new pool, with the card size that the pool declares.
 
     A pool that leaves the way of sharing open is counted as under `dra`, as most ways count.
+
+    Args:
+        pool: the new one.
+        others: what others hold of cards.
     """
-    if pool.spec.gpus.sharing is Sharing.AUTO:
-        gpus = structs.replace(pool.spec.gpus, sharing=Sharing.DRA)
-        pool = structs.replace(pool, spec=structs.replace(pool.spec, gpus=gpus))
-    return place_pool(pool, Observed())
+    return place_pool(settled(pool), Observed(neighbours=others or Neighbours()))
+
+
+def settled(pool: ModelPool) -> ModelPool:
+    """Return the pool as if it said how it shares its cards."""
+    if pool.spec.gpus.sharing is not Sharing.AUTO:
+        return pool
+    gpus = structs.replace(pool.spec.gpus, sharing=Sharing.DRA)
+    return structs.replace(pool, spec=structs.replace(pool.spec, gpus=gpus))
 
 
 def decide_here(pool: ModelPool) -> Placement | Refusal:
@@ -39,6 +49,7 @@ def report(pool: ModelPool, verdict: Placement | Refusal) -> Report:
     if isinstance(verdict, Refusal):
         return {**head, "verdict": "refused", "reason": verdict.reason, "message": verdict.message, **_sum(verdict)}
     note = sharing.MODES[verdict.sharing].overhead_note
+    beside = ollama_servers.divide(pool.spec, verdict.sharing).beside
     return {
         **head,
         "verdict": "fits",
@@ -49,6 +60,7 @@ def report(pool: ModelPool, verdict: Placement | Refusal) -> Report:
                 "reserveBytes": card.reserve,
                 "plannedBytes": card.planned,
                 "freeBytes": card.free,
+                **({"heldBytes": arithmetic.total(card.held)} if card.held else {}),
                 "models": [_share(pool, share, verdict) for share in card.shares],
                 "arithmetic": [_line(line) for line in ledger.lines_of(card, note)],
             }
@@ -60,7 +72,7 @@ def report(pool: ModelPool, verdict: Placement | Refusal) -> Report:
             if model.engine is Engine.OLLAMA
         ],
         "fallback": [
-            {"model": model.name, "ollamaModel": stand_in}
+            {"model": model.name, "ollamaModel": stand_in, **({"onCpu": True} if stand_in in beside else {})}
             for model in pool.spec.models
             if (stand_in := ollama.fallback_name(pool.spec, model)) is not None
         ],
@@ -111,5 +123,6 @@ def _share(pool: ModelPool, share: Share, placed: Placement) -> Report:
     if share.engine is Engine.VLLM and model is not None:
         entry["aliases"] = list(model.aliases)
         entry["adapters"] = [adapter.name for adapter in model.adapters]
-        entry["arguments"] = list(vllm.arguments(pool.spec, model, share))
+        access = sharing.MODES[placed.sharing].access(pool, share)
+        entry["arguments"] = list(vllm.arguments(pool.spec, model, share, access=access))
     return entry

@@ -67,7 +67,8 @@ def _inside(entry: dict[str, Any]) -> str:
 def _total(card: dict[str, Any]) -> str:
     planned = f"{_gib(card['plannedBytes'])} of {_gib(card['memoryBytes'])} GiB planned"
     reserve = f", {_gib(card['reserveBytes'])} kept free" if card["reserveBytes"] else ""
-    return f"{planned}{reserve}, {_gib(card['freeBytes'])} free"
+    held = f", {_gib(card['heldBytes'])} held by others" if "heldBytes" in card else ""
+    return f"{planned}{held}{reserve}, {_gib(card['freeBytes'])} free"
 
 
 def _arithmetic(report: Report) -> Iterator[Text]:
@@ -98,12 +99,16 @@ def _beside(report: Report) -> list[Text]:
     if report["ollama"]:
         lines.append(Text(f"On Ollama: {', '.join(entry['model'] for entry in report['ollama'])}"))
     if report["fallback"]:
-        names = (
-            entry["model"] if entry["model"] == entry["ollamaModel"] else f"{entry['model']} as {entry['ollamaModel']}"
-            for entry in report["fallback"]
-        )
-        lines.append(Text(f"Ollama stands in for: {', '.join(names)}"))
+        lines.append(Text(f"Ollama stands in for: {', '.join(_stand_in(entry) for entry in report['fallback'])}"))
     return lines
+
+
+def _stand_in(entry: dict[str, Any]) -> str:
+    """Return who is stood in for, as what, and where: `qwen3:8b as qwen3:4b (on the CPU)`."""
+    shown = entry["model"]
+    if entry["model"] != entry["ollamaModel"]:
+        shown = f"{shown} as {entry['ollamaModel']}"
+    return f"{shown} (on the CPU)" if entry.get("onCpu") else shown
 
 
 def _commands(report: Report) -> list[Text]:

@@ -58,6 +58,28 @@ def test_every_card_is_spelled_out_line_by_line(capsys: pytest.CaptureFixture[st
     assert "ollama on card 0: card 1 has 1.30Gi free, needs 6.00Gi\n" in table
 
 
+def test_who_stands_in_on_the_cpu_and_what_may_exceed_ollamas_share_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, out, _ = run(capsys, "plan", EXAMPLES / "two-gpu-12gb.yaml")
+    assert "Ollama stands in for: gemma3:4b (on the CPU), qwen3:8b (on the CPU)\n" in out
+    said = out.replace("\n", " ")
+    assert "Note: qwen2.5vl:7b: takes about 6.49Gi on Ollama, more than `ollama.gpuMemory` 5.50Gi" in said
+    assert "cogito:8b: takes" not in said
+    assert "on the CPU" not in run(capsys, "plan", EXAMPLES / "single-gpu-24gb.yaml")[1]
+
+
+def test_the_flags_are_those_of_the_way_of_sharing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (EXAMPLES / "single-gpu-24gb.yaml").read_text()
+    path = tmp_path / "pool.yaml"
+    path.write_text(text.replace("sharing: timeSlicing", "sharing: hami"))
+    plan = json.loads(run(capsys, "plan", path, "-o", "json")[1])
+    told = {entry["model"]: entry["arguments"] for entry in plan["cards"][0]["models"]}
+    words = told["qwen3:8b"]
+    assert words[words.index("--gpu-memory-utilization") + 1] == "0.921"
+    assert "--kv-cache-memory-bytes" in words
+
+
 def test_a_pool_that_does_not_fit_is_refused_with_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "plan", EXAMPLES / "does-not-fit.yaml", "-o", "json")
     plan = json.loads(out)
@@ -92,6 +114,54 @@ def test_a_pool_that_the_operator_would_refuse_is_refused(tmp_path: Path, capsys
     assert status == 1
     assert "SharingNotPossible" in out
     assert "`gpus.count` must be 1 with sharing 'timeSlicing', got 2" in out.replace("\n", " ")
+
+
+def two_pools(selector: str, second: float = 0.8) -> str:
+    """Return a file with two pools on cards that they are shown by index."""
+    return "---".join(
+        f"""
+apiVersion: modelpool.dev/v1alpha1
+kind: ModelPool
+metadata: {{name: {name}}}
+spec:
+  gpus: {{memory: 24Gi, sharing: visibleDevices}}
+  nodeSelector: {{{selector}}}
+  ollama: {{enabled: false}}
+  models: [{{name: {name}:1, engine: vllm, source: "pvc://weights/unknown", gpuMemoryFraction: {size}}}]
+"""
+        for name, size in (("first", 0.8), ("second", second))
+    )
+
+
+def test_the_pools_of_one_file_are_planned_beside_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "pools.yaml"
+    path.write_text(two_pools("kubernetes.io/hostname: gpu-1"))
+    status, out, _ = run(capsys, "plan", path, "-o", "json")
+    first, second = json.loads(out)
+    assert (status, first["verdict"], second["reason"]) == (1, "fits", "CardHeld")
+    assert "card 0 of node gpu-1 has 24.00Gi, of which others hold 19.70Gi" in second["message"]
+    assert "pool default/first (first:1)" in second["message"]
+
+    path.write_text(two_pools("kubernetes.io/hostname: gpu-1", second=0.1))
+    status, out, _ = run(capsys, "plan", path, "-o", "json")
+    (card,) = json.loads(out)[1]["cards"]
+    assert (status, sum(line["bytes"] for line in card["arithmetic"])) == (0, 24 * GIB)
+    assert card["plannedBytes"] + card["heldBytes"] + card["reserveBytes"] + card["freeBytes"] == 24 * GIB
+    assert "held by pool default/first (first:1)" in out
+    assert "19.7 held by others" in run(capsys, "plan", path)[1]
+
+
+def test_pools_of_which_only_the_cluster_knows_the_node_are_told_what_one_node_would_have_no_room_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "pools.yaml"
+    path.write_text(two_pools("gpu: large"))
+    status, out, _ = run(capsys, "plan", path, "-o", "json")
+    first, second = json.loads(out)
+    assert (status, first["verdict"], second["verdict"]) == (0, "fits", "fits")
+    assert "on one node with the pools before it in this file there is no room" in "; ".join(second["notes"])
 
 
 BAD_FILES = {

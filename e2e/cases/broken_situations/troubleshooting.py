@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from situations import SITUATIONS, Situation
+from situation import Situation
+from situations import SECTIONS, SITUATIONS
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "how-to" / "troubleshoot.md"
 
@@ -16,7 +17,9 @@ _HEAD: Final = """# Find out what is wrong with a pool
 from and what to do about it, in the condition `Ready` and under `Models`. When an engine breaks, the pool gets an
 Event. A model with a working fallback keeps answering meanwhile: its state is then `Fallback`, its message is the same.
 
-Below is what they print in twelve situations. This page is written by the test that brings them about, on a real API
+Below is what they print in {count} situations:
+{sections}.
+This page is written by the test that brings them about, on a real API
 server and scheduler, with the statuses that a kubelet writes:
 `MODELPOOL_WRITE_GOLDEN=1 python -m pytest e2e/cases/broken_situations`.
 
@@ -26,7 +29,7 @@ server and scheduler, with the statuses that a kubelet writes:
 """
 
 _ONE: Final = """
-## {title}
+### {title}
 
 ```console
 $ kubectl describe mp {name}
@@ -51,10 +54,13 @@ def page(printed: Mapping[str, Printed]) -> str:
     Args:
         printed: by title.
     """
-    parts = [_HEAD.format(table=table(printed))]
-    for situation in SITUATIONS:
-        excerpt = condition(printed[situation.title].described)
-        parts.append(_ONE.format(title=situation.title, name=situation.name, excerpt=excerpt))
+    sections = ", ".join(f"[{title}](#{title.lower().replace(' ', '-')})" for title in SECTIONS)
+    parts = [_HEAD.format(table=table(printed), count=len(SITUATIONS), sections=sections)]
+    for title, situations in SECTIONS.items():
+        parts.append(f"\n## {title}\n")
+        for one in situations:
+            excerpt = condition(printed[one.title].described)
+            parts.append(_ONE.format(title=one.title, name=one.name, excerpt=excerpt))
     return "".join(parts)
 
 
@@ -85,7 +91,7 @@ def condition(described: str) -> str:
 def _stable(line: str) -> str:
     """Return a line without what differs from run to run: namespace, node, and how many nodes the scheduler saw."""
     found = re.sub(r"\d+/\d+ nodes are available: .*?\. ", _scheduler, line, count=1)
-    found = re.sub(r"broken-situations-[0-9a-f]{6}\b", "llm", found)
+    found = re.sub(r"broken-situations-[0-9a-f]{6}(-apart-[a-z-]+[a-z])?\b", "llm", found)
     return re.sub(r"(Node )\S+( does not report)", r"\1gpu-1\2", found)
 
 

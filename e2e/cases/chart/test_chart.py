@@ -201,7 +201,9 @@ OPERATOR: Rights = {
     ("modelpool.dev", "modelpools/status"): {"patch"},
     ("", "pods"): {"list", "watch"},
     ("", "pods/log"): {"get"},
-    ("", "events"): {"create"},
+    ("discovery.k8s.io", "endpointslices"): {"list", "watch"},
+    ("", "events"): {"create", "list"},
+    ("", "secrets"): {"create"},
     ("coordination.k8s.io", "leases"): {"create"},
     ("coordination.k8s.io", "leases/modelpool-operator"): {"get", "patch"},
     **{
@@ -210,7 +212,7 @@ OPERATOR: Rights = {
     },
 }
 NODES: Rights = {
-    ("", "nodes"): {"list"},
+    ("", "nodes"): {"list", "watch"},
     ("resource.k8s.io", "resourceslices"): {"list"},
     ("resource.k8s.io", "deviceclasses"): {"list"},
     ("node.k8s.io", "runtimeclasses"): {"list"},
@@ -220,8 +222,11 @@ GATEWAY: Rights = {
     ("modelpool.dev", "modelpools"): {"list", "watch"},
     ("discovery.k8s.io", "endpointslices"): {"list", "watch"},
 }
-ASKS = {("modelpool-system", "modelpool-operator-asks-gateways"): {("discovery.k8s.io", "endpointslices"): {"list"}}}
-"""Where the gateways are, wherever pools are."""
+AT_HOME = {
+    ("modelpool-system", "modelpool-operator-asks-gateways"): {("discovery.k8s.io", "endpointslices"): {"list"}},
+    ("modelpool-system", "modelpool-operator-release-key"): {("", "secrets"): {"get", "create"}},
+}
+"""Where the gateways are, and the key that engines' keys are made of, wherever pools are."""
 
 
 def _place(one: Object) -> tuple[str, str]:
@@ -229,27 +234,72 @@ def _place(one: Object) -> tuple[str, str]:
 
 
 def _granted(role: Object) -> Rights:
-    """Return the rights of a role, those on single objects under `resource/name`."""
-    return {
-        (group, f"{resource}/{name}" if name else resource): set(rule["verbs"])
-        for rule in role["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for name in rule.get("resourceNames", [""])
-    }
+    """Return the rights of a role, those on single Leases under `leases/name`."""
+    found: Rights = {}
+    for rule in role["rules"]:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                for name in rule.get("resourceNames", [""]) if resource == "leases" else [""]:
+                    about = f"{resource}/{name}" if name else resource
+                    found.setdefault((group, about), set()).update(rule["verbs"])
+    return found
+
+
+def test_of_secrets_the_operator_reads_the_one_of_its_gateways_and_the_gateway_none(chart: Helm) -> None:
+    for values in ({}, {"watchNamespaces": ["a"]}, EVERYTHING):
+        objects = chart.objects(values)
+        rules = [
+            (one["metadata"]["name"], rule)
+            for one in objects
+            if one["kind"] in ("Role", "ClusterRole")
+            for rule in one["rules"]
+            if "secrets" in rule["resources"]
+        ]
+        assert all("operator" in name for name, _ in rules)
+        reading = [rule for _, rule in rules if set(rule["verbs"]) - {"create"}]
+        (mounted,) = pick(objects, "Deployment", "gateway")["spec"]["template"]["spec"]["volumes"]
+        assert [(rule["verbs"], rule["resourceNames"]) for rule in reading] == [
+            (["get"], [mounted["secret"]["secretName"]])
+        ]
+
+
+KEYS: dict[str, tuple[dict[str, Any], str | None]] = {
+    "by default": ({}, "modelpool-engine-key"),
+    "by name": ({"engineKey": {"secretName": "ours"}}, "ours"),
+    "not at all": ({"engineKey": {"enabled": False}}, None),
+    "with gateways of another release": ({"gateway": {"enabled": False}, "engineKey": {"secretName": "ours"}}, "ours"),
+    "with no gateway that has it": ({"gateway": {"enabled": False}}, None),
+}
+
+
+@pytest.mark.parametrize(("values", "want"), KEYS.values(), ids=KEYS.keys())
+def test_operator_and_gateway_have_one_release_key(chart: Helm, values: dict[str, Any], want: str | None) -> None:
+    objects = chart.objects(values)
+    told = operator_settings.load(_arguments(objects, "operator"), {}).engine_key_secret
+    assert told == (None if want is None else ("modelpool-system", want))
+    assert [one["metadata"]["name"] for one in objects if one["metadata"]["name"].endswith("release-key")] == (
+        [] if want is None else ["modelpool-operator-release-key"] * 2
+    )
+    if not values.get("gateway", {}).get("enabled", True):
+        return
+    pod = pick(objects, "Deployment", "gateway")["spec"]["template"]["spec"]
+    file = gateway_settings.read(_arguments(objects, "gateway"), {}).engine_key_file
+    assert [one["secret"]["secretName"] for one in pod.get("volumes", ())] == ([] if want is None else [want])
+    folders = [one["mountPath"] for one in pod["containers"][0].get("volumeMounts", ())]
+    assert folders == ([] if file is None else [str(file.parent)])
 
 
 def test_the_whole_cluster_takes_cluster_roles(chart: Helm) -> None:
     objects = chart.objects()
     assert _granted(pick(objects, "ClusterRole", "operator")) == OPERATOR | NODES
     assert _granted(pick(objects, "ClusterRole", "gateway")) == GATEWAY
-    assert {_place(one): _granted(one) for one in objects if one["kind"] == "Role"} == ASKS
+    assert {_place(one): _granted(one) for one in objects if one["kind"] == "Role"} == AT_HOME
 
 
 def test_named_namespaces_take_roles_there_and_only_nodes_in_the_cluster(chart: Helm) -> None:
     objects = chart.objects({"watchNamespaces": ["a", "b"]})
     roles = {_place(one): _granted(one) for one in objects if one["kind"] == "Role"}
-    assert roles == ASKS | {
+    assert roles == AT_HOME | {
         (namespace, f"modelpool-{component}"): rights
         for namespace in ("a", "b")
         for component, rights in (("operator", OPERATOR), ("gateway", GATEWAY))

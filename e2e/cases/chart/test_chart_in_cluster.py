@@ -178,7 +178,11 @@ def test_the_operator_serves_a_pool_with_its_own_rights(
     credentials = cluster.kubeconfig_for(release, "modelpool-operator")
     pool = {**yaml.safe_load((ROOT / "examples" / "single-gpu-24gb.yaml").read_text())}
     pool["metadata"]["namespace"] = release
-    arguments = ["--health-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0", f"--kubeconfig={credentials}"]
+    arguments = [
+        *("--health-address=127.0.0.1:0", "--metrics-address=127.0.0.1:0", f"--kubeconfig={credentials}"),
+        *("--gateway-service=modelpool-gateway", f"--gateway-namespace={release}"),
+        f"--engine-key-secret={release}/modelpool-engine-key",
+    ]
     with started("modelpool_operator", *arguments, *namespace, log=tmp_path / "operator.log") as program:
         user = f"system:serviceaccount:{release}:modelpool-operator"
         Operator(cluster=cluster, user=user, program=program).wait_until_ready()
@@ -199,9 +203,14 @@ def test_the_operator_serves_a_pool_with_its_own_rights(
             "its engines", lambda: len(cluster.api.items(deployments, labelSelector=selector)) > len(names)
         )
         # Less is wanted: the operator prunes, with its right to delete.
-        cluster.api.patch(path, {"spec": {"ollama": {"enabled": False}, "models": pool["spec"]["models"][:1]}},
-                          "application/merge-patch+json")  # fmt: skip
+        policies = f"/apis/networking.k8s.io/v1/namespaces/{release}/networkpolicies"
+        assert [one["metadata"]["name"] for one in cluster.api.items(policies)] == [
+            f"{pool['metadata']['name']}-engines"
+        ]
+        less = {"ollama": {"enabled": False}, "models": pool["spec"]["models"][:1], "network": {"isolate": False}}
+        cluster.api.patch(path, {"spec": less}, "application/merge-patch+json")
         waiting.wait_for("the pruning", lambda: len(cluster.api.items(deployments, labelSelector=selector)) == 1)
+        waiting.wait_for("the end of the policy", lambda: not cluster.api.items(policies))
         assert _refused(cluster, since, release, "modelpool-operator") == []
         program.stop()
 

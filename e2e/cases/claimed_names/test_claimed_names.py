@@ -51,7 +51,7 @@ def test_both_say_who_serves_a_name(pools: list[tuple[int, list[tuple[str, list[
     for pool, _ in planned:
         claims.put(pool.ref, pool.created, routes.entries_of(pool))
     told = [
-        documents.parse(json.dumps(routes.routes_document(pool, placement, routes.in_cluster(pool))))
+        documents.parse(json.dumps(routes.routes_document(pool, placement, routes.in_cluster(pool, placement))))
         for pool, placement in planned
     ]
     table = building.build(told, MappingProxyType({}), MappingProxyType({}))

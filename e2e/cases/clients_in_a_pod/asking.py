@@ -1,6 +1,7 @@
 """Runs in a pod: asks a gateway through the packages that people use, and prints what came as JSON.
 
-`python3 asking.py HOST`. It knows nothing of the tests, and has only `openai` and `ollama` beside Python.
+`python3 asking.py HOST ENGINE`: the gateway's host, and an engine's, which is asked past the gateway. It
+knows nothing of the tests, and has only `openai` and `ollama` beside Python.
 """
 
 import json
@@ -58,5 +59,16 @@ def by_ollama(host):
     }
 
 
+def past_the_gateway(host):
+    with openai.OpenAI(base_url=f"http://{host}:8000/v1", api_key="none", max_retries=0) as client:
+        try:
+            client.chat.completions.create(model=VLLM_MODEL, messages=SAID, max_tokens=12)
+        except openai.AuthenticationError as exc:
+            return {"status": exc.status_code, "text": exc.response.text}
+        return None
+
+
 if __name__ == "__main__":
-    print(json.dumps({"openai": by_openai(sys.argv[1]), "ollama": by_ollama(sys.argv[1])}))
+    gateway, engine = sys.argv[1:]
+    told = {"openai": by_openai(gateway), "ollama": by_ollama(gateway), "past": past_the_gateway(engine)}
+    print(json.dumps(told))

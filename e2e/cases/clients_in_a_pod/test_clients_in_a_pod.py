@@ -11,6 +11,7 @@ from real_node_release import GATEWAY, NAMESPACE, Release
 
 from modelpool_cluster import waiting
 from modelpool_cluster.images import Images
+from modelpool_operator.api.names import engine_names
 
 SCRIPT: Final = Path(__file__).with_name("asking.py")
 EMBEDDING_MODEL: Final = "nomic-embed-text"
@@ -29,7 +30,8 @@ def told(release: Release, pool: Pool, node_images: Images) -> Iterator[dict[str
     cluster.api.patch(f"/api/v1/namespaces/{_CLIENTS}", {"metadata": restricted})
     files = {"metadata": {"name": "program"}, "data": {SCRIPT.name: SCRIPT.read_text()}}
     cluster.api.create(f"/api/v1/namespaces/{_CLIENTS}/configmaps", files)
-    cluster.api.create(f"/api/v1/namespaces/{_CLIENTS}/pods", _pod())
+    engine = f"{engine_names(pool.name, VLLM_MODELS[0]).child}.{pool.namespace}.svc"
+    cluster.api.create(f"/api/v1/namespaces/{_CLIENTS}/pods", _pod(engine))
 
     def ended() -> bool:
         (found,) = cluster.pods(_CLIENTS)
@@ -60,12 +62,18 @@ def test_a_pod_asks_through_the_packages_that_people_use(told: dict[str, Any], p
     assert "absent:1b" in said["error"]["text"]
 
 
-def _pod() -> dict[str, Any]:
+def test_an_engine_answers_nobody_who_comes_past_the_gateway(told: dict[str, Any]) -> None:
+    assert told["past"] is not None, "the engine answered"
+    assert told["past"]["status"] == 401
+    assert json.loads(told["past"]["text"]) == {"error": "Unauthorized"}
+
+
+def _pod(engine: str) -> dict[str, Any]:
     container = {
         "name": "asking",
         "image": Images.name("clients"),
         "imagePullPolicy": "Never",
-        "command": ["python3", f"/program/{SCRIPT.name}", f"{GATEWAY}.{NAMESPACE}.svc"],
+        "command": ["python3", f"/program/{SCRIPT.name}", f"{GATEWAY}.{NAMESPACE}.svc", engine],
         "securityContext": {
             "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True,
         },

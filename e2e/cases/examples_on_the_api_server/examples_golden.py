@@ -21,6 +21,7 @@ GOLDEN: Final = Path(__file__).parent / "golden"
 
 _HASHES: Final = ("modelpool.dev/applied", "modelpool.dev/template-hash")
 _PULL: Final = re.compile(r"^(.*-pull-.*)-[0-9a-f]{8}$")
+_KEY: Final = re.compile(r"-key-[0-9a-f]{8}$")
 
 
 def normalised(live: Mapping[str, Any], namespace: str) -> dict[str, Any]:
@@ -35,6 +36,10 @@ def normalised(live: Mapping[str, Any], namespace: str) -> dict[str, Any]:
         for key in _HASHES:
             if key in metadata.get("annotations", {}):
                 metadata["annotations"][key] = "HASH"
+    for container in (((said.get("spec") or {}).get("template") or {}).get("spec") or {}).get("containers", ()):
+        for variable in container["env"]:
+            if (secret := (variable.get("valueFrom") or {}).get("secretKeyRef")) is not None:
+                secret["name"] = _KEY.sub("-key-POOL", secret["name"])
     if SCRIPT in said.get("data", {}):
         assert said["data"][SCRIPT] == scripts.START_ENGINE
         said["data"][SCRIPT] = "TEXT"

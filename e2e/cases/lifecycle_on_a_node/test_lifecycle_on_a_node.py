@@ -40,11 +40,11 @@ def test_an_engine_that_crashes_again_and_again_leaves_the_card_to_the_others(re
     broken["spec"]["models"].append({**model(broken, FIRST), "name": name, "args": ["--no-such-flag"]})
     kept, watch = running.uids(), Watch(pool=running)
     running.apply(broken)
-    message = watch.until_said("Ready=False CrashLoopBackOff", "--no-such-flag")
-    assert message.startswith(f"{name}: CrashLoopBackOff"), message
+    message = watch.until_said("Ready=False ArgumentRefused", "--no-such-flag")
+    assert message.startswith(f"{name}: ArgumentRefused"), message
     printed = real_node_watch.table(running)
     assert "2/3" in printed
-    assert "CrashLoopBackOff" in printed
+    assert "ArgumentRefused" in printed
     assert "--no-such-flag" in printed
 
     def backed_off() -> str:

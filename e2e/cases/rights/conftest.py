@@ -3,7 +3,10 @@
 import pytest
 
 WITNESSES = frozenset(
-    {"chart", "examples_on_the_api_server", "gateway_follows_the_cluster", "scale_to_zero", "sharing_modes"}
+    {
+        *("broken_situations", "chart", "examples_on_the_api_server", "gateway_follows_the_cluster"),
+        *("scale_to_zero", "sharing_modes"),
+    }
 )
 """Cases which, together, let operator and gateway use every right on the control plane."""
 FEW = 4

@@ -42,12 +42,19 @@ def decided(path: Path) -> dict[str, Any]:
 
 
 def _pod(template: dict[str, Any]) -> dict[str, Any]:
-    (container,) = template["spec"]["containers"]
+    container, *beside = template["spec"]["containers"]
     annotations = template["metadata"]["annotations"]
     return {
         "annotations": {key: value for key, value in annotations.items() if not key.endswith("-hash")},
+        **_container(container),
+        **{f"beside: {one['name']}": _container(one) for one in beside},
+        **{key: template["spec"][key] for key in _DEPENDS if key in template["spec"]},
+    }
+
+
+def _container(container: dict[str, Any]) -> dict[str, Any]:
+    return {
         "command": " ".join([*container["command"], *container.get("args", ())]),
         "env": {one["name"]: one.get("value", one.get("valueFrom")) for one in container["env"]},
         "resources": container.get("resources", {}),
-        **{key: template["spec"][key] for key in _DEPENDS if key in template["spec"]},
     }

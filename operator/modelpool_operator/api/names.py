@@ -42,7 +42,7 @@ PULLED_ANNOTATION: Final = f"{GROUP}/pulled"
 """Of an Ollama Deployment: the models that its volume holds although their Jobs are gone."""
 CARD_ANNOTATION: Final = f"{GROUP}/gpu"
 MEMORY_ANNOTATION: Final = f"{GROUP}/gpu-memory"
-"""Of pods that use a card: bytes of each of its cards, share and overhead."""
+"""Of pods that use a card, and of an Ollama's Deployment: bytes of each of its cards, share and overhead."""
 
 OWN_LABELS: Final = frozenset({NAME_LABEL, INSTANCE_LABEL, PART_OF_LABEL, MANAGED_BY_LABEL})
 """By which pods are found, beside those of `GROUP`."""
@@ -53,24 +53,38 @@ NODE_GPU_MEMORY_LABEL: Final = "nvidia.com/gpu.memory"
 """Of a node, written by NVIDIA's feature discovery: MiB of one card."""
 NODE_GPU_SHARING_LABEL: Final = "nvidia.com/gpu.sharing-strategy"
 """Of a node, written by the same: `none`, `time-slicing` or `mps`."""
+NODE_GPU_COUNT_LABEL: Final = "nvidia.com/gpu.count"
+"""Of a node, written by the same: how many cards there are, however they are shared."""
 NODE_GPU_RESOURCES: Final = "nvidia.com/"
 """With what the names of a node's resources begin that stand for cards or parts of them."""
 HAMI_NODE_ANNOTATION: Final = "hami.io/node-nvidia-register"
 """Of a node, written by HAMi's device plugin: its cards."""
 DRA_DRIVER: Final = "gpu.nvidia.com"
 """NVIDIA's driver of dynamic resource allocation, and its DeviceClass of whole cards."""
+SERVICE_LABEL: Final = "kubernetes.io/service-name"
+"""Of an EndpointSlice: its Service. The Service's own labels are on it, too."""
 HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
+NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
+"""Of every namespace, written by the API server: its name."""
 
 VLLM_COMPONENT: Final = "vllm"
 OLLAMA_COMPONENT: Final = "ollama"
 PULL_COMPONENT: Final = "pull"
 REMOVE_COMPONENT: Final = "remove"
 GATEWAY_COMPONENT: Final = "gateway"
+OLLAMA_CPU_CONTAINER: Final = "ollama-cpu"
+"""Of Ollama's second server, which sees no card."""
+OWN_CONTAINERS: Final = frozenset(
+    {VLLM_COMPONENT, OLLAMA_COMPONENT, OLLAMA_CPU_CONTAINER, PULL_COMPONENT, REMOVE_COMPONENT}
+)
+"""Names of containers of the operator's; every other one in a pod, somebody else has put there."""
 
 ROUTES_KEY: Final = "routes.json"
 VLLM_PORT: Final = 8000
 OLLAMA_PORT: Final = 11434
 PORT_NAME: Final = "http"
+OLLAMA_CPU_PORT: Final = 11435
+OLLAMA_CPU_PORT_NAME: Final = "http-cpu"
 
 LABEL_LENGTH: Final = 63
 """Longest label value and longest Service name, in characters (RFC 1123)."""
@@ -179,6 +193,16 @@ def routes_name(pool: str) -> str:
 def claim_name(pool: str, gpu: int) -> str:
     """Return the name of the ResourceClaim that stands for a card of the pool."""
     return child_name(pool, f"gpu-{gpu}")
+
+
+def policy_name(pool: str) -> str:
+    """Return the name of the NetworkPolicy of the pool's pods."""
+    return child_name(pool, "engines")
+
+
+def key_name(pool: str, mark: str, uid: str) -> str:
+    """Return the name of the Secret with the key of the pool's engines; `mark` says of which release key it is."""
+    return child_name(pool, f"key-{fingerprint(f'{mark} {uid}')}")
 
 
 def scripts_name(pool: str) -> str:

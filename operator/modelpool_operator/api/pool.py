@@ -1,4 +1,8 @@
-"""A `ModelPool` and the parts of its spec that concern the pool as a whole. Defaults are those of the CRD."""
+"""A `ModelPool` and the parts of its spec that concern the pool as a whole.
+
+Defaults stand here and nowhere else: the CRD has none, so that the API server writes nothing into what the user wrote.
+Its rules count with the same ones, and tests hold them to these.
+"""
 
 from datetime import datetime
 from enum import Enum
@@ -31,6 +35,14 @@ class Filling(Enum):
     PACK = "pack"
 
 
+class Others(Enum):
+    """What becomes of what other pools and pods hold of a node's cards."""
+
+    COUNT = "Count"
+    IGNORE = "Ignore"
+    """Somebody else sees to it that they are on other cards, or leave room."""
+
+
 class Gpus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """The cards a pool may use on its node."""
 
@@ -43,6 +55,7 @@ class Gpus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     sharing: Sharing = Sharing.TIME_SLICING
     placement: Filling = Filling.SPREAD
     """`spread`: the fullest card is as little full as possible. `pack`: as few cards as possible are used."""
+    others: Others = Others.COUNT
     resource_name: str = "nvidia.com/gpu"
     runtime_class_name: str | None = None
 
@@ -81,6 +94,17 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How long a request may wait before it is refused, in seconds."""
 
 
+class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """Who may reach the pool's engines past the gateway, by a NetworkPolicy."""
+
+    isolate: bool | None = None
+    """Absent: where the operator knows its gateways."""
+    clients: list[dict[str, Any]] = []
+    """Kubernetes NetworkPolicyPeers that may reach every engine, beside the gateways."""
+    monitoring: list[dict[str, Any]] = []
+    """NetworkPolicyPeers that may reach vLLM's port, on which its metrics are."""
+
+
 class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """What the user wants."""
 
@@ -102,6 +126,7 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     vllm: VllmDefaults = VllmDefaults()
     ollama: OllamaServer = OllamaServer()
     routing: Routing = Routing()
+    network: Network | None = None
 
 
 class ModelPool(msgspec.Struct, frozen=True, kw_only=True):

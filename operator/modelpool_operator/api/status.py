@@ -103,6 +103,8 @@ class PoolStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
     observed_generation: int
     conditions: tuple[Condition, ...]
     ready_models: str = "0/0"
+    gpu_count: int = 0
+    """Cards that the pool may use, said or not: a printer column shows nothing where the spec says nothing."""
     free_gpu_memory: str | None = None
     """What the plan leaves free on each card in order: `0.9Gi, 3.2Gi`. A printer column can show only one value."""
     sharing: SharingStatus | None = None

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 import aiohttp
 
+from modelpool_operator.api import names
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster import errors
 from modelpool_operator.cluster.client import Client, Object
@@ -23,7 +24,6 @@ logger = logging.getLogger(__name__)
 
 PATH: Final = "/modelpool/demand"
 PORT_NAME: Final = "openai"
-SERVICE_LABEL: Final = "kubernetes.io/service-name"
 ADDRESSES_LAST: Final = 10.0
 """Seconds until the API server is asked again where gateways are. One that comes later has had no request yet."""
 _DEADLINE: Final = aiohttp.ClientTimeout(total=2.0)
@@ -73,7 +73,7 @@ class Gateways:
             return tuple(Address(url, ready=True) for url in self._urls)
         seen, found = self._known.get(service, (0.0, ()))
         if not found or self._clock() - seen > ADDRESSES_LAST:
-            labels = f"{SERVICE_LABEL}={service.name}"
+            labels = f"{names.SERVICE_LABEL}={service.name}"
             slices = await self._client.list_all(ENDPOINT_SLICES, service.namespace, labels=labels)
             found = tuple(sorted({address for one in slices for address in addresses_in(one)}))
             self._known[service] = self._clock(), found

@@ -28,6 +28,7 @@ class Kind(NamedTuple):
 POOLS: Final = Kind(names.API_VERSION, names.KIND, names.PLURAL)
 PODS: Final = Kind("v1", "Pod", "pods")
 NODES: Final = Kind("v1", "Node", "nodes")
+SECRETS: Final = Kind("v1", "Secret", "secrets")
 EVENTS: Final = Kind("v1", "Event", "events")
 ENDPOINT_SLICES: Final = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 LEASES: Final = Kind("coordination.k8s.io/v1", "Lease", "leases")
@@ -39,6 +40,7 @@ _PLURALS: Final = {
     "ConfigMap": "configmaps",
     "Deployment": "deployments",
     "Job": "jobs",
+    "NetworkPolicy": "networkpolicies",
     "PersistentVolumeClaim": "persistentvolumeclaims",
     "PodDisruptionBudget": "poddisruptionbudgets",
     "ResourceClaim": "resourceclaims",

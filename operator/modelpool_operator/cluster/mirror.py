@@ -18,12 +18,15 @@ from modelpool_operator.api import names
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster import errors
 from modelpool_operator.cluster.client import Object
-from modelpool_operator.cluster.kinds import CHILDREN, PODS, Kind, child
+from modelpool_operator.cluster.kinds import CHILDREN, ENDPOINT_SLICES, PODS, Kind, child
 from modelpool_operator.planning.pull_records import does_not_stay
 
 SELECTOR: Final = f"{names.MANAGED_BY_LABEL}={names.MANAGED_BY},{names.POOL_LABEL}"
 """Nobody else's objects shall flow through this process, least of all every Pod of the cluster."""
-MIRRORED: Final = (PODS, *CHILDREN)
+MIRRORED: Final = (PODS, ENDPOINT_SLICES, *CHILDREN)
+"""An EndpointSlice bears the labels of its Service, ours among them."""
+READ_ONLY: Final = frozenset({PODS.kind, ENDPOINT_SLICES.kind})
+"""Kinds of which nothing is written."""
 _JOBS: Final = child("batch/v1", "Job")
 
 
@@ -43,9 +46,9 @@ def version_of(obj: Object) -> int:
 
 
 def entry_of(obj: Object) -> Entry:
-    """Return what is kept of an object: all, but for the book of who wrote what of a Pod, since no pod is written."""
+    """Return what is kept of an object: all, but for the book of who wrote what where we write nothing."""
     metadata = obj["metadata"]
-    if obj["kind"] == PODS.kind:
+    if obj["kind"] in READ_ONLY:
         metadata = {key: value for key, value in metadata.items() if key != "managedFields"}
         obj = {**obj, "metadata": metadata}
     pool = ObjectRef(metadata["namespace"], (metadata.get("labels") or {}).get(names.POOL_LABEL, ""))
@@ -59,6 +62,10 @@ def ref_of(obj: Object) -> ObjectRef:
 
 class Collection:
     """The objects of one kind. No I/O, so that events in any order test it."""
+
+    selector = SELECTOR
+    optional = False
+    """Whether passes go on where it may not be looked at."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
@@ -94,6 +101,10 @@ class Collection:
         """Forget what a pool had that is no more."""
         self._ended.pop(pool, None)
 
+    def reduced(self, items: Iterable[Object]) -> dict[ObjectRef, Entry]:
+        """Return what is kept of listed objects."""
+        return {ref_of(one): entry_of(one) for one in items}
+
     def replace(self, listed: dict[ObjectRef, Entry], version: str) -> frozenset[ObjectRef]:
         """Take over a whole list, and return the pools whose objects differ from what was known.
 
@@ -111,18 +122,18 @@ class Collection:
         self.problem = None
         return frozenset(found)
 
-    def take(self, event: str, obj: Object) -> ObjectRef | None:
+    def take(self, event: str, obj: Object) -> frozenset[ObjectRef]:
         """Take over one event of a watch, and return the pool that it concerns."""
         self._told = max(self._told, version_of(obj))
         if event == "BOOKMARK":
-            return None
+            return frozenset()
         ref, entry = ref_of(obj), entry_of(obj)
         if event == "DELETED" and obj["kind"] == "Job" and does_not_stay(obj):
             self._ended[entry.pool][ref.name] = entry.version
         known = self._entries.get(ref)
         if known is None or known.version <= entry.version:
             self._forget(ref) if event == "DELETED" else self._put(ref, entry)
-        return entry.pool
+        return frozenset((entry.pool,))
 
     def note(self, answer: Object) -> None:
         """Take over the answer to a write of ours, unless the watch has told it already, or what came after it."""

@@ -1,7 +1,9 @@
 """Looking: everything one pass needs. Children and pods come from the mirror, nodes and logs are asked for."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from modelpool_operator.api import names
@@ -11,8 +13,9 @@ from modelpool_operator.cluster import errors, inventories, kinds
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.together import together
+from modelpool_operator.planning import hanging
 from modelpool_operator.planning.adoption import is_orphan
-from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.observed import Observed, PodView, Said
 from modelpool_operator.planning.volumes import is_retained
 
 logger = logging.getLogger(__name__)
@@ -28,6 +31,7 @@ async def observe(
     *,
     claimed: Mapping[str, names.ObjectRef] | None = None,
     chosen: SharingStatus | None = None,
+    now: Callable[[], datetime] | None = None,
 ) -> Observed:
     """Return what exists for a pool.
 
@@ -38,27 +42,71 @@ async def observe(
             volumes that were made to outlive a pool of this name, and what was left behind by one.
         claimed: names that older pools serve.
         chosen: the way of sharing that the pool's status holds.
+        now: the clock by which something hangs; None where nobody is to be asked about it.
 
     Raises:
         errors.ClusterError: something could not be read; a decision without it would be a wrong one.
     """
     pods = mirror.of(kinds.PODS, pool.ref)
-    children = [child for kind in kinds.CHILDREN for child in mirror.of(kind, pool.ref)]
+    children = _children(mirror, pool)
     return Observed.from_manifests(
-        children=[child for child in children if owned_by(child, pool.uid) or is_retained(child) or is_orphan(child)],
+        children=children,
         pods=pods,
+        slices=mirror.of(kinds.ENDPOINT_SLICES, pool.ref),
         inventory=await inventories.look(client, pool, _nodes_of(pods)),
         chosen=chosen,
         logs=await _logs(client, pods),
         claimed=claimed,
         ended=mirror.ended(pool.ref),
+        said=await _said(client, pool, children, pods, now()) if now is not None else None,
     )
+
+
+def look_again(mirror: Mirror, pool: ModelPool, observed: Observed) -> Observed:
+    """Return what was observed with children, pods and endpoints as they are now; nothing is asked for anew.
+
+    Raises:
+        errors.ClusterError: something is not known any more.
+    """
+    seen = Observed.from_manifests(
+        children=_children(mirror, pool),
+        pods=mirror.of(kinds.PODS, pool.ref),
+        slices=mirror.of(kinds.ENDPOINT_SLICES, pool.ref),
+        logs={pod.name: pod.log for pod in observed.pods},
+    )
+    return replace(observed, children=seen.children, pods=seen.pods, endpoints=seen.endpoints)
+
+
+def _children(mirror: Mirror, pool: ModelPool) -> list[Object]:
+    found = [child for kind in kinds.CHILDREN for child in mirror.of(kind, pool.ref)]
+    return [child for child in found if owned_by(child, pool.uid) or is_retained(child) or is_orphan(child)]
 
 
 def owned_by(manifest: Mapping[str, Any], uid: str) -> bool:
     """Whether the controlling owner of an object has this uid. A label alone makes nothing ours to change or delete."""
     owners = manifest["metadata"].get("ownerReferences") or ()
     return any(owner.get("uid") == uid and owner.get("controller") for owner in owners)
+
+
+async def _said(
+    client: Client, pool: ModelPool, children: Sequence[Object], pods: Sequence[Object], now: datetime
+) -> Mapping[tuple[str, str], Said]:
+    """Return what Events say of whatever hangs. They tell why, and no decision hangs on them."""
+    views = (PodView.from_manifest(pod) for pod in pods)
+    asked = hanging.whom_to_ask(hanging.candidates(pool, children, views), now)
+    try:
+        found = await together([_events(client, pool.ref.namespace, one) for one in asked])
+    except errors.ClusterError as exc:
+        logger.debug("Could not read Events", extra={"pool": pool.ref, "error": str(exc)})
+        return {}
+    told = {(one.kind, one.name): hanging.said_in(one.kind, events) for one, events in zip(asked, found, strict=True)}
+    return {key: said for key, said in told.items() if said is not None}
+
+
+async def _events(client: Client, namespace: str, about: hanging.Hanging) -> list[Object]:
+    fields = f"involvedObject.kind={about.kind},involvedObject.name={about.name}"
+    fields += f",involvedObject.uid={about.uid}" if about.uid else ""
+    return await client.list_all(kinds.EVENTS, namespace, fields=fields)
 
 
 def _nodes_of(pods: list[Object]) -> set[str]:
@@ -77,7 +125,7 @@ async def _log(client: Client, pod: Object) -> list[str]:
     """Return the last lines of a starting engine, or none: a log tells how far it is, and no decision hangs on it."""
     ref = names.ObjectRef(pod["metadata"]["namespace"], pod["metadata"]["name"])
     try:
-        return await client.log(ref, container=pod["spec"]["containers"][0]["name"], lines=LOG_LINES)
+        return await client.log(ref, container=PodView.from_manifest(pod).component, lines=LOG_LINES)
     except errors.ClusterError as exc:
         logger.debug("Could not read a log", extra={"pod": ref.name, "error": str(exc)})
         return []

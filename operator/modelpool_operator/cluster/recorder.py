@@ -28,7 +28,7 @@ _PASSING: Final = frozenset(
     {
         *("Applying", "ContainerCreating", "Downloading", "Loading", "NoPod", "NotAnswering", "NotCreated"),
         *("PodInitializing", "ScaledToZero", "Scheduling", "WaitingForCard", "Waking"),
-        *("Unschedulable", "NoGpuLeft"),
+        *("Unschedulable", "NoGpuLeft", "VolumePending"),
     }
 )
 """Reasons that are no news where a fallback stands in: they pass by waiting, or the scheduler tells of the pod."""

@@ -8,14 +8,14 @@ right to look, what was seen last must not be decided upon, and passes fail with
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import Final
+from typing import Any, Final, Protocol
 
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster import errors
-from modelpool_operator.cluster.client import Client
-from modelpool_operator.cluster.mirror import SELECTOR, Collection, Entry, Mirror, entry_of, ref_of
+from modelpool_operator.cluster.client import Client, Object
+from modelpool_operator.cluster.kinds import Kind
 from modelpool_operator.cluster.together import together
 from modelpool_operator.planning.manifests import OPTIONAL_KINDS
 
@@ -32,10 +32,31 @@ Wake = Callable[[ObjectRef], None]
 """Called with a pool, by the value of its label, whose objects changed."""
 
 
+class Followed(Protocol):
+    """A collection that can be kept in step."""
+
+    selector: str
+    optional: bool
+    problem: errors.ClusterError | None
+
+    @property
+    def kind(self) -> Kind:
+        """Of its objects."""
+
+    def reduced(self, items: Iterable[Object]) -> dict[ObjectRef, Any]:
+        """Return what is kept of listed objects."""
+
+    def replace(self, listed: dict[ObjectRef, Any], version: str) -> frozenset[ObjectRef]:
+        """Take over a whole list, and return whom it concerns."""
+
+    def take(self, event: str, obj: Object) -> frozenset[ObjectRef]:
+        """Take over one event, and return whom it concerns."""
+
+
 class Reflector:
     """Follows one collection."""
 
-    def __init__(self, client: Client, collection: Collection, namespace: str | None, wake: Wake) -> None:
+    def __init__(self, client: Client, collection: Followed, namespace: str | None, wake: Wake) -> None:
         self.collection = collection
         self.tried = asyncio.Event()
         """Set when the first list came, or failed."""
@@ -67,10 +88,10 @@ class Reflector:
         Raises:
             errors.ClusterError: it could not be listed.
         """
-        listed: dict[ObjectRef, Entry] = {}
+        listed: dict[ObjectRef, Any] = {}
         version = ""
-        async for page in self._client.pages(self.collection.kind, self._namespace, labels=SELECTOR):
-            listed |= {ref_of(one): entry_of(one) for one in page.items}
+        async for page in self._client.pages(self.collection.kind, self._namespace, labels=self.collection.selector):
+            listed |= self.collection.reduced(page.items)
             version = version or page.version
         concerned = self.collection.replace(listed, version)
         self._since, self._unserved = version, False
@@ -82,23 +103,26 @@ class Reflector:
     async def _watch(self) -> bool:
         """Follow events until the API server ends the watch; return whether it told anything."""
         told = False
-        events = self._client.watch(self.collection.kind, self._namespace, labels=SELECTOR, since=self._since)
+        collection = self.collection
+        events = self._client.watch(collection.kind, self._namespace, labels=collection.selector, since=self._since)
         async with aclosing(events):
             async for event, thing in events:
                 told = True
-                pool = self.collection.take(event, thing)
+                concerned = collection.take(event, thing)
                 self._since = thing["metadata"]["resourceVersion"]
-                if pool is not None:
-                    self._wake(pool)
+                for one in concerned:
+                    self._wake(one)
         return told
 
     def _fail(self, error: errors.ClusterError) -> None:
         """Keep what can be kept after a failure, and say so."""
         kind = self.collection.kind
         self._unserved = isinstance(error, errors.AbsentError) and kind.kind in OPTIONAL_KINDS
-        if self._unserved:
-            self._since = ""
+        denied = self.collection.optional and isinstance(error, errors.DeniedError)
+        if self._unserved or denied:
+            self._since, self._unserved = "", True
             self.collection.replace({}, "")
+            self.collection.problem = error if denied else None
             return
         if not isinstance(error, errors.UnreachableError):
             self.collection.problem = error
@@ -114,14 +138,22 @@ class Reflector:
         return min(LONGEST_PAUSE, 0.1 * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
+class Mapped(Protocol):
+    """Collections by kind and namespace."""
+
+    @property
+    def collections(self) -> Mapping[tuple[Kind, str | None], Followed]:
+        """All of them."""
+
+
 @asynccontextmanager
-async def following(client: Client, mirror: Mirror, wake: Wake) -> AsyncIterator[None]:
+async def following(client: Client, mirror: Mapped, wake: Wake) -> AsyncIterator[None]:
     """Keep a mirror in step while the context lasts; it begins when every collection was asked for once.
 
     Args:
         client: the API server.
-        mirror: to be kept.
-        wake: called with each pool whose objects changed.
+        mirror: what is to be kept, the mirror or the surroundings.
+        wake: called with each pool whose objects changed, or each node on which something did.
     """
     reflectors = [Reflector(client, one, namespace, wake) for (_, namespace), one in mirror.collections.items()]
     async with asyncio.TaskGroup() as group:
@@ -134,7 +166,7 @@ async def following(client: Client, mirror: Mirror, wake: Wake) -> AsyncIterator
                 task.cancel()
 
 
-async def fill(client: Client, mirror: Mirror) -> None:
+async def fill(client: Client, mirror: Mapped) -> None:
     """List every collection once, and follow none.
 
     Raises:

@@ -13,10 +13,15 @@ from modelpool_operator.handlers.workqueue import WorkQueue
 
 
 class Changes:
-    """Tells a change of a pool from an echo of our own status: one hash per pool is all that is kept."""
+    """Tells a change of a pool from an echo of our own status: one hash per pool is all that is kept.
+
+    A status that is there no more is no echo: somebody has removed it, or has restored the pool without it.
+    """
 
     def __init__(self) -> None:
         self._hashes: dict[str, str] = {}
+        self._told: set[str] = set()
+        """Pools that had conditions when they were last seen."""
 
     def __len__(self) -> int:
         """Pools known."""
@@ -25,12 +30,14 @@ class Changes:
     def is_news(self, body: Mapping[str, Any], *, deleted: bool = False) -> bool:
         """Return whether what matters of the pool differs from what was seen before; its end always does."""
         uid = body["metadata"]["uid"]
+        was_told, is_told = uid in self._told, bool((body.get("status") or {}).get("conditions"))
+        (self._told.add if is_told and not deleted else self._told.discard)(uid)
         if deleted:
             self._hashes.pop(uid, None)
             return True
         seen = names.fingerprint(repr(_essence(body)), 16)
         if self._hashes.get(uid) == seen:
-            return False
+            return was_told and not is_told
         self._hashes[uid] = seen
         return True
 

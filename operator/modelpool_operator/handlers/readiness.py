@@ -1,4 +1,6 @@
-"""Whether the operator knows every pool: each one that the API server lists has come by on the watch, too.
+"""Whether the operator knows every pool: each one that the API server lists has come by on the watch, or is gone.
+
+A pool that is deleted between our list and the watch's own never comes by. A pass over it finds that it is gone.
 
 Once ready, always ready: a watch that breaks is renewed, and a Pod taken out of service for that would help nobody.
 """
@@ -9,7 +11,7 @@ from modelpool_operator.api.names import ObjectRef
 
 
 class Readiness:
-    """What is still missing. Told by `workers.resync` and `watches`, asked by /readyz."""
+    """What is still missing. Told by `workers` and `watches`, asked by /readyz."""
 
     def __init__(self) -> None:
         self._seen: set[ObjectRef] = set()
@@ -26,6 +28,11 @@ class Readiness:
             self._seen.add(pool)
         else:
             self._missing.discard(pool)
+
+    @property
+    def missing(self) -> frozenset[ObjectRef]:
+        """Pools that were listed and not seen."""
+        return frozenset(self._missing or ())
 
     def problem(self) -> str | None:
         """Return what is missing, or None when the operator is ready."""

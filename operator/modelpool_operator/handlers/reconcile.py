@@ -1,5 +1,6 @@
 """One pass over one pool: parse, observe, plan, execute, report. Each step is somebody else's; here is their order."""
 
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -15,19 +16,22 @@ from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.execute import execute
 from modelpool_operator.cluster.mirror import Mirror
-from modelpool_operator.cluster.observe import observe, owned_by
+from modelpool_operator.cluster.observe import look_again, observe, owned_by
 from modelpool_operator.cluster.recorder import News, Recorder, news_between
 from modelpool_operator.cluster.report import report
 from modelpool_operator.handlers import failing
 from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers.engine_keys import EngineKeys
 from modelpool_operator.handlers.failing import Failure, failure_of
+from modelpool_operator.handlers.neighbourhood import Neighbourhood
 from modelpool_operator.handlers.scaling import Scaling
 from modelpool_operator.handlers.standings import Standings
-from modelpool_operator.planning import interference
+from modelpool_operator.planning import hanging, interference
 from modelpool_operator.planning import plan as plans
 from modelpool_operator.planning import status as statuses
 from modelpool_operator.planning.autoscaling import scaled
 from modelpool_operator.planning.deployments import replicas_of
+from modelpool_operator.planning.installation import Installation
 from modelpool_operator.planning.managers import manager_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.routes import entries_in, entries_of
@@ -36,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 LOOK_AGAIN: Final = 5.0
 """Seconds until the next look at a pool with an engine that starts: how far a download is, no event tells."""
+ASK_AGAIN: Final = 10.0
+"""The same of a pool where something may hang: of what it waits for, an Event tells, and Events wake nobody."""
 TOLD_AFTER: Final = 5
 """Passes in a row that an API server did not serve to their end, or denied, before their pool is told. One that
 restarts is no news; for a moment it knows no roles, and denies everybody everything."""
@@ -68,7 +74,7 @@ class Result:
     again: float | None = None
     """Seconds until the pool wants another look although nothing may happen until then; None: only when woken."""
     concerned: frozenset[ObjectRef] = frozenset()
-    """Other pools to whom it makes a difference what this one claims."""
+    """Other pools to whom it makes a difference what this one claims, or holds."""
 
 
 class Reconciler:
@@ -80,22 +86,29 @@ class Reconciler:
         mirror: Mirror,
         recorder: Recorder,
         claims: Claims,
+        neighbourhood: Neighbourhood,
         *,
         now: Callable[[], datetime],
         clock: Callable[[], float],
         gateway: Callable[[ObjectRef], GatewayStatus | None],
         scaling: Scaling,
         elsewhere: Callable[[str], Awaitable[str | None]],
+        keys: EngineKeys | None = None,
+        gateways_in: Callable[[ObjectRef], str | None] = lambda _: None,
     ) -> None:
+        """`keys`: engines', where they have some; `gateways_in`: the namespace of a pool's gateways, where known."""
         self._client = client
         self._mirror = mirror
         self._recorder = recorder
         self._claims = claims
+        self._neighbourhood = neighbourhood
         self._now = now
         self._standings = Standings(clock)
         self._gateway = gateway
         self._scaling = scaling
         self._elsewhere = elsewhere
+        self._keys = keys or EngineKeys(client, None)
+        self._gateways_in = gateways_in
         self._stumbles: dict[ObjectRef, int] = {}
         """Passes in a row that began, and met an API server that could not serve, or said no."""
 
@@ -138,27 +151,34 @@ class Reconciler:
         previous = parsing.status_of(body)
         chosen = previous.sharing if previous else None
         standing = self._standings.of(pool.ref)
-        observed = await observe(self._client, self._mirror, pool, chosen=chosen)
+        observed = await observe(self._client, self._mirror, pool, chosen=chosen, now=self._now)
         scales = self._scaling.decide(pool, replicas_of(pool, observed))
-        pool = scaled(pool, scales)
-        observed = replace(observed, scales=scales, children=standing.as_asked(observed.children))
+        installation = Installation(gateways=self._gateways_in(pool.ref), key_mark=self._keys.mark)
+        pool, observed = scaled(pool, scales), replace(observed, scales=scales, installation=installation)
+        observed = replace(observed, children=standing.as_asked(observed.children))
+        # Nothing is awaited from here until the plan is noted: no other one is made meanwhile.
+        observed = replace(observed, neighbours=self._neighbourhood.beside(pool))
         plan = plans.make_plan(pool, observed)
+        concerned = self._neighbourhood.put(pool, observed, plan)
         # A pool that is refused holds what the routes of its last plan say, as the gateway goes by them.
         entries = entries_of(pool) if plan.refusal is None else entries_in(observed.children.values())
-        concerned = self._claims.put(pool.ref, pool.created, entries)
+        concerned |= self._claims.put(pool.ref, pool.created, entries)
         observed = replace(observed, claimed=self._claims.lost_by(pool.ref))
+        keyless = () if plan.key is None else await self._keys.make(pool)
         put_back = tuple(interference.found_in(plan.changed, observed.children))
         paced = standing.paced(plan)
         done = await execute(self._client, self._mirror, pool.ref, paced.plan, observed)
         standing.note(paced, done, put_back, observed, editor=manager_of(body, ("spec",)), time=self._now())
-        observed = replace(observed, refused=standing.refused)
+        then = look_again(self._mirror, pool, observed)
+        then = replace(then, children=standing.as_asked(then.children), refused=standing.refused)
+        failures = (*keyless, *standing.refused.values())
         status = statuses.assess(
             pool,
-            observed,
+            then,
             paced.plan.without(done.refused),
             previous=previous,
             now=self._now(),
-            failures=tuple(standing.refused.values()),
+            failures=failures,
             fights=standing.fights,
             gateway=self._gateway(pool.ref),
         )
@@ -166,22 +186,39 @@ class Reconciler:
             await self._report(body, previous, status)
         for one in standing.news_of(put_back, done):
             await self._recorder.post(body, News(reason="ChildPutBack", message=str(one), about=one.child.name))
-        if standing.refused:
-            outcome, again = Outcome.INCOMPLETE, None
+        if failures:
+            outcome, again = Outcome.INCOMPLETE, TRY_AGAIN if keyless else None
         elif plan.refusal is not None:
             outcome, again = Outcome.REFUSED, TRY_AGAIN if plan.refusal.passing else None
         else:
             outcome, again = Outcome.PLANNED, None
-        times = (again, standing.next_look(paced), _next_look(observed))
+        times = (again, standing.next_look(paced), _next_look(pool, then))
         return Result(
             outcome=outcome, again=min((t for t in times if t is not None), default=None), concerned=concerned
         )
+
+    def expect(self, pool: ModelPool) -> None:
+        """Take note of what a pool has, before the first pass over any; what cannot be looked at, its pass will say."""
+        with contextlib.suppress(errors.ClusterError):
+            self._neighbourhood.expect(pool, self._seen(pool.ref))
 
     def _gone(self, ref: ObjectRef) -> Result:
         self._scaling.drop(ref)
         self._standings.drop(ref)
         self._mirror.let_go(ref)
-        return Result(outcome=Outcome.GONE, concerned=self._claims.drop(ref))
+        return Result(outcome=Outcome.GONE, concerned=self._claims.drop(ref) | self._leave(ref))
+
+    def _leave(self, ref: ObjectRef) -> frozenset[ObjectRef]:
+        """Let a pool that is gone, or cannot be read, hold what its pods and Deployments do."""
+        try:
+            return self._neighbourhood.leave(ref, self._seen(ref))
+        except errors.ClusterError:
+            return frozenset()
+
+    def _seen(self, ref: ObjectRef) -> Observed:
+        """Return what the mirror has of a pool's engines, whoever owns them."""
+        deployments = self._mirror.of(kinds.child("apps/v1", "Deployment"), ref)
+        return Observed.from_manifests(children=deployments, pods=self._mirror.of(kinds.PODS, ref))
 
     async def _leaving(self, body: Object, ref: ObjectRef) -> Result:
         """Say what holds a pool that is being deleted. While it is there, so are its engines and its routes."""
@@ -196,7 +233,7 @@ class Reconciler:
         generation = body["metadata"]["generation"]
         status = statuses.assess_invalid(generation=generation, error=str(error), previous=previous, now=self._now())
         await self._report(body, previous, status)
-        return Result(outcome=Outcome.INVALID, concerned=self._keep_routes(body, ref))
+        return Result(outcome=Outcome.INVALID, concerned=self._keep_routes(body, ref) | self._leave(ref))
 
     def _keep_routes(self, body: Object, ref: ObjectRef) -> frozenset[ObjectRef]:
         """Let a pool that cannot be read claim what its last routes say."""
@@ -232,5 +269,7 @@ class Reconciler:
                 await self._recorder.post(body, news)
 
 
-def _next_look(observed: Observed) -> float | None:
-    return LOOK_AGAIN if any(pod.wants_log for pod in observed.pods) else None
+def _next_look(pool: ModelPool, observed: Observed) -> float | None:
+    if any(pod.wants_log for pod in observed.pods):
+        return LOOK_AGAIN
+    return ASK_AGAIN if hanging.candidates(pool, observed.children.values(), observed.pods) else None

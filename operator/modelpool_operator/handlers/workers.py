@@ -11,6 +11,7 @@ from typing import Final
 
 from modelpool_operator.api import parsing
 from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import ConditionStatus
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
@@ -26,6 +27,8 @@ from modelpool_operator.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
+UNSEEN_AGAIN: Final = 5.0
+"""Seconds until a listed pool that the watch has not shown is looked at: it may be gone, and nothing tells of that."""
 
 PATIENCE: Final = 1.0
 """Seconds that a worker waits for the end of a pass; one that lasts longer, as behind a webhook that hangs, goes on
@@ -34,14 +37,16 @@ LONG_PASSES: Final = 16
 """Passes of one worker that last longer, at once."""
 
 
-async def work(queue: WorkQueue, reconciler: Reconciler, metrics: Metrics, *, clock: Callable[[], float]) -> None:
+async def work(
+    queue: WorkQueue, reconciler: Reconciler, metrics: Metrics, readiness: Readiness, *, clock: Callable[[], float]
+) -> None:
     """Take pools from the queue and reconcile them, one after the other but for those that take long, for ever."""
     running: set[asyncio.Task[None]] = set()
 
     async def reconcile(ref: ObjectRef) -> None:
         started = clock()
         with logs.about(ref):
-            outcome = await _pass_over(ref, queue, reconciler)
+            outcome = await _pass_over(ref, queue, reconciler, readiness)
         metrics.reconciles.labels(outcome).inc()
         metrics.reconcile_duration.observe(clock() - started)
 
@@ -56,7 +61,7 @@ async def work(queue: WorkQueue, reconciler: Reconciler, metrics: Metrics, *, cl
                 await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
 
 
-async def _pass_over(ref: ObjectRef, queue: WorkQueue, reconciler: Reconciler) -> str:
+async def _pass_over(ref: ObjectRef, queue: WorkQueue, reconciler: Reconciler, readiness: Readiness) -> str:
     try:
         result = await reconciler.reconcile(ref)
     except errors.ClusterError as exc:
@@ -71,6 +76,7 @@ async def _pass_over(ref: ObjectRef, queue: WorkQueue, reconciler: Reconciler) -
         queue.add(other)
     if result.outcome is Outcome.GONE:
         queue.gone(ref)
+        readiness.seen(ref)
     else:
         queue.succeeded(ref)
         if result.again is not None:
@@ -103,6 +109,8 @@ class Resync:
         self._changes = changes
         self._namespaces: Sequence[str | None] = namespaces or (None,)
         self._every = every
+        self.noted: list[ModelPool] = []
+        """The pools of the first list that can be read; the one who takes them empties it."""
 
     async def start(self) -> list[ObjectRef]:
         """Return all pools, with their claims noted and every one in the queue."""
@@ -114,7 +122,8 @@ class Resync:
         return pools
 
     async def run(self, pools: list[ObjectRef]) -> None:
-        """Put every pool into the queue again and again, for ever."""
+        """Put every pool into the queue again and again, for ever; first those that the watch has not shown."""
+        await self._look_for_unseen()
         while True:
             pause = self._every / (len(pools) + 1)
             for ref in pools:
@@ -122,6 +131,16 @@ class Resync:
                 self._queue.add(ref)
             await asyncio.sleep(pause)
             pools = await self._list(note=False)
+
+    async def _look_for_unseen(self) -> None:
+        """Put the pools into the queue that the watch has not shown, again and again until all others are due."""
+        pause = min(UNSEEN_AGAIN, self._every)
+        for _ in range(int(self._every / pause)):
+            if not self._readiness.missing:
+                return
+            await asyncio.sleep(pause)
+            for ref in self._readiness.missing:
+                self._queue.add(ref)
 
     async def _list(self, *, note: bool) -> list[ObjectRef]:
         found: list[ObjectRef] = []
@@ -134,14 +153,17 @@ class Resync:
 
     def _note(self, body: Object) -> None:
         self._changes.is_news(body)
-        status = parsing.status_of(body)
-        if status and any(one.type == PLANNED and one.status is ConditionStatus.FALSE for one in status.conditions):
-            return  # What it has routes for, if anything, its first pass will see.
         try:
             pool = parsing.from_body(body)
         except parsing.InvalidPoolError as exc:
             logger.debug("A ModelPool claims nothing, since it is invalid", extra={"error": str(exc)})
-        else:
+            return
+        self.noted.append(pool)
+        status = parsing.status_of(body)
+        refused = status and any(
+            one.type == PLANNED and one.status is ConditionStatus.FALSE for one in status.conditions
+        )
+        if not refused:  # What a refused one has routes for, if anything, its first pass will see.
             self._claims.note(pool.ref, pool.created, entries_of(pool))
 
     async def _patiently(self, namespace: str | None) -> list[Object]:

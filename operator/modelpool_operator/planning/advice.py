@@ -6,45 +6,24 @@ Pure. A reason without an entry passes by waiting, or is explained by its messag
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning import diagnosis
-from modelpool_operator.planning.engines import images, ollama, vllm
-from modelpool_operator.planning.pod_states import CONTAINER_REASONS, State
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patient:
-    """Who is in trouble."""
-
-    pool: ModelPool
-    model: Model
-    engine: Engine
-    """On which the trouble is: a vLLM model's fallback is on Ollama."""
-    says: str
-    """The message so far."""
-
-    @property
-    def field(self) -> str:
-        """The part of the spec that describes all of its engines."""
-        return "vllm" if self.engine is Engine.VLLM else "ollama"
-
-    @property
-    def deployment(self) -> str:
-        """The Deployment of the engine."""
-        name = self.pool.ref.name
-        if self.engine is Engine.OLLAMA:
-            return names.ollama_name(name)
-        return names.engine_names(name, self.model.name).child
-
-    @property
-    def logs(self) -> str:
-        """The command that shows the engine's last words."""
-        return f"`kubectl logs --namespace {self.pool.ref.namespace} deployment/{self.deployment} --previous`"
+from modelpool_operator.planning import (
+    advice_on_denials,
+    advice_on_engines,
+    advice_on_pods,
+    advice_on_volumes,
+    denials,
+    diagnosis,
+    volume_states,
+)
+from modelpool_operator.planning.advice_on_images import on_image
+from modelpool_operator.planning.engines import ollama, ollama_servers, vllm
+from modelpool_operator.planning.patients import Patient
+from modelpool_operator.planning.pod_states import State
 
 
 def advised(state: State, pool: ModelPool, model: Model, engine: Engine) -> State:
@@ -61,18 +40,26 @@ def on_refusal(reason: str) -> str:
     return REFUSALS.get(reason, "")
 
 
-def on_failure(said: str) -> str:
-    """Return what to do about changes that the API server did not take, from its words; empty where they say all."""
-    return " ".join(advice for words, advice in FAILURES.items() if re.search(words, said))
+def on_denial(said: str, pool: ModelPool) -> str:
+    """Return what to do about a child of the pool that the API server refused; empty where nobody knows.
+
+    Args:
+        said: `Could not apply KIND NAME: …`.
+        pool: whose child it is.
+    """
+    cause = denials.cause_of(said)
+    of_ollama = names.ollama_name(pool.ref.name) in said or not any(
+        model.engine is Engine.VLLM for model in pool.spec.models
+    )
+    engine = Engine.OLLAMA if of_ollama else Engine.VLLM
+    who = Patient(pool=pool, model=pool.spec.models[0], engine=engine, says=said)
+    if "PersistentVolumeClaim" in said and cause in (denials.QUOTA, denials.LIMIT_RANGE):
+        return advice_on_volumes.ADVICE[volume_states.DENIED](who)
+    return advice_on_denials.ADVICE[cause](who) if cause is not None else ""
 
 
 def _sentences(message: str, advice: str) -> str:
     return f"{message.rstrip('. ')}. {advice}" if message else advice
-
-
-def _image(who: Patient) -> str:
-    image = images.image_of(who.pool.spec, who.engine)
-    return f"Check that `{who.field}.image` '{image}' exists, and that `imagePullSecrets` lets nodes pull it"
 
 
 def _no_node(who: Patient) -> str:
@@ -111,10 +98,6 @@ def _hub(who: Patient) -> str:
     return f"Check the token in Secret {secret.name}, key {secret.key}, and {terms}"
 
 
-def _secret(who: Patient) -> str:
-    return f"Create what is missing in namespace {who.pool.ref.namespace}; it is named in the pool's spec"
-
-
 def _volume(who: Patient) -> str:
     claim = vllm.cache_claim(who.pool) if who.engine is Engine.VLLM else ollama.models_claim(who.pool)
     return (
@@ -129,14 +112,30 @@ def _share(who: Patient) -> str:
 
 
 def _held_card(who: Patient) -> str:
+    loaded = ollama_servers.unbounded(who.pool.spec, who.pool.spec.gpus.sharing)
+    ours = f" (maybe Ollama, where `ollama.gpuMemory` does not hold {', '.join(loaded)})" if loaded else ""
     return (
-        "Something else holds memory of the card: `nvidia-smi` on the node shows it;"
+        f"Something else holds memory of the card{ours}: `nvidia-smi` on the node shows it;"
         " end it, or set it aside with `gpus.reserve`"
     )
 
 
 def _logs(who: Patient) -> str:
     return f"See {who.logs}"
+
+
+def _injected(who: Patient) -> str:
+    found = re.search(r"ontainer (\S+), which", who.says)
+    container = found[1] if found else "NAME"
+    command = f"kubectl logs --namespace {who.pool.ref.namespace} deployment/{who.deployment} --container {container}"
+    return f"Whoever injects it can say more; `{command}` shows its words"
+
+
+def _held_open(who: Patient) -> str:
+    return (
+        "Inject it as a native sidecar, an init container that restarts, so that Jobs can end; or keep it out of the"
+        " pool's pods by `podLabels` or `podAnnotations`"
+    )
 
 
 def _node(who: Patient) -> str:
@@ -149,6 +148,9 @@ def _node(who: Patient) -> str:
 def _pull(who: Patient) -> str:
     if diagnosis.cause_of(who.says) == diagnosis.VOLUME_FULL:
         return _volume(who)
+    for words, advice in _PULLS:
+        if re.search(words, who.says):
+            return advice
     name = ollama.served_name(who.model) if who.model.engine is Engine.OLLAMA else None
     wanted = name or ollama.fallback_name(who.pool.spec, who.model) or who.model.name
     field = "`source`" if who.model.engine is Engine.OLLAMA else "`fallback.model`"
@@ -160,6 +162,7 @@ Advice = Callable[[Patient], str]
 _NO_NODE: Final[tuple[tuple[str, Advice], ...]] = (
     (r"cannot allocate all claims", lambda who: "`kubectl get resourceslices` tells which cards the DRA driver offers"),
     (r"unbound immediate PersistentVolumeClaims|persistentvolumeclaim .* not found", lambda who: _UNBOUND),
+    (r"device class \S+ (does not exist|not found)|deviceclass\S* \S+ not found", advice_on_pods.no_driver),
     (r"node\(s\) didn't match Pod's node affinity/selector", _selector),
     (r"untolerated taint", lambda who: "Add the node's taint to `tolerations`, if the pool may run there"),
     (r"didn't match pod (anti-)?affinity", lambda who: _TOGETHER),
@@ -170,15 +173,33 @@ _NO_NODE: Final[tuple[tuple[str, Advice], ...]] = (
 _UNBOUND: Final = "`kubectl get persistentvolumeclaims` tells which one; check `storageClassName` and `existingClaim`"
 _TOGETHER: Final = "The pool's other engines are on another node, and all share its card and volume: make room there"
 
+_PULLS: Final = (
+    (r"requires a newer version of Ollama", "Take a newer Ollama: `ollama.image`"),
+    (
+        r"(pull model manifest|max retries exceeded): .*(dial tcp|i/o timeout|no such host|TLS handshake)",
+        (
+            "Let the pool's Ollama reach the registry, by a proxy if need be (`ollama.env`: HTTPS_PROXY): the server"
+            " fetches, and not the pull's pod"
+        ),
+    ),
+)
+"""What to do about a sentence of Ollama's: the first that fits."""
+
 ADVICE: Final[Mapping[str, Advice]] = {
-    "ImagePullBackOff": _image,
-    "InvalidImageName": _image,
-    "ErrImageNeverPull": _image,
-    **dict.fromkeys(CONTAINER_REASONS, _secret),
+    "ImagePullBackOff": on_image,
+    "InvalidImageName": on_image,
+    "ErrImageNeverPull": on_image,
     "OOMKilled": _host_memory,
     "CrashLoopBackOff": _logs,
     "Error": _logs,
     "NodeLost": _node,
+    "InitContainerFailed": _injected,
+    "SidecarFailed": _injected,
+    "PullHeldOpen": _held_open,
+    **advice_on_denials.ADVICE,
+    **advice_on_engines.ADVICE,
+    **advice_on_pods.ADVICE,
+    **advice_on_volumes.ADVICE,
     diagnosis.UNSCHEDULABLE: _no_node,
     diagnosis.NO_GPU: _no_gpu,
     diagnosis.HUB_DENIED: _hub,
@@ -195,19 +216,10 @@ REFUSALS: Final[Mapping[str, str]] = {
     "ModelTooLarge": "Raise its share, choose smaller weights, or lower `contextLength`",
     "CardOverfull": "Lower a share, move a model to Ollama, or give the pool another card",
     "CardsOverfull": "Lower a share, move a model to Ollama, or give the pool another card",
+    "CardHeld": (
+        "Free the room, lower a share, or name another node in `nodeSelector`; `gpus.reserve` keeps room for a pod of"
+        " which nobody knows what it takes, and `gpus.others: Ignore` is for cards that are kept apart in another way"
+    ),
     "NoPlacement": "Lower a share, or pin fewer models with `gpu`",
 }
 """By reason of a refusal."""
-
-FAILURES: Final[Mapping[str, str]] = {
-    "failed calling webhook|no answer in time|HTTP 50[04]": (
-        "An admission webhook is down or hangs: `kubectl get validatingwebhookconfigurations`, or the same of"
-        " `mutatingwebhookconfigurations`, shows whose it is. The rest of the pool goes on, and this is tried again"
-        " within a minute"
-    ),
-    'admission webhook "|ValidatingAdmissionPolicy': (
-        "A policy of the cluster forbids it: change what it objects to in the ModelPool, or have the policy let it"
-        " pass. The rest of the pool goes on, and this is tried again within a minute"
-    ),
-}
-"""By what the API server says of a change that it does not take."""

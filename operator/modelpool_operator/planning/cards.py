@@ -6,7 +6,7 @@ from typing import Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import PoolSpec
-from modelpool_operator.planning.arithmetic import exact_gib
+from modelpool_operator.planning.arithmetic import Term, exact_gib
 from modelpool_operator.planning.refusals import Refusal
 
 TOLERANCE: Final = 0.02
@@ -20,6 +20,21 @@ class Card:
     index: int
     memory: int
     """Bytes, as the pool, the node's label or driver says. Programs see a little less: a "24 GiB" card has 23.65."""
+    held: tuple[Term, ...] = ()
+    """What others hold of it."""
+    mine: int = 0
+    """Bytes that engines of the pool hold of it already: nobody takes these from them."""
+    node: str | None = None
+    """Where it is, if that is known."""
+
+    @property
+    def named(self) -> str:
+        """`card 0 of node gpu-1`, or `card 0`."""
+        return f"card {self.index} of node {self.node}" if self.node else f"card {self.index}"
+
+    def taken(self, reserve: int) -> int:
+        """Return the bytes that the pool cannot have because of others: all of theirs, but what the pool has itself."""
+        return min(sum(term.bytes for term in self.held), max(0, self.memory - reserve - self.mine))
 
 
 def found_otherwise(spec: PoolSpec, nodes: Mapping[str, int]) -> tuple[str, ...]:

@@ -65,6 +65,14 @@ def labels_are_the_users(pool: ModelPool) -> Refusal | None:
     return None
 
 
+def the_key_is_the_operators(pool: ModelPool) -> Refusal | None:
+    """The gateway knows one key of an engine's, and no other."""
+    if all(variable.get("name") != vllm.KEY_VARIABLE for variable in pool.spec.vllm.env):
+        return None
+    message = f"`vllm.env` must not set `{vllm.KEY_VARIABLE}`: the operator gives each pool a key of its own"
+    return Refusal(reason="ArgumentNotAllowed", message=message)
+
+
 def sharing_is_possible(pool: ModelPool) -> Refusal | None:
     """The cards can be shared in the way the pool asks for; without an engine on a card there is nothing to share."""
     return sharing.mode_of(pool.spec).objection(pool.spec) if engines_on_cards(pool.spec) else None
@@ -215,6 +223,7 @@ POOL_CHECKS: Final[tuple[Check, ...]] = (
     names_are_unique,
     free_forms_are_readable,
     labels_are_the_users,
+    the_key_is_the_operators,
     sharing_is_possible,
 )
 MODEL_CHECKS: Final[tuple[ModelCheck, ...]] = (

@@ -1,6 +1,7 @@
 """All that a pool wants to exist, in apply order: what is needed first comes first, the gateway hears of it last."""
 
 from collections.abc import Collection
+from typing import Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
@@ -8,7 +9,9 @@ from modelpool_operator.planning import (
     config_maps,
     deployments,
     disruption_budgets,
+    engine_keys,
     jobs,
+    network_policies,
     pull_records,
     routes,
     services,
@@ -16,8 +19,11 @@ from modelpool_operator.planning import (
     volumes,
 )
 from modelpool_operator.planning.engines import ollama
+from modelpool_operator.planning.installation import Installation
 from modelpool_operator.planning.manifests import Manifest
 from modelpool_operator.planning.placement import Placement
+
+OPEN: Final = Installation()
 
 
 def children_of(
@@ -29,6 +35,7 @@ def children_of(
     not_pulled: Collection[str] = (),
     removed: Collection[str] = (),
     recorded: Collection[str] = (),
+    installation: Installation = OPEN,
 ) -> tuple[Manifest, ...]:
     """Return the manifests of every child, not yet sealed.
 
@@ -40,29 +47,33 @@ def children_of(
         not_pulled: models that the volume cannot hold, or holds already although no Job says so.
         removed: models that are to be removed from it.
         recorded: models that it holds, by Jobs that do not stay.
+        installation: whom engines answer.
     """
     models = {model.name: model for model in pool.spec.models}
     wanted = routes.vllm_names(pool)
     named = {model: names.engine_names(pool.ref.name, model).child for model in wanted}
     order = [share for share in placement.shares if placement.share_of(share.model) is share]
     with_ollama = ollama.is_needed(pool.spec)
+    mark = installation.key_mark
+    key = engine_keys.secret_name(pool, mark) if mark is not None else None
     used = frozenset(gpu for share in placement.shares for gpu in share.gpus)
     children: list[Manifest | None] = [
         volumes.cache_volume(pool) if wanted else None,
         volumes.ollama_volume(pool) if with_ollama else None,
         config_maps.scripts_config_map(pool) if wanted else None,
+        network_policies.network_policy(pool, placement, installation),
         *sharing.mode_of(pool.spec).children(pool, used, whole_card),
         *(services.vllm_service(pool, models[name], named[name]) for name in wanted),
-        services.ollama_service(pool) if with_ollama else None,
+        services.ollama_service(pool, placement) if with_ollama else None,
         *(disruption_budgets.vllm_disruption_budget(pool, models[name], named[name]) for name in wanted),
         deployments.ollama_deployment(pool, placement, pull_records.annotation(recorded, ollama_volume_uid))
         if with_ollama
         else None,
-        *(deployments.vllm_deployment(pool, models[share.model], named[share.model], share) for share in order),
+        *(deployments.vllm_deployment(pool, models[share.model], named[share.model], share, key) for share in order),
     ]
     if with_ollama and ollama_volume_uid is not None:
         pulled = (model for model in ollama.models_to_pull(pool.spec) if model not in not_pulled)
         children += [jobs.pull_job(pool, model, ollama_volume_uid) for model in pulled]
         children += [jobs.remove_job(pool, model, ollama_volume_uid) for model in removed]
-    children.append(config_maps.routes_config_map(pool, placement))
+    children.append(config_maps.routes_config_map(pool, placement, keyed=key is not None))
     return tuple(child for child in children if child is not None)

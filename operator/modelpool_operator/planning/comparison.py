@@ -26,6 +26,9 @@ ATOMIC_LISTS: Final = frozenset(
 )
 """Lists of objects that server-side apply replaces whole, so that an item too many is a difference."""
 
+EXACT_FIELDS: Final = frozenset({"ingress", "podSelector"})
+"""Of a NetworkPolicy: whatever is added lets somebody in, or takes a pod out. Server-side apply replaces them whole."""
+
 QUANTITY_FIELDS: Final = frozenset({"limits", "requests", "sizeLimit"})
 
 _KEYS: Final = ("mountPath", "uid", "name")
@@ -100,6 +103,9 @@ def differences(
             return
         for key, value in wanted.items():
             found = (live or {}).get(key)
+            if key in EXACT_FIELDS and value != found:
+                yield Difference((*steps, key), value, found)
+                continue
             yield from differences(value, found, (*steps, key), quantity=quantity or key in QUANTITY_FIELDS)
     elif isinstance(wanted, list):
         yield from _differences_of_lists(wanted, live, steps)

@@ -10,6 +10,8 @@ PLANNED: Final = "Planned"
 READY: Final = "Ready"
 PROGRESSING: Final = "Progressing"
 DEGRADED: Final = "Degraded"
+STALLED: Final = "Stalled"
+"""Only there while it holds, as kstatus wants it: nothing happens until somebody changes something."""
 
 MESSAGE_LENGTH: Final = 2048
 
@@ -36,6 +38,12 @@ def no(reason: str, message: str) -> Finding:
 def unknown(reason: str, message: str) -> Finding:
     """Return the finding that nobody can tell."""
     return Finding(status=ConditionStatus.UNKNOWN, reason=reason, message=message)
+
+
+def was_ready(previous: PoolStatus | None, generation: int) -> bool:
+    """Return whether a status says of this very generation that it is ready."""
+    said = (one for one in previous.conditions if one.type == READY) if previous else ()
+    return any(one.status is ConditionStatus.TRUE and one.observed_generation == generation for one in said)
 
 
 def condition(kind: str, finding: Finding, *, previous: PoolStatus | None, generation: int, now: datetime) -> Condition:

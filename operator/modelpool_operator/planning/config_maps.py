@@ -15,9 +15,9 @@ def scripts_config_map(pool: ModelPool) -> Manifest:
     return _config_map(pool, names.scripts_name(pool.ref.name), {vllm.SCRIPT_NAME: scripts.START_ENGINE}, {})
 
 
-def routes_config_map(pool: ModelPool, placement: Placement) -> Manifest:
-    """Return the ConfigMap with the pool's routes document."""
-    told = routes.routes_document(pool, placement, routes.in_cluster(pool))
+def routes_config_map(pool: ModelPool, placement: Placement, *, keyed: bool = False) -> Manifest:
+    """Return the ConfigMap with the pool's routes document. `keyed`: vLLM engines ask for the pool's key."""
+    told = routes.routes_document(pool, placement, routes.in_cluster(pool, placement, keyed=keyed))
     document = json.dumps(told, indent=2, ensure_ascii=False)
     labels = {names.ROUTES_LABEL: "true"}
     return _config_map(pool, names.routes_name(pool.ref.name), {names.ROUTES_KEY: document + "\n"}, labels)

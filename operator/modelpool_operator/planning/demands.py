@@ -9,12 +9,18 @@ from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import PoolSpec
 from modelpool_operator.planning import arithmetic, overhead, sharing
 from modelpool_operator.planning.arithmetic import Term, exact_gib
-from modelpool_operator.planning.engines import vllm_memory
+from modelpool_operator.planning.engines import ollama_servers, vllm_memory
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sharing.mode import Mode, Portion
 
 OLLAMA_SHARE: Final = "ollama"
 """The name of the Ollama server's own share; its engine tells it from a model of that name."""
+
+
+_MEASURED: Final = (
+    "its cache cannot be counted, so vLLM measures what CUDA graphs take, which may run out of memory in a slice; set"
+    " `kvCacheMemory`"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +53,15 @@ def demands_of(spec: PoolSpec, memory: int) -> tuple[Demand, ...]:
                 bytes=portion.bytes,
                 overhead=portion.overhead,
                 fraction=_fraction(portion.bytes, memory),
+                notes=ollama_servers.notes_on(spec, spec.gpus.sharing),
             )
         )
     return tuple(wanted)
+
+
+def _is_eager(model: Model, spec: PoolSpec) -> bool:
+    """Return whether the engine captures no CUDA graphs."""
+    return any(arg.replace("_", "-") == "--enforce-eager" for arg in (*spec.vllm.args, *model.args))
 
 
 def _portion(spec: PoolSpec, wanted: int, memory: int, width: int) -> Portion:
@@ -66,6 +78,9 @@ def _demand(spec: PoolSpec, model: Model, memory: int) -> Demand:
     width = max(1, model.tensor_parallel_size)
     portion = _portion(spec, share, memory, width)
     lines, notes = vllm_memory.needs(model, memory, tuple(spec.vllm.args))
+    cache = vllm_memory.cache_of(model, portion.bytes, memory, tuple(spec.vllm.args))
+    if sharing.mode_of(spec).states_cache and cache is None and not _is_eager(model, spec):
+        notes = (*notes, f"{model.name}: {_MEASURED}")
     if portion.bytes != share:
         fraction = _fraction(portion.bytes, memory)
         given = f"{exact_gib(portion.bytes)} ({fraction:g} of {exact_gib(memory)})"

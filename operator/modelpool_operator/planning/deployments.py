@@ -7,23 +7,34 @@ from modelpool_operator.api import names
 from modelpool_operator.api.models import Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import routes
-from modelpool_operator.planning.engines import ollama, vllm
+from modelpool_operator.planning.engines import ollama, ollama_pods, vllm
 from modelpool_operator.planning.manifests import Manifest, metadata
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement, Share
 
 
-def vllm_deployment(pool: ModelPool, model: Model, name: str, share: Share) -> Manifest:
-    """Return the Deployment of one vLLM model."""
+def vllm_deployment(pool: ModelPool, model: Model, name: str, share: Share, key: str | None = None) -> Manifest:
+    """Return the Deployment of one vLLM model; `key` names the Secret with the key that it asks for."""
     annotations = {names.MODEL_ANNOTATION: model.name, names.CARD_ANNOTATION: vllm.cards_text(share)}
-    labels, template = vllm.pod_labels(pool, model), vllm.pod_template(pool, model, share)
+    labels, template = vllm.pod_labels(pool, model), vllm.pod_template(pool, model, share, key)
     return _deployment(pool, name, labels, annotations, template, model.replicas)
 
 
 def ollama_deployment(pool: ModelPool, placement: Placement, annotations: dict[str, str]) -> Manifest:
     """Return the Deployment of the pool's Ollama."""
     name, labels = names.ollama_name(pool.ref.name), ollama.pod_labels(pool)
-    return _deployment(pool, name, labels, annotations, ollama.pod_template(pool, placement), 1)
+    described = {**_card_of(placement.ollama), **annotations}
+    return _deployment(pool, name, labels, described, ollama_pods.pod_template(pool, placement), 1)
+
+
+def _card_of(share: Share | None) -> dict[str, str]:
+    """Return where Ollama's share is, and how large: on the Deployment, so that its pod is not made anew for it."""
+    if share is None:
+        return {}
+    return {
+        names.CARD_ANNOTATION: vllm.cards_text(share),
+        names.MEMORY_ANNOTATION: str(share.bytes + share.overhead),
+    }
 
 
 def replicas_of(pool: ModelPool, observed: Observed) -> Mapping[str, int]:

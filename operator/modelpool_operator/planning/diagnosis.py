@@ -16,8 +16,26 @@ CARD_OUT_OF_MEMORY: Final = "GpuOutOfMemory"
 NO_GPU: Final = "NoGpuLeft"
 UNSCHEDULABLE: Final = "Unschedulable"
 PULL_FAILED: Final = "PullFailed"
+HUB_UNREACHABLE: Final = "HubUnreachable"
+HUB_LIMITED: Final = "HubRateLimited"
+NO_WEIGHTS: Final = "NoUsableWeights"
+MODEL_UNSUPPORTED: Final = "ModelNotSupported"
+REMOTE_CODE: Final = "RemoteCodeNotTrusted"
+CONTEXT_TOO_LONG: Final = "ContextTooLong"
+ARGUMENT_REFUSED: Final = "ArgumentRefused"
+DRIVER_TOO_OLD: Final = "DriverTooOld"
+CARD_TOO_OLD: Final = "CardTooOld"
+NO_CARD: Final = "NoCardVisible"
+SHARED_MEMORY: Final = "SharedMemoryFull"
+NOT_WRITABLE: Final = "VolumeNotWritable"
+WRONG_PROCESSOR: Final = "ImageForOtherProcessor"
 
 _ENGINE: Final = (
+    (WRONG_PROCESSOR, r"[Ee]xec format error"),
+    (
+        SHARED_MEMORY,
+        r"shared memory segment /dev/shm|extend /dev/shm|/dev/shm\S*.*[Nn]o space left|insufficient shared memory",
+    ),
     (VOLUME_FULL, r"[Nn]o space left on device|Errno 28\b|[Dd]isk quota exceeded"),
     (
         HUB_DENIED,
@@ -26,9 +44,50 @@ _ENGINE: Final = (
             r"Invalid credentials|\b40[13] Client Error|Unauthorized for url|make sure you have a token"
         ),
     ),
+    (HUB_LIMITED, r"\b429 Client Error|Too Many Requests for url"),
     (
         MODEL_NOT_FOUND,
-        r"is not a valid model identifier|RepositoryNotFoundError|RevisionNotFoundError|404 Client Error",
+        (
+            r"is not a valid (model|git) identifier|RepositoryNotFoundError|RevisionNotFoundError|404 Client Error|"
+            r"Repo id must (be in the form|use alphanumeric)"
+        ),
+    ),
+    (
+        HUB_UNREACHABLE,
+        r"couldn't connect to 'https?://|LocalEntryNotFoundError|[Nn]ame resolution|Name or service not known",
+    ),
+    (
+        NO_WEIGHTS,
+        (
+            r"Cannot find any model weights with|"
+            r"does not appear to have (a file|files) named \S*\b(config\.json|model\S*|pytorch_model\S*)"
+        ),
+    ),
+    (MODEL_UNSUPPORTED, r"Model architectures .* (are|is) not supported|does not recognize this architecture"),
+    (REMOTE_CODE, r"trust_remote_code=True|contains custom code which must be executed"),
+    (CONTEXT_TOO_LONG, r"User-specified max_model_len .* is greater than the derived"),
+    (ARGUMENT_REFUSED, r"error: (unrecognized arguments|argument -|ambiguous option)"),
+    (
+        DRIVER_TOO_OLD,
+        (
+            r"NVIDIA driver on your system is too old|driver version is insufficient|unsatisfied condition: cuda|"
+            r"unsupported display driver / cuda driver combination|forward compatibility was attempted"
+        ),
+    ),
+    (
+        CARD_TOO_OLD,
+        r"supported on GPUs with compute capability|no kernel image is available|not supported for the current GPU",
+    ),
+    (
+        NO_CARD,
+        (
+            r"No CUDA GPUs are available|Found no NVIDIA driver|Failed to infer device type|"
+            r"libcuda\.so\.1: cannot open shared object"
+        ),
+    ),
+    (
+        NOT_WRITABLE,
+        r"Permission ?[Dd]enied:? .*/(cache|models)\b|/(cache|models)\S*: permission denied|Read-only file system",
     ),
     (CARD_FULL, r"(Free|Available) memory on .+ on startup is less than"),
     (SHARE_TOO_SMALL, r"No available memory for the cache blocks|To serve at least one request with the model"),

@@ -9,9 +9,11 @@ from typing import Final
 
 from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning import cards, conditions
-from modelpool_operator.planning.advice import on_failure, on_refusal
+from modelpool_operator.planning import arithmetic, cards, conditions, volume_states
+from modelpool_operator.planning.advice import on_denial, on_refusal
+from modelpool_operator.planning.arithmetic import exact_gib
 from modelpool_operator.planning.conditions import Finding, no, yes
+from modelpool_operator.planning.no_room import HELD
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import Plan
@@ -29,6 +31,8 @@ class Sight:
     models: tuple[ModelView, ...]
     failures: tuple[str, ...]
     fights: tuple[str, ...] = ()
+    was_ready: bool = False
+    """Whether this generation of the pool was said to be ready before."""
 
 
 Check = Callable[[Sight], Finding | None]
@@ -49,7 +53,8 @@ def planned(sight: Sight) -> Finding:
     message = f"{count} model{'' if count == 1 else 's'} planned"
     if (chosen := sight.plan.sharing) is not None:
         message = f"{message}; sharing is '{chosen.mode}': {chosen.evidence}"
-    return yes("PlannedWithNotes" if notes else "Planned", "; ".join((message, *notes)))
+    unseen = tuple(filter(None, (sight.observed.neighbours.unseen,)))
+    return yes("PlannedWithNotes" if notes else "Planned", "; ".join((message, *notes, *unseen)))
 
 
 def some_model_is_not_ready(sight: Sight) -> Finding | None:
@@ -73,6 +78,19 @@ def some_name_is_taken(sight: Sight) -> Finding | None:
     """Whoever asks for a name of this pool is answered by another one."""
     taken = names_are_taken(sight)
     return no(taken.reason, taken.message) if taken else None
+
+
+def this_generation_does_not_run(sight: Sight) -> Finding | None:
+    """What answers is not what the spec says: it cannot be, or a part of it was refused, or it has not come up.
+
+    A generation that was ready once is not put in doubt by a refusal: that changes nothing of what runs.
+    """
+    if sight.plan.refusal is not None and not sight.was_ready:
+        return no(sight.plan.refusal.reason, f"What answers is what ran before: {sight.plan.refusal.message}")
+    if sight.failures and not sight.was_ready:
+        return changes_were_refused(sight, status=no)
+    late = [model for model in sight.models if model.own.behind]
+    return no("Updating", "; ".join(_line(model) for model in late)) if late else None
 
 
 def every_model_is_ready(sight: Sight) -> Finding:
@@ -104,13 +122,18 @@ def changes_take_turns(sight: Sight) -> Finding | None:
     return yes("CardByCard", "; ".join(sight.plan.turns)) if sight.plan.turns else None
 
 
+def starts_wait(sight: Sight) -> Finding | None:
+    """An engine waits for one of another pool, on the same card, to answer."""
+    return yes("WaitingForStart", "; ".join(sight.plan.starts)) if sight.plan.starts else None
+
+
 def engines_are_under_way(sight: Sight) -> Finding | None:
     """An engine, or a fallback, is on its way and has not failed; or a model waits for more of its replicas."""
     moving = [
         f"{model.status.name}: {_words(state)}"
         for model in sight.models
         for state in (model.own, model.stand_in)
-        if state is not None and state.state not in BROKEN and state.state not in AT_REST
+        if state is not None and state.state not in BROKEN and (state.behind or state.state not in AT_REST)
     ]
     moving += [
         f"{one.name}: {one.ready_replicas} of {one.replicas} replicas answer"
@@ -125,13 +148,12 @@ def settled(sight: Sight) -> Finding:
     return no("Settled", "Nothing is left to do")
 
 
-def changes_were_refused(sight: Sight) -> Finding | None:
+def changes_were_refused(sight: Sight, status: Callable[[str, str], Finding] = yes) -> Finding | None:
     """The API server did not take a change."""
     if not sight.failures:
         return None
-    said = "; ".join(sight.failures)
-    advice = on_failure(said)
-    return yes("ApplyFailed", f"{said}. {advice}" if advice else said)
+    advice = list(dict.fromkeys(one for said in sight.failures if (one := on_denial(said, sight.pool))))
+    return status("ApplyFailed", ". ".join(("; ".join(sight.failures), *advice)))
 
 
 def children_are_fought_over(sight: Sight) -> Finding | None:
@@ -152,6 +174,15 @@ def runs_an_older_spec(sight: Sight) -> Finding | None:
     return yes("RunsOlderSpec", f"What ran before keeps running: {sight.plan.refusal.message}")
 
 
+def volumes_are_going(sight: Sight) -> Finding | None:
+    """Engines run on a volume that is gone, or goes with the last of their pods."""
+    found = volume_states.going(sight.observed)
+    if not found:
+        return None
+    advice = "What runs keeps running until its pod ends; another volume is made after that, and filled again"
+    return yes("VolumeDeleted", f"{'; '.join(found)}. {advice}")
+
+
 def names_are_taken(sight: Sight) -> Finding | None:
     """An older pool serves a name of this one."""
     mine = [name for model in sight.pool.spec.models for name in model.names]
@@ -170,6 +201,20 @@ def cards_are_not_as_declared(sight: Sight) -> Finding | None:
     known = sight.observed.inventory.memories(by_devices=by_devices)
     found = cards.found_otherwise(sight.pool.spec, {node: size for node, size in known.items() if node in used})
     return yes("CardMemoryMismatch", "; ".join(found)) if found else None
+
+
+def cards_hold_too_much(sight: Sight) -> Finding | None:
+    """Others came to a card that the pool's engines were on, and there is no room for all."""
+    placed = sight.plan.placement
+    full = [card for card in placed.cards if card.free < 0 and card.held] if isinstance(placed, Placement) else []
+    if not full:
+        return None
+    said = "; ".join(
+        f"{card.named} has {exact_gib(card.memory)}, of which this pool has {exact_gib(card.planned)}, and others"
+        f" {exact_gib(arithmetic.total(card.held))} ({arithmetic.spelled(card.held)})"
+        for card in full
+    )
+    return yes("CardOvercommitted", f"{said}. {on_refusal(HELD)}")
 
 
 def engines_are_broken(sight: Sight) -> Finding | None:
@@ -199,14 +244,26 @@ def sound(sight: Sight) -> Finding:
     return no("AsWanted", "Nothing is broken")
 
 
+def stalled(sight: Sight) -> Finding | None:
+    """The pool cannot be, and waiting changes nothing of that."""
+    refusal = sight.plan.refusal
+    return yes(refusal.reason, refusal.message) if refusal is not None and not refusal.passing else None
+
+
 CONDITIONS: Final[dict[str, tuple[Check, ...]]] = {
     conditions.PLANNED: (refused, planned),
-    conditions.READY: (some_model_is_not_ready, some_name_is_taken, every_model_is_ready),
+    conditions.READY: (
+        some_model_is_not_ready,
+        some_name_is_taken,
+        this_generation_does_not_run,
+        every_model_is_ready,
+    ),
     conditions.PROGRESSING: (
         nothing_is_planned,
         changes_are_under_way,
         changes_wait,
         changes_take_turns,
+        starts_wait,
         engines_are_under_way,
         settled,
     ),
@@ -216,6 +273,8 @@ CONDITIONS: Final[dict[str, tuple[Check, ...]]] = {
         runs_an_older_spec,
         names_are_taken,
         engines_are_broken,
+        cards_hold_too_much,
+        volumes_are_going,
         cards_are_not_as_declared,
         fallbacks_are_broken,
         demand_is_unknown,

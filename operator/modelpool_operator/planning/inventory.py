@@ -3,15 +3,28 @@
 The `cluster` layer lists the objects; `sharing.auto` and `cards` draw conclusions from them.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from modelpool_operator.api import names
-from modelpool_operator.api.quantity import MIB, Quantity
+from modelpool_operator.api.quantity import GIB, MIB, Quantity
 
 WHOLE_CARD: Final = "gpu"
 """The attribute `type` of a device that is a card; parts of one have another."""
+
+
+_LABELLED: Final = re.compile(r"([0-9]{1,9})(?:([MG])iB?)?")
+
+
+def card_memory(label: str) -> int | None:
+    """Return the bytes that a node's label tells, or None where nobody can say.
+
+    Feature discovery writes MiB as a plain number; by hand people write the unit, `24576MiB` or `24GiB`.
+    """
+    match = _LABELLED.fullmatch(label)
+    return (int(match[1]) * (GIB if match[2] == "G" else MIB) or None) if match else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +50,7 @@ class NodeView:
         return cls(
             name=metadata.get("name", ""),
             labels=dict(labels),
-            gpu_memory=int(memory) * MIB if memory.isdecimal() else None,
+            gpu_memory=card_memory(memory),
             resources={
                 name: int(amount)
                 for name, amount in allocatable.items()

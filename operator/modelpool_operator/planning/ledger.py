@@ -31,7 +31,7 @@ class Line:
 
 
 def lines_of(card: PlannedCard, overhead_note: str = "") -> tuple[Line, ...]:
-    """Return the lines of a card: each engine's share and context in start order, the reserve, and what is free.
+    """Return the lines of a card: each engine's share and context in start order, others, the reserve, what is free.
 
     Args:
         card: as planned.
@@ -39,6 +39,7 @@ def lines_of(card: PlannedCard, overhead_note: str = "") -> tuple[Line, ...]:
     """
     terms = [
         *(term for share in card.shares for term in _terms(share, overhead_note)),
+        *((Term(label=f"held by {term.label}", bytes=term.bytes), ()) for term in card.held),
         (Term(label="reserve", bytes=card.reserve), ()),
         (Term(label="free", bytes=card.free), ()),
     ]

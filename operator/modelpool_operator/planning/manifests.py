@@ -24,6 +24,7 @@ class ChildRef(NamedTuple):
 CHILD_KINDS: Final = (
     ("v1", "PersistentVolumeClaim"),
     ("v1", "ConfigMap"),
+    ("networking.k8s.io/v1", "NetworkPolicy"),
     ("resource.k8s.io/v1", "ResourceClaim"),
     ("v1", "Service"),
     ("policy/v1", "PodDisruptionBudget"),

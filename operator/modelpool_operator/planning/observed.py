@@ -5,11 +5,13 @@ Reducers are pure and tolerant: an absent field reads as nothing, never as an er
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from modelpool_operator.api import names
 from modelpool_operator.api.status import SharingStatus
 from modelpool_operator.planning.autoscaling import Scale
+from modelpool_operator.planning.holdings import Neighbours, counter_in
+from modelpool_operator.planning.installation import Installation
 from modelpool_operator.planning.inventory import Inventory
 from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
 
@@ -18,6 +20,15 @@ def cards_in(text: str) -> tuple[int, ...]:
     """Return the cards that an annotation names, `0,1`; none where it is no such text."""
     parts = text.split(",")
     return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the control plane, or a kubelet, last said of something that hangs: an Event."""
+
+    reason: str
+    """PascalCase: `ProvisioningFailed`, `FailedMount`, `FailedCreate`."""
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +70,18 @@ class ContainerView:
         )
 
 
-def _is_lost(phase: str, ready: bool, containers: tuple[ContainerView, ...]) -> bool:
+GATED: Final = "ReadinessGatesNotReady"
+"""The kubelet's reason for a pod that is not ready although its containers are: somebody's gate is not open."""
+
+
+def _is_lost(phase: str, ready: Mapping[str, Any], containers: tuple[ContainerView, ...]) -> bool:
     """Return whether it was not the kubelet who last spoke of a pod: it takes a pod's readiness from its containers'.
 
     When a node falls silent, the node controller marks its pods as not ready, and touches no container.
     """
-    return phase == "Running" and not ready and bool(containers) and all(one.ready for one in containers)
+    if phase != "Running" or ready.get("status") == "True" or ready.get("reason") == GATED:
+        return False
+    return bool(containers) and all(one.ready for one in containers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +98,10 @@ class PodView:
     created: str = ""
     """RFC 3339; sorts as text."""
     phase: str = "Pending"
+    reason: str = ""
+    """Why the whole pod failed: `Evicted`, `UnexpectedAdmissionError` and the like."""
+    message: str = ""
+    """The same in words."""
     node: str | None = None
     ready: bool = False
     deleting: bool = False
@@ -92,7 +113,14 @@ class PodView:
     """Its cards, by the plan that it was made from."""
     held: int = 0
     """Bytes that it may hold of each of them, by the same plan."""
+    counter: str | None = None
+    """Who counts its cards, as `holdings.Hold` has it."""
+    gate: str | None = None
+    """The kubelet's words on a readiness gate that keeps a pod of ready containers from being ready."""
     containers: tuple[ContainerView, ...] = ()
+    """In any order, those that somebody injected among them."""
+    inits: tuple[ContainerView, ...] = ()
+    """Containers that run before these, or, as sidecars, beside them. The operator makes none."""
     log: tuple[str, ...] = ()
     """Last lines of the engine's log, oldest first. Only read where `wants_log` says so."""
 
@@ -103,7 +131,7 @@ class PodView:
         labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
         conditions = {condition["type"]: condition for condition in status.get("conditions") or ()}
         containers = tuple(ContainerView.from_status(one) for one in status.get("containerStatuses") or ())
-        ready = conditions.get("Ready", {}).get("status") == "True"
+        ready = conditions.get("Ready", {})
         scheduled = conditions.get("PodScheduled", {})
         unschedulable = scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
         return cls(
@@ -113,22 +141,42 @@ class PodView:
             template=annotations.get(names.TEMPLATE_ANNOTATION, ""),
             created=str(metadata.get("creationTimestamp") or ""),
             phase=status.get("phase") or "Pending",
+            reason=status.get("reason") or "",
+            message=status.get("message") or "",
             node=(pod.get("spec") or {}).get("nodeName"),
-            ready=ready,
+            ready=ready.get("status") == "True",
             lost=_is_lost(status.get("phase") or "", ready, containers),
             deleting=bool(metadata.get("deletionTimestamp")),
             gpus=cards_in(annotations.get(names.CARD_ANNOTATION, "")),
             held=int(held) if (held := annotations.get(names.MEMORY_ANNOTATION, "")).isdecimal() else 0,
+            counter=counter_in(pod.get("spec") or {}),
             unschedulable=(scheduled.get("message") or "no node fits") if unschedulable else None,
+            gate=(ready.get("message") or "") if ready.get("reason") == GATED else None,
             containers=containers,
+            inits=tuple(ContainerView.from_status(one) for one in status.get("initContainerStatuses") or ()),
             log=tuple(log),
         )
+
+    @property
+    def engine(self) -> ContainerView:
+        """The operator's own container, which bears the component's name; an empty view before it has a status.
+
+        Ollama may have two servers: of them the first one that is not ready.
+        """
+        named = (self.component, names.OLLAMA_CPU_CONTAINER)
+        own = sorted((one for one in self.containers if one.name in named), key=lambda one: one.name != self.component)
+        return next((one for one in own if not one.ready), own[0] if own else ContainerView(name=self.component))
+
+    @property
+    def injected(self) -> tuple[ContainerView, ...]:
+        """Containers that somebody else has put there, in the order in which they begin."""
+        return tuple(one for one in (*self.inits, *self.containers) if one.name not in names.OWN_CONTAINERS)
 
     @property
     def wants_log(self) -> bool:
         """Whether the engine runs without being ready, or pulls, so that its log tells how far it has come."""
         busy = not self.ready or self.component == names.PULL_COMPONENT
-        return busy and not self.deleting and any(container.running for container in self.containers)
+        return busy and not self.deleting and self.engine.running
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,18 +187,26 @@ class Observed:
     """Live objects of `manifests.CHILD_KINDS` whose controlling owner is the pool, as the API server holds them."""
     pods: tuple[PodView, ...] = ()
     """Pods that carry the pool's label."""
+    endpoints: Mapping[str, frozenset[str]] | None = None
+    """Pods that each Service of the pool reaches, by name; None where nobody looked."""
     inventory: Inventory = field(default_factory=Inventory)
     """What nodes offer: those of the pool where their cards have to be found out; else those on which it runs."""
     chosen: SharingStatus | None = None
     """The way of sharing that was chosen for the pool before."""
     scales: Mapping[str, Scale] = field(default_factory=dict)
     """What was decided for the models that have `autoscaling`, by name."""
-    claimed: Mapping[str, names.ObjectRef] = field(default_factory=dict)
-    """Model names and aliases that an older pool serves; the gateway leaves them to that one."""
     refused: Mapping[ChildRef, str] = field(default_factory=dict)
     """Children that the API server does not take, with what it said."""
+    said: Mapping[tuple[str, str], Said] = field(default_factory=dict)
+    """What was said of objects that hang, by kind and name."""
+    claimed: Mapping[str, names.ObjectRef] = field(default_factory=dict)
+    """Model names and aliases that an older pool serves; the gateway leaves them to that one."""
     ended: Mapping[str, int] = field(default_factory=dict)
     """Jobs that were seen to be complete and went since, by name; a higher number is a later one."""
+    installation: Installation = field(default_factory=Installation)
+    """What the operator was told of itself."""
+    neighbours: Neighbours = field(default_factory=Neighbours)
+    """What others hold of cards, and on which nodes."""
 
     @classmethod
     def from_manifests(
@@ -163,6 +219,8 @@ class Observed:
         logs: Mapping[str, Iterable[str]] | None = None,
         claimed: Mapping[str, names.ObjectRef] | None = None,
         ended: Mapping[str, int] | None = None,
+        slices: Iterable[Mapping[str, Any]] | None = None,
+        said: Mapping[tuple[str, str], Said] | None = None,
     ) -> Self:
         """Return the view of listed objects.
 
@@ -174,6 +232,8 @@ class Observed:
             logs: last lines by pod name.
             claimed: names that older pools serve.
             ended: Jobs that were complete and went.
+            slices: EndpointSlices of the pool's Services; None where nobody looked.
+            said: of objects that hang, by kind and name.
         """
         logs = logs or {}
         return cls(
@@ -185,8 +245,22 @@ class Observed:
             chosen=chosen,
             claimed=dict(claimed or {}),
             ended=dict(ended or {}),
+            endpoints=None if slices is None else _reached(slices),
+            said=dict(said or {}),
         )
 
     def child(self, kind: str, name: str) -> Manifest | None:
         """Return the live child, or None."""
         return next((live for ref, live in self.children.items() if (ref.kind, ref.name) == (kind, name)), None)
+
+
+def _reached(slices: Iterable[Mapping[str, Any]]) -> Mapping[str, frozenset[str]]:
+    """Return the pods that are ready endpoints, by their Service; an endpoint of which nothing is said is ready."""
+    found: dict[str, set[str]] = {}
+    for one in slices:
+        service = ((one.get("metadata") or {}).get("labels") or {}).get(names.SERVICE_LABEL, "")
+        for endpoint in one.get("endpoints") or ():
+            target = endpoint.get("targetRef") or {}
+            if target.get("kind") == "Pod" and (endpoint.get("conditions") or {}).get("ready") is not False:
+                found.setdefault(service, set()).add(target.get("name", ""))
+    return {service: frozenset(pods) for service, pods in found.items()}

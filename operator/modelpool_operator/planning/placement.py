@@ -10,12 +10,11 @@ from enum import Enum
 
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import Filling, PoolSpec, Sharing
-from modelpool_operator.planning import arithmetic, packing, sharing
-from modelpool_operator.planning.arithmetic import Term, exact_gib
+from modelpool_operator.planning import arithmetic, no_room, packing, sharing
+from modelpool_operator.planning.arithmetic import Term
 from modelpool_operator.planning.cards import Card
-from modelpool_operator.planning.demands import Demand, demands_of, objection_to, terms_of
+from modelpool_operator.planning.demands import Demand, demands_of, objection_to
 from modelpool_operator.planning.refusals import Refusal
-from modelpool_operator.planning.sharing.mode import Mode
 
 
 class Choice(Enum):
@@ -57,15 +56,30 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedCard:
-    """One card with what was put on it; `planned + reserve + free == memory`."""
+    """One card with what was put on it; `planned + reserve + free == memory`, less what others hold of it."""
 
     index: int
     memory: int
     reserve: int
     planned: int
     free: int
+    """Less than 0 where others came to a card that was full."""
     shares: tuple[Share, ...] = ()
     """In start order."""
+    held: tuple[Term, ...] = ()
+    """What others hold of it."""
+    node: str | None = None
+    """Where it is, if that is known."""
+
+    @property
+    def named(self) -> str:
+        """`card 0 of node gpu-1`, or `card 0`."""
+        return f"card {self.index} of node {self.node}" if self.node else f"card {self.index}"
+
+    @property
+    def unplanned(self) -> int:
+        """Bytes that the pool leaves, whether others hold them or nobody does."""
+        return self.memory - self.planned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +92,8 @@ class Placement:
     filling: Filling = Filling.SPREAD
     sharing: Sharing = Sharing.TIME_SLICING
     """The way of sharing it was made for: the pool's, or the one that was chosen for it."""
+    beside: tuple[str, ...] = ()
+    """What the user should know of others on the same cards, as sentences."""
 
     def share_of(self, model: str) -> Share | None:
         """Return the share of a vLLM model, or None when it holds none."""
@@ -90,8 +106,8 @@ class Placement:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What could not be checked, of all models."""
-        return tuple(note for share in self.shares for note in share.notes)
+        """What could not be checked, of all models, and what there is to say of others on the cards."""
+        return (*(note for share in self.shares for note in share.notes), *self.beside)
 
 
 def place(
@@ -101,7 +117,7 @@ def place(
 
     Args:
         spec: what the user wants.
-        cards: what there is; all have the same memory.
+        cards: what there is, all of the same memory; with what others hold of it, where the pool fits alone.
         settled: cards on which models already run; they stay there if everything still fits.
     """
     memory, reserve, mode = cards[0].memory, spec.gpus.reserve.bytes, sharing.mode_of(spec)
@@ -111,16 +127,19 @@ def place(
         return objection
     bins = [packing.Bin(memory=card.memory, capacity=max(0, card.memory - reserve)) for card in cards]
     pinned = [_pins(one) for one in demands]
-    if overfull := _overfull(demands, pinned, cards, reserve, mode):
+    if overfull := no_room.overfull(demands, pinned, cards, reserve, mode):
         return overfull
+    taken = [packing.Item(size=others, pinned=(card.index,)) for card in cards if (others := card.taken(reserve)) > 0]
     kept = [pins or _kept(one, len(cards), settled or {}) for one, pins in zip(demands, pinned, strict=True)]
     least = bins[0].capacity if mode.whole_cards else 0
     search = packing.pack if spec.gpus.placement is Filling.PACK else packing.spread
-    packed, held = search(_items(demands, kept, least), bins), kept
+    packed, held = search([*_items(demands, kept, least), *taken], bins), kept
     if packed.cards is None and kept != pinned:
-        packed, held = search(_items(demands, pinned, least), bins), pinned
+        packed, held = search([*_items(demands, pinned, least), *taken], bins), pinned
+    if packed.cards is None and taken:
+        return no_room.beside_others(demands, cards, spec)
     if packed.cards is None:
-        return _nowhere(demands, cards, reserve, mode, proven=packed.proven)
+        return no_room.nowhere(demands, cards, reserve, mode, proven=packed.proven)
     choices = [
         Choice.PINNED if mine is not None else Choice.SETTLED if stays is not None else Choice.FREE
         for mine, stays in zip(pinned, held, strict=True)
@@ -146,40 +165,6 @@ def _kept(one: Demand, count: int, settled: Mapping[str, tuple[int, ...]]) -> tu
     cards = settled.get(one.name, ()) if one.engine is Engine.VLLM else ()
     usable = len(cards) == one.width and all(0 <= card < count for card in cards)
     return tuple(sorted(cards)) if usable else None
-
-
-def _overfull(
-    demands: Sequence[Demand], pinned: Sequence[tuple[int, ...] | None], cards: Sequence[Card], reserve: int, mode: Mode
-) -> Refusal | None:
-    """Return the first card on which the pins alone are too much."""
-    for card in cards:
-        here = [one for one, pins in zip(demands, pinned, strict=True) if card.index in (pins or ())]
-        terms = terms_of(here, reserve, mode)
-        if arithmetic.total(terms) > card.memory:
-            sums = f"{exact_gib(arithmetic.total(terms))} ({arithmetic.spelled(terms)})"
-            message = f"card {card.index} has {exact_gib(card.memory)}, but what is pinned to it takes {sums}"
-            return Refusal(reason="CardOverfull", message=message, need=terms, have=card.memory)
-    return None
-
-
-def _nowhere(demands: Sequence[Demand], cards: Sequence[Card], reserve: int, mode: Mode, *, proven: bool) -> Refusal:
-    """Return the refusal of a pool that fits no way, with the sum that shows it where a sum does."""
-    spread = [one for one in demands for _ in range(one.width)]
-    terms = terms_of(spread, reserve * len(cards), mode)
-    have, need = sum(card.memory for card in cards), arithmetic.total(terms)
-    sums = f"{exact_gib(need)} ({arithmetic.spelled(terms)})"
-    if len(cards) == 1:
-        message = f"the card has {exact_gib(have)}, but the pool takes {sums}"
-        return Refusal(reason="CardOverfull", message=message, need=terms, have=have)
-    if need > have:
-        message = f"the {len(cards)} cards have {exact_gib(have)} together, but the pool takes {sums}"
-        return Refusal(reason="CardsOverfull", message=message, need=terms, have=have)
-    each = exact_gib(cards[0].memory)
-    if proven:
-        message = f"no way to spread {sums} over {len(cards)} cards of {each} leaves every card within its memory"
-        return Refusal(reason="NoPlacement", message=message, need=terms, have=have)
-    message = f"found no way to spread {sums} over {len(cards)} cards of {each}; free some memory, or pin with `gpu`"
-    return Refusal(reason="NoPlacementFound", message=message, need=terms, have=have)
 
 
 def _placement(
@@ -226,8 +211,10 @@ def _placement(
                 memory=card.memory,
                 reserve=reserve,
                 planned=taken,
-                free=card.memory - reserve - taken,
+                free=card.memory - reserve - taken - arithmetic.total(card.held),
                 shares=here,
+                held=card.held,
+                node=card.node,
             )
         )
     return Placement(cards=tuple(planned), shares=tuple(shares), filling=spec.gpus.placement, sharing=spec.gpus.sharing)

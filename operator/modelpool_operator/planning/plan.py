@@ -13,12 +13,14 @@ from modelpool_operator.planning import (
     adoption,
     checks,
     comparison,
-    placement,
+    engine_keys,
+    neighbours,
     pull_records,
     pulls,
     replacing,
     sequence,
     sharing,
+    start_turns,
     strays,
     turns,
     volumes,
@@ -58,10 +60,18 @@ class Plan:
     """One sentence per change that has to wait until others have given memory back."""
     turns: tuple[str, ...] = ()
     """One sentence per change that has to wait until another card's engines answer."""
+    starts: tuple[str, ...] = ()
+    """One sentence per start that has to wait until an engine of another pool on the same card answers."""
     notes: tuple[str, ...] = ()
     """What could not be checked, and what the user should know; the condition `Planned` carries them."""
     sharing: SharingStatus | None = None
     """The way of sharing that was chosen, where the pool leaves it open."""
+    templates: Mapping[str, str] = field(default_factory=dict)
+    """The hash of the pod template that each Deployment shall have, by its name; of a refused pool, none is known."""
+    retemplated: frozenset[str] = frozenset()
+    """Deployments that are there and whose template is put right by this plan."""
+    key: str | None = None
+    """The name of the Secret with the engines' key, where it is to be made, before `apply`."""
 
     def __bool__(self) -> bool:
         return bool(self.apply or self.trims or self.delete)
@@ -110,7 +120,8 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     waiting = {} if several_nodes else sequence.waits(placed, wanted, frozenset(changing), observed)
     later = {} if several_nodes else turns.turns(placed, wanted, frozenset(changing), observed)
     behind = replacing.predecessors(wanted, observed)
-    held = waiting.keys() | later.keys() | behind.keys()
+    starts = {} if several_nodes else start_turns.behind_others(pool, placed, wanted, frozenset(changing), observed)
+    held = waiting.keys() | later.keys() | behind.keys() | starts.keys()
     changes = {ref: reason for ref, reason in changing.items() if ref not in held}
     kept, void = (
         pulls.kept_records(pool, observed),
@@ -141,8 +152,12 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
         },
         waits=tuple(str(wait) for wait in waiting.values()),
         turns=tuple(str(turn) for turn in later.values()),
-        notes=(*placed.notes, *notes_on(pool)),
+        starts=tuple(starts.values()),
+        notes=(*placed.notes, *notes_on(pool), *volumes.notes_on(pool, wanted.values(), observed)),
         sharing=chosen,
+        templates={ref.name: sequence.template_of(child) for ref, child in wanted.items() if ref.kind == "Deployment"},
+        retemplated=frozenset(ref.name for ref in changes if _is_retemplated(wanted[ref], observed)),
+        key=engine_keys.absent(pool, observed),
     )
 
 
@@ -160,6 +175,7 @@ def _wanted(pool: ModelPool, placed: Placement, observed: Observed) -> Mapping[C
         not_pulled=not_pulled | without_jobs,
         removed=removed,
         recorded=recorded,
+        installation=observed.installation,
     )
     return {ref_of(child): child for child in children}
 
@@ -191,7 +207,9 @@ def place_pool(pool: ModelPool, observed: Observed) -> Placement | Refusal:
     if (objection := checks.objection_to(pool)) is not None:
         return objection
     cards = cards_of(pool.spec, node_memory(pool, observed))
-    return cards if isinstance(cards, Refusal) else placement.place(pool.spec, cards, settled_cards(observed))
+    if isinstance(cards, Refusal):
+        return cards
+    return neighbours.place_beside(pool, cards, settled_cards(observed), observed)
 
 
 def node_memory(pool: ModelPool, observed: Observed) -> int | None:
@@ -248,6 +266,14 @@ def _trim(wanted: Manifest, observed: Observed) -> strays.Trim | None:
     if live is not None and wanted["kind"] in UNCHANGEABLE:
         return adoption.adoption_of(wanted, live)
     return None if live is None else strays.trim_of(wanted, live)
+
+
+def _is_retemplated(wanted: Manifest, observed: Observed) -> bool:
+    live = observed.children.get(ref_of(wanted)) if wanted["kind"] == "Deployment" else None
+    if live is None:
+        return False
+    found = comparison.difference(wanted["spec"]["template"], live["spec"]["template"], "/spec/template")
+    return found is not None
 
 
 def _to_send(wanted: Manifest, observed: Observed) -> Manifest:

@@ -7,6 +7,7 @@ from typing import Final
 
 from modelpool_operator.api.status import ModelState
 from modelpool_operator.planning import diagnosis
+from modelpool_operator.planning.log_lines import last_error, percentage
 from modelpool_operator.planning.observed import ContainerView, PodView
 
 IMAGE_REASONS: Final = frozenset(
@@ -18,18 +19,9 @@ CONTAINER_REASONS: Final = frozenset(
 INTERRUPTIONS: Final = frozenset({"Unknown", "ContainerStatusUnknown"})
 """Reasons of an end that nobody saw: the node, or its container runtime, was restarted."""
 _LAST_WORDS: Final = {"OOMKilled": "OOMKilled", **dict.fromkeys(INTERRUPTIONS, "its node was restarted")}
-_ERROR_LINE: Final = re.compile(r"\b(\w*(Error|Exception)\b|ERROR|FATAL|error:|Value error)")
-_WRAPPER: Final = re.compile(r"See root cause above|Engine core initialization failed|\d+ validation errors? for")
-_INPUT: Final = re.compile(r" \[type=\w+, input_value=.*")
-_PROCESS: Final = re.compile(r"^\(\w+ pid=\d+\) ")
 _WAITING: Final = re.compile(r"start_engine: (Waiting for .+)")
 _STARTED: Final = re.compile(r"start_engine: (Starting|Ready)")
-_DOWNLOAD: Final = re.compile(r"(\.safetensors|\.bin|Fetching \d+ files|pulling [0-9a-f]{6,}).*?(\d{1,3})%")
-_LAYER: Final = re.compile(
-    r"pulling ([0-9a-f]{6,})\S*\s*(\d{1,3})%(?:[^/\n]*?([\d.]+ [KMGT]?B)\s*/\s*([\d.]+ [KMGT]?B))?"
-)
 _SHARDS: Final = re.compile(r"(Loading .*shards|Capturing CUDA graphs?).*?(\d{1,3})%")
-ERROR_LENGTH: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,47 +32,15 @@ class State:
     reason: str
     """PascalCase."""
     message: str = ""
+    behind: bool = False
+    """Whether the engine answers, and not as this generation of the pool wants it."""
 
 
 def state_of(pod: PodView) -> State:
     """Return what the pod is doing."""
-    container = pod.containers[0] if pod.containers else ContainerView(name="")
+    container = pod.engine
     found = (check(pod, container) for check in CHECKS)
     return next((state for state in found if state is not None), _loading(pod, container))
-
-
-def last_error(text: str, cause: str | None = None) -> str:
-    """Return the last line of a log that tells of an error, else its last line, cut to a readable length.
-
-    Where the cause is known, the line that betrays it goes before others.
-
-    vLLM ends with lines that only say that something failed above; these are passed over, and so is the long input
-    that a validation quotes.
-    """
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if _ERROR_LINE.search(line) and not _WRAPPER.search(line)]
-    betraying = diagnosis.telling_line(text, cause) if cause is not None else None
-    chosen = _PROCESS.sub("", _INPUT.sub("", betraying or (telling or lines or [""])[-1]))
-    return chosen if len(chosen) <= ERROR_LENGTH else f"{chosen[: ERROR_LENGTH - 1]}…"
-
-
-def percentage(pod: PodView) -> str | None:
-    """Return how far the download has come, from the last line of the log that tells."""
-    matches = [match for line in pod.log for match in [_DOWNLOAD.search(line)] if match]
-    return f"{matches[-1][2]} %" if matches else None
-
-
-def pulled(pod: PodView) -> str | None:
-    """Return how far a pull of Ollama's has come, as its bars tell: `45 % (2.1 GB of 4.7 GB)`.
-
-    A model comes in several files, one bar each; the first one that is not whole is the one that is waited for.
-    """
-    matches = [match for line in pod.log for match in _LAYER.finditer(line)]
-    bars = {match[1]: match for match in matches}
-    if not bars:
-        return None
-    bar = next((one for one in bars.values() if one[2] != "100"), matches[-1])
-    return f"{bar[2]} %" + (f" ({bar[3]} of {bar[4]})" if bar[3] else "")
 
 
 def _ready(pod: PodView, container: ContainerView) -> State | None:
@@ -113,7 +73,8 @@ def _without_image(pod: PodView, container: ContainerView) -> State | None:
 def _without_container(pod: PodView, container: ContainerView) -> State | None:
     if container.waiting_reason not in CONTAINER_REASONS:
         return None
-    return State(state=ModelState.FAILED, reason=container.waiting_reason, message=container.waiting_message)
+    reason = diagnosis.cause_of(container.waiting_message) or container.waiting_reason
+    return State(state=ModelState.FAILED, reason=reason, message=container.waiting_message)
 
 
 def _killed_for_memory(pod: PodView, container: ContainerView) -> State | None:
@@ -142,7 +103,31 @@ def _crashed(pod: PodView, container: ContainerView) -> State | None:
 def _evicted(pod: PodView, container: ContainerView) -> State | None:
     if pod.phase != "Failed":
         return None
-    return State(state=ModelState.FAILED, reason="PodFailed", message=f"Pod {pod.name} failed and is being replaced")
+    message = pod.message or f"Pod {pod.name} failed and is being replaced"
+    return State(state=ModelState.FAILED, reason=pod.reason or "PodFailed", message=message)
+
+
+def _held_up(pod: PodView, container: ContainerView) -> State | None:
+    """A container that somebody injected fails, and the pod is not ready without it, or does not even begin."""
+    for one in pod.injected:
+        if not one.running and (trouble := _trouble_of(one)):
+            kind = "Init container" if one in pod.inits else "Container"
+            reason = "InitContainerFailed" if one in pod.inits else "SidecarFailed"
+            message = f"{kind} {one.name}, which is not the operator's, holds the pod up: {trouble}"
+            return State(state=ModelState.FAILED, reason=reason, message=message)
+    return None
+
+
+def _trouble_of(container: ContainerView) -> str | None:
+    """Return what keeps a container from running, or None where it waits for its turn or has ended well."""
+    if container.waiting_reason in IMAGE_REASONS:
+        return f"{container.waiting_reason}: {diagnosis.image_trouble(container.waiting_message)}"
+    if container.waiting_reason in CONTAINER_REASONS:
+        return f"{container.waiting_reason}: {container.waiting_message}"
+    if not container.ended_reason or container.exit_code == 0 or container.ended_reason in INTERRUPTIONS:
+        return None
+    error = last_error(container.ended_message) or f"exit code {container.exit_code}"
+    return f"{container.waiting_reason or container.ended_reason}: {error} ({_restarts(container)})"
 
 
 def _pending(pod: PodView, container: ContainerView) -> State | None:
@@ -150,10 +135,29 @@ def _pending(pod: PodView, container: ContainerView) -> State | None:
         return None
     if pod.node is None:
         return State(state=ModelState.PENDING, reason="Scheduling", message="No node was chosen yet")
+    if at_work := [one.name for one in pod.inits if one.running and not one.started]:
+        message = f"Init container {at_work[0]}, which is not the operator's, runs on node {pod.node}"
+        return State(state=ModelState.PULLING_IMAGE, reason="PodInitializing", message=message)
     message = f"Pulling the image or mounting volumes on node {pod.node}"
     return State(
         state=ModelState.PULLING_IMAGE, reason=container.waiting_reason or "ContainerCreating", message=message
     )
+
+
+def _gated(pod: PodView, container: ContainerView) -> State | None:
+    """Load balancers inject readiness gates, and open them once they send traffic to the pod."""
+    if pod.gate is None or not container.ready:
+        return None
+    return State(state=ModelState.LOADING, reason="ReadinessGate", message=f"The engine is ready: {pod.gate}")
+
+
+def _beside(pod: PodView, container: ContainerView) -> State | None:
+    """The engine answers its probe, and another container of the pod does not."""
+    late = [one.name for one in pod.injected if one.running and not one.ready]
+    if not container.ready or not late:
+        return None
+    message = f"The engine is ready, and container {late[0]}, which is not the operator's, is not"
+    return State(state=ModelState.LOADING, reason="SidecarNotReady", message=message)
 
 
 def _silent(pod: PodView, container: ContainerView) -> State | None:
@@ -202,7 +206,10 @@ CHECKS: Final[tuple[Callable[[PodView, ContainerView], State | None], ...]] = (
     _interrupted,
     _crashed,
     _evicted,
+    _held_up,
     _pending,
+    _gated,
+    _beside,
     _silent,
     _waiting_for_card,
     _downloading,

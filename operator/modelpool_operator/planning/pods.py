@@ -1,6 +1,6 @@
 """The parts of a pod template that every engine has: where it runs, what it may do, what it is called."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from modelpool_operator.api import names
@@ -64,6 +64,7 @@ def template(
     labels: Mapping[str, str],
     annotations: Mapping[str, str],
     container: Mapping[str, Any],
+    beside: Sequence[Mapping[str, Any]] = (),
     volumes: list[dict[str, Any]],
     grace_seconds: int,
     access: Access,
@@ -76,7 +77,7 @@ def template(
         {
             "affinity": pod_affinity,
             "automountServiceAccountToken": False,
-            "containers": [container],
+            "containers": [container, *beside],
             "enableServiceLinks": False,
             "imagePullSecrets": [dict(secret) for secret in pool.spec.image_pull_secrets],
             "nodeSelector": dict(pool.spec.node_selector),
@@ -89,6 +90,8 @@ def template(
                 **({} if pool.spec.fs_group is None else {"fsGroup": pool.spec.fs_group}),
                 **(security or {}),
             },
+            # The older name of the next field, which the API server fills in: only who holds both is rid of both.
+            "serviceAccount": pool.spec.service_account_name,
             "serviceAccountName": pool.spec.service_account_name,
             "terminationGracePeriodSeconds": grace_seconds,
             "tolerations": [dict(toleration) for toleration in pool.spec.tolerations],

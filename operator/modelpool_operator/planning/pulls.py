@@ -11,7 +11,7 @@ from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import Quantity
 from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning import ollama_library, pod_states
+from modelpool_operator.planning import denials, log_lines, ollama_library, pod_states
 from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.manifests import ChildRef, Manifest
 from modelpool_operator.planning.observed import Observed, PodView
@@ -19,6 +19,8 @@ from modelpool_operator.planning.pod_states import State
 from modelpool_operator.planning.pull_records import recorded
 
 GIGABYTE: Final = 10**9
+_HINDRANCES: Final = pod_states.IMAGE_REASONS | {"InitContainerFailed"}
+"""Reasons for which a pull does not begin."""
 JOB: Final = "Job"
 
 
@@ -151,23 +153,29 @@ def state_of(pool: ModelPool, model: str, observed: Observed) -> State:
     pods = [pod for pod in observed.pods if pod.component == names.PULL_COMPONENT and pod.model == model]
     newest = max(pods, key=lambda pod: pod.created, default=None)
     if newest is None and not _is_over(job, "Failed") and not (job.get("status") or {}).get("active"):
-        return _without_a_pod(job)
+        return _without_a_pod(job, observed)
     error = _error(newest)
     if _is_over(job, "Failed") or (newest is not None and _waits_after_failure(newest)):
         why = error or _condition(job, "Failed").get("message") or "no reason was given"
         message = f"Could not pull {model}: {why}; it is tried again"
         return State(state=ModelState.FAILED, reason="PullFailed", message=message)
     seen = pod_states.state_of(newest) if newest is not None else None
-    if seen is not None and (seen.state is ModelState.UNSCHEDULABLE or seen.reason in pod_states.IMAGE_REASONS):
+    if seen is not None and (seen.state is ModelState.UNSCHEDULABLE or seen.reason in _HINDRANCES):
         return seen
-    done = pod_states.pulled(newest) if newest else None
+    if newest is not None and (beside := _outlived_by(newest)) is not None:
+        message = f"The pull of {model} has ended, and container {beside}, which is not the operator's, keeps its pod"
+        return State(state=ModelState.FAILED, reason="PullHeldOpen", message=message)
+    done = log_lines.pulled(newest) if newest else None
     message = f"Pulling {model}" + (f", {done}" if done else "") + (f"; the last try failed: {error}" if error else "")
     return State(state=ModelState.DOWNLOADING, reason="Pulling", message=message)
 
 
-def _without_a_pod(job: Manifest) -> State:
+def _without_a_pod(job: Manifest, observed: Observed) -> State:
     """Return the state of a pull whose Job has no pod: for a moment, or because none is let in, which the Job hides."""
     metadata = job["metadata"]
+    if (said := observed.said.get((JOB, metadata["name"]))) is not None:
+        message = f"The pull's pod was not let in: {denials.words_of(said.message)}"
+        return State(state=ModelState.FAILED, reason=denials.cause_of(said.message) or said.reason, message=message)
     look = f"`kubectl describe job {metadata['name']} --namespace {metadata['namespace']}`"
     message = (
         f"Job {metadata['name']} has no pod yet. If it stays so, a ResourceQuota or an admission webhook denies it one:"
@@ -178,11 +186,18 @@ def _without_a_pod(job: Manifest) -> State:
 
 def _waits_after_failure(pod: PodView) -> bool:
     """Return whether the pod's last try has failed and the next one has not begun."""
-    return any(not container.running and container.ended_reason == "Error" for container in pod.containers)
+    return not pod.engine.running and pod.engine.ended_reason == "Error"
+
+
+def _outlived_by(pod: PodView) -> str | None:
+    """Return the container that runs on in a pod whose pull has ended well, so that its Job is never complete."""
+    if pod.engine.running or pod.engine.exit_code != 0:
+        return None
+    return next((one.name for one in pod.injected if one.running and one not in pod.inits), None)
 
 
 def _error(pod: PodView | None) -> str:
-    return pod_states.last_error(pod.containers[0].ended_message) if pod is not None and pod.containers else ""
+    return log_lines.last_error(pod.engine.ended_message) if pod is not None else ""
 
 
 def _job(pool: ModelPool, model: str, uid: str, observed: Observed) -> Manifest | None:

@@ -10,7 +10,7 @@ from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import catalog
-from modelpool_operator.planning.engines import ollama
+from modelpool_operator.planning.engines import ollama, ollama_servers
 from modelpool_operator.planning.manifests import Manifest, without_nothing
 from modelpool_operator.planning.placement import Placement, Share
 from modelpool_operator.planning.sources import parse_source
@@ -18,7 +18,8 @@ from modelpool_operator.planning.sources import parse_source
 VERSION: Final = 1
 
 AddressOf = Callable[[Engine, str], dict[str, Any]]
-"""From an engine and, for vLLM, a model's name to where it listens: `{"service", "port"}` or `{"url"}`."""
+"""From an engine and its name of the model to where it listens: `{"service", "port"}` or `{"url"}`, and `"keyed": true`
+where it asks for the pool's key, which the gateway works out itself."""
 
 
 class Entry(NamedTuple):
@@ -59,15 +60,21 @@ class _Document(msgspec.Struct, frozen=True):
     models: tuple[_Named, ...] = ()
 
 
-def in_cluster(pool: ModelPool) -> AddressOf:
-    """Return addresses as Services of the pool's namespace."""
+def in_cluster(pool: ModelPool, placement: Placement, *, keyed: bool = False) -> AddressOf:
+    """Return addresses as Services of the pool's namespace. `keyed`: vLLM engines ask for the pool's key."""
+    beside = ollama_servers.divide(pool.spec, placement.sharing).beside
     on_demand = {model.name for model in pool.spec.models if model.autoscaling and not model.autoscaling.min_replicas}
 
     def address_of(engine: Engine, model: str) -> dict[str, Any]:
         if engine is Engine.VLLM:
-            address = {"service": names.engine_names(pool.ref.name, model).child, "port": names.VLLM_PORT}
+            address: dict[str, Any] = {
+                "service": names.engine_names(pool.ref.name, model).child,
+                "port": names.VLLM_PORT,
+            }
+            address |= {"keyed": True} if keyed else {}
             return {**address, "startsOnDemand": True} if model in on_demand else address
-        return {"service": names.ollama_name(pool.ref.name), "port": names.OLLAMA_PORT}
+        port = names.OLLAMA_CPU_PORT if model in beside else names.OLLAMA_PORT
+        return {"service": names.ollama_name(pool.ref.name), "port": port}
 
     return address_of
 

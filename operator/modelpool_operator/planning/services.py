@@ -1,10 +1,14 @@
 """Services: one address per engine, for the gateway."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from modelpool_operator.api import names
 from modelpool_operator.api.models import Model
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning.engines import ollama, vllm
+from modelpool_operator.planning.engines import ollama, ollama_servers, vllm
 from modelpool_operator.planning.manifests import Manifest, metadata
+from modelpool_operator.planning.placement import Placement
 
 
 def vllm_service(pool: ModelPool, model: Model, name: str) -> Manifest:
@@ -13,18 +17,32 @@ def vllm_service(pool: ModelPool, model: Model, name: str) -> Manifest:
     return _service(pool, name, vllm.pod_labels(pool, model), annotations, names.VLLM_PORT)
 
 
-def ollama_service(pool: ModelPool) -> Manifest:
-    """Return the Service of the pool's Ollama."""
-    return _service(pool, names.ollama_name(pool.ref.name), ollama.pod_labels(pool), {}, names.OLLAMA_PORT)
+def ollama_service(pool: ModelPool, placement: Placement) -> Manifest:
+    """Return the Service of the pool's Ollama, with a port for each of its servers."""
+    beside = ollama_servers.divide(pool.spec, placement.sharing).beside
+    second = {names.OLLAMA_CPU_PORT_NAME: names.OLLAMA_CPU_PORT} if beside else {}
+    name, labels = names.ollama_name(pool.ref.name), ollama.pod_labels(pool)
+    return _service(pool, name, labels, {}, names.OLLAMA_PORT, second)
 
 
-def _service(pool: ModelPool, name: str, labels: dict[str, str], annotations: dict[str, str], port: int) -> Manifest:
+def _service(
+    pool: ModelPool,
+    name: str,
+    labels: dict[str, str],
+    annotations: dict[str, str],
+    port: int,
+    more: Mapping[str, int] = MappingProxyType({}),
+) -> Manifest:
+    ports = {names.PORT_NAME: port, **more}
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata(pool, name, labels, annotations),
         "spec": {
-            "ports": [{"name": names.PORT_NAME, "port": port, "protocol": "TCP", "targetPort": names.PORT_NAME}],
+            "ports": [
+                {"name": called, "port": number, "protocol": "TCP", "targetPort": called}
+                for called, number in ports.items()
+            ],
             "selector": labels,
             "type": "ClusterIP",
         },

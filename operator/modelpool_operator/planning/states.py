@@ -1,7 +1,7 @@
 """Every model with its real reason: from its engine's Deployment, pods and pulls to one line of the status."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from modelpool_operator.api import names
@@ -9,7 +9,7 @@ from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import gib
 from modelpool_operator.api.status import ModelState, ModelStatus
-from modelpool_operator.planning import choices, pod_states, pulls
+from modelpool_operator.planning import choices, hindrances, pod_states, pulls, rollouts
 from modelpool_operator.planning.advice import advised
 from modelpool_operator.planning.autoscaling import Scale
 from modelpool_operator.planning.engines import ollama
@@ -39,29 +39,48 @@ class ModelView:
     """Of its fallback, when it has one."""
 
 
-def models_of(pool: ModelPool, observed: Observed, plan: Plan) -> tuple[ModelView, ...]:
-    """Return every model of the pool, in the spec's order."""
-    return tuple(_model(pool, model, observed, plan) for model in pool.spec.models)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scene:
+    """What the state of an engine is read from."""
+
+    observed: Observed
+    plan: Plan
+    was_ready: bool
 
 
-def _model(pool: ModelPool, model: Model, observed: Observed, plan: Plan) -> ModelView:
+def models_of(pool: ModelPool, observed: Observed, plan: Plan, *, was_ready: bool = False) -> tuple[ModelView, ...]:
+    """Return every model of the pool, in the spec's order.
+
+    Args:
+        pool: what is wanted.
+        observed: what was seen after the plan was carried out.
+        plan: what was decided.
+        was_ready: whether this generation was said to be ready before.
+    """
+    scene = _Scene(observed=observed, plan=plan, was_ready=was_ready)
+    return tuple(_model(pool, model, scene) for model in pool.spec.models)
+
+
+def _model(pool: ModelPool, model: Model, scene: _Scene) -> ModelView:
+    observed, plan = scene.observed, scene.plan
     if model.engine is Engine.OLLAMA:
-        own, stand_in = _on_ollama(pool, ollama.served_name(model), observed, plan), None
-        deployment = _deployment(observed, names.ollama_name(pool.ref.name))
+        name = names.ollama_name(pool.ref.name)
+        own, stand_in = _on_ollama(pool, ollama.served_name(model), scene), None
     else:
-        deployment = _deployment(observed, names.engine_names(pool.ref.name, model.name).child)
-        pods = (pod for pod in observed.pods if pod.component == names.VLLM_COMPONENT and pod.model == model.name)
-        own = _engine(deployment, pods, plan, observed.scales.get(model.name), stopped=model.replicas == 0)
-        own = _refused(own, observed, names.engine_names(pool.ref.name, model.name).child)
+        name = names.engine_names(pool.ref.name, model.name).child
+        pods = [pod for pod in observed.pods if pod.component == names.VLLM_COMPONENT and pod.model == model.name]
+        own = _engine(name, pods, scene, observed.scales.get(model.name), stopped=model.replicas == 0)
         substitute = ollama.fallback_name(pool.spec, model)
-        stand_in = _on_ollama(pool, substitute, observed, plan) if substitute is not None else None
+        stand_in = _on_ollama(pool, substitute, scene) if substitute is not None else None
+    own = hindrances.explained(own, pool, model, model.engine, observed)
+    stand_in = hindrances.explained(stand_in, pool, model, Engine.OLLAMA, observed) if stand_in is not None else None
     own = advised(_on_the_move(own, observed), pool, model, model.engine)
     stand_in = advised(stand_in, pool, model, Engine.OLLAMA) if stand_in is not None else None
     helped = own.state is not ModelState.READY and stand_in is not None and stand_in.state is ModelState.READY
     share = plan.placement.share_of(model.name) if isinstance(plan.placement, Placement) else None
     cards = share.gpus if share else settled_cards(observed).get(model.name, ())
     served_by = model.engine.value if own.state is ModelState.READY else Engine.OLLAMA.value if helped else None
-    ready = (deployment.get("status") or {}).get("readyReplicas") or 0
+    ready = (_deployment(observed, name).get("status") or {}).get("readyReplicas") or 0
     status = ModelStatus(
         name=model.name,
         engine=model.engine.value,
@@ -83,25 +102,28 @@ def _deployment(observed: Observed, name: str) -> dict[str, Any]:
 
 
 def _engine(
-    deployment: dict[str, Any],
-    pods: Iterable[PodView],
-    plan: Plan,
-    scale: Scale | None = None,
-    *,
-    stopped: bool = False,
+    name: str, pods: Sequence[PodView], scene: _Scene, scale: Scale | None = None, *, stopped: bool = False
 ) -> State:
-    """Return the state of a Deployment's engine: the best of its pods, the newest of those alike."""
-    found = tuple(pods)
-    living = sorted((pod for pod in found if not pod.deleting), key=lambda pod: (pod.ready, pod.created), reverse=True)
-    lost = [pod for pod in found if pod.deleting and pod.lost]
+    """Return the state of the engine of a Deployment and its Service: the best of its pods, the newest of those alike.
+
+    What answers is looked at twice: whether its Service reaches it, and whether it is what the pool wants by now.
+    """
+    deployment = _deployment(scene.observed, name)
+    living = sorted((pod for pod in pods if not pod.deleting), key=lambda pod: (pod.ready, pod.created), reverse=True)
+    lost = [pod for pod in pods if pod.deleting and pod.lost]
     if lost and not any(pod.node for pod in living):
         return pod_states.state_of(lost[-1])  # Its successor cannot start before it is known to have ended.
+    if living and living[0].ready:
+        return _answering(name, [pod for pod in living if pod.ready], scene)
     if living:
         return pod_states.state_of(living[0])
     if not deployment:
-        refusal = plan.placement
+        refusal = scene.plan.placement
         if isinstance(refusal, Refusal):
             return State(state=ModelState.PENDING, reason=refusal.reason, message=refusal.message)
+        refused = (said for ref, said in scene.observed.refused.items() if (ref.kind, ref.name) == ("Deployment", name))
+        if (said := next(refused, None)) is not None:
+            return State(state=ModelState.FAILED, reason="ApplyFailed", message=said)
         return State(state=ModelState.PENDING, reason="NotCreated", message="The Deployment is not there yet")
     for condition in (deployment.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
@@ -118,16 +140,18 @@ def _engine(
     return State(state=ModelState.PENDING, reason="NoPod", message="The Deployment has no pod yet")
 
 
-def _refused(state: State, observed: Observed, deployment: str) -> State:
-    """Return the state of an engine that has no Deployment, since the API server does not take it."""
-    said = next(
-        (said for ref, said in observed.refused.items() if (ref.kind, ref.name) == ("Deployment", deployment)), ""
-    )
-    return (
-        State(state=ModelState.FAILED, reason="ApplyFailed", message=said)
-        if state.reason == "NotCreated" and said
-        else state
-    )
+def _answering(name: str, answering: Sequence[PodView], scene: _Scene) -> State:
+    """Return the state of an engine with ready pods."""
+    reached = scene.observed.endpoints
+    if reached is not None and reached.get(name, frozenset()).isdisjoint(pod.name for pod in answering):
+        message = f"The engine is ready, and Service {name} does not reach it: requests find nobody"
+        return State(state=ModelState.LOADING, reason="NoEndpoints", message=message)
+    state = pod_states.state_of(answering[0])
+    why = rollouts.why_behind(name, scene.plan, scene.observed, answering, was_ready=scene.was_ready)
+    if why is None:
+        return state
+    message = f"It answers as an earlier generation of the pool wanted it: {why}"
+    return replace(state, reason="Outdated", message=message, behind=True)
 
 
 def _on_the_move(state: State, observed: Observed) -> State:
@@ -139,12 +163,11 @@ def _on_the_move(state: State, observed: Observed) -> State:
     return State(state=ModelState.PENDING, reason="Moving", message=message)
 
 
-def _on_ollama(pool: ModelPool, model: str, observed: Observed, plan: Plan) -> State:
+def _on_ollama(pool: ModelPool, model: str, scene: _Scene) -> State:
     """Return the state of a model of Ollama's: the server answers and the model is pulled, or what is missing."""
-    server = _engine(
-        _deployment(observed, names.ollama_name(pool.ref.name)),
-        (pod for pod in observed.pods if pod.component == names.OLLAMA_COMPONENT),
-        plan,
-    )
-    server = _refused(server, observed, names.ollama_name(pool.ref.name))
-    return server if server.state is not ModelState.READY else pulls.state_of(pool, model, observed)
+    pods = [pod for pod in scene.observed.pods if pod.component == names.OLLAMA_COMPONENT]
+    server = _engine(names.ollama_name(pool.ref.name), pods, scene)
+    if server.state is not ModelState.READY:
+        return server
+    pulled = pulls.state_of(pool, model, scene.observed)
+    return server if pulled.state is ModelState.READY else pulled

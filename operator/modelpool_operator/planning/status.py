@@ -1,16 +1,19 @@
 """What is reported: four conditions by ordered chains of pure checks, and every model with its real reason.
 
-`Planned`: the spec can be carried out. `Ready`: every model is answered by its own engine. `Progressing`: something is
-on its way. `Degraded`: something is not as wanted and does not mend itself by waiting.
+`Planned`: the spec can be carried out. `Ready`: every model is answered by its own engine, as this generation of the
+spec wants it. `Progressing`: something is on its way. `Degraded`: something is not as wanted and does not mend itself
+by waiting. `Stalled`, only there where it holds: nothing moves until somebody changes something.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from msgspec import structs
+
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import GIB, gib
 from modelpool_operator.api.status import ArithmeticLine, GatewayStatus, GpuStatus, ModelState, PoolStatus
-from modelpool_operator.planning import conditions, ledger, sharing, states
+from modelpool_operator.planning import arithmetic, conditions, findings, ledger, sharing, states
 from modelpool_operator.planning.conditions import Finding, no, unknown, yes
 from modelpool_operator.planning.findings import CONDITIONS, Check, Sight
 from modelpool_operator.planning.observed import Observed
@@ -33,7 +36,7 @@ def assess(
 
     Args:
         pool: what is wanted.
-        observed: what was seen before the plan was carried out.
+        observed: what was seen after the plan was carried out.
         plan: what was decided from both.
         previous: the status so far; a condition that keeps its status keeps its time.
         now: the time of a transition, timezone aware.
@@ -41,19 +44,30 @@ def assess(
         fights: children that others change again and again, as sentences.
         gateway: where clients point to, or None when the operator does not know.
     """
-    models = states.models_of(with_sharing(pool, plan.sharing), observed, plan)
+    was_ready = conditions.was_ready(previous, pool.generation)
+    models = states.models_of(with_sharing(pool, plan.sharing), observed, plan, was_ready=was_ready)
     sight = Sight(
-        pool=pool, observed=observed, plan=plan, models=models, failures=tuple(failures), fights=tuple(fights)
+        pool=pool,
+        observed=observed,
+        plan=plan,
+        models=models,
+        failures=tuple(failures),
+        fights=tuple(fights),
+        was_ready=was_ready,
     )
+    said = {kind: _first(checks, sight) for kind, checks in CONDITIONS.items()}
+    if (stuck := findings.stalled(sight)) is not None:
+        said[conditions.STALLED] = stuck
     ready = sum(1 for model in models if model.status.state is ModelState.READY)
     cards = _gpus(plan.placement) if isinstance(plan.placement, Placement) else previous.gpus if previous else ()
     return PoolStatus(
         observed_generation=pool.generation,
         conditions=tuple(
-            conditions.condition(kind, _first(checks, sight), previous=previous, generation=pool.generation, now=now)
-            for kind, checks in CONDITIONS.items()
+            conditions.condition(kind, finding, previous=previous, generation=pool.generation, now=now)
+            for kind, finding in said.items()
         ),
         ready_models=f"{ready}/{len(models)}",
+        gpu_count=pool.spec.gpus.count,
         sharing=plan.sharing,
         gpus=cards,
         free_gpu_memory=", ".join(card.free for card in cards) or None,
@@ -68,7 +82,8 @@ def assess_invalid(*, generation: int, error: str, previous: PoolStatus | None, 
     What ran keeps running, and nobody looked at it: the other conditions are unknown, the rest is as it was.
     """
     nobody_looked = unknown("InvalidSpec", "The spec cannot be read, so nothing was looked at")
-    said = dict.fromkeys(CONDITIONS, nobody_looked) | {conditions.PLANNED: no("InvalidSpec", error)}
+    said = dict.fromkeys(CONDITIONS, nobody_looked)
+    said |= {conditions.PLANNED: no("InvalidSpec", error), conditions.STALLED: yes("InvalidSpec", error)}
     return _unseen(generation, said, previous=previous, now=now)
 
 
@@ -81,18 +96,25 @@ def assess_failed(
         generation: of the spec that the pass was about.
         reason: why it failed, in one word.
         message: the cause and what to do about it.
-        passing: whether waiting is likely to mend it: the other conditions then stay as they were, else nobody knows.
+        passing: whether waiting is likely to mend it: the other conditions then stay as they were, and speak of the
+            generation that they spoke of; else nobody knows.
         previous: the status so far.
         now: the time of a transition, timezone aware.
     """
     nobody_looked = unknown(reason, "The last look at the pool failed; see Degraded")
     said = dict.fromkeys(CONDITIONS, nobody_looked) | {conditions.DEGRADED: yes(reason, message)}
-    if passing and previous is not None:
-        kept = {
-            one.type: Finding(status=one.status, reason=one.reason, message=one.message) for one in previous.conditions
-        }
-        said |= {kind: finding for kind, finding in kept.items() if kind in CONDITIONS and kind != conditions.DEGRADED}
-    return _unseen(generation, said, previous=previous, now=now)
+    status = _unseen(generation, said, previous=previous, now=now)
+    if not passing or previous is None or not previous.conditions:
+        return status
+    kept = {one.type: one for one in previous.conditions if one.type != conditions.DEGRADED}
+    return structs.replace(
+        status,
+        observed_generation=previous.observed_generation,
+        conditions=(
+            *(kept.get(one.type, one) for one in status.conditions),
+            *(one for one in previous.conditions if one.type == conditions.STALLED),
+        ),
+    )
 
 
 def _unseen(generation: int, said: Mapping[str, Finding], *, previous: PoolStatus | None, now: datetime) -> PoolStatus:
@@ -104,6 +126,7 @@ def _unseen(generation: int, said: Mapping[str, Finding], *, previous: PoolStatu
             for kind, finding in said.items()
         ),
         ready_models=previous.ready_models if previous else "0/0",
+        gpu_count=previous.gpu_count if previous else 0,
         sharing=previous.sharing if previous else None,
         gpus=previous.gpus if previous else (),
         free_gpu_memory=previous.free_gpu_memory if previous else None,
@@ -125,13 +148,15 @@ def _gpus(placement: Placement) -> tuple[GpuStatus, ...]:
     shown, note = [], sharing.MODES[placement.sharing].overhead_note
     for card in placement.cards:
         tenth = GIB / 10
-        memory, planned, reserve = (round(amount / tenth) for amount in (card.memory, card.planned, card.reserve))
+        memory, planned, others = (
+            round(amount / tenth) for amount in (card.memory, card.planned, card.reserve + arithmetic.total(card.held))
+        )
         shown.append(
             GpuStatus(
                 index=card.index,
                 memory=gib(card.memory),
                 planned=f"{planned / 10:.1f}Gi",
-                free=f"{max(0, memory - planned - reserve) / 10:.1f}Gi",
+                free=f"{max(0, memory - planned - others) / 10:.1f}Gi",
                 models=tuple(share.model for share in card.shares),
                 arithmetic=tuple(
                     ArithmeticLine(what=line.label, memory=line.shown, of=line.spelled)

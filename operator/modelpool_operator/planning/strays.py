@@ -16,6 +16,7 @@ from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
 _OURS: Final[Mapping[str, tuple[str, ...]]] = {
     "ConfigMap": ("data", "binaryData"),
     "Deployment": ("spec",),
+    "NetworkPolicy": ("spec",),
     "PodDisruptionBudget": ("spec",),
     "Service": ("spec",),
 }

@@ -161,7 +161,7 @@ def _moves(engine: _Engine) -> bool:
 
 def _cards(pod: Manifest) -> dict[str, str]:
     """Return by which resources a pod is given cards: extended ones, and claims. Memory and CPU move nobody."""
-    asked = pod["containers"][0].get("resources") or {}
+    asked = _engine_in(pod).get("resources") or {}
     limits = {name: str(amount) for name, amount in (asked.get("limits") or {}).items() if "/" in name}
     return limits | {f"claim {claim['name']}": "" for claim in asked.get("claims") or ()}
 
@@ -171,5 +171,10 @@ def _pod(deployment: Manifest) -> Manifest:
     return found
 
 
+def _engine_in(pod: Manifest) -> Manifest:
+    """Return the engine's container, wherever it stands among others that somebody injected."""
+    return next((one for one in pod["containers"] if one["name"] == names.VLLM_COMPONENT), {})
+
+
 def _image(deployment: Manifest | None) -> Any:
-    return None if deployment is None else _pod(deployment)["containers"][0].get("image")
+    return None if deployment is None else _engine_in(_pod(deployment)).get("image")

@@ -1,16 +1,20 @@
 """PersistentVolumeClaims: the weights of vLLM's models with the card locks, and Ollama's models.
 
 Of a claim that is there, two things can change: it may grow, where its StorageClass lets it, and it may outlive the
-pool or go with it. Everything else stays as the API server has it, and so does what somebody has enlarged by hand.
+pool or go with it. Everything else stays as the API server has it, and so does what somebody has enlarged by hand;
+where the pool says otherwise, it is told so. The operator deletes no claim: hours of download lie on it.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import Quantity
 from modelpool_operator.api.servers import OnDelete
+from modelpool_operator.planning import pulls
 from modelpool_operator.planning.manifests import Manifest, metadata, without_nothing
+from modelpool_operator.planning.observed import Observed
 
 
 def cache_volume(pool: ModelPool) -> Manifest | None:
@@ -41,9 +45,14 @@ def is_retained(claim: Manifest) -> bool:
     return claim["kind"] == "PersistentVolumeClaim" and retained and not owned
 
 
+def is_bound(claim: Manifest) -> bool:
+    """Return whether a claim has a volume, so that something may lie on it."""
+    return bool((claim.get("spec") or {}).get("volumeName"))
+
+
 def change_of(wanted: Manifest, live: Manifest) -> str | None:
-    """Return what is to be changed of a claim that is there, or None."""
-    if _requested(wanted) > _requested(live):
+    """Return what is to be changed of a claim that is there, or None. One without a volume cannot grow."""
+    if _requested(wanted) > _requested(live) and is_bound(live):
         return f"grows to {wanted['spec']['resources']['requests']['storage']}"
     if is_retained(wanted) != is_retained(live):
         return "is to outlive the pool" if is_retained(wanted) else "is to go with the pool"
@@ -57,6 +66,39 @@ def as_changed(wanted: Manifest, live: Manifest) -> Manifest:
         requests = {"storage": live["spec"]["resources"]["requests"]["storage"]}
     kept = {key: live["spec"][key] for key in ("accessModes", "storageClassName") if key in wanted["spec"]}
     return {**wanted, "spec": {**wanted["spec"], **kept, "resources": {"requests": requests}}}
+
+
+def notes_on(pool: ModelPool, wanted: Iterable[Manifest], observed: Observed) -> Iterator[str]:
+    """Yield what the pool says of its volumes and cannot have, as they are there already."""
+    for claim in wanted:
+        name = claim["metadata"]["name"]
+        live = observed.child(claim["kind"], name) if claim["kind"] == "PersistentVolumeClaim" else None
+        if live is None or pulls.is_going(live):
+            continue
+        field = "cache" if name == names.cache_name(pool.ref.name) else "ollama.storage"
+        for own, have in _differences(claim, live):
+            if is_bound(live):
+                why = "that of a volume cannot change" if own[0] == "storageClassName" else "a volume cannot shrink"
+                yield f"`{field}.{own[0]}` is {own[1]}, and PersistentVolumeClaim {name} has {have}: {why}, so it stays"
+            else:
+                delete = f"`kubectl delete persistentvolumeclaim {name} --namespace {pool.ref.namespace}`"
+                yield (
+                    f"`{field}.{own[0]}` is {own[1]}, and PersistentVolumeClaim {name} was made with {have} and has no"
+                    f" volume yet: {delete}, and it is made anew"
+                )
+
+
+def _differences(wanted: Manifest, live: Manifest) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield fields with what the pool wants, each with what the claim has."""
+    larger = _requested(live) > _requested(wanted)
+    if larger or (_requested(live) != _requested(wanted) and not is_bound(live)):
+        yield (
+            ("size", wanted["spec"]["resources"]["requests"]["storage"]),
+            live["spec"]["resources"]["requests"]["storage"],
+        )
+    storage_class = wanted["spec"].get("storageClassName")
+    if storage_class is not None and storage_class != live["spec"].get("storageClassName"):
+        yield ("storageClassName", f"'{storage_class}'"), f"'{live['spec'].get('storageClassName') or ''}'"
 
 
 def _requested(claim: Manifest) -> int:

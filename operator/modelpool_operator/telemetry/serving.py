@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
@@ -39,13 +40,21 @@ def metrics(registry: CollectorRegistry) -> web.Application:
     return app
 
 
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket. All addresses, `::`, are those of both families, and IPv4's alone on a machine without IPv6."""
+    if host in ("", "::"):
+        both = socket.has_dualstack_ipv6()
+        return socket.create_server(("", port), family=socket.AF_INET6 if both else socket.AF_INET, dualstack_ipv6=both)
+    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+
+
 @contextlib.asynccontextmanager
 async def serving(app: web.Application, *, host: str, port: int, what: str) -> AsyncIterator[int]:
     """Serve an application, and log where; yields the port, which matters when `port` is 0 and one is picked."""
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host or None, port).start()
+        await web.SockSite(runner, _bound(host, port)).start()
         bound: int = runner.addresses[0][1]
         logger.info("Serving", extra={"what": what, "host": host, "port": bound})
         yield bound

@@ -18,6 +18,11 @@ _MARKS: Final = b",:[{"
 _UNMARKED: Final = bytes(byte for byte in range(256) if byte not in _MARKS)
 
 
+def values_at_most(text: bytes) -> int:
+    """What it holds of values, keys and elements, and more where its strings have punctuation. Much faster."""
+    return 1 + len(text.translate(None, _UNMARKED))
+
+
 def has_more_values(text: bytes, most: int) -> bool:
     """Whether it holds more values, keys and elements than this. An empty list counts as one more than it is."""
     if len(text) <= most:

@@ -6,6 +6,7 @@ twice: it is no read.
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
 
 from ..protocols import errors
@@ -19,6 +20,13 @@ from .upstream import BrokenMidStream, OutOfResources, Upstream, UpstreamError, 
 from .visit import Visit
 
 _NAMES = {Engine.OLLAMA: "Ollama", Engine.VLLM: "vLLM"}
+
+
+class _Place(NamedTuple):
+    """Where a call goes, and the header line that is asked for there."""
+
+    url: str
+    authorization: bytes
 
 
 class Administration:
@@ -38,20 +46,20 @@ class Administration:
         engine = next(Engine(one.value) for one in call.upstreams)
         visitor, opening = visit.visitor, visit.opening
         asked = parse_qsl(visitor.head.query, keep_blank_values=True)
-        url = self._url(engine, dict(reversed(asked)).get("model", ""), call)
-        if isinstance(url, Refusal):
-            self._refuse(visit, url)
+        place = self._place(engine, dict(reversed(asked)).get("model", ""), call)
+        if isinstance(place, Refusal):
+            self._refuse(visit, place)
             return
         query = urlencode([(name, value) for name, value in asked if name != "model"])
         request = UpstreamRequest(
             method=visitor.head.method,
             path=quote(call.path, safe="/:") + (f"?{query}" if query else ""),
-            lines=opening.for_engine(json=False) + visit.id_line,
+            lines=opening.for_engine(json=False) + visit.id_line + place.authorization,
             body=visitor.pieces(),
         )
         visit.backend = engine.value
         try:
-            response = await self._upstream.open(url, request)
+            response = await self._upstream.open(place.url, request)
         except OutOfResources as short:
             visit.error = str(short)
             busy = Refusal(reason=Reason.BUSY, detail=refusals.SHORT, retry_after_s=refusals.SOON_S)
@@ -70,7 +78,7 @@ class Administration:
         finally:
             response.release()
 
-    def _url(self, engine: Engine, model: str, call: Call) -> str | Refusal:
+    def _place(self, engine: Engine, model: str, call: Call) -> _Place | Refusal:
         """Where the call goes."""
         table = self._directory.table
         backends: Iterable[Backend] = (backend for one in table.models for backend in one.backends)
@@ -81,7 +89,13 @@ class Administration:
             if known is None:
                 return Refusal(reason=Reason.UNKNOWN_MODEL, detail=model, operation=call.operation)
             backends = known.backends
-        ready = (one.url for backend in backends if backend.engine is engine for one in backend.endpoints if one.ready)
+        ready = (
+            _Place(one.url, backend.authorization)
+            for backend in backends
+            if backend.engine is engine
+            for one in backend.endpoints
+            if one.ready
+        )
         nobody = Refusal(
             reason=Reason.UNAVAILABLE, detail=f"no {_NAMES[engine]} is ready", retry_after_s=refusals.LATER_S
         )

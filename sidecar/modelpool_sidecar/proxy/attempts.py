@@ -13,6 +13,7 @@ from ..protocols.paths import Call, Native, Translated
 from ..protocols.requests import RequestHead
 from ..protocols.rewriting import replace_model
 from ..protocols.translation import Backend, Exchange, Timings, Translation, translate
+from ..protocols.translation.faults import ENGINE_REFUSED_KEY
 from ..protocols.unpulled import says_unpulled
 from ..routing.choose import Target
 from ..routing.documents import Engine
@@ -39,6 +40,7 @@ SPOOL_BYTES: Final = 1024 * 1024
 """A document is held back up to this size, so that an engine that dies in its middle costs no request."""
 _SERVER_ERRORS: Final = frozenset({500, 502, 504})
 _BUSY: Final = frozenset({429, 503})
+_UNAUTHORIZED: Final = 401
 _DIED: Final = ("EngineCore", "EngineDead")
 """What vLLM's server names when the process that does the work has died."""
 _ENGINE_BUSY: Final = b"Retry-After: 2\r\n"
@@ -61,17 +63,19 @@ class AttemptFailed(Exception):  # noqa: N818
 class Attempt:
     """What is tried where. Read-only."""
 
-    __slots__ = ("body", "bounds", "call", "head", "target", "visit")
+    __slots__ = ("body", "bounds", "call", "head", "light", "target", "visit")
 
     def __init__(
-        self, visit: Visit, call: Call, head: RequestHead, body: bytes, target: Target, bounds: Bounds
+        self, visit: Visit, call: Call, head: RequestHead, body: bytes, target: Target, bounds: Bounds, light: bool
     ) -> None:
+        """`light`: see `RequestBodies.is_light`."""
         self.visit = visit
         self.call = call
         self.head = head
         self.body = body
         self.target = target
         self.bounds = bounds
+        self.light = light
 
     async def run(self, upstream: Upstream, bodies: RequestBodies) -> Failure | None:
         """Answer the caller. Raises AttemptFailed, and BadRequestError when the call cannot be put to this engine.
@@ -127,13 +131,12 @@ class Attempt:
         visit, target, body = self.visit, self.target, self.body
         # Ollama's decoder takes `MODEL` for `model` too: it always gets one name.
         if self.head.model != target.engine_model or target.engine is not _VLLM:
-            small = len(body) <= bodies.small_bytes
             name = target.engine_model
-            body = replace_model(body, name) if small else await bodies.renamed(body, name)
+            body = replace_model(body, name) if self.light else await bodies.renamed(body, name)
         return UpstreamRequest(
             method=self.call.method,
             path=path,  # without the query: no engine reads one in these calls, and callers put keys into it
-            lines=visit.opening.for_engine(json=False) + visit.id_line,
+            lines=visit.opening.for_engine(json=False) + visit.id_line + target.authorization,
             body=body,
             behalf=visit,
         )
@@ -144,7 +147,7 @@ class Attempt:
             context_length=self.target.model.entry.context_length,
             capabilities=self.target.backend.capabilities,
         )
-        if len(self.body) <= bodies.small_bytes:
+        if self.light:
             return translate(translation, self.body, backend, epoch_ns=self.visit.epoch_ns)
         return await bodies.translated(translation, self.body, backend, epoch_ns=self.visit.epoch_ns)
 
@@ -153,7 +156,7 @@ class Attempt:
         return UpstreamRequest(
             method="POST",
             path=made.path,
-            lines=self.visit.opening.for_engine(json=True) + self.visit.id_line,
+            lines=self.visit.opening.for_engine(json=True) + self.visit.id_line + self.target.authorization,
             body=made.body,
             behalf=self.visit,
         )
@@ -208,6 +211,10 @@ class Attempt:
     def _pass_on(self, status: int, answer: Whole, said: bytes) -> None:
         """Pass an answer on that is none of 200, unless another engine should be asked. `said`: the engine's body."""
         engine = self.target.engine
+        if status == _UNAUTHORIZED and engine is _VLLM:  # it asks for the gateway's key, and for none of callers
+            refusal = Refusal(reason=Reason.ENGINE_FAILED, detail=ENGINE_REFUSED_KEY)
+            told = sending.written(errors.render(refusal, self.call.dialect))
+            raise AttemptFailed(Failure.UNAUTHORIZED, f"{shown(self.target.url)} refused the gateway's key", told)
         if status in _BUSY:
             raise AttemptFailed(Failure.BUSY, f"{shown(self.target.url)} answered {status}", answer)
         if status in _SERVER_ERRORS and engine is _VLLM:

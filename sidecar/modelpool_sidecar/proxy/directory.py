@@ -5,29 +5,38 @@ makes a new table, of which what did not change is the same, and swaps it in by 
 once. Listeners hear of every change, on the same loop.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from ..routing import building, documents, health, refreshing
+from ..routing.building import NO_KEYS
+from ..routing.documents import PoolRef
 from ..routing.health import NO_BREAK, Outcome, Row, Verdict
+from ..routing.keys import Keys
 from ..routing.table import Address, Probed, RoutingTable, ServiceRef, folded
 
 RETURN_SECONDS: Final = 5.0
 """How long an engine that died is worth waiting for: a false alarm is over in milliseconds, a restart in a few seconds.
 Who waits longer is better told to come again."""
 
+_log = logging.getLogger(__name__)
+
 
 class Directory:
     """What is served where, now."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, keys: Keys = NO_KEYS) -> None:
         self.table = RoutingTable()
         self.loaded = False
         """Whether a source has spoken at all: before that, an empty table means nothing."""
         self.rows: dict[str, Row] = {}
         """Requests that broke in a row, by address: read-only, and the same object for ever."""
         self._clock = clock
+        self._keys = keys
+        self._keyless: frozenset[PoolRef] = frozenset()
+        """Pools whose engines ask for a key that is not known, as was said already."""
         self._documents: tuple[documents.RoutesDocument, ...] = ()
         self._addresses: Mapping[ServiceRef, tuple[Address, ...]] = {}
         self._probed: dict[str, Probed] = {}
@@ -70,7 +79,24 @@ class Directory:
             for url in urls:
                 self._probed.setdefault(url, Probed(alive=False))
         self.loaded = True
-        self._swap(building.build(self._documents, self._addresses, self._probed))
+        self._swap(building.build(self._documents, self._addresses, self._probed, self._keys))
+        self._tell_of_keys()
+
+    def rekey(self, keys: Keys) -> None:
+        """Send engines what is made of another release key from now on."""
+        self._keys = keys
+        self._swap(building.build(self._documents, self._addresses, self._probed, keys))
+
+    def _tell_of_keys(self) -> None:
+        """Say once of each pool that its engines will refuse what is asked of them."""
+        if self._keys.known:
+            return
+        keyed = frozenset(
+            one.pool.ref for one in self._documents for model in one.models for item in model.backends if item.keyed
+        )
+        for pool in sorted(keyed - self._keyless):
+            _log.error("Engines ask for a key, and no --engine-key-file was given", extra={"pool": str(pool)})
+        self._keyless = keyed
 
     def learn(self, url: str, found: Probed, suspicion: int | None = None) -> None:
         """Take over what a probe found.

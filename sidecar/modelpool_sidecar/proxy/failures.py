@@ -20,6 +20,8 @@ class Failure(StrEnum):
     """The engine said that what does its work has died."""
     STATUS = "status"
     """A status of a server's error."""
+    UNAUTHORIZED = "unauthorized"
+    """It does not know the gateway's key."""
     BUSY = "busy"
     """A status that says: not now."""
     FAULT = "fault"
@@ -35,6 +37,7 @@ _OUTCOMES: Final = {
     Failure.CLOSED: Outcome.BROKE,
     Failure.DIED: Outcome.COMPLAINED,
     Failure.STATUS: Outcome.COMPLAINED,
+    Failure.UNAUTHORIZED: Outcome.ANSWERED,
     Failure.BUSY: Outcome.ANSWERED,
     Failure.FAULT: Outcome.COMPLAINED,
     Failure.NOT_PULLED: Outcome.ANSWERED,

@@ -156,11 +156,12 @@ class CallerConnection(CallerTime):
         if request is None:
             self._look_ahead()
             return
+        head, body = request
         self._pace = None
-        if len(request[1]) > FREE_BYTES and not self._share.grow(len(request[1])):
-            self._refuse(request[0], self._share.refused())
+        if len(body) > FREE_BYTES and not self._share.grow(len(body)):
+            self._refuse(head, self._share.refused())
             return
-        visitor = FrontVisitor(self, self._house.clock, *request)
+        visitor = FrontVisitor(self, self._house.clock, head, body)
         if self._answer(visitor, visitor) and self._requests.held:
             self._waits = True
             self._further()

@@ -91,7 +91,7 @@ def is_hopeless(begun: bytes) -> bool:
         httptools.HttpRequestParser(found).feed_data(begun)
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return True
-    return found.whole or found.headers > MOST_HEADERS or begun.startswith(HTTP2)
+    return found.whole or found.headers > MOST_HEADERS or begun.lstrip(b"\r\n").startswith(HTTP2)
 
 
 class _Beginning:

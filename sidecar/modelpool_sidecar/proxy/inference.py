@@ -52,7 +52,8 @@ class Inference:
 
     async def serve(self, visit: Visit, call: Call, body: bytes) -> None:
         """Answer one call. Raises BadRequestError for what the caller did wrong."""
-        if len(body) <= self._small_bytes:
+        light = len(body) <= self._small_bytes or self._bodies.is_light(body)
+        if light:
             head = requests.read_head(body, call.dialect, call.operation)
         else:
             head = await self._bodies.read_head(body, call.dialect, call.operation)
@@ -70,7 +71,8 @@ class Inference:
                 return
             try:
                 self._aimed(visit, target)
-                ended = await Attempt(visit, call, head, body, target, self._bounds).run(self._upstream, self._bodies)
+                attempt = Attempt(visit, call, head, body, target, self._bounds, light)
+                ended = await attempt.run(self._upstream, self._bodies)
                 if ended is not None:
                     self._learn(target, ended)
                 elif self._rows:

@@ -70,7 +70,7 @@ class LeanUpstream:
                 raise ConnectFailed(told(wrong)) from wrong
         head = base.head(request)
         # A stream cannot be sent twice, so it must not meet a stale connection.
-        kept = self._taken(base.place) if isinstance(request.body, bytes | None) else None
+        kept = self._taken(base.place) if request.body is None or isinstance(request.body, bytes) else None
         connection = kept or await self._connected(base.place, base_url)
         try:
             try:

@@ -10,6 +10,8 @@ END: Final = b"\r\n\r\n"
 _NAMES: Final = (b"\r\nContent-Length: ", b"\r\ncontent-length: ")
 _MOST_DIGITS: Final = 15
 """Fewer than a parser refuses."""
+_ZERO: Final = 0x30
+_NINE: Final = 0x39
 
 
 def parted(text: bytes, end: int) -> tuple[bytes, int, bytes]:
@@ -30,9 +32,13 @@ def parted(text: bytes, end: int) -> tuple[bytes, int, bytes]:
 
 def again(text: bytes, before: bytes, behind: bytes) -> tuple[int, int] | None:
     """The length, and where the head ends, if `text` begins with a head of which these are the parts."""
-    if text.startswith(before):
-        begins = len(before)
-        stops = text.find(b"\r", begins, begins + _MOST_DIGITS + 1)
-        if text.startswith(behind, stops) and (digits := text[begins:stops]).isdigit():
-            return int(digits), stops + len(behind)
-    return None
+    if not text.startswith(before):
+        return None
+    begins = stops = len(before)
+    most = min(len(text), begins + _MOST_DIGITS)
+    length = 0
+    while stops < most and _ZERO <= (digit := text[stops]) <= _NINE:
+        length = length * 10 + digit - _ZERO
+        stops += 1
+    end = stops + len(behind)
+    return (length, end) if stops > begins and text[stops:end] == behind else None

@@ -1,7 +1,7 @@
 """What large bodies are put through: a bound on what their JSON holds, and a thread of their own.
 
-One event loop serves all callers, so nothing that one of them sends may keep it for long. Small bodies are read where
-they arrive. Larger ones are counted first, and read and translated in one thread, one after another: several threads
+One event loop serves all callers, so nothing that one of them sends may keep it for long. Light bodies are read where
+they arrive. Others are counted first, and read and translated in one thread, one after another: several threads
 would take the interpreter from the loop in turns, and each of them would hold its memory.
 """
 
@@ -22,6 +22,9 @@ from .limits import Limit, Limits
 
 _SMALL_BYTES: Final = 128 * 1024
 """Whatever a body of this size holds, it is read and translated within some ten milliseconds."""
+_LIGHT_BYTES: Final = 512 * 1024
+_LIGHT_VALUES: Final = 16 * 1024
+"""A body of these bytes that holds no more than this is read as fast: mostly text."""
 _Found = TypeVar("_Found")
 
 
@@ -32,12 +35,19 @@ class RequestBodies:
         self._limits = limits
         self._most_values = limits.max_body_values
         self.small_bytes = min(_SMALL_BYTES, limits.max_body_values)
-        """A body up to this size may be read and translated by whoever has it."""
+        """A body up to this size is light, whatever it holds."""
+        self._light_values = min(_LIGHT_VALUES, limits.max_body_values)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large bodies")
+
+    def is_light(self, body: bytes) -> bool:
+        """Whether a body may be read and translated by whoever has it."""
+        if len(body) <= self.small_bytes:
+            return True
+        return len(body) <= _LIGHT_BYTES and structure.values_at_most(body) <= self._light_values
 
     async def read_head(self, body: bytes, dialect: Dialect, operation: Operation) -> RequestHead:
         """As `requests.read_head`, for a body of any size. Raises BadRequestError."""
-        if len(body) <= self.small_bytes:
+        if self.is_light(body):
             return requests.read_head(body, dialect, operation)
         if await self._run(partial(structure.has_more_values, body, self._most_values)):
             self._limits.reached(Limit.BODY_VALUES)
@@ -47,15 +57,11 @@ class RequestBodies:
     async def translated(
         self, translation: Translation, body: bytes, backend: Backend, *, epoch_ns: int
     ) -> Exchange | Answer:
-        """As `translate`, for a body of any size. Raises BadRequestError."""
-        if len(body) <= self.small_bytes:
-            return translate(translation, body, backend, epoch_ns=epoch_ns)
+        """As `translate`, for a body that is not light, and that `read_head` has read. Raises BadRequestError."""
         return await self._run(partial(translate, translation, body, backend, epoch_ns=epoch_ns))
 
     async def renamed(self, body: bytes, model: str) -> bytes:
-        """As `rewriting.replace_model`, for a body of any size that `read_head` has read. Raises BadRequestError."""
-        if len(body) <= self.small_bytes:
-            return rewriting.replace_model(body, model)
+        """As `rewriting.replace_model`, likewise."""
         return await self._run(partial(rewriting.replace_model, body, model))
 
     def close(self) -> None:

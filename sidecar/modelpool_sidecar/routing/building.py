@@ -5,10 +5,12 @@ requests have told about each address. Pure.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from sys import intern
 from types import MappingProxyType
+from typing import Final
 
 from . import documents
 from .demand import ModelKey
 from .documents import Engine, PoolRef
+from .keys import Keys
 from .table import (
     Address,
     Backend,
@@ -23,11 +25,14 @@ from .table import (
     service_of,
 )
 
+NO_KEYS: Final = Keys()
+
 
 def build(
     routes: Iterable[documents.RoutesDocument],
     addresses: Mapping[ServiceRef, tuple[Address, ...]],
     probed: Mapping[str, Probed],
+    keys: Keys = NO_KEYS,
 ) -> RoutingTable:
     """One table from all documents. The older pool keeps a contested name; equal ages go by namespace and name."""
     models: list[Model] = []
@@ -38,12 +43,13 @@ def build(
     for document in ordered:
         ref = document.pool.ref
         pool_name = str(ref)
+        line = keys.line(document.pool)
         for entry in document.models:
             holder = names.get(folded(entry.name))
             if holder is not None:
                 conflicts.append(Conflict(name=entry.name, winner=holder.pool.ref, loser=document.pool.ref))
                 continue
-            model = _model(document, ref, pool_name, entry, addresses, probed, shared)
+            model = _model(document, ref, pool_name, entry, addresses, probed, shared, line)
             models.append(model)
             names[model.name] = names[folded(entry.name)] = model
         # A pool's own names come before its aliases, so an alias never hides a model of the same pool.
@@ -139,6 +145,7 @@ def _model(
     addresses: Mapping[ServiceRef, tuple[Address, ...]],
     probed: Mapping[str, Probed],
     shared: Shared,
+    line: bytes,
 ) -> Model:
     name = intern(entry.name)  # so that what is compared and hashed with each request is there once
     backends = []
@@ -156,6 +163,7 @@ def _model(
                 endpoints=endpoints_of(service, item.model, addresses, probed, shared),
                 service=service,
                 starts_on_demand=item.starts_on_demand,
+                authorization=line if item.keyed and item.engine is Engine.VLLM else b"",
             )
         )
     return Model(

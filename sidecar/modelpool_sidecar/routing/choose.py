@@ -76,8 +76,8 @@ class Target:
     """Where the request goes now. Read-only, because it may be that of many requests, but for its tally."""
 
     __slots__ = (
-        "backend", "endpoint", "engine", "engine_model", "model", "name", "pool_name", "room", "route", "tally", "url",
-        "why",
+        "authorization", "backend", "endpoint", "engine", "engine_model", "model", "name", "pool_name", "room", "route",
+        "tally", "url", "why",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +88,7 @@ class Target:
         self.room = backend.max_concurrency
         self.engine = backend.engine
         self.engine_model = backend.model
+        self.authorization = backend.authorization
         self.name = model.name
         self.pool_name = model.pool_name
         self.tally: Tally | None = None

@@ -63,6 +63,8 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
     name: ObjectName
     created: Annotated[datetime.datetime, Meta(tz=True)] = _FIRST
     generation: Count = 0
+    uid: Word = ""
+    """Of the ModelPool. In a cluster not the document's to say either; a file's pool has none."""
 
     def __post_init__(self) -> None:
         if not _FIRST <= self.created < _LAST:
@@ -101,6 +103,8 @@ class BackendEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What this backend can do when it differs from the model, as a fallback may."""
     starts_on_demand: bool = False
     """Without requests it has no endpoint, and with some it gets one: who asks then waits for it."""
+    keyed: bool = False
+    """It asks for the pool's key. One that does not, as after an update, takes no notice of it."""
 
     def __post_init__(self) -> None:
         if (self.url is None) == (self.service is None):

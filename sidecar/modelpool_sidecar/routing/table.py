@@ -76,6 +76,8 @@ class Backend:
     endpoints: tuple[Endpoint, ...]
     service: ServiceRef
     starts_on_demand: bool = False
+    authorization: bytes = field(default=b"", repr=False)
+    """The header line that the engine asks for, or nothing. A secret."""
     ready_endpoints: tuple[Endpoint, ...] = field(init=False)
     """Those that would take a request now."""
 

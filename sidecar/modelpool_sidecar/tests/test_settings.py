@@ -14,7 +14,7 @@ def test_the_command_line_wins_over_the_environment() -> None:
     got = settings.read(
         ["--drain-delay", "1"], {"MODELPOOL_GATEWAY_DRAIN_DELAY": "2", "MODELPOOL_GATEWAY_LISTEN": ":1"}
     )
-    assert (got.drain_delay, got.listen) == (1.0, (Listen("0.0.0.0", 1),))
+    assert (got.drain_delay, got.listen) == (1.0, (Listen("::", 1),))
 
 
 @pytest.mark.parametrize(

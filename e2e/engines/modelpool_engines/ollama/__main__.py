@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 
@@ -72,7 +73,7 @@ def _serve(settings: settings_.Settings) -> None:
 async def _run(settings: settings_.Settings) -> None:
     from aiohttp import web
 
-    from .. import cards, speeds, text
+    from .. import cards, listening, speeds, text
     from . import runners as runners_
     from . import server, store
     from .api import state
@@ -97,7 +98,9 @@ async def _run(settings: settings_.Settings) -> None:
             server.build_app(built), access_log=None, handler_cancellation=True, shutdown_timeout=_CUT_SECONDS
         )
         await runner.setup()
-        await web.TCPSite(runner, settings.host, settings.port, reuse_address=True).start()
+        # Go takes an address of all interfaces for those of both families, however it is written.
+        everywhere = settings.host in ("0.0.0.0", "::") and socket.has_dualstack_ipv6()  # noqa: S104
+        await web.SockSite(runner, listening.bound("::" if everywhere else settings.host, settings.port)).start()
         host, port = runner.addresses[0][:2]
         log.info("Listening on %s:%s (version %s)", host, port, VERSION)
         await stop.wait()

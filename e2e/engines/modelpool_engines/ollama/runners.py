@@ -1,8 +1,8 @@
 """Models in memory: loading, swapping, keeping alive, and the queue before it.
 
-A request for a model in memory goes straight to its runner. Any other waits its turn; when the memory is full, the
-model that was idle longest is put out, and one that is busy is waited for. One loads at a time. The owner gives a
-TaskGroup and runs `expire`.
+A request for a model in memory goes straight to its runner. Any other waits its turn; when the memory is full, of which
+`memory` knows, the model that was idle longest is put out, and one that is busy is waited for. One loads at a time. The
+owner gives a TaskGroup and runs `expire`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from .. import batching, cards, engine, speeds, timeslices
+from . import memory
 from .settings import Settings
 from .store import Model
 
@@ -150,9 +151,9 @@ class Runners:
         if stale := self._loaded.get(model.digest):
             await self._until_idle(stale)
         while len(self._loaded) >= self._settings.max_loaded_models:
-            await self._until_idle(min(self._loaded.values(), key=lambda runner: (runner.used > 0, runner.expires)))
+            await self._until_idle(self._next_to_go())
         log.info("loading %s", model.name)
-        holding = self._hold(model)
+        holding = await self._room(model, context)
         try:
             await asyncio.sleep(self._settings.load_seconds)
         except BaseException:
@@ -202,17 +203,23 @@ class Runners:
         runner.task = self._tasks.create_task(core.run(), name=f"runner {model.name}")
         return runner
 
-    def _hold(self, model: Model) -> cards.Holding | None:
-        """Take memory of the card when there is room; else the model runs on the CPU."""
-        for card in self._devices:
-            holding = card.hold(f"ollama {model.name}")
-            try:
-                holding.resize(model.size)
-            except cards.OutOfMemoryError:
-                holding.release()
-            else:
+    async def _room(self, model: Model, context: int) -> cards.Holding | None:
+        """Take memory of the card, after others were put out for it; None where the model runs on the CPU."""
+        if not self._devices:
+            return None
+        settings = self._settings
+        each = model.known.cache_per_token if settings.cache_per_token is None else settings.cache_per_token
+        cache = each * context * settings.num_parallel
+        while True:
+            whole = bool(self._loaded)
+            holding = memory.take(self._devices, model, cache=cache, overhead=settings.gpu_overhead, whole=whole)
+            if holding is not None or not whole:
                 return holding
-        return None
+            await self._until_idle(self._next_to_go())
+
+    def _next_to_go(self) -> Runner:
+        """Return the runner that makes room for another model: of the idle ones the one that was idle longest."""
+        return min(self._loaded.values(), key=lambda runner: (runner.used > 0, runner.expires))
 
     def _put_out(self, runner: Runner) -> None:
         if self._loaded.get(runner.model.digest) is not runner:

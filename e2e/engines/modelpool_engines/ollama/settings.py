@@ -31,6 +31,8 @@ class Settings:
     """Seconds an idle model stays in memory."""
     context_length: int = 4096
     """Tokens a request may use when it does not say."""
+    gpu_overhead: int = 0
+    """Bytes of the card to leave free."""
     max_queue: int = 512
     """Requests that may wait for a model to be loaded."""
     origins: tuple[str, ...] = ()
@@ -60,6 +62,8 @@ class Settings:
     """Each runner dies after so many generated tokens. SIGUSR1 kills all runners at once."""
     embedding_dimensions: int = 128
     """Length of embedding vectors."""
+    cache_per_token: int | None = None
+    """Bytes of the card for each token of a model's context; absent: known or guessed from the model's name."""
     trained_context: int | None = None
     """Longest sequence that models were trained for; absent: known or guessed from the model's name."""
 
@@ -72,6 +76,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         "max_loaded_models": lambda text: int(text) or 3,
         "keep_alive": golang.seconds,
         "context_length": lambda text: int(text) or 4096,
+        "gpu_overhead": int,
         "max_queue": int,
         "origins": _names,
     }
@@ -83,6 +88,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         "sentences": int,
         "die_after_tokens": int,
         "embedding_dimensions": int,
+        "cache_per_token": int,
         "trained_context": int,
         "load_seconds": float,
         "prefill_tokens_per_second": float,

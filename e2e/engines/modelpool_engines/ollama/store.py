@@ -96,18 +96,20 @@ class Store:
         self._folder = folder
         self._models: dict[str, Model] = {}
         self._blobs: set[str] = set()
+        self._read: tuple[int, int] | None = None
+        """Which `models.json` is known: its inode and when it was written."""
         if folder is not None:
             (folder / "blobs").mkdir(parents=True, exist_ok=True)
-            if (folder / "models.json").exists():
-                kept = msgspec.json.decode((folder / "models.json").read_bytes(), type=list[Model])
-                self._models = {names.parse(model.name).key: model for model in kept}
+            self._refresh()
 
     def all(self) -> list[Model]:
         """Return every model, the last changed first."""
+        self._refresh()
         return sorted(self._models.values(), key=lambda model: model.modified, reverse=True)
 
     def find(self, name: str) -> Model | None:
         """Return the model of this name, or None; also for names that cannot be one."""
+        self._refresh()
         try:
             return self._models.get(names.parse(name).key)
         except names.InvalidNameError:
@@ -139,7 +141,8 @@ class Store:
 
     def delete(self, model: Model) -> None:
         """Forget a model."""
-        del self._models[names.parse(model.name).key]
+        self._refresh()
+        self._models.pop(names.parse(model.name).key, None)
         self._save()
 
     def has_blob(self, digest: str) -> bool:
@@ -156,7 +159,22 @@ class Store:
         """Where the weights would lie."""
         return f"{self._folder or '/usr/share/ollama/.ollama/models'}/blobs/sha256-{model.blob}"
 
+    def _refresh(self) -> None:
+        """Read the list again when another server of the folder has written it."""
+        if self._folder is None:
+            return
+        path = self._folder / "models.json"
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return
+        if (read := (found.st_ino, found.st_mtime_ns)) != self._read:
+            kept = msgspec.json.decode(path.read_bytes(), type=list[Model])
+            self._models = {names.parse(model.name).key: model for model in kept}
+            self._read = read
+
     def _put(self, model: Model) -> None:
+        self._refresh()
         self._models[names.parse(model.name).key] = model
         self._save()
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 from aiohttp import ClientSession, web
 
-from modelpool_engines import text
+from modelpool_engines import cards, text
 from modelpool_engines.ollama import runners as runners_
 from modelpool_engines.ollama import server as ollama_server
 from modelpool_engines.ollama import settings as ollama_settings
@@ -55,8 +55,9 @@ async def ollama(**environment: str) -> AsyncIterator[tuple[ClientSession, ollam
     kept = store.Store(settings.models)
     for name in settings.preloaded:
         kept.pulled(name)
+    devices = cards.from_environment(environment, 1)
     async with asyncio.TaskGroup() as tasks:
-        runners = runners_.Runners(settings, tasks, ())
+        runners = runners_.Runners(settings, tasks, devices)
         state = ollama_state.State(settings=settings, store=kept, runners=runners, vocabulary=text.Vocabulary())
         async with _listening(ollama_server.build_app(state)) as session:
             task = tasks.create_task(runners.expire(), name="expire")

@@ -10,7 +10,7 @@ from modelpool_engines.vllm import settings as vllm
 _README = Path(__file__).parents[2] / "README.md"
 _READ_BY_VLLM = {"api_key", "home"}
 _READ_BY_OLLAMA = {"host", "port", "models", "num_parallel", "max_loaded_models"}
-_READ_BY_OLLAMA |= {"keep_alive", "context_length", "max_queue", "origins"}
+_READ_BY_OLLAMA |= {"keep_alive", "context_length", "gpu_overhead", "max_queue", "origins"}
 
 
 def test_the_readme_names_every_setting() -> None:

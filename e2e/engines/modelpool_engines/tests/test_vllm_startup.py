@@ -116,6 +116,15 @@ async def test_auto_takes_the_longest_context_that_fits(card: cards.Card) -> Non
     assert loaded.max_model_len <= loaded.cache_tokens < loaded.max_model_len + 16
 
 
+async def test_in_a_slice_measuring_graphs_fails_and_a_stated_cache_is_not_measured(card: cards.Card) -> None:
+    with pytest.raises(memory.StartupError, match="CUDA out of memory"):
+        await _start(card, *_QWEN, "0.92", FAKE_VLLM_SLICED="1")
+    eager = await _start(card, *_QWEN, "0.45", "--enforce-eager", FAKE_VLLM_SLICED="1")
+    stated = await _start(card, *_QWEN, "0.45", "--kv-cache-memory-bytes", str(2 * GIB), FAKE_VLLM_SLICED="1")
+    assert eager.cache_bytes == pytest.approx(4.5 * GIB, rel=0.1)
+    assert stated.cache_bytes == 2 * GIB
+
+
 _GEMMA = ("google/gemma-3-4b-it", "--gpu-memory-utilization", "0.9", "--max-model-len", "8192")
 _KIB = 1024
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from .. import cards, engine, speeds, timeslices
+from .. import cards, engine, listening, speeds, timeslices
 from . import VERSION, memory, server, startup
 from . import flags as flags_
 from . import settings as settings_
@@ -94,7 +94,7 @@ async def _run(
     async with asyncio.TaskGroup() as tasks:
         core = tasks.create_task(built.engine.run(), name="engine")
         await runner.setup()
-        await web.TCPSite(runner, flags.host or "0.0.0.0", flags.port, reuse_address=True).start()  # noqa: S104
+        await web.SockSite(runner, listening.bound(flags.host or "0.0.0.0", flags.port)).start()  # noqa: S104
         log.info("Starting vLLM API server on http://%s", _address(runner))
         log.info("Application startup complete.")
         waiter = tasks.create_task(stop.wait(), name="signal")
@@ -148,7 +148,7 @@ async def _drain(core: engine.Engine, seconds: float) -> None:
 
 def _address(runner: web.AppRunner) -> str:
     host, port = runner.addresses[0][:2]
-    return f"{host}:{port}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 if __name__ == "__main__":

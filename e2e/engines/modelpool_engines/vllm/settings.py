@@ -36,6 +36,8 @@ class Settings:
     """Transient peak seen while profiling."""
     graphs: int = int(0.4 * quantities.GIB)
     """CUDA graphs; 0 with --enforce-eager."""
+    sliced: bool = False
+    """It runs in a slice of a card that HAMi enforces: measuring CUDA graphs runs out of memory (vllm#40937)."""
     context_length: int | None = None
     """What the model's config.json says; absent: looked up."""
     unprofiled_cache_tokens: int = 131072
@@ -81,6 +83,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         "reply": str,
         "thought": str,
         "start_error": str,
+        "sliced": lambda text: bool(int(text)),
         "sentences": int,
         "fail_before_first_byte": int,
         "die_after_tokens": int,

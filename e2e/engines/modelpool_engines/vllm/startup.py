@@ -138,6 +138,8 @@ async def _on_card(
             holding.resize(held + needs.activations)
             await asyncio.sleep(settings.profile_seconds)
             holding.resize(held)
+            if settings.sliced and needs.graphs:
+                raise cards.OutOfMemoryError(needs.graphs, 0, card.memory)
             cache = memory.cache_bytes(
                 needs, total=card.memory, fraction=fraction, free_before=before, free_after=card.free()
             )

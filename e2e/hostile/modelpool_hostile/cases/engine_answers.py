@@ -10,11 +10,14 @@ from ..asking import DIALECTS, chat, request
 from ..case import case
 from ..engine import Asked, Line
 from ..gateway import READ_SECONDS, SLACK_SECONDS
+from ..kernel import MIB, unread_mib
 from ..wire import NotHeldError
 from ..world import World
 from .lies import hold, let_say
 
 _OK: Final = b'{"ok":true}'
+_HEADS_MIB: Final = 4
+"""What is read of informational answers."""
 
 
 @case()
@@ -82,7 +85,7 @@ async def interim_without_end(world: World, chance: random.Random) -> None:
 
     async def stall(asked: Asked, line: Line) -> None:
         if chance_flood:
-            await line.flood(said * 500, 3000)
+            await line.flood(said * 500, (unread_mib() + 64) * MIB // (len(said) * 500))
         while True:
             await line.send(said)
             await asyncio.sleep(0.1)
@@ -97,8 +100,8 @@ async def interim_without_end(world: World, chance: random.Random) -> None:
             hold(answer, path, whole=False, refused=())
             if answer is not None and answer.interim:
                 raise NotHeldError(f"the caller saw {answer.interim[:5]}")
-        sent = engine.sent / 1024 / 1024
-        if sent > 16:
+        sent = engine.sent / MIB
+        if sent > unread_mib() + _HEADS_MIB:
             raise NotHeldError(f"took {sent:.0f} MiB of {code}")
 
 

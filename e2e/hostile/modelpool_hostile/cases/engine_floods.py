@@ -8,14 +8,12 @@ from ..asking import DIALECTS, chat, ends_well, expect_refusal, request
 from ..case import case
 from ..engine import Asked, Line
 from ..gateway import READ_SECONDS, SLACK_SECONDS
+from ..kernel import MIB, unread_mib
 from ..wire import PATIENCE, NotHeldError
 from ..world import World
 
-MIB: Final = 1024 * 1024
 _LINE_MIB: Final = 8
 _ANSWER_MIB: Final = 64
-_KERNEL_MIB: Final = 12
-"""What may be under way in the kernel's buffers, and was sent for all the engine can know."""
 _FILLER: Final = b"word " * (MIB // 5)
 
 
@@ -35,7 +33,7 @@ async def _flood(world: World, kind: str, path: str, *, stream: bool, begin: byt
             answer = await caller.answer(within=PATIENCE + 2 * READ_SECONDS + SLACK_SECONDS)
         sent = engine.sent / MIB
         what = f"{path} stream={stream} of {kind}: took {sent:.0f} MiB of {times}"
-        if sent > most_mib + _KERNEL_MIB:
+        if sent > most_mib + unread_mib():
             raise NotHeldError(f"{what}, wanted at most {most_mib}; {str(answer)[:200]}")
         if answer is None:
             raise NotHeldError(f"{what}: closed without a word")
@@ -53,7 +51,7 @@ async def one_long_line(world: World, chance: random.Random) -> None:
     lines = kind == "ollama" and path == "/api/chat"
     begin = answers.head(answers.LINES if lines else answers.EVENTS)
     start = b'{"model":"m","message":{"content":"' if lines else b'data: {"model":"m","choices":[{"delta":{"content":"'
-    times = chance.randrange(24, 100)
+    times = unread_mib() + chance.randrange(24, 100)
     await _flood(world, kind, path, stream=True, begin=begin + answers.chunk(start), times=times, most_mib=_LINE_MIB)
 
 
@@ -67,7 +65,15 @@ async def long_documents(world: World, chance: random.Random) -> None:
         else b'{"choices":[{"message":{"content":"'
     )
     begin = answers.head(answers.JSON) + answers.chunk(start)
-    await _flood(world, "vllm", path, stream=False, begin=begin, times=chance.randrange(100, 300), most_mib=_ANSWER_MIB)
+    await _flood(
+        world,
+        "vllm",
+        path,
+        stream=False,
+        begin=begin,
+        times=unread_mib() + chance.randrange(100, 300),
+        most_mib=_ANSWER_MIB,
+    )
 
 
 @case(alone=True, seconds=60)
@@ -88,5 +94,5 @@ async def long_refusals(world: World, chance: random.Random) -> None:
             await caller.send(request(path, chat(engine.model)))
             await caller.until(b"\r\n", PATIENCE)
         sent = engine.sent / MIB
-        if sent > _ANSWER_MIB + _KERNEL_MIB:
+        if sent > _ANSWER_MIB + unread_mib():
             raise NotHeldError(f"{path}: took {sent:.0f} MiB of an error")

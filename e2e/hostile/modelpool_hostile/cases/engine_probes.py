@@ -9,11 +9,14 @@ from .. import answers
 from ..asking import chat, expect, request
 from ..case import case
 from ..engine import Asked, Engine, Line, Script
+from ..kernel import MIB, unread_mib
 from ..wire import NotHeldError
 from ..world import World
 
 _DEEP: Final = 20_000
 _SEEN_SECONDS: Final = 15.0
+_LIST_MIB: Final = 64
+"""More than is read of an answer to a probe."""
 
 
 def bad_lists(chance: random.Random) -> bytes:
@@ -94,14 +97,15 @@ async def probe_floods(world: World, chance: random.Random) -> None:
 
     async def probe(asked: Asked, line: Line) -> None:
         await line.send(answers.head(answers.JSON) + answers.chunk(b'{"models":['))
-        await line.flood(answers.chunk(b'{"name":"x"},' * 5000), 2000)
+        names = answers.chunk(b'{"name":"x"},' * 5000)
+        await line.flood(names, (unread_mib() + 2 * _LIST_MIB) * MIB // len(names))
 
     async with world.engine("ollama") as engine:
         engine.probe = probe
         await _until_probed(engine)
         await asyncio.sleep(2.5)
-        sent = engine.sent / 1024 / 1024
-        if sent > 64:
+        sent = engine.sent / MIB
+        if sent > unread_mib() + _LIST_MIB:
             raise NotHeldError(f"a probe took {sent:.0f} MiB of the engine")
 
 

@@ -9,13 +9,15 @@ from ..asking import DIALECTS, chat, expect, request
 from ..case import case
 from ..engine import Asked, Engine, Line, behave
 from ..gateway import SLACK_SECONDS, WRITE_SECONDS
+from ..kernel import MIB, unread_mib
 from ..wire import Caller, NotHeldError
 from ..world import World
 
-MIB: Final = 1024 * 1024
 _WINDOW: Final = 4096
-_KERNEL_MIB: Final = 16
-"""What two connections' buffers in the kernel may hold."""
+_UNREAD_MIB: Final = 16
+"""What a gateway may hold more for a caller that reads nothing."""
+_FLOOD_MIB: Final = 64
+"""Beyond what the kernel may hold, what an engine would send."""
 _LISTS: Final = ("/metrics", "/api/tags", "/v1/models", "/modelpool/routes")
 _LATE: Final = WRITE_SECONDS + SLACK_SECONDS
 
@@ -43,7 +45,7 @@ async def unread_lists(world: World, chance: random.Random) -> None:
         await caller.send(request(path) * min(count, 2000), 2)
         await asyncio.sleep(1)
         grown = world.gateway.resident_mib() - before
-        if grown > _KERNEL_MIB:
+        if grown > _UNREAD_MIB:
             raise NotHeldError(f"{count} times {path} of {size} bytes, unread: {grown:.0f} MiB more are held")
         await _cut_off(caller, size * min(count, 2000))
 
@@ -88,7 +90,7 @@ async def _flood_unread(
         data = answers.chunk(piece)
         await line.send(answers.head(answers.kind_of(upstream, stream=stream)))
         try:
-            await line.flood(data, 64 * MIB // len(data))
+            await line.flood(data, (unread_mib() + _FLOOD_MIB) * MIB // len(data))
         except ConnectionError:
             left.set()
             raise
@@ -102,7 +104,7 @@ async def _flood_unread(
                 await left.wait()
         except TimeoutError as late:
             raise NotHeldError(f"the engine is still held, after {engine.sent / MIB:.1f} MiB") from late
-        if engine.sent > _KERNEL_MIB * MIB:
+        if engine.sent > (unread_mib() + _UNREAD_MIB) * MIB:
             raise NotHeldError(f"took {engine.sent / MIB:.1f} MiB of the engine for a caller that reads nothing")
 
 

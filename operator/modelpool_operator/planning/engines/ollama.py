@@ -1,4 +1,4 @@
-"""Ollama: the environment and the pod of a pool's one server, and the command that pulls a model into it."""
+"""Ollama: which models a pool wants of it, under its names, and the pod that asks it to pull one."""
 
 import re
 from typing import Any, Final
@@ -6,10 +6,9 @@ from typing import Any, Final
 from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool, PoolSpec
-from modelpool_operator.planning import pods, sharing
+from modelpool_operator.planning import pods
 from modelpool_operator.planning.engines import images
-from modelpool_operator.planning.manifests import selector_labels, without_nothing
-from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.manifests import selector_labels
 from modelpool_operator.planning.sharing.mode import NO_CARD, Access
 from modelpool_operator.planning.sources import OllamaName, parse_source
 
@@ -17,15 +16,11 @@ _IN_LIBRARY: Final = re.compile(
     r"(?:library/)?[A-Za-z0-9][A-Za-z0-9_.-]*(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?|(?:hf\.co|huggingface\.co)/.+"
 )
 """Names that Ollama may have itself. One with an owner, `BAAI/bge-m3`, is Hugging Face's."""
-MODELS_FOLDER: Final = "/models"
 CLIENT_RESOURCES: Final = {
     "limits": {"cpu": "1", "memory": "256Mi"},
     "requests": {"cpu": "50m", "memory": "64Mi"},
 }
 """Of a pod that only asks the server something. Where a ResourceQuota counts, a pod without any is denied."""
-ENDPOINT_SECONDS: Final = 10
-"""Between leaving the Service's endpoints and being told to stop: Ollama cuts every answer at once."""
-GRACE_SECONDS: Final = ENDPOINT_SECONDS + 20
 
 
 def served_name(model: Model) -> str:
@@ -49,6 +44,12 @@ def lacks_fallback(spec: PoolSpec, model: Model) -> bool:
     return wanted and fallback_name(spec, model) is None
 
 
+def declared(spec: PoolSpec) -> tuple[str, ...]:
+    """Return the models whose engine Ollama is, each once, in the spec's order."""
+    mine = (served_name(model) for model in spec.models if model.engine is Engine.OLLAMA)
+    return tuple(dict.fromkeys(mine)) if spec.ollama.enabled else ()
+
+
 def models_to_pull(spec: PoolSpec) -> tuple[str, ...]:
     """Return every name that Ollama must hold, each once, in the spec's order."""
     if not spec.ollama.enabled:
@@ -64,69 +65,9 @@ def is_needed(spec: PoolSpec) -> bool:
     return bool(models_to_pull(spec))
 
 
-def environment(
-    spec: PoolSpec, placement: Placement, *, listen: str = f"0.0.0.0:{names.OLLAMA_PORT}", models: str = MODELS_FOLDER
-) -> dict[str, str]:
-    """Return the server's variables.
-
-    With a share of a card that it sees whole, Ollama is told to leave free what the plan leaves free. It may take more
-    while a neighbour is down: it knows no limit of its own.
-    """
-    own = {
-        "OLLAMA_CONTEXT_LENGTH": str(spec.ollama.context_length),
-        "OLLAMA_HOST": listen,
-        "OLLAMA_KEEP_ALIVE": spec.ollama.keep_alive,
-        "OLLAMA_MAX_LOADED_MODELS": str(spec.ollama.max_loaded_models),
-        "OLLAMA_MODELS": models,
-        "OLLAMA_NUM_PARALLEL": str(spec.ollama.num_parallel),
-    }
-    share = placement.ollama
-    if share is not None and not sharing.MODES[placement.sharing].shows_slice:
-        card = placement.cards[share.gpus[0]]
-        own["OLLAMA_GPU_OVERHEAD"] = str(card.reserve + card.free)
-    return own
-
-
-def access(pool: ModelPool, placement: Placement) -> Access:
-    """Return how the server gets at its card, or how it is kept from all of them."""
-    share = placement.ollama
-    return NO_CARD if share is None else sharing.mode_of(pool.spec).access(pool, share)
-
-
 def pod_labels(pool: ModelPool) -> dict[str, str]:
     """Return the labels by which the Deployment and the Service find the server's pod."""
     return selector_labels(pool, names.OLLAMA_COMPONENT)
-
-
-def pod_template(pool: ModelPool, placement: Placement) -> dict[str, Any]:
-    """Return the pod of the pool's Ollama."""
-    spec, cards = pool.spec, access(pool, placement)
-    on_card = placement.ollama is not None
-    container = {
-        "name": names.OLLAMA_COMPONENT,
-        "image": images.image_of(spec, Engine.OLLAMA),
-        "command": ["ollama", "serve"],
-        "env": pods.environment({**environment(spec, placement), **cards.env}, spec.ollama.env),
-        "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(ENDPOINT_SECONDS)]}}},
-        "livenessProbe": _probe(period=30, failures=3),
-        "ports": [{"containerPort": names.OLLAMA_PORT, "name": names.PORT_NAME, "protocol": "TCP"}],
-        "readinessProbe": _probe(period=5, failures=3),
-        "resources": pods.resources(spec.ollama.resources, cards),
-        "securityContext": pods.CONTAINER_SECURITY,
-        "startupProbe": _probe(period=2, failures=150),
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [{"name": "models", "mountPath": MODELS_FOLDER}],
-    }
-    return pods.template(
-        pool,
-        labels={**pod_labels(pool), **names.COMMON_LABELS, **({names.CARD_LABEL: "true"} if on_card else {})},
-        annotations={},
-        container=without_nothing(container),
-        volumes=[{"name": "models", "persistentVolumeClaim": {"claimName": models_claim(pool)}}],
-        grace_seconds=GRACE_SECONDS,
-        access=cards,
-        pod_affinity=pods.affinity(spec, pool.ref.name, None, on_card=on_card),
-    )
 
 
 def tagged(name: str) -> str:
@@ -168,8 +109,3 @@ def client_template(pool: ModelPool, model: str, component: str, command: list[s
 def models_claim(pool: ModelPool) -> str:
     """Return the claim that holds Ollama's models."""
     return pool.spec.ollama.storage.existing_claim or names.ollama_name(pool.ref.name)
-
-
-def _probe(*, period: int, failures: int) -> dict[str, Any]:
-    request = {"path": "/api/version", "port": names.PORT_NAME}
-    return {"httpGet": request, "periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": 5}

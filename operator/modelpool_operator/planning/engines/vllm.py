@@ -7,7 +7,7 @@ from modelpool_operator.api import names
 from modelpool_operator.api.models import Capability, Engine, Model, Speculative, SpeculativeMethod
 from modelpool_operator.api.pool import ModelPool, PoolSpec
 from modelpool_operator.planning import pods, sharing
-from modelpool_operator.planning.engines import adapters, images
+from modelpool_operator.planning.engines import adapters, images, vllm_memory
 from modelpool_operator.planning.manifests import selector_labels, without_nothing
 from modelpool_operator.planning.placement import Share
 from modelpool_operator.planning.sharing.mode import Access
@@ -28,6 +28,15 @@ SCRIPTS_FOLDER: Final = "/opt/modelpool"
 WEIGHTS_FOLDER: Final = "/weights"
 SCRIPT_NAME: Final = "start_engine.py"
 
+KEY_VARIABLE: Final = "VLLM_API_KEY"
+"""The key that vLLM asks for below /v1, /v2 and /inference. Elsewhere, as at /health and /metrics, it asks for none."""
+KEY_FIELD: Final = "key"
+"""Under which a Secret holds it."""
+
+EVERYWHERE: Final = "::"
+"""All addresses of the pod, of IPv4 and IPv6: vLLM opens one socket, which on Linux is of both. The start script puts
+IPv4's in its place on a node without IPv6."""
+
 NOWHERE: Final = "none.invalid"
 """A domain that is nobody's (RFC 2606): vLLM takes an empty list of domains for all of them."""
 MEDIA_FLAGS: Final = ("--allowed-local-media-path", "--allowed-media-domains")
@@ -42,7 +51,7 @@ def arguments(
     model: Model,
     share: Share,
     *,
-    host: str = "0.0.0.0",  # noqa: S104 (a pod's own network)
+    host: str = EVERYWHERE,
     port: int = names.VLLM_PORT,
     weights_folder: str = WEIGHTS_FOLDER,
     adapters_folder: str = adapters.FOLDER,
@@ -70,8 +79,11 @@ def arguments(
     ours += ["--host", host, "--port", str(port)]
     told = access.fraction if access is not None and access.fraction is not None else share.fraction
     ours += ["--gpu-memory-utilization", f"{told:g}"]
-    if model.kv_cache_memory is not None:
-        ours += ["--kv-cache-memory-bytes", str(model.kv_cache_memory.bytes)]
+    cache = model.kv_cache_memory.bytes if model.kv_cache_memory is not None else None
+    if access is not None and access.states_cache:
+        cache = vllm_memory.cache_of(model, share.bytes, share.memory, tuple(spec.vllm.args))
+    if cache is not None:
+        ours += ["--kv-cache-memory-bytes", str(cache)]
     ours += ["--max-model-len", "auto" if model.context_length is None else str(model.context_length)]
     ours += ["--max-num-seqs", str(model.max_concurrency)]
     if model.tensor_parallel_size > 1:
@@ -118,8 +130,13 @@ def _draft(wanted: Speculative) -> dict[str, str]:
     return {"model": source.repository, **({"revision": source.revision} if source.revision else {})}
 
 
-def environment(spec: PoolSpec, *, cache_folder: str = CACHE_FOLDER) -> dict[str, str | dict[str, Any]]:
+def environment(
+    spec: PoolSpec, *, cache_folder: str = CACHE_FOLDER, key: str | None = None
+) -> dict[str, str | dict[str, Any]]:
     """Return the operator's variables for a vLLM engine; a dictionary stands for `valueFrom`.
+
+    `key` names the Secret with the key that the engine asks for; its value must be in no manifest and in no log, and
+    vLLM logs its arguments.
 
     No VLLM_ENABLE_STARTUP_PLAN: up to 0.33 what it keeps has the CUDA graphs subtracted twice, so that an engine gets
     less cache when it is started again (vllm#57936).
@@ -136,6 +153,8 @@ def environment(spec: PoolSpec, *, cache_folder: str = CACHE_FOLDER) -> dict[str
         own["HF_ENDPOINT"] = spec.hugging_face.endpoint
     if (secret := spec.hugging_face.token_secret_ref) is not None:
         own["HF_TOKEN"] = {"secretKeyRef": {"name": secret.name, "key": secret.key}}
+    if key is not None:
+        own[KEY_VARIABLE] = {"secretKeyRef": {"name": key, "key": KEY_FIELD}}
     return own
 
 
@@ -144,11 +163,14 @@ def pod_labels(pool: ModelPool, model: Model) -> dict[str, str]:
     return selector_labels(pool, names.VLLM_COMPONENT, names.engine_names(pool.ref.name, model.name).label)
 
 
-def pod_template(pool: ModelPool, model: Model, share: Share) -> dict[str, Any]:
-    """Return the pod of one vLLM model: the engine, started behind its cards' locks."""
+def pod_template(pool: ModelPool, model: Model, share: Share, key: str | None = None) -> dict[str, Any]:
+    """Return the pod of one vLLM model: the engine, started behind its cards' locks.
+
+    `key` names the Secret with the key that it asks for.
+    """
     spec, access = pool.spec, sharing.mode_of(pool.spec).access(pool, share)
     source = parse_source(model.source or "")
-    own = {**environment(spec), **access.env, "NODE_NAME": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+    own = {**environment(spec, key=key), **access.env, "NODE_NAME": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
     locks = [part for gpu in share.gpus for part in ("--lock", f"{CACHE_FOLDER}/locks/$(NODE_NAME)-card-{gpu}.lock")]
     health = f"http://127.0.0.1:{names.VLLM_PORT}/health"
     mounts: list[dict[str, Any]] = [

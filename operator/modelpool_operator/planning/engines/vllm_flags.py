@@ -17,7 +17,8 @@ _DRAFT: Final = "use `speculative`"
 _ADAPTERS: Final = "use `adapters`"
 _SOURCE: Final = "use `source`"
 _ADDRESS: Final = "the gateway and the probes ask the engine where the operator lets it listen"
-_OPEN: Final = "the gateway asks the engine without a key and without TLS; a NetworkPolicy keeps others from it"
+_KEY: Final = "the operator gives each pool a key of its own, which the gateway has"
+_OPEN: Final = "the gateway asks the engine without TLS; a NetworkPolicy keeps others from it"
 
 OWNED: Final = MappingProxyType(
     {
@@ -55,7 +56,7 @@ OWNED: Final = MappingProxyType(
         "--uds": _ADDRESS,
         "--grpc": _ADDRESS,
         "--headless": _ADDRESS,
-        "--api-key": _OPEN,
+        "--api-key": _KEY,
         "--ssl-keyfile": _OPEN,
         "--ssl-certfile": _OPEN,
         "--shutdown-timeout": "the grace period of the pod goes with the operator's",

@@ -5,6 +5,8 @@ import re
 from bisect import bisect_right
 from typing import Final, NamedTuple
 
+import msgspec
+
 from modelpool_operator.api.models import Model
 from modelpool_operator.api.quantity import GIB, MIB
 from modelpool_operator.planning import catalog
@@ -95,6 +97,18 @@ def longest_context(model: Model, share: int, card: int, pool_args: tuple[str, .
     room = share - sum(term.bytes for term in terms)
     lengths = range(1, known.context + 1)
     return bisect_right(lengths, room, key=lambda tokens: sum(counted.of(shape, tokens) for shape in shapes))
+
+
+def cache_of(model: Model, share: int, card: int, pool_args: tuple[str, ...] = ()) -> int | None:
+    """Return the bytes of cache on each card that a share has room for, or None where something in it is not known.
+
+    It is what is stated, else what the plan counts for nothing else.
+    """
+    if model.kv_cache_memory is not None:
+        return model.kv_cache_memory.bytes
+    terms, unknown = needs(msgspec.structs.replace(model, context_length=None), card, pool_args)
+    room = share - sum(term.bytes for term in terms)
+    return room if room > 0 and not unknown else None
 
 
 def needs(model: Model, card: int, pool_args: tuple[str, ...] = ()) -> tuple[tuple[Term, ...], tuple[str, ...]]:

@@ -22,6 +22,7 @@ import http.client
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -146,6 +147,14 @@ def die_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
+def listening_here(command: list[str]) -> list[str]:
+    """Return the command, with IPv4's address for `--host ::`, that of both families, where there is no IPv6."""
+    if socket.has_dualstack_ipv6():
+        return command
+    told = ["--host", "::"]
+    return ["0.0.0.0" if command[at - 1 : at + 1] == told else word for at, word in enumerate(command)]  # noqa: S104
+
+
 def answers(url: str) -> bool:
     """Return whether the health check says yes. Proxies of the environment are not asked: the engine is next door."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -191,7 +200,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
     """Take the locks, start the engine, keep it company."""
     options = parse(arguments)
-    engine = Engine(options.command)
+    engine = Engine(listening_here(options.command))
     locks = [CardLock(path, options.name) for path in sorted(set(options.lock))]
     try:
         for lock in locks:

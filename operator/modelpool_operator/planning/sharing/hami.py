@@ -2,6 +2,10 @@
 
 A program sees its slice as if it were the card. So the slice holds the engine's context too, and vLLM is told the part
 of the slice that is left: about nine tenths.
+
+vLLM measures what CUDA graphs take before it sizes its cache, and runs out of memory over it in slices (vllm#40937,
+HAMi-core#181, seen with 0.19 and open; HAMi-core#192 mended eager mode alone). It measures nothing when it is told the
+size of its cache, so it is told.
 """
 
 from decimal import ROUND_DOWN, Decimal
@@ -20,6 +24,7 @@ class Hami(Mode):
     """A slice that HAMi enforces."""
 
     shows_slice = True
+    states_cache = True
     overhead_note = " and whole percents"
 
     def objection(self, spec: PoolSpec) -> Refusal | None:
@@ -49,5 +54,6 @@ class Hami(Mode):
             annotations={POLICY_ANNOTATION: POLICIES[Filling.PACK if gpus.count == 1 else gpus.placement]},
             runtime_class_name=gpus.runtime_class_name,
             fraction=float(fraction),
+            states_cache=self.states_cache,
             arguments=("--disable-custom-all-reduce",) if len(use.gpus) > 1 else (),
         )

@@ -24,6 +24,8 @@ class Access:
     """What vLLM is told to use, where that is not the share's fraction of the card."""
     arguments: tuple[str, ...] = ()
     """Arguments of `vllm serve` that the mode asks for."""
+    states_cache: bool = False
+    """Whether vLLM is told how large its cache is, where that is known, in place of finding it out."""
 
 
 NO_CARD: Final = Access(env={"CUDA_VISIBLE_DEVICES": "-1", "NVIDIA_VISIBLE_DEVICES": "void"})
@@ -67,6 +69,8 @@ class Mode:
     """Whether a card belongs to one engine alone."""
     shows_slice: bool = False
     """Whether a program sees its portion as if it were the whole card."""
+    states_cache: bool = False
+    """Whether vLLM's measuring of its card may fail under this mode, so that the size of its cache is said."""
     overhead_note: str = ""
     """What beside contexts an overhead holds, for the sums that a user reads."""
 

@@ -64,6 +64,10 @@ def _fields(schema: Schema, kind: type[msgspec.Struct], path: str) -> Iterator[s
 
 def _defaults(schema: Schema, field: msgspec.structs.FieldInfo, path: str) -> Iterator[str]:
     want = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
+    if path.startswith("spec"):
+        if "default" in schema:
+            yield f"{path}: the schema has a default, which the API server would write into what the user wrote"
+        return
     if want in NOTHING:
         if "default" in schema:
             yield f"{path}: the schema's default is {schema['default']!r}, the type's is {want!r}"

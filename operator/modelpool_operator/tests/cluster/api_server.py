@@ -22,7 +22,7 @@ from modelpool_operator.cluster.client import Client
 from modelpool_operator.telemetry.metrics import Metrics
 
 _KINDS: Final = (kinds.POOLS, kinds.PODS, kinds.NODES, kinds.RESOURCE_SLICES, kinds.DEVICE_CLASSES)
-_OTHERS: Final = (kinds.RUNTIME_CLASSES, kinds.ENDPOINT_SLICES)
+_OTHERS: Final = (kinds.RUNTIME_CLASSES, kinds.ENDPOINT_SLICES, kinds.EVENTS)
 COLLECTIONS: Final = {kind.plural for kind in (*_KINDS, *_OTHERS, *kinds.CHILDREN)}
 
 

@@ -60,9 +60,9 @@ def test_who_wrote_what_is_kept_of_children_and_not_of_pods() -> None:
 
 
 def test_an_event_tells_its_pool(collection: Collection) -> None:
-    assert collection.take("MODIFIED", service("x", 11)) == A
-    assert collection.take("DELETED", service("y", 12, pool="b")) == B
-    assert collection.take("BOOKMARK", {"metadata": {"resourceVersion": "13"}}) is None
+    assert collection.take("MODIFIED", service("x", 11)) == {A}
+    assert collection.take("DELETED", service("y", 12, pool="b")) == {B}
+    assert collection.take("BOOKMARK", {"metadata": {"resourceVersion": "13"}}) == set()
     assert (versions(collection), versions(collection, B)) == ({"x": 11}, {})
 
 
@@ -81,7 +81,7 @@ def test_the_answer_to_a_write_is_seen_before_the_watch_tells_of_it(collection: 
 
 def test_an_event_from_before_a_write_does_not_undo_it(collection: Collection) -> None:
     collection.note(service("x", 12))
-    assert collection.take("MODIFIED", service("x", 11)) == A
+    assert collection.take("MODIFIED", service("x", 11)) == {A}
     assert versions(collection) == {"x": 12}
     collection.take("DELETED", service("x", 11))
     assert versions(collection) == {"x": 12}, "it was made anew"

@@ -1,15 +1,18 @@
 """What one pass looks at, and what it overlooks on purpose."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from modelpool_operator.api import parsing
+from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.cluster import errors
+from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client
 from modelpool_operator.cluster.mirror import Mirror
-from modelpool_operator.cluster.observe import observe
+from modelpool_operator.cluster.observe import look_again, observe
 from modelpool_operator.cluster.reflector import fill
 from modelpool_operator.planning.inventory import Inventory
 from modelpool_operator.planning.observed import Observed
@@ -66,6 +69,41 @@ async def test_only_children_of_this_very_pool_count(server: ApiServer, client: 
     put_service(server, "of-another-pool", labels={**LABELS, "modelpool.dev/pool": "other"}, ownerReferences=[OWNER])
     observed = await looked(client, pool(memory="24Gi"))
     assert [str(ref) for ref in observed.children] == ["Service ours"]
+
+
+SLICES = "/apis/discovery.k8s.io/v1/namespaces/llm/endpointslices"
+
+
+def put_slices(server: ApiServer) -> None:
+    def endpoint(name: str, **conditions: Any) -> dict[str, Any]:
+        return {"targetRef": {"kind": "Pod", "name": name}, "conditions": conditions}
+
+    labels = {**LABELS, "kubernetes.io/service-name": "agentic-a"}
+    some = [endpoint("ready", ready=True), endpoint("unready", ready=False), endpoint("unsaid")]
+    server.put(SLICES, metadata={"name": "agentic-a-x", "labels": labels}, endpoints=some)
+    server.put(SLICES, metadata={"name": "agentic-a-y", "labels": labels}, endpoints=[endpoint("more", ready=True)])
+    by_hand = [{"addresses": ["10.0.0.9"], "conditions": {"ready": True}}]
+    server.put(SLICES, metadata={"name": "agentic-a-z", "labels": labels}, endpoints=by_hand)
+    server.put(SLICES, metadata={"name": "empty", "labels": {**labels, "kubernetes.io/service-name": "agentic-b"}})
+
+
+async def test_the_endpoints_of_the_pools_services_are_seen(server: ApiServer, client: Client) -> None:
+    put_slices(server)
+    observed = await looked(client, pool(memory="24Gi"))
+    assert observed.endpoints == {"agentic-a": frozenset({"ready", "unsaid", "more"})}
+
+
+async def test_what_a_plan_changed_is_seen_without_asking(server: ApiServer, client: Client) -> None:
+    mirror, service = Mirror(), kinds.child("v1", "Service")
+    await fill(client, mirror)
+    before = replace(await observe(client, mirror, pool(memory="24Gi")), claimed={"m": ObjectRef("llm", "other")})
+    server.requests.clear()
+    made = {"name": "new", "namespace": "llm", "labels": LABELS, "ownerReferences": [OWNER]}
+    mirror.note(service, {"apiVersion": "v1", "kind": "Service", "metadata": {**made, "resourceVersion": "999999"}})
+    then = look_again(mirror, pool(memory="24Gi"), before)
+    assert [str(ref) for ref in then.children] == ["Service new"]
+    assert (then.claimed, then.inventory) == (before.claimed, before.inventory)
+    assert server.requests == []
 
 
 async def test_what_the_mirror_holds_is_not_asked_for(server: ApiServer, client: Client) -> None:
@@ -140,7 +178,8 @@ def put_pod(server: ApiServer, name: str, *, ready: bool) -> None:
         "conditions": [{"type": "Ready", "status": str(ready)}],
         "containerStatuses": [{"name": "vllm", "ready": ready, "state": {"running": {}}}],
     }
-    server.put(PODS, metadata={"name": name, "labels": LABELS}, spec={"containers": [{"name": "vllm"}]}, status=status)
+    labels, others = {**LABELS, "app.kubernetes.io/name": "vllm"}, [{"name": "istio-proxy"}, {"name": "vllm"}]
+    server.put(PODS, metadata={"name": name, "labels": labels}, spec={"containers": others}, status=status)
 
 
 async def test_only_the_log_of_an_engine_that_starts_is_read(server: ApiServer, client: Client) -> None:
@@ -149,6 +188,8 @@ async def test_only_the_log_of_an_engine_that_starts_is_read(server: ApiServer, 
     server.texts[f"{PODS}/starting/log"] = "Loading weights\n42%\n"
     observed = await looked(client, pool(memory="24Gi"))
     assert {pod.name: pod.log for pod in observed.pods} == {"starting": ("Loading weights", "42%"), "serving": ()}
+    (asked,) = (request.query for request in server.requests if request.path.endswith("/log"))
+    assert asked["container"] == "vllm", "and no other that stands before it"
 
 
 async def test_a_log_that_cannot_be_read_is_no_reason_to_stop(server: ApiServer, client: Client) -> None:
@@ -179,3 +220,48 @@ async def test_who_may_not_look_at_nodes_looks_at_the_rest(server: ApiServer, cl
     observed = await looked(client, pool(memory="24Gi"))
     assert observed.inventory.nodes == ()
     assert [pod.name for pod in observed.pods] == ["engine"]
+
+
+MADE = datetime(2026, 11, 22, 10, tzinfo=UTC)
+EVENTS = "/api/v1/namespaces/llm/events"
+
+
+def put_event(server: ApiServer, kind: str, name: str, uid: str, reason: str, message: str) -> None:
+    server.put(
+        EVENTS,
+        metadata={"name": f"{name}.{uid}"},
+        involvedObject={"kind": kind, "name": name, "uid": uid},
+        type="Warning",
+        reason=reason,
+        message=message,
+        lastTimestamp="2026-11-22T10:00:05Z",
+    )
+
+
+async def hangs(server: ApiServer, client: Client, seconds: float) -> Observed:
+    """Look so long after a claim, that nobody provisions, and a pod of Ollama, that waits for it, were made."""
+    claims, times = "/api/v1/namespaces/llm/persistentvolumeclaims", {"creationTimestamp": "2026-11-22T10:00:00Z"}
+    metadata = {"name": "agentic-ollama", "uid": "its", "labels": LABELS, "ownerReferences": [OWNER], **times}
+    server.put(claims, metadata=metadata, spec={})
+    server.put(PODS, metadata={"name": "server", "labels": LABELS, **times}, spec={"containers": []})
+    put_event(server, "PersistentVolumeClaim", "agentic-ollama", "its", "ProvisioningFailed", "nobody does it")
+    put_event(server, "PersistentVolumeClaim", "agentic-ollama", "of the one before", "ProvisioningFailed", "old")
+    mirror = Mirror()
+    await fill(client, mirror)
+    server.requests.clear()
+    return await observe(client, mirror, pool(memory="24Gi"), now=lambda: MADE + timedelta(seconds=seconds))
+
+
+async def test_what_hangs_is_asked_about_once_it_has_taken_too_long(server: ApiServer, client: Client) -> None:
+    assert (await hangs(server, client, 5)).said == {}
+    assert server.requests == []
+    observed = await hangs(server, client, 30)
+    assert [(key, said.message) for key, said in observed.said.items()] == [
+        (("PersistentVolumeClaim", "agentic-ollama"), "nobody does it")
+    ]
+    assert [request.path for request in server.requests] == [EVENTS]
+
+
+async def test_an_installation_that_may_not_read_events_is_told_less(server: ApiServer, client: Client) -> None:
+    server.refuse("GET", EVENTS, 403)
+    assert (await hangs(server, client, 30)).said == {}

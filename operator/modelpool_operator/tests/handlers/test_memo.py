@@ -17,6 +17,17 @@ def test_an_echo_of_our_own_status_is_no_news() -> None:
     assert not is_news(changes, {**body(resourceVersion="2"), "status": {"readyModels": "1/1"}})
 
 
+def test_a_status_that_somebody_removed_is_news_once() -> None:
+    changes = Changes()
+    told = {**body(), "status": {"observedGeneration": 1, "conditions": [{"type": "Ready"}]}}
+    assert is_news(changes, body())
+    assert not is_news(changes, told)
+    for wiped in (body(), {**body(), "status": {"observedGeneration": -1, "conditions": []}}):
+        assert is_news(changes, wiped)
+        assert not is_news(changes, wiped)
+        assert not is_news(changes, told)
+
+
 def test_a_new_generation_a_label_an_annotation_and_the_end_are_news() -> None:
     changes = Changes()
     for change in (

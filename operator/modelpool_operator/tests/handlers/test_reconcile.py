@@ -13,8 +13,11 @@ from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.recorder import Recorder
 from modelpool_operator.cluster.reflector import fill
+from modelpool_operator.cluster.surroundings import Surroundings
 from modelpool_operator.handlers import reconcile
 from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers.engine_keys import EngineKeys
+from modelpool_operator.handlers.neighbourhood import Neighbourhood
 from modelpool_operator.handlers.reconcile import Outcome, Reconciler
 from modelpool_operator.handlers.scaling import Scaling
 from modelpool_operator.telemetry.metrics import Metrics
@@ -65,6 +68,7 @@ async def reconciler(server: ApiServer, clock: Clock) -> AsyncIterator[Reconcile
             mirror,
             recorder,
             Claims(),
+            Neighbourhood(Surroundings()),
             now=lambda: NOW,
             clock=clock,
             gateway=lambda _: GATEWAY,
@@ -108,6 +112,60 @@ async def test_the_first_pass_makes_everything_and_the_second_nothing(
     server.requests.clear()
     await reconciler.reconcile(REF)
     assert server.writes == []
+
+
+@pytest.fixture
+async def keyed(server: ApiServer) -> AsyncIterator[Reconciler]:
+    """One whose engines have keys, and whose gateways are known."""
+    async with api_server.client_of(server, Metrics(queue_depth=lambda: 0, pools=lambda: 0)) as client:
+        recorder = Recorder(client, now=lambda: NOW, reporter="test")
+        mirror = Mirror()
+        await fill(client, mirror)
+        yield Reconciler(
+            client,
+            mirror,
+            recorder,
+            Claims(),
+            Neighbourhood(Surroundings()),
+            now=lambda: NOW,
+            gateway=lambda _: GATEWAY,
+            scaling=Scaling(lambda _: None, clock=lambda: 0.0),
+            keys=EngineKeys(client, b"0123456789abcdef"),
+            gateways_in=lambda _: "modelpool-system",
+        )
+
+
+async def test_a_pools_secret_is_made_before_its_engines_and_once(server: ApiServer, keyed: Reconciler) -> None:
+    put_pool(server, MODEL)
+    await keyed.reconcile(REF)
+    kinds = [path.split("/namespaces/llm/")[1].split("/")[0] for _, path in server.writes]
+    assert kinds[0] == "secrets"
+    assert kinds.index("networkpolicies") < kinds.index("deployments")
+    server.requests.clear()
+    await keyed.reconcile(REF)
+    await keyed.reconcile(REF)
+    assert not [path for _, path in server.writes if not path.endswith("/status")]
+
+
+async def test_a_secret_that_cannot_be_made_is_in_the_status_and_the_rest_goes_on(
+    server: ApiServer, keyed: Reconciler
+) -> None:
+    server.refuse("POST", "/api/v1/namespaces/llm/secrets", 403, "secrets is forbidden: exceeded quota")
+    put_pool(server, MODEL)
+    result = await keyed.reconcile(REF)
+    assert (result.outcome, result.again) == (Outcome.INCOMPLETE, 60.0)
+    assert "exceeded quota" in str(status(server)["conditions"])
+    assert [path for _, path in server.writes if "/deployments/" in path]
+
+
+async def test_a_pool_in_which_something_may_hang_is_looked_at_again(server: ApiServer, reconciler: Reconciler) -> None:
+    put_pool(server, MODEL)
+    metadata = {"name": "p", "labels": LABELS, "creationTimestamp": "2026-11-22T10:00:00Z"}
+    server.put(
+        "/api/v1/namespaces/llm/pods", metadata=metadata, spec={"nodeName": "n", "containers": [{"name": "vllm"}]}
+    )
+    await fill(reconciler._client, reconciler._mirror)
+    assert (await reconciler.reconcile(REF)).again == reconcile.ASK_AGAIN
 
 
 async def test_a_pool_that_does_not_fit_is_told_so_and_nothing_is_made(
@@ -308,7 +366,7 @@ async def test_an_engine_that_starts_is_looked_at_again(server: ApiServer, recon
     put_pool(server, MODEL)
     server.put(
         "/api/v1/namespaces/llm/pods",
-        metadata={"name": "p", "labels": LABELS},
+        metadata={"name": "p", "labels": {**LABELS, "app.kubernetes.io/name": "vllm"}},
         spec={"containers": [{"name": "vllm"}]},
         status={"containerStatuses": [{"name": "vllm", "state": {"running": {}}}]},
     )
@@ -438,3 +496,24 @@ async def test_a_spec_that_two_set_in_turn_is_carried_out_less_and_less_often(
     counts = {minute: sum(minute * 60 <= when < minute * 60 + 60 for when, _ in written) for minute in range(6)}
     assert all(counts[minute] <= 6 for minute in range(1, 6)), (counts, written)
     assert condition(server, "Degraded")[1] == "Interference"
+
+
+async def test_two_pools_on_one_node_do_not_take_one_card(server: ApiServer, reconciler: Reconciler) -> None:
+    pinned = {"gpus": {"memory": "24Gi", "count": 2, "sharing": "visibleDevices"}, "ollama": {"enabled": False}}
+    for name in ("first", "second", "third"):
+        put_pool(server, {**MODEL, "name": f"{name}:1", "gpuMemoryFraction": 0.8}, name=name)
+        server.objects[f"{POOLS}/{name}"]["spec"] |= {**pinned, "nodeSelector": {"kubernetes.io/hostname": "gpu-1"}}
+    results = {name: await reconciler.reconcile(ObjectRef("llm", name)) for name in ("first", "second", "third")}
+    cards = {name: server.objects[f"{POOLS}/{name}"]["status"]["models"][0].get("gpu") for name in results}
+    assert cards == {"first": 0, "second": 1, "third": None}
+    (told,) = (one for one in server.objects[f"{POOLS}/third"]["status"]["conditions"] if one["type"] == "Planned")
+    assert (told["status"], told["reason"]) == ("False", "CardHeld")
+    assert "pool llm/first (first:1)" in told["message"]
+    assert "pool llm/second (second:1)" in told["message"]
+
+    del server.objects[f"{POOLS}/first"]
+    for path in [path for path in server.objects if "/deployments/first" in path]:
+        reconciler._mirror.drop(kinds.child("apps/v1", "Deployment"), ObjectRef("llm", path.rpartition("/")[2]))
+    gone = await reconciler.reconcile(ObjectRef("llm", "first"))
+    assert (gone.outcome, ObjectRef("llm", "third") in gone.concerned) == (Outcome.GONE, True)
+    assert (await reconciler.reconcile(ObjectRef("llm", "third"))).outcome is Outcome.PLANNED

@@ -49,11 +49,12 @@ class Script:
         return answer
 
 
-async def play(script: Script, queue: WorkQueue) -> Metrics:
+async def play(script: Script, queue: WorkQueue, readiness: Readiness | None = None) -> Metrics:
     """Let a worker carry the script out to its end."""
     metrics = Metrics(queue_depth=lambda: 0, pools=lambda: 0)
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
-        worker = tasks.create_task(workers.work(queue, script, metrics, clock=Clock()))  # type: ignore[arg-type]
+        work = workers.work(queue, script, metrics, readiness or Readiness(), clock=Clock())  # type: ignore[arg-type]
+        worker = tasks.create_task(work)
         await script.done.wait()
         await asyncio.sleep(0)
         worker.cancel()
@@ -79,6 +80,14 @@ async def test_a_pool_that_wants_another_look_gets_it() -> None:
     assert len(queue) == 1
     clock.now = 5
     assert await queue.get() == A
+
+
+async def test_a_pool_that_is_gone_before_the_watch_could_show_it_is_not_waited_for() -> None:
+    readiness, queue = Readiness(), WorkQueue(clock=Clock(), random=lambda: 0)
+    readiness.listed([A])
+    queue.add(A)
+    await play(Script(Result(outcome=Outcome.GONE)), queue, readiness)
+    assert readiness.problem() is None
 
 
 async def test_other_pools_concerned_are_woken() -> None:
@@ -151,6 +160,25 @@ async def test_at_the_start_every_pool_is_queued_and_every_claim_known(
     assert len(queue) == 3
     assert claims.lost_by(B) == {"m": A}
     assert readiness.problem() == "3 ModelPools have not come by on the watch"
+
+
+async def test_a_pool_that_the_watch_does_not_show_is_looked_at_until_it_is_known_to_be_gone(
+    server: api_server.ApiServer, client: Client
+) -> None:
+    """It is there when its first pass looks, and deleted before the watch begins: nothing else tells of its end."""
+    put_pool(server, "a")
+    loop, readiness = asyncio.get_running_loop(), Readiness()
+    queue = WorkQueue(clock=loop.time, random=lambda: 0, spacing=0)
+    resync = workers.Resync(client, queue, Claims(), readiness, Changes(), namespaces=["llm"], every=0.02)
+    pools = await resync.start()
+    assert await queue.get() == A
+    queue.succeeded(A)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(resync.run(pools))
+        assert await queue.get() == A
+        readiness.seen(A)
+        assert readiness.problem() is None
+        running.cancel()
 
 
 async def test_every_pool_comes_again_and_again(server: api_server.ApiServer, client: Client) -> None:

@@ -94,6 +94,8 @@ def stored(manifest: Manifest, uid: str = "uid") -> Manifest:
         for volume in pod["volumes"]:
             if "configMap" in volume:
                 volume["configMap"] |= {"defaultMode": 420}
+    if live["kind"] == "PersistentVolumeClaim":
+        live["spec"]["volumeName"] = f"pvc-{live['metadata']['uid']}"
     if live["kind"] == "Service":
         live["spec"] |= {"clusterIP": "10.0.0.7", "clusterIPs": ["10.0.0.7"], "sessionAffinity": "None"}
     return live

@@ -44,6 +44,21 @@ CASES: dict[str, tuple[Any, Any, str | None]] = {
         {"tolerations": [{"key": "a"}, {"key": "b"}]},
         "/tolerations",
     ),
+    "somebody let in by a NetworkPolicy": (
+        {"spec": {"ingress": [{"from": [{"podSelector": {}}]}]}},
+        {"spec": {"ingress": [{"from": [{"podSelector": {}}]}, {}]}},
+        "/spec/ingress",
+    ),
+    "somebody else let in by one of its rules": (
+        {"spec": {"ingress": [{"from": [{"podSelector": {"matchLabels": {"a": "b"}}}]}]}},
+        {"spec": {"ingress": [{"from": [{"podSelector": {"matchLabels": {"a": "b"}}}, {"ipBlock": {"cidr": "0/0"}}]}]}},
+        "/spec/ingress",
+    ),
+    "a pod taken out of a NetworkPolicy": (
+        {"spec": {"podSelector": {"matchLabels": {"a": "b"}}}},
+        {"spec": {"podSelector": {"matchLabels": {"a": "b", "c": "d"}}}},
+        "/spec/podSelector",
+    ),
     "no list at all": ({"env": [{"name": "A"}]}, {}, "/env/A"),
     "a list that became a text": ({"args": ["a"]}, {"args": "a"}, "/args"),
     "a quantity in another spelling": (

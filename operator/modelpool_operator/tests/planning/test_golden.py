@@ -13,6 +13,7 @@ import yaml
 from modelpool_operator.api.parsing import from_body
 from modelpool_operator.planning import scripts
 from modelpool_operator.planning.children import children_of
+from modelpool_operator.planning.installation import Installation
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import place_pool
@@ -21,11 +22,16 @@ from modelpool_operator.tests.planning.pools import CREATED
 EXAMPLES = sorted((Path(__file__).parents[4] / "examples").glob("*.yaml"))
 GOLDEN = Path(__file__).parents[1] / "golden"
 UPDATE = os.environ.get("UPDATE_GOLDEN") == "1"
+INSTALLATION = Installation(gateways="modelpool-system", key_mark="0a1b2c3d")
+"""As the chart has it."""
 SCRIPT_STANDS_FOR = "(planning/scripts/start_engine.py)"
 
 
 class Readable(yaml.SafeDumper):
-    """Texts of several lines as blocks."""
+    """Texts of several lines as blocks, and everything where it belongs, however often it is there."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
@@ -44,7 +50,7 @@ def rendered(path: Path) -> str | None:
     placement = place_pool(pool, Observed())
     if not isinstance(placement, Placement):
         return None
-    children = children_of(pool, placement, "00000000-0000-4000-8000-000000000001")
+    children = children_of(pool, placement, "00000000-0000-4000-8000-000000000001", installation=INSTALLATION)
     for child in children:
         if "start_engine.py" in child.get("data", {}):
             assert child["data"]["start_engine.py"] == scripts.START_ENGINE

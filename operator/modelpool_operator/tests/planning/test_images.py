@@ -20,9 +20,8 @@ LATER = {
 
 
 def test_the_api_server_writes_no_image_into_a_pool() -> None:
-    spec = defaulted(SCHEMA["properties"]["spec"], {"models": []})
-    assert "image" not in spec["vllm"]
-    assert "image" not in spec["ollama"]
+    written = {"models": [{"name": "a", "engine": "vllm"}], "vllm": {}, "ollama": {}}
+    assert defaulted(SCHEMA["properties"]["spec"], written) == written
 
 
 @pytest.mark.parametrize("engine", Engine)

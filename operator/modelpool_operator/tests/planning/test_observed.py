@@ -1,5 +1,7 @@
 """Objects as an API server lists them, reduced. Nothing that is absent is an error."""
 
+import pytest
+
 from modelpool_operator.api import names
 from modelpool_operator.planning.inventory import NodeView
 from modelpool_operator.planning.manifests import ChildRef
@@ -18,6 +20,24 @@ def test_a_node_says_how_large_its_cards_are() -> None:
     assert node.gpu_memory == 24564 * 1024**2
 
 
+LABELS = {
+    "as feature discovery writes it": ("24576", 24576),
+    "with its unit": ("24576MiB", 24576),
+    "with the unit of Kubernetes": ("24576Mi", 24576),
+    "in gibibytes": ("24GiB", 24576),
+    "nothing": ("0", None),
+    "less than nothing": ("-1", None),
+    "no number": ("many", None),
+    "another unit": ("24GB", None),
+}
+
+
+@pytest.mark.parametrize(("label", "mebibytes"), LABELS.values(), ids=LABELS.keys())
+def test_a_label_by_hand_is_read_where_it_can_only_mean_one_thing(label: str, mebibytes: int | None) -> None:
+    node = NodeView.from_manifest({"metadata": {"labels": {"nvidia.com/gpu.memory": label}}})
+    assert node.gpu_memory == (None if mebibytes is None else mebibytes * 1024**2)
+
+
 def test_a_label_that_is_no_number_says_nothing() -> None:
     assert NodeView.from_manifest({"metadata": {"labels": {"nvidia.com/gpu.memory": "many"}}}).gpu_memory is None
 
@@ -32,7 +52,7 @@ def test_the_last_end_of_a_container_is_the_present_one_or_the_one_before() -> N
 def test_a_log_is_wanted_of_what_runs_and_is_not_ready_and_of_a_pull() -> None:
     def pod(component: str, *, ready: bool, state: str = "running", **metadata: str) -> PodView:
         condition = {"type": "Ready", "status": str(ready)}
-        status = {"conditions": [condition], "containerStatuses": [{"state": {state: {}}}]}
+        status = {"conditions": [condition], "containerStatuses": [{"name": component, "state": {state: {}}}]}
         return PodView.from_manifest(
             {"metadata": {"labels": {names.NAME_LABEL: component}, **metadata}, "status": status}
         )

@@ -40,7 +40,7 @@ def placed(pool: ModelPool) -> Placement:
 
 def document(*models: dict[str, Any], **spec: Any) -> dict[str, Any]:
     pool = pool_of(*models, **spec)
-    return routes_document(pool, placed(pool), in_cluster(pool))
+    return routes_document(pool, placed(pool), in_cluster(pool, placed(pool)))
 
 
 def test_the_document_of_the_design() -> None:

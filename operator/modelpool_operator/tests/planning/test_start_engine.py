@@ -277,3 +277,15 @@ def test_the_script_is_python_that_an_older_image_reads() -> None:
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
     assert text == scripts.START_ENGINE
+
+
+@pytest.mark.parametrize(
+    ("both", "host", "want"),
+    [(True, "::", "::"), (False, "::", "0.0.0.0"), (False, "127.0.0.1", "127.0.0.1"), (False, "::1", "::1")],
+)
+def test_an_engine_listens_at_the_addresses_that_its_node_has(
+    monkeypatch: pytest.MonkeyPatch, both: bool, host: str, want: str
+) -> None:
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: both)
+    command = ["vllm", "serve", "::", "--host", host, "--port", "8000"]
+    assert start_engine.listening_here(command) == ["vllm", "serve", "::", "--host", want, "--port", "8000"]

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from modelpool_operator.api import names, parsing
 from modelpool_operator.api.names import ObjectRef
@@ -16,7 +17,7 @@ from modelpool_operator.planning.ledger import lines_of
 from modelpool_operator.planning.manifests import ChildRef
 from modelpool_operator.planning.observed import Observed, PodView
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import make_plan
+from modelpool_operator.planning.plan import Plan, make_plan
 from modelpool_operator.planning.status import assess, assess_invalid
 from modelpool_operator.tests.planning.pools import ollama, pool_of, settled, two_cards, vllm
 
@@ -35,10 +36,30 @@ def pod(
     created: str = "2026-11-22T11:00:00Z",
     deleting: bool = False,
     node: str | None = "gpu-1",
+    probed: bool = False,
+    why_not: str = "",
+    beside: tuple[dict[str, Any], ...] = (),
+    inits: tuple[dict[str, Any], ...] = (),
     **container: Any,
 ) -> PodView:
-    """Return a Pod as the API server describes it, reduced."""
-    conditions = [{"type": "Ready", "status": str(ready)}]
+    """Return a Pod as the API server describes it, reduced.
+
+    Args:
+        model: whose annotation it has.
+        component: of its label, and the name of its container.
+        ready: whether the pod is.
+        log: last lines.
+        unschedulable: the scheduler's words.
+        created: when.
+        deleting: whether it is told to end.
+        node: where it is.
+        probed: whether its container is ready although the pod is not.
+        why_not: the reason of a pod that is not ready.
+        beside: statuses of containers that others have injected; they come first.
+        inits: statuses of init containers that others have injected.
+        container: more of the container's status.
+    """
+    conditions = [{"type": "Ready", "status": str(ready), "reason": why_not, "message": f"{why_not}: a.dev/gate"}]
     if unschedulable:
         reason = {"reason": "Unschedulable", "message": unschedulable}
         conditions.append({"type": "PodScheduled", "status": "False", **reason})
@@ -54,7 +75,11 @@ def pod(
         "status": {
             "phase": "Running",
             "conditions": conditions,
-            "containerStatuses": [{"name": component, "ready": ready, **container}] if container or ready else [],
+            "containerStatuses": [
+                *beside,
+                *([{"name": component, "ready": ready or probed, **container}] if container or ready else []),
+            ],
+            "initContainerStatuses": list(inits),
         },
     }
     return PodView.from_manifest(manifest, log)
@@ -85,8 +110,16 @@ def pulled(observed: Observed, **conditions: str) -> Observed:
 
 
 def report(*pods: PodView, pool: ModelPool = POOL, observed: Observed | None = None, **more: Any) -> PoolStatus:
+    """Return the status; pods of which no template is told are made from the one that the pool wants."""
     seen = replace(observed if observed is not None else pulled(settled(pool)), pods=(SERVER, *pods))
-    return assess(pool, seen, make_plan(pool, seen), **{"previous": None, "now": NOW, **more})
+    plan = make_plan(pool, seen)
+    seen = replace(seen, pods=tuple(up_to_date(one, plan) for one in seen.pods))
+    return assess(pool, seen, plan, **{"previous": None, "now": NOW, **more})
+
+
+def up_to_date(pod: PodView, plan: Plan) -> PodView:
+    own = names.ollama_name("agentic") if pod.model is None else names.engine_names("agentic", pod.model).child
+    return replace(pod, template=pod.template or plan.templates.get(own, ""))
 
 
 def condition(status: PoolStatus, kind: str) -> Condition:
@@ -365,10 +398,12 @@ def test_a_new_pool_is_on_its_way() -> None:
 
 def test_a_refusal_is_said_and_what_runs_is_said_to_run() -> None:
     good = report(pod("qwen3:8b", ready=True, **RUNNING))
-    bad = pool_of({**QWEN, "gpuMemoryFraction": 1.0}, ollama("cogito:8b"))
+    bad = structs.replace(pool_of({**QWEN, "gpuMemoryFraction": 1.0}, ollama("cogito:8b")), generation=4)
     status = report(pod("qwen3:8b", ready=True, **RUNNING), pool=bad, observed=pulled(settled(POOL)), previous=good)
     assert words(status, "Planned") == ("False", "CardOverfull")
-    assert words(status, "Ready") == ("True", "ModelsReady")
+    assert words(status, "Ready") == ("False", "CardOverfull")
+    assert condition(status, "Ready").message.startswith("What answers is what ran before: ")
+    assert status.models[0].state is ModelState.READY
     assert words(status, "Progressing") == ("False", "NotPlanned")
     assert words(status, "Degraded") == ("True", "RunsOlderSpec")
     assert (status.gpus, status.models[0].gpu) == (good.gpus, 0)
@@ -505,6 +540,12 @@ def test_a_pod_that_was_evicted_is_no_mystery() -> None:
         "PodFailed",
         "Pod vllm-pod failed and is being replaced",
     )
+    low = "The node was low on resource: ephemeral-storage. Threshold quantity: 10Gi, available: 1Gi"
+    status = report(
+        replace(gone, reason="Evicted", message=low), pool=pool_of({**QWEN, "fallback": {"enabled": False}})
+    )
+    assert status.models[0].reason == "Evicted"
+    assert (status.models[0].message or "").startswith(f"{low.rstrip('.')}. `kubectl describe node` shows")
 
 
 def test_a_long_message_is_cut() -> None:

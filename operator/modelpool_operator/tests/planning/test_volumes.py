@@ -86,3 +86,54 @@ def test_growth_and_keeping_touch_nothing_larger() -> None:
     observed = edited(settled(pool("100Gi")), resources={"requests": {"storage": "300Gi"}})
     changed = claims(pool("200Gi", "Retain"), observed)["agentic-cache"]
     assert changed["spec"]["resources"]["requests"]["storage"] == "300Gi"
+
+
+def unbound(observed: Observed) -> Observed:
+    children = {ref: deepcopy(live) for ref, live in observed.children.items()}
+    for ref in (CACHE, MODELS):
+        del children[ref]["spec"]["volumeName"]
+    return replace(observed, children=children)
+
+
+def notes(plan_of: ModelPool, observed: Observed) -> list[str]:
+    return [note for note in make_plan(plan_of, observed).notes if "PersistentVolumeClaim" in note]
+
+
+def test_a_claim_without_a_volume_cannot_grow_and_is_made_anew_by_hand() -> None:
+    observed = unbound(settled(pool("100Gi")))
+    for size in ("50Gi", "200Gi"):
+        assert claims(pool(size), observed) == {}
+        first, second = notes(pool(size), observed)
+        assert f"`cache.size` is {size}, and PersistentVolumeClaim agentic-cache was made with 100Gi" in first
+        assert "`kubectl delete persistentvolumeclaim agentic-cache --namespace llm`, and it is made anew" in first
+        assert "`ollama.storage.size`" in second
+    assert notes(pool("102400Mi"), observed) == []
+
+
+def test_a_volume_that_is_larger_than_the_pool_says_stays_and_is_told_of() -> None:
+    observed = settled(pool("100Gi"))
+    assert claims(pool("50Gi"), observed) == {}
+    assert notes(pool("50Gi"), observed)[0] == (
+        "`cache.size` is 50Gi, and PersistentVolumeClaim agentic-cache has 100Gi: a volume cannot shrink, so it stays"
+    )
+    assert notes(pool("100Gi"), observed) == notes(pool("200Gi"), observed) == []
+
+
+def test_a_volume_of_another_class_stays_and_is_told_of() -> None:
+    observed = settled(pool(storageClassName="slow"))
+    wanted = pool(storageClassName="fast")
+    assert claims(wanted, observed) == {}
+    assert (
+        "`cache.storageClassName` is 'fast', and PersistentVolumeClaim agentic-cache has 'slow'"
+        in notes(wanted, observed)[0]
+    )
+    assert notes(pool(), observed) == []
+    assert "was made with 'slow' and has no volume yet" in notes(wanted, unbound(observed))[0]
+
+
+def test_a_claim_that_goes_is_not_spoken_of_as_if_it_stayed() -> None:
+    observed = settled(pool("100Gi"))
+    children = {ref: deepcopy(live) for ref, live in observed.children.items()}
+    for ref in (CACHE, MODELS):
+        children[ref]["metadata"]["deletionTimestamp"] = "2026-11-22T11:00:00Z"
+    assert notes(pool("50Gi"), replace(observed, children=children)) == []

@@ -1,15 +1,18 @@
 """Health and metrics over a real socket."""
 
+import socket
+
 import aiohttp
+import pytest
 
 from modelpool_operator.telemetry import serving
 from modelpool_operator.telemetry.metrics import Metrics
 
 
-async def _fetch(port: int, path: str) -> tuple[int, str]:
+async def _fetch(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, str]:
     async with (
         aiohttp.ClientSession() as session,
-        session.get(f"http://127.0.0.1:{port}{path}") as answer,
+        session.get(f"http://{host}:{port}{path}") as answer,
     ):
         return answer.status, await answer.text()
 
@@ -46,3 +49,16 @@ async def test_a_metric_of_every_name_that_the_documents_promise() -> None:
         "modelpool_operator_api_errors",
         "modelpool_operator_pools",
     }
+
+
+@pytest.mark.parametrize("both", [True, False])
+async def test_all_addresses_are_those_of_both_families_where_the_machine_has_both(
+    monkeypatch: pytest.MonkeyPatch, both: bool
+) -> None:
+    has = socket.has_dualstack_ipv6()
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: both and has)
+    app = serving.health(alive=lambda: None, ready=lambda: None)
+    async with serving.serving(app, host="::", port=0, what="health") as port:
+        assert await _fetch(port, "/healthz") == (200, "ok")
+        if both and has:
+            assert await _fetch(port, "/healthz", host="[::1]") == (200, "ok")

@@ -10,6 +10,7 @@ from ..errors import Reason, Refusal, render
 
 BUSY: Final = "server busy, please try again.  maximum pending requests exceeded"
 """Clients of Ollama know this text."""
+ENGINE_REFUSED_KEY: Final = "the engine refused the gateway's credentials"
 _TOO_LONG: Final = "This model's maximum context length is"
 _MAX_TEXT: Final = 512
 
@@ -55,7 +56,7 @@ def refusal(status: int, body: bytes, *, model: str, operation: Operation) -> Re
             return Refusal(reason=Reason.UNKNOWN_MODEL, detail=model, operation=operation)
         return unsupported(model, operation)
     if status in (401, 403):
-        return Refusal(reason=Reason.ENGINE_FAILED, detail="the engine refused the gateway's credentials")
+        return Refusal(reason=Reason.ENGINE_FAILED, detail=ENGINE_REFUSED_KEY)
     if status == 503:
         return Refusal(reason=Reason.BUSY, detail=BUSY)
     if status >= 500:

@@ -28,6 +28,7 @@ class Owner(NamedTuple):
 
     ref: PoolRef
     created: datetime.datetime
+    uid: str
 
 
 def owner_of(key: ObjectKey, item: KubeObject, pools: Objects) -> Owner:
@@ -44,7 +45,7 @@ def owner_of(key: ObjectKey, item: KubeObject, pools: Objects) -> Owner:
         raise NotOwnedError(f"must be owned by a {KIND} of its namespace that is there, got {name!r} with UID {uid!r}")
     if key.name != routes_name(str(name)):
         raise NotOwnedError(f"must be called {routes_name(str(name))!r}, as the operator calls it for that pool")
-    return Owner(PoolRef(key.namespace, str(name)), _created(pool))
+    return Owner(PoolRef(key.namespace, str(name)), _created(pool), uid)
 
 
 def routes_name(pool: str) -> str:

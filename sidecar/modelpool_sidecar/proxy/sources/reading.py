@@ -84,4 +84,6 @@ def _routes(item: KubeObject, owner: Owner) -> RoutesDocument:
     backends = (backend for model in found.models for backend in model.backends)
     if any(backend.url is not None for backend in backends):
         raise InvalidRoutesError("backends of a cluster must have `service` and `port`, and no `url`")
-    return msgspec.structs.replace(found, pool=msgspec.structs.replace(found.pool, created=owner.created))
+    return msgspec.structs.replace(
+        found, pool=msgspec.structs.replace(found.pool, created=owner.created, uid=owner.uid)
+    )

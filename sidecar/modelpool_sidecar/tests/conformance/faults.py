@@ -57,9 +57,8 @@ FAULTS: Final = (
     Fault(
         engine=401,
         body=b'{"error":"Unauthorized"}',
-        status=(502, 401, 401),
+        status=(502, 502, 502),
         text="the engine refused the gateway's credentials",
-        untouched=True,
     ),
     Fault(engine=404, body=_body("no", 404), status=(404, 404, 404), text="model 'qwen3:8b' not found", untouched=True),
     Fault(engine=422, body=_body("odd", 422), status=(422, 422, 422), text="odd", untouched=True),

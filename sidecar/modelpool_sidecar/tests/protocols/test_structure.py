@@ -39,6 +39,7 @@ def test_values_are_counted_exactly(value: Any, spaced: bool, plain: bool, block
         patch.setattr(structure, "_BLOCK_BYTES", block)
         assert not structure.has_more_values(text, want)
         assert structure.has_more_values(text, want - 1) == (len(text) > want - 1)
+        assert structure.values_at_most(text) >= want
 
 
 @given(body=st.dictionaries(STRINGS, VALUES), name=STRINGS, after=VALUES, block=BLOCKS, escaped=st.booleans())

@@ -52,6 +52,7 @@ def is_settled(sent: bytes) -> bool:
 @example(b"GET / HTTP/1.1\r\nHost x\r\n", 100)
 @example(b"GET / HTTP/1.1\r\n" + b"X: 1\r\n" * 129, 100)
 @example(b"GET / HTTP/9.9\r\n", 100)
+@example(b"\r\nPRI * HTTP/2.0", 1)
 @settings(max_examples=400, deadline=None)
 def test_nothing_waits_that_the_side_door_would_settle(sent: bytes, size: int) -> None:
     """What was not taken by the front door begins where a head may, so the side door can be asked about that alone."""

@@ -23,7 +23,8 @@ from .test_limits import DIALECTS, gates, told
 
 
 def large(**more: Any) -> bytes:
-    return json.dumps(CHAT | {"x": "y" * 300_000} | more).encode()
+    """Neither small nor light."""
+    return json.dumps(CHAT | {"x": ["y" * 10] * 20_000} | more).encode()
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -94,6 +95,25 @@ async def test_a_request_that_failed_keeps_no_body(tmp_path: Path, path: str) ->
             gc.enable()
 
 
+@pytest.mark.parametrize(
+    ("more", "light"),
+    [
+        ({}, True),
+        ({"x": "y, z: " * 2000}, True),
+        ({"x": "y" * 400_000}, True),
+        ({"x": "y" * 600_000}, False),
+        ({"x": "y," * 100_000}, False),  # punctuation is counted as if it parted values
+        ({"x": [1] * 60_000}, False),
+    ],
+)
+async def test_light_is_what_is_small_or_mostly_text(more: dict[str, Any], light: bool) -> None:
+    bodies = RequestBodies(Limits())
+    try:
+        assert bodies.is_light(json.dumps(CHAT | more).encode()) == light
+    finally:
+        bodies.close()
+
+
 async def test_only_large_bodies_leave_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     bodies = RequestBodies(Limits())
     where: list[str] = []
@@ -105,16 +125,13 @@ async def test_only_large_bodies_leave_the_loop(monkeypatch: pytest.MonkeyPatch)
     for module, name in ((structure, "has_more_values"), (request_bodies, "translate")):
         monkeypatch.setattr(module, name, partial(noted, getattr(module, name)))
     try:
-        for body in (json.dumps(CHAT).encode(), large()):
-            where.clear()
-            head = await bodies.read_head(body, Dialect.OLLAMA, Operation.CHAT)
-            made = await bodies.translated(Translation.CHAT, body, Backend(model="other"), epoch_ns=0)
-            assert head.model == "qwen3:8b"
-            assert isinstance(made, Exchange)
-            if len(body) <= bodies.small_bytes:
-                assert where == [threading.current_thread().name]
-            else:
-                assert where == ["large bodies_0"] * 2
+        assert (await bodies.read_head(json.dumps(CHAT).encode(), Dialect.OLLAMA, Operation.CHAT)).model == "qwen3:8b"
+        assert not where
+        head = await bodies.read_head(large(), Dialect.OLLAMA, Operation.CHAT)
+        made = await bodies.translated(Translation.CHAT, large(), Backend(model="other"), epoch_ns=0)
+        assert head.model == "qwen3:8b"
+        assert isinstance(made, Exchange)
+        assert where == ["large bodies_0"] * 2
     finally:
         bodies.close()
 

@@ -78,6 +78,13 @@ def test_when_a_pool_came_is_the_api_servers_word(created: str | None) -> None:
     assert found.pool.created == datetime.datetime.fromisoformat(CREATED)
 
 
+@pytest.mark.parametrize("uid", ["uid-of-another", None])
+def test_which_pool_a_key_is_made_for_is_the_api_servers_word(uid: str | None) -> None:
+    pool = {"namespace": "llm", "name": "agentic", **({"uid": uid} if uid else {})}
+    (found,) = seen(config_map(ROUTES | {"pool": pool})).routes
+    assert found.pool.uid == "uid-agentic"
+
+
 @pytest.mark.parametrize("created", ["", "yesterday", "2026-11-22T10:00:00"])
 def test_a_pool_without_a_readable_age_serves_nothing(created: str) -> None:
     found = seen(config_map(), pools=(model_pool(created=created),))

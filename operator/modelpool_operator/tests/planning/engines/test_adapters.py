@@ -82,7 +82,7 @@ def test_adapters_of_a_model_that_nobody_knows_are_not_counted_and_that_is_said(
 
 def test_an_adapter_is_routed_to_its_models_engine_by_its_own_name() -> None:
     pool = pool_of(model(SQL, aliases=["qwen3"], contextLength=4096, capabilities=["completion", "tools"]))
-    base, adapter = routes_document(pool, placed(model(SQL)), in_cluster(pool))["models"]
+    base, adapter = routes_document(pool, placed(model(SQL)), in_cluster(pool, placed(model(SQL))))["models"]
     engine = {"engine": "vllm", "service": "agentic-qwen3-8b", "port": 8000, "maxConcurrency": 16}
     assert base["backends"][0] == {**engine, "model": "qwen3:8b"}
     assert adapter == {

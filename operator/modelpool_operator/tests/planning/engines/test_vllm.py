@@ -48,7 +48,7 @@ def test_the_plainest_model() -> None:
     assert arguments(vllm("a", 0.5, source=HUB)) == [
         "Qwen/Qwen3-8B-AWQ",
         *("--served-model-name", "a"),
-        *("--host", "0.0.0.0"),
+        *("--host", "::"),
         *("--port", "8000"),
         *("--gpu-memory-utilization", "0.5"),
         *("--max-model-len", "auto"),

@@ -79,6 +79,23 @@ class TestHami:
         assert fraction == 0.921
         assert 0.38 * 24 * fraction == pytest.approx(0.35 * 24, abs=0.01)
 
+    def test_the_engine_is_told_the_size_of_its_cache_where_the_plan_knows_it(self) -> None:
+        known = {"source": "hf://Qwen/Qwen3-8B-AWQ"}
+        found = int(told(pod_of("hami", vllm("a", 0.5, **known)), "--kv-cache-memory-bytes"))
+        assert found == pytest.approx((12 - 5.68 - 1.20) * 1024**3, rel=0.01)
+        stated = pod_of("hami", vllm("a", 0.5, kvCacheMemory="2Gi", **known))
+        assert told(stated, "--kv-cache-memory-bytes") == str(2 * 1024**3)
+        for way, fields in (("timeSlicing", known), ("hami", {})):
+            assert "--kv-cache-memory-bytes" not in container_of(pod_of(way, vllm("a", 0.5, **fields)))["args"]
+
+    def test_a_cache_that_nobody_can_count_is_told(self) -> None:
+        unknown = "measures what CUDA graphs take, which may run out of memory in a slice; set `kvCacheMemory`"
+        gpus = {"sharing": "hami"}
+        assert any(unknown in note for note in placed(vllm("a", 0.5), gpus=gpus).notes)
+        for fields in ({"kvCacheMemory": "2Gi"}, {"args": ["--enforce-eager"]}):
+            assert not any(unknown in note for note in placed(vllm("a", 0.5, **fields), gpus=gpus).notes)
+        assert not any(unknown in note for note in placed(vllm("a", 0.5)).notes)
+
     def test_the_user_may_limit_cores(self) -> None:
         cores = {"resources": {"limits": {"nvidia.com/gpucores": 30}}}
         limits = container_of(pod_of("hami", vllm("a", 0.35), vllm=cores))["resources"]["limits"]

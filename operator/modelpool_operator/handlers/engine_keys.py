@@ -1,0 +1,55 @@
+"""The engines' keys of all pools: what plans know of them, and that a pool's Secret is made when a plan says so."""
+
+import asyncio
+import logging
+from typing import Self
+
+from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.cluster import engine_keys, errors
+from modelpool_operator.cluster.client import Client
+from modelpool_operator.handlers.workqueue import DEFAULT_BACKOFF
+from modelpool_operator.planning import engine_keys as planned
+
+logger = logging.getLogger(__name__)
+
+
+class EngineKeys:
+    """One per operator."""
+
+    def __init__(self, client: Client, release: bytes | None) -> None:
+        """`release`: the release key; None where engines have no keys."""
+        self._client = client
+        self._release = release
+        self.mark = None if release is None else planned.mark_of(release)
+
+    @classmethod
+    async def begin(cls, client: Client, secret: ObjectRef | None) -> Self:
+        """Read the release key, or make it, however long the API server, or the role that lets us, is in coming."""
+        if secret is None:
+            return cls(client, None)
+        failures = 0
+        while True:
+            try:
+                return cls(client, await engine_keys.release_key(client, secret))
+            except errors.ClusterError as exc:
+                failures += 1
+                delay = DEFAULT_BACKOFF.delay(failures, 0)
+                logger.warning("Could not read the release key", extra={"error": str(exc), "again": delay})
+                await asyncio.sleep(delay)
+
+    async def make(self, pool: ModelPool) -> tuple[str, ...]:
+        """Make the Secret with a pool's key, and return what the API server refused, as sentences for the status.
+
+        Raises:
+            errors.UnreachableError: the pass is to be repeated later.
+        """
+        if self._release is None or self.mark is None:
+            return ()
+        try:
+            await engine_keys.make(self._client, planned.secret(pool, self.mark, self._release))
+        except errors.UnreachableError:
+            raise
+        except errors.ClusterError as exc:
+            return (str(exc),)
+        return ()

@@ -1,0 +1,182 @@
+"""What every pool holds of the cards of which node, so that no pool is planned onto what another one has.
+
+What a pool's pods and Deployments hold counts, and so does what its last plan gave to it. A plan is noted before
+anything else happens, so that no two plans are made without knowing of each other. Among pools that hold nothing and
+were refused because of others, the oldest comes first: what it would be given is not given to a younger one. Kept in
+memory; it knows no cluster, but is told by `reconcile`, and once at the start of all that is there.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.api.pool import ModelPool, Sharing
+from modelpool_operator.cluster.surroundings import Surroundings
+from modelpool_operator.planning import no_room
+from modelpool_operator.planning.engines.vllm import cache_claim
+from modelpool_operator.planning.holdings import Hold, Neighbours, counter_of
+from modelpool_operator.planning.manifests import ref_of
+from modelpool_operator.planning.neighbours import home_of, nodes_of
+from modelpool_operator.planning.node_cards import card_count
+from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.plan import Plan, place_pool, with_sharing
+from modelpool_operator.planning.pool_holdings import holds_of, promised, standing, startable
+from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.sequence import model_of, restarts
+
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """One pool."""
+
+    age: tuple[datetime, str]
+    live: tuple[Hold, ...] = ()
+    """What its pods and Deployments hold."""
+    holds: tuple[Hold, ...] = ()
+    """The same, with what its plan gives to it."""
+    locks: str = ""
+    """The claim with its card locks."""
+    counter: str | None = None
+    nodes: frozenset[str] = frozenset()
+    """Where it is, or may be put."""
+    waits: tuple[ModelPool, Observed] | None = None
+    """A pool, its way of sharing settled, that was refused because of what others hold."""
+
+
+class Neighbourhood:
+    """All pools that this operator knows of, and those who are no pool's."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
+        self._entries: dict[ObjectRef, _Entry] = {}
+
+    def __len__(self) -> int:
+        """Pools that hold something, or would."""
+        return len(self._entries)
+
+    def expect(self, pool: ModelPool, observed: Observed) -> None:
+        """Take note of a pool before the first pass over any: one that holds nothing counts as if it waited."""
+        entry = self._entry(pool, observed, None)
+        open_sharing = pool.spec.gpus.sharing is Sharing.AUTO
+        self._entries[pool.ref] = replace(entry, waits=None if entry.live or open_sharing else (pool, observed))
+
+    def beside(self, pool: ModelPool) -> Neighbours:
+        """Return what others hold, as a plan for this pool has to count it."""
+        others = {ref: entry for ref, entry in self._entries.items() if ref != pool.ref}
+        holds = [hold for entry in others.values() for hold in entry.holds]
+        mine = self._entries.get(pool.ref)
+        older = [one for one in others.values() if one.waits and one.age < _age(pool) and len(one.nodes) == 1]
+        for one in sorted(older, key=lambda one: one.age):
+            holds += self._wish(one, (*holds, *(mine.live if mine else ())))
+        return self._neighbours(holds, {ref: entry.locks for ref, entry in others.items()})
+
+    def put(self, pool: ModelPool, observed: Observed, plan: Plan) -> frozenset[ObjectRef]:
+        """Take note of a plan, and return the other pools to whom it makes a difference."""
+        settled = with_sharing(pool, plan.sharing)
+        placement = plan.placement if isinstance(plan.placement, Placement) else None
+        entry = self._entry(settled, observed, placement, _started(plan, observed))
+        refused = plan.refusal is not None and plan.refusal.reason == no_room.HELD
+        waits = (settled, observed) if refused and settled.spec.gpus.sharing is not Sharing.AUTO else None
+        return self._replace(pool.ref, replace(entry, waits=waits))
+
+    def leave(self, ref: ObjectRef, observed: Observed) -> frozenset[ObjectRef]:
+        """Forget what a pool wants that is gone, or cannot be read; what is left of it holds on until it ends."""
+        known = self._entries.get(ref)
+        left = holds_of(
+            ref, standing(observed.pods), startable(observed.children), home=None, sharing=Sharing.VISIBLE_DEVICES
+        )
+        if not left and known is None:
+            return frozenset()
+        entry = replace(known or _Entry(age=(_NEVER, "")), live=left, holds=left, waits=None)
+        return self._replace(ref, entry if left else None)
+
+    def around(self, node: str) -> frozenset[ObjectRef]:
+        """Return the pools to whom it makes a difference what happens on a node."""
+        return frozenset(
+            ref
+            for ref, entry in self._entries.items()
+            if node in entry.nodes and (entry.waits is not None or entry.nodes == {node})
+        )
+
+    def _wish(self, entry: _Entry, holds: Iterable[Hold]) -> tuple[Hold, ...]:
+        """Return what a pool that waits would be given, on the one node where it may be."""
+        if entry.waits is None:
+            return ()
+        pool, observed = entry.waits
+        seen = replace(observed, neighbours=self._neighbours([one for one in holds if one.pool != pool.ref], {}))
+        placed, home = place_pool(pool, seen), home_of(pool, seen)
+        if isinstance(placed, Refusal) or home is None:
+            return ()
+        wanted = holds_of(pool.ref, (), promised(pool, placed), home=home, sharing=pool.spec.gpus.sharing)
+        return tuple(replace(one, holder=f"{one.holder}, older and waiting") for one in wanted)
+
+    def _neighbours(self, holds: Iterable[Hold], locks: dict[ObjectRef, str]) -> Neighbours:
+        around = self._surroundings
+        return Neighbours.of((*holds, *around.strangers), around.nodes, locks=locks, unseen=around.unseen)
+
+    def _entry(
+        self,
+        pool: ModelPool,
+        observed: Observed,
+        placement: Placement | None,
+        starting: frozenset[str] = frozenset(),
+    ) -> _Entry:
+        """Return a pool, its way of sharing settled, as it is and as it is planned."""
+        seen = replace(observed, neighbours=self._neighbours((), {}))
+        pods, home, sharing = standing(observed.pods), home_of(pool, seen), pool.spec.gpus.sharing
+        there = startable(observed.children, observed.pods)
+        planned = promised(pool, placement, starting) if placement is not None else ()
+        return _Entry(
+            age=_age(pool),
+            live=holds_of(pool.ref, pods, there, home=home, sharing=sharing),
+            holds=holds_of(pool.ref, pods, (*there, *planned), home=home, sharing=sharing),
+            locks=f"{pool.ref.namespace}/{cache_claim(pool)}",
+            counter=counter_of(pool.spec),
+            nodes=frozenset(node.name for node in nodes_of(pool, seen)),
+        )
+
+    def _replace(self, ref: ObjectRef, entry: _Entry | None) -> frozenset[ObjectRef]:
+        before = self._entries.pop(ref, None)
+        if entry is not None:
+            self._entries[ref] = entry
+        changed = set(before.holds if before else ()) ^ set(entry.holds if entry else ())
+        nodes = {hold.node for hold in changed if hold.node is not None}
+        waited = (before.nodes if before and before.waits else frozenset[str]()) if not (entry and entry.waits) else ()
+        return frozenset(
+            other
+            for other, one in self._entries.items()
+            if other != ref
+            and (
+                (one.waits is not None and not one.nodes.isdisjoint(nodes.union(waited)))
+                or any(self._meet(one, hold) for hold in changed)
+            )
+        )
+
+    def _meet(self, entry: _Entry, hold: Hold) -> bool:
+        """Return whether what somebody holds is shown to a pool that stands: on its node, and on a card of its own."""
+        if entry.nodes != {hold.node}:
+            return False
+        apart = entry.counter is not None and entry.counter == hold.counter
+        return not apart or self._count(hold) in (1, None)
+
+    def _count(self, hold: Hold) -> int | None:
+        node = next((one for one in self._surroundings.nodes if one.name == hold.node), None)
+        return card_count(node, hold.counter or "") if node is not None else None
+
+
+def _started(plan: Plan, observed: Observed) -> frozenset[str]:
+    """Return the models whose engines a plan starts."""
+    return frozenset(
+        model
+        for child in plan.apply
+        if (model := model_of(child)) is not None and restarts(child, ref_of(child), observed)
+    )
+
+
+def _age(pool: ModelPool) -> tuple[datetime, str]:
+    return pool.created or _NEVER, pool.uid

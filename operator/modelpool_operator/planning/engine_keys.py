@@ -1,0 +1,81 @@
+"""The key that a pool's vLLM engines ask for, so that nobody but the gateway is answered. Pure.
+
+One secret of the installation, the release key, gives each pool its own: operator and gateway compute the same, so
+that none has to be handed over, and no document holds one. What an engine or a tenant learns of its pool's key says
+nothing about another's. The gateway's `routing/keys.py` computes likewise; both are held to docs/reference/keys.json.
+"""
+
+import base64
+import hmac
+from typing import Final
+
+from modelpool_operator.api import names
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning import routes
+from modelpool_operator.planning.engines import vllm
+from modelpool_operator.planning.manifests import Manifest, metadata
+from modelpool_operator.planning.observed import Observed
+
+UNCONFIGURED: Final = "CreateContainerConfigError"
+"""Why a container waits whose Secret is not there."""
+_PURPOSE: Final = "modelpool engine key"
+_MARK: Final = "modelpool release key"
+_MARK_LENGTH: Final = 8
+
+
+def key_of(release: bytes, namespace: str, name: str, uid: str) -> str:
+    """Return the key of one pool: 64 hexadecimal digits. None of the three can hold a line's end."""
+    return _digest(release, f"{_PURPOSE}\n{namespace}\n{name}\n{uid}")
+
+
+def mark_of(release: bytes) -> str:
+    """Return by what a release key is told from another one, which says nothing about either."""
+    return _digest(release, _MARK)[:_MARK_LENGTH]
+
+
+def secret_name(pool: ModelPool, mark: str) -> str:
+    """Return the name of the Secret with the pool's key.
+
+    Another key has another name, so that pods which ask for it are other pods, and nothing has to be overwritten.
+    """
+    return names.key_name(pool.ref.name, mark, pool.uid)
+
+
+def secret(pool: ModelPool, mark: str, release: bytes) -> Manifest:
+    """Return the Secret with the pool's key. It is made once, never changed, and goes with the pool."""
+    key = key_of(release, *pool.ref, pool.uid)
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata(pool, secret_name(pool, mark)),
+        "type": "Opaque",
+        "immutable": True,
+        "data": {vllm.KEY_FIELD: base64.b64encode(key.encode()).decode()},
+    }
+
+
+def absent(pool: ModelPool, observed: Observed) -> str | None:
+    """Return the name of the Secret that is to be made before the engines, or None.
+
+    The operator may make Secrets and read none, so it goes by what it sees: a Deployment that names the Secret was
+    made after it; and a pod that waits for it tells that somebody has deleted it.
+    """
+    mark = observed.installation.key_mark
+    if mark is None or not routes.vllm_names(pool):
+        return None
+    name = secret_name(pool, mark)
+    containers = (container for pod in observed.pods for container in pod.containers)
+    waits = any(one.waiting_reason == UNCONFIGURED and name in one.waiting_message for one in containers)
+    named = any(_names_it(live, name) for live in observed.children.values() if live["kind"] == "Deployment")
+    return name if waits or not named else None
+
+
+def _names_it(deployment: Manifest, name: str) -> bool:
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    variables = (variable for container in containers for variable in container.get("env") or ())
+    found = ((variable.get("valueFrom") or {}).get("secretKeyRef") or {} for variable in variables)
+    return any(one.get("name") == name for one in found)
+
+
+def _digest(release: bytes, message: str) -> str:
+    return hmac.new(release, message.encode(), "sha256").hexdigest()

@@ -1,0 +1,186 @@
+"""What somebody holds of the cards of a node: a pool's engine, or a pod or claim that is nobody's. Data, and reducers.
+
+Who counts a card decides what is known of it. A card that a pod is shown by its index is known, and no scheduler knows
+of it. One that a device plugin, HAMi or a DRA driver hands out is counted there, and its index is known to them alone.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+from modelpool_operator.api import names
+from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.api.pool import PoolSpec, Sharing
+from modelpool_operator.api.quantity import MIB, Quantity
+from modelpool_operator.planning.inventory import NodeView
+from modelpool_operator.planning.sharing.hami import PERCENT_RESOURCE
+
+HAMI: Final = "HAMi"
+DRA: Final = names.DRA_DRIVER
+"""Who counts, beside the extended resources of device plugins, which stand for themselves."""
+
+MEMORY_RESOURCE: Final = f"{names.NODE_GPU_RESOURCES}gpumem"
+"""HAMi's: MiB of each card."""
+CORES_RESOURCE: Final = f"{names.NODE_GPU_RESOURCES}gpucores"
+_OF_HAMI: Final = frozenset({MEMORY_RESOURCE, PERCENT_RESOURCE, CORES_RESOURCE})
+_NO_CARDS: Final = frozenset({*_OF_HAMI, f"{names.NODE_GPU_RESOURCES}priority"})
+CARD_RESOURCE: Final = f"{names.NODE_GPU_RESOURCES}gpu"
+PART_RESOURCES: Final = f"{names.NODE_GPU_RESOURCES}mig-"
+"""Parts of cards that the hardware keeps apart: they concern only those who ask for the same parts."""
+_ENDED: Final = frozenset({"Succeeded", "Failed"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Memory of one card or several of a node, in somebody's hand."""
+
+    holder: str
+    """`pool llm/agentic`, `pod llm/notebook`."""
+    what: str = ""
+    """What of it: a model's name, or what was asked for."""
+    node: str | None = None
+    """None as long as the scheduler has not chosen one."""
+    gpus: tuple[int, ...] = ()
+    """Indices of the cards; none where somebody else chooses them."""
+    width: int = 1
+    """How many cards."""
+    bytes: int | None = None
+    """Of each of them; None where nobody says."""
+    percent: int | None = None
+    """Of each of them, where it is said so."""
+    counter: str | None = None
+    """Who counts what is held: an extended resource, `HAMI`, `DRA`; None where only this operator knows."""
+    whole: bool = False
+    """Whether nobody else may have a part of these cards."""
+    pool: ObjectRef | None = None
+    """Of a pool's engine."""
+    starting: bool = False
+    """Whether it is such an engine, which is about to measure the card."""
+
+    @property
+    def label(self) -> str:
+        """Who holds it, as a sum's term is called."""
+        return f"{self.holder} ({self.what})" if self.what else self.holder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """Everybody else, as far as this operator sees them."""
+
+    holds: Mapping[str, tuple[Hold, ...]] = field(default_factory=dict)
+    """By node; what has none yet is not here."""
+    nodes: tuple[NodeView, ...] = ()
+    """All nodes; none where the operator may not look at them."""
+    locks: Mapping[ObjectRef, str] = field(default_factory=dict)
+    """The claim that holds the card locks of each other pool."""
+    unseen: str = ""
+    """What is not looked at, as a sentence; empty where everything is."""
+
+    @classmethod
+    def of(cls, holds: Iterable[Hold], nodes: Iterable[NodeView] = (), **others: Any) -> Self:
+        """Return the view of holds in any order."""
+        found: dict[str, list[Hold]] = {}
+        for hold in holds:
+            if hold.node is not None:
+                found.setdefault(hold.node, []).append(hold)
+        return cls(holds={node: tuple(held) for node, held in found.items()}, nodes=tuple(nodes), **others)
+
+    def node(self, name: str) -> NodeView:
+        """Return a node, of which nothing may be known."""
+        return next((one for one in self.nodes if one.name == name), NodeView(name=name))
+
+
+def counter_of(spec: PoolSpec) -> str | None:
+    """Return who counts the cards of a pool's engines."""
+    match spec.gpus.sharing:
+        case Sharing.VISIBLE_DEVICES:
+            return None
+        case Sharing.HAMI:
+            return HAMI
+        case Sharing.DRA:
+            return DRA
+        case _:
+            return spec.gpus.resource_name
+
+
+def counter_in(pod: Mapping[str, Any]) -> str | None:
+    """Return who counts the cards of an engine of ours, from its pod's spec."""
+    if pod.get("resourceClaims"):
+        return DRA
+    asked = asked_of(pod)
+    if _OF_HAMI & asked.keys():
+        return HAMI
+    return next((name for name in sorted(asked) if name not in _NO_CARDS), None)
+
+
+def asked_of(pod: Mapping[str, Any]) -> Mapping[str, int]:
+    """Return what a pod's spec asks for of NVIDIA's extended resources; what is no number counts as 1."""
+    together: dict[str, int] = {}
+    for container in pod.get("containers") or ():
+        for name, amount in _limits(container):
+            together[name] = together.get(name, 0) + amount
+    for container in pod.get("initContainers") or ():
+        for name, amount in _limits(container):
+            together[name] = max(together.get(name, 0), amount)
+    return {name: amount for name, amount in together.items() if amount > 0}
+
+
+def _limits(container: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    resources = container.get("resources") or {}
+    for name, amount in {**(resources.get("requests") or {}), **(resources.get("limits") or {})}.items():
+        if name.startswith(names.NODE_GPU_RESOURCES):
+            yield name, int(amount) if str(amount).isdecimal() else 1
+
+
+def of_pod(pod: Mapping[str, Any]) -> tuple[Hold, ...]:
+    """Return what a pod that is nobody's holds, by the extended resources that it asks for; nothing once it ended."""
+    metadata, spec = pod["metadata"], pod.get("spec") or {}
+    asked, node = asked_of(spec), spec.get("nodeName")
+    if not asked or node is None or (pod.get("status") or {}).get("phase") in _ENDED:
+        return ()
+    holder, in_words = f"pod {metadata['namespace']}/{metadata['name']}", {n: f"{c} {n}" for n, c in asked.items()}
+    if asked.keys() & _OF_HAMI:
+        memory, percent = asked.get(MEMORY_RESOURCE), asked.get(PERCENT_RESOURCE)
+        return (
+            Hold(
+                holder=holder,
+                what=", ".join(in_words[name] for name in sorted(asked)),
+                node=node,
+                width=asked.get(CARD_RESOURCE, 1),
+                bytes=None if memory is None else memory * MIB,
+                percent=percent,
+                counter=HAMI,
+            ),
+        )
+    return tuple(
+        Hold(holder=holder, what=in_words[name], node=node, width=count, counter=name)
+        for name, count in sorted(asked.items())
+        if name not in _NO_CARDS
+    )
+
+
+def of_claim(claim: Mapping[str, Any]) -> tuple[Hold, ...]:
+    """Return what a ResourceClaim that is nobody's holds: the whole cards of NVIDIA's driver that it was given."""
+    metadata = claim["metadata"]
+    devices = (((claim.get("status") or {}).get("allocation") or {}).get("devices") or {}).get("results") or ()
+    users = [one["name"] for one in (claim.get("status") or {}).get("reservedFor") or () if one.get("name")]
+    holder = f"claim {metadata['namespace']}/{metadata['name']}"
+    return tuple(
+        Hold(
+            holder=holder,
+            what=", ".join([str(one.get("device")), *(f"of pod {user}" for user in users)]),
+            node=one.get("pool"),
+            bytes=_consumed(one),
+            counter=DRA,
+        )
+        for one in devices
+        if one.get("driver") == DRA and "-mig-" not in str(one.get("device"))
+    )
+
+
+def _consumed(result: Mapping[str, Any]) -> int | None:
+    text = (result.get("consumedCapacity") or {}).get("memory")
+    try:
+        return Quantity(str(text)).bytes if text is not None else None
+    except ValueError:
+        return None
