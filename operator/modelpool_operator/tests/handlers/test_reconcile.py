@@ -128,8 +128,10 @@ async def keyed(server: ApiServer) -> AsyncIterator[Reconciler]:
             Claims(),
             Neighbourhood(Surroundings()),
             now=lambda: NOW,
+            clock=lambda: 0.0,
             gateway=lambda _: GATEWAY,
             scaling=Scaling(lambda _: None, clock=lambda: 0.0),
+            elsewhere=nowhere,
             keys=EngineKeys(client, b"0123456789abcdef"),
             gateways_in=lambda _: "modelpool-system",
         )

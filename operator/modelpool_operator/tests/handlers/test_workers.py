@@ -238,7 +238,7 @@ async def test_a_pass_that_hangs_holds_up_no_other(monkeypatch: pytest.MonkeyPat
         queue.add(ref)
     metrics = Metrics(queue_depth=lambda: 0, pools=lambda: 0)
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
-        worker = tasks.create_task(workers.work(queue, Hanging(), metrics, clock=Clock()))  # type: ignore[arg-type]
+        worker = tasks.create_task(workers.work(queue, Hanging(), metrics, Readiness(), clock=Clock()))  # type: ignore[arg-type]
         while began != pools[:2]:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)
