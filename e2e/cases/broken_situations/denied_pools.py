@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from happenings import runs, server_runs
+from happenings import runs_beside_the_elder, server_runs
 from situation import Object, Situation
 
 
@@ -114,6 +114,6 @@ SITUATIONS: Final = (
         cause="Served by an older pool: falcon3:7b",
         advice="Give the model another name here",
         elder=True,
-        happens=runs,
+        happens=runs_beside_the_elder,
     ),
 )

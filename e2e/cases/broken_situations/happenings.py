@@ -82,6 +82,13 @@ def runs(situation: Situation, pool: Pool) -> None:
         pool.cluster.set_pod_ready(pool.namespace, pool.pod("vllm", model), True)
 
 
+def runs_beside_the_elder(situation: Situation, pool: Pool) -> None:
+    """Let the older pool's engine answer, then this one's: on one card they start one after the other."""
+    elder = Pool(cluster=pool.cluster, namespace=pool.namespace, name="elder")
+    runs(situation, elder)
+    runs(situation, pool)
+
+
 def server_runs(situation: Situation, pool: Pool) -> None:
     """Let Ollama answer."""
     pool.cluster.set_pod_ready(pool.namespace, pool.pod("ollama"), True)
