@@ -82,7 +82,7 @@ SITUATIONS: Final = (
         model="qwen3:8b",
         reason="Unschedulable",
         cause="didn't match Pod's node affinity/selector",
-        advice="No node fits `nodeSelector` (disk=fast)",
+        advice="No node has disk=fast of `nodeSelector`",
         spec={"nodeSelector": {"disk": "fast"}},
     ),
     Situation(
@@ -90,7 +90,7 @@ SITUATIONS: Final = (
         model="llama3.1:8b",
         reason="NoGpuLeft",
         cause="Insufficient nvidia.com/gpu.shared",
-        advice="Let the device plugin offer one `nvidia.com/gpu.shared` for each engine",
+        advice="offers no nvidia.com/gpu.shared. Name what the node offers in `gpus.resourceName` (nvidia.com/gpu)",
         spec={"gpus": {"memory": "24Gi", "resourceName": "nvidia.com/gpu.shared"}},
     ),
     Situation(

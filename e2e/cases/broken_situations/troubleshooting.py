@@ -92,7 +92,7 @@ def _stable(line: str) -> str:
     """Return a line without what differs from run to run: namespace, node, and how many nodes the scheduler saw."""
     found = re.sub(r"\d+/\d+ nodes are available: .*?\. ", _scheduler, line, count=1)
     found = re.sub(r"broken-situations-[0-9a-f]{6}(-apart-[a-z-]+[a-z])?\b", "llm", found)
-    return re.sub(r"(Node )\S+( does not report)", r"\1gpu-1\2", found)
+    return re.sub(r"(Node )\S+( does not report| offers no)", r"\1gpu-1\2", found)
 
 
 def _scheduler(match: re.Match[str]) -> str:

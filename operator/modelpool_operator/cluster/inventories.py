@@ -13,42 +13,51 @@ from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.together import together
-from modelpool_operator.planning.inventory import Inventory
+from modelpool_operator.planning.inventory import Inventory, slice_memory_label
 
 logger = logging.getLogger(__name__)
 
 DRIVER: Final = f"spec.driver={names.DRA_DRIVER}"
 
 
-async def look(client: Client, pool: ModelPool, used: Collection[str]) -> Inventory:
+async def look(client: Client, pool: ModelPool, used: Collection[str], *, every_node: bool = False) -> Inventory:
     """Return what nodes offer to a pool.
 
     Args:
         client: the API server.
-        pool: what it says of its cards is not looked for.
+        pool: what it says of its cards is not looked for; `auto` is what was chosen for it, where something was.
         used: nodes on which pods of the pool hold cards.
+        every_node: whether to look at all nodes all the same, to see which of them the pool may be on.
 
     Raises:
         errors.ClusterError: something that the pool depends on could not be read.
     """
     gpus = pool.spec.gpus
     if gpus.memory is None or gpus.sharing is Sharing.AUTO:
-        return await _offers(client, pool)
+        return await _offers(client, pool, every_node=every_node)
     try:
-        return await (_offers(client, pool) if gpus.sharing is Sharing.DRA else _nodes(client, used))
+        if every_node or gpus.sharing is Sharing.DRA:
+            return await _offers(client, pool, every_node=every_node)
+        return await _nodes(client, used)
     except errors.DeniedError as exc:
         logger.debug("Could not look at nodes", extra={"pool": pool.ref, "error": str(exc)})
         return Inventory()
 
 
-async def _offers(client: Client, pool: ModelPool) -> Inventory:
-    """Return what the nodes offer that the pool may be on."""
+async def _offers(client: Client, pool: ModelPool, *, every_node: bool) -> Inventory:
+    """Return what the nodes offer that the pool may be on.
+
+    By its labels, a node of NVIDIA's device plugin is found; one of the DRA driver may have none of them.
+    """
     gpus, is_open = pool.spec.gpus, pool.spec.gpus.sharing is Sharing.AUTO
+    by_devices = gpus.sharing is Sharing.DRA
     labels = ",".join(f"{key}={value}" for key, value in sorted(pool.spec.node_selector.items()))
-    everywhere = None if is_open else names.NODE_GPU_MEMORY_LABEL
-    nodes = await client.list_all(kinds.NODES, labels=labels or everywhere)
+    if not labels and not is_open and not by_devices:
+        labels = slice_memory_label(gpus.resource_name) or names.NODE_GPU_MEMORY_LABEL
+    nodes = await client.list_all(kinds.NODES, labels=None if every_node else labels or None)
     labelled = Inventory.from_manifests(nodes=nodes)
-    if labelled.memories(by_devices=False) and gpus.sharing not in (Sharing.AUTO, Sharing.DRA):
+    known = gpus.memory is not None or labelled.memories(by_devices=False, resource=gpus.resource_name)
+    if known and not is_open and not by_devices:
         return labelled
     slices, classes, runtimes = await together(
         [

@@ -13,9 +13,11 @@ from modelpool_operator.cluster import errors, inventories, kinds
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.together import together
-from modelpool_operator.planning import hanging
+from modelpool_operator.planning import hanging, node_choice
 from modelpool_operator.planning.adoption import is_orphan
 from modelpool_operator.planning.observed import Observed, PodView, Said
+from modelpool_operator.planning.plan import with_sharing
+from modelpool_operator.planning.sharing import auto
 from modelpool_operator.planning.volumes import is_retained
 
 logger = logging.getLogger(__name__)
@@ -49,11 +51,15 @@ async def observe(
     """
     pods = mirror.of(kinds.PODS, pool.ref)
     children = _children(mirror, pool)
+    runs = any(child["kind"] == "Deployment" for child in children)
+    every_node = _wants_every_node(pool, pods, runs=runs)
+    looker = with_sharing(pool, auto.kept(pool.spec, chosen, runs=runs))
     return Observed.from_manifests(
         children=children,
         pods=pods,
         slices=mirror.of(kinds.ENDPOINT_SLICES, pool.ref),
-        inventory=await inventories.look(client, pool, _nodes_of(pods)),
+        inventory=await inventories.look(client, looker, _nodes_of(pods), every_node=every_node),
+        every_node=every_node,
         chosen=chosen,
         logs=await _logs(client, pods),
         claimed=claimed,
@@ -80,6 +86,12 @@ def look_again(mirror: Mirror, pool: ModelPool, observed: Observed) -> Observed:
 def _children(mirror: Mirror, pool: ModelPool) -> list[Object]:
     found = [child for kind in kinds.CHILDREN for child in mirror.of(kind, pool.ref)]
     return [child for child in found if owned_by(child, pool.uid) or is_retained(child) or is_orphan(child)]
+
+
+def _wants_every_node(pool: ModelPool, pods: list[Object], *, runs: bool) -> bool:
+    """Whether it matters which nodes there are at all: before a pool has engines, and while a pod finds no node."""
+    lost = any(pod.unschedulable is not None and not pod.deleting for pod in map(PodView.from_manifest, pods))
+    return lost or (not runs and node_choice.is_made_for(pool))
 
 
 def owned_by(manifest: Mapping[str, Any], uid: str) -> bool:

@@ -18,20 +18,31 @@ from modelpool_operator.planning import (
     advice_on_volumes,
     denials,
     diagnosis,
+    no_node,
+    node_choice,
+    sharing,
     volume_states,
 )
 from modelpool_operator.planning.advice_on_images import on_image
 from modelpool_operator.planning.engines import ollama, ollama_servers, vllm
+from modelpool_operator.planning.inventory import Inventory
+from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.patients import Patient
 from modelpool_operator.planning.pod_states import State
+from modelpool_operator.planning.scheduler_words import Search
 
 
-def advised(state: State, pool: ModelPool, model: Model, engine: Engine) -> State:
-    """Return the state with what to do about it at the end of its message."""
+def advised(state: State, pool: ModelPool, model: Model, engine: Engine, observed: Observed | None = None) -> State:
+    """Return the state with what to do about it at the end of its message.
+
+    That no card is left, the scheduler says also of nodes that were never meant to have one: then it is not the reason.
+    """
     find = ADVICE.get(state.reason)
     if find is None:
         return state
-    patient = Patient(pool=pool, model=model, engine=engine, says=state.message)
+    patient = Patient(pool=pool, model=model, engine=engine, says=state.message, observed=observed or Observed())
+    if state.reason == diagnosis.NO_GPU and not no_node.is_out_of_cards(_search(patient)):
+        state = dataclasses.replace(state, reason=diagnosis.UNSCHEDULABLE)
     return dataclasses.replace(state, message=_sentences(state.message, find(patient)))
 
 
@@ -63,23 +74,31 @@ def _sentences(message: str, advice: str) -> str:
 
 
 def _no_node(who: Patient) -> str:
-    found = (advice(who) for words, advice in _NO_NODE if re.search(words, who.says))
-    return next(found, "`kubectl describe nodes` tells what each node offers")
+    return no_node.advice_on(_search(who))
 
 
-def _selector(who: Patient) -> str:
-    wanted = ", ".join(f"{key}={value}" for key, value in sorted(who.pool.spec.node_selector.items()))
-    return (
-        f"No node fits `nodeSelector` ({wanted or 'none'}) or `affinity`; `kubectl get nodes --show-labels` shows all"
+def _search(who: Patient) -> Search:
+    """Return what is known of a pod that finds no node."""
+    spec = who.pool.spec
+    on_card = who.engine is Engine.VLLM or spec.ollama.gpu_memory.bytes > 0
+    mode = sharing.MODES.get(spec.gpus.sharing)
+    together = on_card and not any(model.most_replicas > 1 for model in spec.models)
+    held = [pod for pod in who.observed.pods if pod.node is not None and pod.held > 0 and not pod.deleting]
+    used = frozenset(gpu for pod in held for gpu in pod.gpus)
+    return Search(
+        spec=spec,
+        says=who.says,
+        server=who.field,
+        claim=_claim(who),
+        resource=mode.resource(spec) if mode is not None and on_card else None,
+        nodes=who.observed.inventory if who.observed.every_node else Inventory(),
+        home=held[0].node if held and together else None,
+        needs=node_choice.needs_of(who.observed.children.values(), mode.of_node(used) if mode is not None else {}),
     )
 
 
-def _no_gpu(who: Patient) -> str:
-    resource = who.pool.spec.gpus.resource_name
-    return (
-        f"Let the device plugin offer one `{resource}` for each engine that shares a card;"
-        " `kubectl describe nodes` shows what it offers and who has it"
-    )
+def _claim(who: Patient) -> str:
+    return vllm.cache_claim(who.pool) if who.engine is Engine.VLLM else ollama.models_claim(who.pool)
 
 
 def _host_memory(who: Patient) -> str:
@@ -99,9 +118,8 @@ def _hub(who: Patient) -> str:
 
 
 def _volume(who: Patient) -> str:
-    claim = vllm.cache_claim(who.pool) if who.engine is Engine.VLLM else ollama.models_claim(who.pool)
     return (
-        f"PersistentVolumeClaim {claim} is full: expand it where its StorageClass allows that,"
+        f"PersistentVolumeClaim {_claim(who)} is full: expand it where its StorageClass allows that,"
         " or remove what is not needed from it"
     )
 
@@ -159,20 +177,6 @@ def _pull(who: Patient) -> str:
 
 Advice = Callable[[Patient], str]
 
-_NO_NODE: Final[tuple[tuple[str, Advice], ...]] = (
-    (r"cannot allocate all claims", lambda who: "`kubectl get resourceslices` tells which cards the DRA driver offers"),
-    (r"unbound immediate PersistentVolumeClaims|persistentvolumeclaim .* not found", lambda who: _UNBOUND),
-    (r"device class \S+ (does not exist|not found)|deviceclass\S* \S+ not found", advice_on_pods.no_driver),
-    (r"node\(s\) didn't match Pod's node affinity/selector", _selector),
-    (r"untolerated taint", lambda who: "Add the node's taint to `tolerations`, if the pool may run there"),
-    (r"didn't match pod (anti-)?affinity", lambda who: _TOGETHER),
-    (r"Insufficient (cpu|memory)", lambda who: f"Lower `{who.field}.resources.requests`, or free the node"),
-)
-"""What to do about a sentence of the scheduler's: the first that fits."""
-
-_UNBOUND: Final = "`kubectl get persistentvolumeclaims` tells which one; check `storageClassName` and `existingClaim`"
-_TOGETHER: Final = "The pool's other engines are on another node, and all share its card and volume: make room there"
-
 _PULLS: Final = (
     (r"requires a newer version of Ollama", "Take a newer Ollama: `ollama.image`"),
     (
@@ -201,7 +205,7 @@ ADVICE: Final[Mapping[str, Advice]] = {
     **advice_on_pods.ADVICE,
     **advice_on_volumes.ADVICE,
     diagnosis.UNSCHEDULABLE: _no_node,
-    diagnosis.NO_GPU: _no_gpu,
+    diagnosis.NO_GPU: _no_node,
     diagnosis.HUB_DENIED: _hub,
     diagnosis.MODEL_NOT_FOUND: lambda who: f"Check `source` of {who.model.name}, and its revision",
     diagnosis.VOLUME_FULL: _volume,

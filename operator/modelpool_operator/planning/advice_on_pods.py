@@ -11,14 +11,6 @@ from modelpool_operator.planning.pod_states import CONTAINER_REASONS
 Advice = Callable[[Patient], str]
 
 
-def no_driver(who: Patient) -> str:
-    """Return what to do where nobody brings the class of devices that claims ask for."""
-    return (
-        "Install NVIDIA's DRA driver, which brings the DeviceClass gpu.nvidia.com, or choose another `gpus.sharing`:"
-        " `kubectl get deviceclasses` shows what there is"
-    )
-
-
 def _evicted(who: Patient) -> str:
     return (
         "`kubectl describe node` shows under which pressure the node is: free its disk or memory, or state what the"

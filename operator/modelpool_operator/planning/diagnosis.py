@@ -115,7 +115,7 @@ def telling_line(text: str, cause: str) -> str | None:
 
 def cause_of_no_node(message: str) -> str:
     """Return why the scheduler finds no node: no card is left on those that fit, or something else."""
-    return NO_GPU if re.search(r"Insufficient \S*gpu", message) else UNSCHEDULABLE
+    return NO_GPU if re.search(r"Insufficient (\S*gpu|nvidia\.com/)", message) else UNSCHEDULABLE
 
 
 def scheduler_words(message: str) -> str:

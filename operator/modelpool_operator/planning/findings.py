@@ -16,7 +16,7 @@ from modelpool_operator.planning.conditions import Finding, no, yes
 from modelpool_operator.planning.no_room import HELD
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import Plan
+from modelpool_operator.planning.plan import Plan, card_sizes, with_sharing
 from modelpool_operator.planning.pod_states import State
 from modelpool_operator.planning.states import AT_REST, BROKEN, UNANSWERED, ModelView
 
@@ -196,9 +196,8 @@ def names_are_taken(sight: Sight) -> Finding | None:
 def cards_are_not_as_declared(sight: Sight) -> Finding | None:
     """The cards of a node on which the pool runs have another size than the plan counts with."""
     used = {pod.node for pod in sight.observed.pods if pod.node is not None and pod.held > 0}
-    placed = sight.plan.placement
-    by_devices = isinstance(placed, Placement) and placed.sharing is Sharing.DRA
-    known = sight.observed.inventory.memories(by_devices=by_devices)
+    spec = with_sharing(sight.pool, sight.plan.sharing).spec
+    known = card_sizes(spec, sight.observed.inventory) if spec.gpus.sharing is not Sharing.AUTO else {}
     found = cards.found_otherwise(sight.pool.spec, {node: size for node, size in known.items() if node in used})
     return yes("CardMemoryMismatch", "; ".join(found)) if found else None
 

@@ -28,36 +28,70 @@ def card_memory(label: str) -> int | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taint:
+    """What keeps pods off a node that do not tolerate it."""
+
+    key: str
+    value: str = ""
+    effect: str
+
+    def __str__(self) -> str:
+        return f"{self.key}{'=' if self.value else ''}{self.value}:{self.effect}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeView:
-    """One node, as far as cards go."""
+    """One node, as far as cards go, and whom it lets in."""
 
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
     gpu_memory: int | None = None
     """Bytes of one card: the label nvidia.com/gpu.memory, which counts MiB."""
     resources: Mapping[str, int] = field(default_factory=dict)
-    """What pods can be given of NVIDIA's extended resources, by name."""
+    """What pods can be given of extended resources, by name; also one of which there is none at present."""
+    allocatable: Mapping[str, str] = field(default_factory=dict)
+    """What pods can be given of everything, as the node says it."""
+    taints: tuple[Taint, ...] = ()
+    cordoned: bool = False
     has_hami: bool = False
     """Whether HAMi's device plugin has registered its cards."""
 
     @classmethod
     def from_manifest(cls, node: Mapping[str, Any]) -> Self:
         """Return the view of a Node."""
-        metadata = node.get("metadata") or {}
+        metadata, spec = node.get("metadata") or {}, node.get("spec") or {}
         labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-        memory = labels.get(names.NODE_GPU_MEMORY_LABEL, "")
         allocatable = (node.get("status") or {}).get("allocatable") or {}
         return cls(
             name=metadata.get("name", ""),
             labels=dict(labels),
-            gpu_memory=card_memory(memory),
+            gpu_memory=card_memory(labels.get(names.NODE_GPU_MEMORY_LABEL, "")),
             resources={
-                name: int(amount)
-                for name, amount in allocatable.items()
-                if name.startswith(names.NODE_GPU_RESOURCES) and str(amount).isdecimal()
+                name: int(amount) for name, amount in allocatable.items() if "/" in name and str(amount).isdecimal()
             },
+            allocatable={name: str(amount) for name, amount in allocatable.items()},
+            taints=tuple(
+                Taint(key=one.get("key") or "", value=one.get("value") or "", effect=one.get("effect") or "")
+                for one in spec.get("taints") or ()
+            ),
+            cordoned=bool(spec.get("unschedulable")),
             has_hami=names.HAMI_NODE_ANNOTATION in annotations,
         )
+
+    def memory_of(self, resource: str | None) -> int | None:
+        """Return the bytes of what one of a resource is: a slice's, which has a label of its own, or a card's."""
+        label = slice_memory_label(resource)
+        return self.gpu_memory if label is None else card_memory(self.labels.get(label, ""))
+
+
+def slice_memory_label(resource: str | None) -> str | None:
+    """Return the label that tells the memory of a MIG slice, such as nvidia.com/mig-3g.20gb; None of another resource.
+
+    Where slices are shared, their resource has a suffix, and their labels have not.
+    """
+    if resource is None or not resource.startswith(names.MIG_RESOURCES):
+        return None
+    return f"{resource.removesuffix(names.SHARED_SUFFIX)}.memory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,35 +166,26 @@ class Inventory:
             runtime_classes=_named(runtime_classes),
         )
 
-    def of(self, selector: Mapping[str, str]) -> "Inventory":
-        """Return what nodes with these labels offer; without any label, what there is, also on nodes not listed."""
-        if not selector:
-            return self
-        fitting = tuple(node for node in self.nodes if selector.items() <= dict(node.labels).items())
-        there = {node.name for node in fitting}
-        return Inventory(
-            nodes=fitting,
-            devices=tuple(device for device in self.devices if device.node in there),
-            device_classes=self.device_classes,
-            runtime_classes=self.runtime_classes,
-        )
-
     @property
     def whole_card(self) -> int | None:
         """Bytes that a claim must ask for to have a card to itself; None where it has one anyway."""
         return min((one.memory for one in self.devices if one.shareable and one.memory is not None), default=None)
 
-    def memories(self, *, by_devices: bool) -> Mapping[str, int]:
-        """Return the bytes of one card of each node of which they are known: the least, where its cards differ.
+    def memories(self, *, by_devices: bool, resource: str | None = None) -> Mapping[str, tuple[int, ...]]:
+        """Return the bytes of the cards of each node of which they are known, the least first.
 
         Args:
             by_devices: whether the driver's word counts before the label's.
+            resource: what an engine asks for; of a slice of a card only its own label tells.
         """
-        labelled = {node.name: node.gpu_memory for node in self.nodes if node.gpu_memory is not None}
-        published: dict[str, int] = {}
+        of_nodes = ((node.name, node.memory_of(resource)) for node in self.nodes)
+        labelled = {name: (memory,) for name, memory in of_nodes if memory is not None}
+        if slice_memory_label(resource) is not None:
+            return labelled
+        published: dict[str, tuple[int, ...]] = {}
         for device in self.devices:
             if device.memory is not None:
-                published[device.node] = min(device.memory, published.get(device.node, device.memory))
+                published[device.node] = tuple(sorted({*published.get(device.node, ()), device.memory}))
         return {**labelled, **published} if by_devices else {**published, **labelled}
 
 

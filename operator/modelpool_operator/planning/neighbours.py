@@ -11,7 +11,7 @@ from typing import Final
 from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import ModelPool, Others, PoolSpec, Sharing
-from modelpool_operator.planning import arithmetic, no_room, sharing
+from modelpool_operator.planning import arithmetic, eligibility, no_room, sharing
 from modelpool_operator.planning.arithmetic import Term, exact_gib
 from modelpool_operator.planning.cards import Card
 from modelpool_operator.planning.engines import vllm
@@ -82,7 +82,7 @@ def candidates_of(pool: ModelPool, others: Neighbours, kept: frozenset[str] = fr
     spec, host = pool.spec, pool.spec.node_selector.get(names.HOSTNAME_LABEL)
     if not others.nodes:
         return () if host is None else (NodeView(name=host),)
-    fitting = Inventory(nodes=others.nodes).of(spec.node_selector).nodes
+    fitting = eligibility.nodes_of(spec, Inventory(nodes=others.nodes), kept).nodes
     return tuple(node for node in fitting if node.name in kept or _has_cards(node, spec))
 
 

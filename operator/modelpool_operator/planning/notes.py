@@ -5,6 +5,7 @@ from typing import Final
 
 from modelpool_operator.api.models import Capability, Engine, Model
 from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning import sharing
 from modelpool_operator.planning.catalog import known
 from modelpool_operator.planning.engines import images, ollama
 from modelpool_operator.planning.sources import parse_source
@@ -32,7 +33,8 @@ def _notes(pool: ModelPool, model: Model) -> Iterator[str]:
     if model.engine is not Engine.VLLM:
         return
     if model.most_replicas > 1:
-        nodes = f"{model.name}: its replicas stand on {model.most_replicas} nodes"
+        stand = "may stand" if sharing.mode_of(pool.spec).whole_cards else "stand"
+        nodes = f"{model.name}: its replicas {stand} on {model.most_replicas} nodes"
         yield f"{nodes}, so the cache must be a ReadWriteMany volume"
     args = (*pool.spec.vllm.args, *model.args)
     trained, wanted = _trained_for(model), model.context_length or 0

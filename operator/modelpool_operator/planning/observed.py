@@ -191,6 +191,8 @@ class Observed:
     """Pods that each Service of the pool reaches, by name; None where nobody looked."""
     inventory: Inventory = field(default_factory=Inventory)
     """What nodes offer: those of the pool where their cards have to be found out; else those on which it runs."""
+    every_node: bool = False
+    """Whether the inventory has all nodes: while a pool has no engines, and while a pod finds no node."""
     chosen: SharingStatus | None = None
     """The way of sharing that was chosen for the pool before."""
     scales: Mapping[str, Scale] = field(default_factory=dict)
@@ -215,6 +217,7 @@ class Observed:
         children: Iterable[Manifest] = (),
         pods: Iterable[Mapping[str, Any]] = (),
         inventory: Inventory | None = None,
+        every_node: bool = False,
         chosen: SharingStatus | None = None,
         logs: Mapping[str, Iterable[str]] | None = None,
         claimed: Mapping[str, names.ObjectRef] | None = None,
@@ -228,6 +231,7 @@ class Observed:
             children: must carry apiVersion and kind, which a list's items from the API server lack.
             pods: of the pool, by its label.
             inventory: what nodes offer.
+            every_node: whether it has all nodes.
             chosen: the way of sharing, from the pool's status.
             logs: last lines by pod name.
             claimed: names that older pools serve.
@@ -242,6 +246,7 @@ class Observed:
                 PodView.from_manifest(pod, logs.get((pod.get("metadata") or {}).get("name", ""), ())) for pod in pods
             ),
             inventory=inventory or Inventory(),
+            every_node=every_node,
             chosen=chosen,
             claimed=dict(claimed or {}),
             ended=dict(ended or {}),

@@ -1,10 +1,14 @@
 """Who is in trouble: what an advice may look at, and the names that it gives."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning.observed import Observed
+
+NOTHING: Final = Observed()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +21,7 @@ class Patient:
     """On which the trouble is: a vLLM model's fallback is on Ollama."""
     says: str
     """The message so far."""
+    observed: Observed = NOTHING
 
     @property
     def field(self) -> str:

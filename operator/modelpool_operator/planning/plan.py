@@ -7,14 +7,16 @@ from typing import Final
 from msgspec import structs
 
 from modelpool_operator.api import names
-from modelpool_operator.api.pool import ModelPool, Sharing
+from modelpool_operator.api.pool import ModelPool, PoolSpec, Sharing
 from modelpool_operator.api.status import SharingStatus
 from modelpool_operator.planning import (
     adoption,
     checks,
     comparison,
+    eligibility,
     engine_keys,
     neighbours,
+    node_choice,
     pull_records,
     pulls,
     replacing,
@@ -25,8 +27,9 @@ from modelpool_operator.planning import (
     turns,
     volumes,
 )
-from modelpool_operator.planning.cards import cards_of
+from modelpool_operator.planning.cards import cards_of, objection_to_amounts
 from modelpool_operator.planning.children import children_of
+from modelpool_operator.planning.inventory import Inventory
 from modelpool_operator.planning.manifests import ChildRef, Manifest, digest, ref_of, sealed
 from modelpool_operator.planning.notes import notes_on
 from modelpool_operator.planning.observed import Observed, cards_in
@@ -114,7 +117,8 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     placed = place_pool(pool, observed)
     if isinstance(placed, Refusal):
         return Plan(placement=placed, sharing=chosen if chosen == observed.chosen else None)
-    wanted = _wanted(pool, placed, observed)
+    kept_off = _kept_off(pool, placed, observed)
+    wanted = _wanted(pool, placed, observed, kept_off)
     changing = {ref: reason for ref, child in wanted.items() if (reason := _reason(child, observed)) is not None}
     several_nodes = any(model.most_replicas > 1 for model in pool.spec.models)
     waiting = {} if several_nodes else sequence.waits(placed, wanted, frozenset(changing), observed)
@@ -153,7 +157,12 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
         waits=tuple(str(wait) for wait in waiting.values()),
         turns=tuple(str(turn) for turn in later.values()),
         starts=tuple(starts.values()),
-        notes=(*placed.notes, *notes_on(pool), *volumes.notes_on(pool, wanted.values(), observed)),
+        notes=(
+            *placed.notes,
+            *notes_on(pool),
+            *volumes.notes_on(pool, wanted.values(), observed),
+            *node_choice.notes_on(kept_off),
+        ),
         sharing=chosen,
         templates={ref.name: sequence.template_of(child) for ref, child in wanted.items() if ref.kind == "Deployment"},
         retemplated=frozenset(ref.name for ref in changes if _is_retemplated(wanted[ref], observed)),
@@ -161,23 +170,42 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     )
 
 
-def _wanted(pool: ModelPool, placed: Placement, observed: Observed) -> Mapping[ChildRef, Manifest]:
+def _kept_off(pool: ModelPool, placed: Placement, observed: Observed) -> frozenset[str]:
+    """Return the host names of nodes that are too small for all engines, found before there is any, and kept since."""
+    if not node_choice.is_made_for(pool):
+        return frozenset()
+    engines, offered = settled_cards(observed), offered_to(pool, observed)
+    if engines:
+        return node_choice.kept_off(observed.children.values(), offered if observed.every_node else Inventory())
+    if not observed.every_node:
+        return frozenset()
+    used = frozenset(gpu for share in placed.shares for gpu in share.gpus)
+    needs = node_choice.needs_of(
+        _wanted(pool, placed, observed, frozenset()).values(), sharing.mode_of(pool.spec).of_node(used)
+    )
+    volume = observed.child(CLAIM, names.cache_name(pool.ref.name))
+    return node_choice.left_out(needs, offered, pool, volume)
+
+
+def _wanted(
+    pool: ModelPool, placed: Placement, observed: Observed, kept_off: frozenset[str]
+) -> Mapping[ChildRef, Manifest]:
     """Return all that shall exist."""
+    pool = node_choice.keeping_off(pool, kept_off)
     not_pulled, removed = pulls.too_large(pool, observed).keys(), pulls.retired(pool, observed)
     uid = pulls.volume_uid(pool, observed)
     without_jobs, recorded = pulls.done_without_a_job(pool, observed), pull_records.recorded(pool, uid, observed)
-    whole_card = observed.inventory.of(pool.spec.node_selector).whole_card
     children = children_of(
         pool,
         placed,
         uid,
-        whole_card=whole_card,
+        whole_card=offered_to(pool, observed).whole_card,
         not_pulled=not_pulled | without_jobs,
         removed=removed,
         recorded=recorded,
         installation=observed.installation,
     )
-    return {ref_of(child): child for child in children}
+    return {ref_of(child): node_choice.marked(child, kept_off) for child in children}
 
 
 def choose_sharing(pool: ModelPool, observed: Observed) -> SharingStatus | Refusal | None:
@@ -187,11 +215,10 @@ def choose_sharing(pool: ModelPool, observed: Observed) -> SharingStatus | Refus
     """
     if pool.spec.gpus.sharing is not Sharing.AUTO:
         return None
-    runs = any(ref.kind == "Deployment" for ref in observed.children)
-    before = observed.chosen
-    if before is not None and runs and before.mode in {mode.value for mode in sharing.MODES}:
+    before = auto.kept(pool.spec, observed.chosen, runs=any(ref.kind == "Deployment" for ref in observed.children))
+    if before is not None:
         return before
-    return sharing.chosen_for(pool.spec, observed.inventory.of(pool.spec.node_selector))
+    return sharing.chosen_for(pool.spec, offered_to(pool, observed))
 
 
 def with_sharing(pool: ModelPool, chosen: SharingStatus | None) -> ModelPool:
@@ -204,18 +231,28 @@ def place_pool(pool: ModelPool, observed: Observed) -> Placement | Refusal:
 
     The pool says how it shares its cards; where it leaves that open, `with_sharing` comes first.
     """
-    if (objection := checks.objection_to(pool)) is not None:
+    cache = observed.child(CLAIM, names.cache_name(pool.ref.name))
+    if (objection := checks.objection_to(pool) or volumes.objection_to(pool, cache)) is not None:
         return objection
-    cards = cards_of(pool.spec, node_memory(pool, observed))
+    sizes = card_sizes(pool.spec, offered_to(pool, observed))
+    if (objection := objection_to_amounts(pool.spec, sizes)) is not None:
+        return objection
+    cards = cards_of(pool.spec, min((least for least, *_ in sizes.values()), default=None))
     if isinstance(cards, Refusal):
         return cards
     return neighbours.place_beside(pool, cards, settled_cards(observed), observed)
 
 
-def node_memory(pool: ModelPool, observed: Observed) -> int | None:
-    """Return the memory of one card on the pool's nodes, in bytes: the least, where nodes differ."""
-    found = observed.inventory.of(pool.spec.node_selector)
-    return min(found.memories(by_devices=pool.spec.gpus.sharing is Sharing.DRA).values(), default=None)
+def offered_to(pool: ModelPool, observed: Observed) -> Inventory:
+    """Return what the pool's nodes offer."""
+    held = {pod.node for pod in observed.pods if pod.node is not None and pod.held > 0}
+    return eligibility.nodes_of(pool.spec, observed.inventory, held)
+
+
+def card_sizes(spec: PoolSpec, offered: Inventory) -> Mapping[str, tuple[int, ...]]:
+    """Return the bytes of the cards of each node, or of their slices where the pool asks for these, the least first."""
+    by_devices = spec.gpus.sharing is Sharing.DRA
+    return offered.memories(by_devices=by_devices, resource=sharing.mode_of(spec).resource(spec))
 
 
 def settled_cards(observed: Observed) -> Mapping[str, tuple[int, ...]]:

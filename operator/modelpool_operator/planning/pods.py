@@ -1,12 +1,18 @@
 """The parts of a pod template that every engine has: where it runs, what it may do, what it is called."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool, PoolSpec
+from modelpool_operator.planning import sharing
+from modelpool_operator.planning.free_forms import REQUIRED
 from modelpool_operator.planning.manifests import digest, without_nothing
 from modelpool_operator.planning.sharing.mode import Access
+
+PREFERRED: Final = "preferredDuringSchedulingIgnoredDuringExecution"
+MOST: Final = 100
+"""The weight of what is preferred before everything else."""
 
 CONTAINER_SECURITY: dict[str, Any] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 """Of every container. Engines' images run as root; what root could do beyond reading its own files is taken away."""
@@ -40,7 +46,8 @@ def affinity(spec: PoolSpec, pool_name: str, model_label: str | None, *, on_card
 
     Engines of one pool share a card and a volume, so they stand on one node: each one's affinity is to the pool's
     label, and the scheduler lets the first one through. A pool with replicas is on several nodes; there, at most one
-    replica of a model stands on each, as the plan of a card has room for one.
+    replica of a model stands on each, as the plan of a card has room for one. Where each engine has whole cards that
+    the scheduler counts, replicas prefer nodes of their own, and share one where they have to.
     """
     if not on_card:
         return spec.affinity
@@ -50,11 +57,12 @@ def affinity(spec: PoolSpec, pool_name: str, model_label: str | None, *, on_card
         return spec.affinity
     kind = "podAntiAffinity" if replicated else "podAffinity"
     chosen = {**labels, names.MODEL_LABEL: model_label} if replicated else labels
-    term = {"labelSelector": {"matchLabels": chosen}, "topologyKey": names.HOSTNAME_LABEL}
+    term: dict[str, Any] = {"labelSelector": {"matchLabels": chosen}, "topologyKey": names.HOSTNAME_LABEL}
     theirs = dict(spec.affinity or {})
-    required = "requiredDuringSchedulingIgnoredDuringExecution"
-    mine = dict(theirs.get(kind) or {})
-    mine[required] = [*(mine.get(required) or ()), term]
+    mine, field = dict(theirs.get(kind) or {}), REQUIRED
+    if replicated and sharing.mode_of(spec).whole_cards:
+        term, field = {"podAffinityTerm": term, "weight": MOST}, PREFERRED
+    mine[field] = [*(mine.get(field) or ()), term]
     return {**theirs, kind: mine}
 
 

@@ -74,8 +74,8 @@ def _model(pool: ModelPool, model: Model, scene: _Scene) -> ModelView:
         stand_in = _on_ollama(pool, substitute, scene) if substitute is not None else None
     own = hindrances.explained(own, pool, model, model.engine, observed)
     stand_in = hindrances.explained(stand_in, pool, model, Engine.OLLAMA, observed) if stand_in is not None else None
-    own = advised(_on_the_move(own, observed), pool, model, model.engine)
-    stand_in = advised(stand_in, pool, model, Engine.OLLAMA) if stand_in is not None else None
+    own = advised(_on_the_move(own, observed), pool, model, model.engine, observed)
+    stand_in = advised(stand_in, pool, model, Engine.OLLAMA, observed) if stand_in is not None else None
     helped = own.state is not ModelState.READY and stand_in is not None and stand_in.state is ModelState.READY
     share = plan.placement.share_of(model.name) if isinstance(plan.placement, Placement) else None
     cards = share.gpus if share else settled_cards(observed).get(model.name, ())

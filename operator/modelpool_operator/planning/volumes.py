@@ -6,15 +6,18 @@ where the pool says otherwise, it is told so. The operator deletes no claim: hou
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import Quantity
 from modelpool_operator.api.servers import OnDelete
-from modelpool_operator.planning import pulls
+from modelpool_operator.planning import pulls, sharing
 from modelpool_operator.planning.manifests import Manifest, metadata, without_nothing
 from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.refusals import Refusal
+
+MANY: Final = "ReadWriteMany"
 
 
 def cache_volume(pool: ModelPool) -> Manifest | None:
@@ -25,7 +28,7 @@ def cache_volume(pool: ModelPool) -> Manifest | None:
     cache, several = pool.spec.cache, any(model.most_replicas > 1 for model in pool.spec.models)
     if cache.existing_claim is not None:
         return None
-    mode, name = "ReadWriteMany" if several else "ReadWriteOnce", names.cache_name(pool.ref.name)
+    mode, name = MANY if several else "ReadWriteOnce", names.cache_name(pool.ref.name)
     return _claim(pool, name, cache.size, cache.storage_class_name, mode, cache.on_delete)
 
 
@@ -99,6 +102,29 @@ def _differences(wanted: Manifest, live: Manifest) -> Iterator[tuple[tuple[str, 
     storage_class = wanted["spec"].get("storageClassName")
     if storage_class is not None and storage_class != live["spec"].get("storageClassName"):
         yield ("storageClassName", f"'{storage_class}'"), f"'{live['spec'].get('storageClassName') or ''}'"
+
+
+def objection_to(pool: ModelPool, live: Manifest | None) -> Refusal | None:
+    """Refuse replicas on several nodes where the volume that is there can be mounted on one. Its mode cannot change.
+
+    Args:
+        pool: what is wanted.
+        live: the pool's own claim of weights, or None where there is none.
+    """
+    wanted = cache_volume(pool)
+    replicated = next((model for model in pool.spec.models if model.most_replicas > 1), None)
+    if replicated is None or wanted is None or live is None or MANY in (live["spec"].get("accessModes") or ()):
+        return None
+    name, modes = live["metadata"]["name"], ", ".join(live["spec"].get("accessModes") or ())
+    field = "replicas" if replicated.autoscaling is None else "autoscaling.maxReplicas"
+    here = ", or this one where all replicas stand on one node" if sharing.mode_of(pool.spec).whole_cards else ""
+    message = (
+        f"`{field}` of {replicated.name} is {replicated.most_replicas}, for several nodes, but PersistentVolumeClaim"
+        f" {name} is {modes}, which one node can mount, and that cannot change: name a {MANY} claim in"
+        f" `cache.existingClaim`{here}, or delete the pool's Deployments and this claim, whose weights are then fetched"
+        " again"
+    )
+    return Refusal(reason="VolumeOnOneNode", message=message)
 
 
 def _requested(claim: Manifest) -> int:

@@ -13,13 +13,13 @@ from msgspec import structs
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import PoolSpec, Sharing
 from modelpool_operator.api.status import SharingStatus
-from modelpool_operator.planning.inventory import Inventory, NodeView
+from modelpool_operator.planning.inventory import Inventory, NodeView, slice_memory_label
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sharing.mode import Mode, engines_on_cards
 from modelpool_operator.planning.sharing.visible_devices import DEFAULT_RUNTIME_CLASS
 
-SHARED_RESOURCE: Final = "nvidia.com/gpu.shared"
-"""What the device plugin calls a replica of a card where it renames it."""
+NO_SLICES: Final = frozenset({Sharing.DRA, Sharing.HAMI, Sharing.VISIBLE_DEVICES})
+"""Ways that give whole cards, or parts of them that are no MIG slices."""
 HAMI_RESOURCES: Final = ("nvidia.com/gpumem-percentage", "nvidia.com/gpumem")
 
 
@@ -44,8 +44,12 @@ def choose(spec: PoolSpec, found: Inventory, modes: Mapping[Sharing, Mode]) -> S
         found: what the pool's nodes offer.
         modes: the ways of sharing, which object to pools that they cannot serve.
     """
-    missed = []
+    missed, resource = [], spec.gpus.resource_name
+    slices = slice_memory_label(resource) is not None
     for mode, probe in PROBES.items():
+        if slices and mode in NO_SLICES:
+            missed.append(f"{mode.value}: gives no slices, which `gpus.resourceName` {resource} asks for")
+            continue
         offer = probe(spec, found)
         if isinstance(offer, str):
             missed.append(f"{mode.value}: {offer}")
@@ -57,6 +61,19 @@ def choose(spec: PoolSpec, found: Inventory, modes: Mapping[Sharing, Mode]) -> S
         missed.append(f"{mode.value}: is there ({offer.evidence}), but {objection.message}")
     message = f"`gpus.sharing` is 'auto', and the pool's nodes offer no way to share a card: {'; '.join(missed)}"
     return Refusal(reason="NoSharingOffered", message=message, passing=True)
+
+
+def kept(spec: PoolSpec, before: SharingStatus | None, *, runs: bool) -> SharingStatus | None:
+    """Return the way of sharing that a pool keeps because it runs with it; None where there is one to be chosen.
+
+    Args:
+        spec: what the user wants.
+        before: what was chosen the last time.
+        runs: whether the pool has engines, or had them stopped.
+    """
+    if spec.gpus.sharing is not Sharing.AUTO or before is None or not runs:
+        return None
+    return before if before.mode in {mode.value for mode in PROBES} else None
 
 
 def settled(spec: PoolSpec, chosen: SharingStatus) -> PoolSpec:
@@ -94,12 +111,13 @@ def _hami(spec: PoolSpec, found: Inventory) -> Offer | str:
 
 def _time_slicing(spec: PoolSpec, found: Inventory) -> Offer | str:
     wanted, offered = len(engines_on_cards(spec)), 0
+    shared = _shared_resource(spec)
     for node in found.nodes:
-        renamed, usual = node.resources.get(SHARED_RESOURCE, 0), node.resources.get(spec.gpus.resource_name, 0)
+        renamed, usual = node.resources.get(shared, 0), node.resources.get(spec.gpus.resource_name, 0)
         strategy = node.labels.get(names.NODE_GPU_SHARING_LABEL)
         if strategy == "mps" or (renamed == 0 and strategy != "time-slicing"):
             continue
-        resource = SHARED_RESOURCE if renamed else spec.gpus.resource_name
+        resource = shared if renamed else spec.gpus.resource_name
         replicas = renamed or usual
         offered = max(offered, replicas)
         if replicas >= wanted:
@@ -107,7 +125,12 @@ def _time_slicing(spec: PoolSpec, found: Inventory) -> Offer | str:
             return Offer(evidence=evidence, resource_name=None if resource == spec.gpus.resource_name else resource)
     if offered:
         return f"nodes offer at most {_counted(offered, 'replica')} of a card, and the pool has {wanted} engines"
-    return f"no node offers {SHARED_RESOURCE} or has the label {names.NODE_GPU_SHARING_LABEL}=time-slicing"
+    return f"no node offers {shared} or has the label {names.NODE_GPU_SHARING_LABEL}=time-slicing"
+
+
+def _shared_resource(spec: PoolSpec) -> str:
+    """Return what the device plugin calls one of several parts of the pool's resource, where it renames them."""
+    return f"{spec.gpus.resource_name.removesuffix(names.SHARED_SUFFIX)}{names.SHARED_SUFFIX}"
 
 
 def _exclusive(spec: PoolSpec, found: Inventory) -> Offer | str:
@@ -129,7 +152,7 @@ def _visible_devices(spec: PoolSpec, found: Inventory) -> Offer | str:
     if runtime not in found.runtime_classes:
         return f"no RuntimeClass {runtime}"
     if not found.nodes:
-        return "no node has the labels of `nodeSelector`"
+        return "no node fits `nodeSelector`, the required `affinity.nodeAffinity` and `tolerations`"
     return Offer(evidence=f"RuntimeClass {runtime}, and nothing that counts cards")
 
 

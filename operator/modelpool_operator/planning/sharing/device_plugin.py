@@ -25,6 +25,10 @@ class TimeSlicing(Mode):
             return Refusal(reason="SharingNotPossible", message=message)
         return None
 
+    def resource(self, spec: PoolSpec) -> str | None:
+        """Return the resource that the user names."""
+        return spec.gpus.resource_name
+
     def access(self, pool: ModelPool, use: CardUse) -> Access:
         """Ask for one replica; the plugin says which card."""
         gpus = pool.spec.gpus
@@ -47,6 +51,10 @@ class Exclusive(Mode):
             )
             return Refusal(reason="TooFewCards", message=message)
         return objection_to_pins(spec, mode="exclusive", chooser="the device plugin")
+
+    def resource(self, spec: PoolSpec) -> str | None:
+        """Return the resource that the user names."""
+        return spec.gpus.resource_name
 
     def portion(self, wanted: int, *, memory: int, reserve: int, context: int) -> Portion:
         """Cut what is wanted to what a card has beside the engine's context.

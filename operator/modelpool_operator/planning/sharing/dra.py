@@ -4,6 +4,7 @@ The scheduler gives each claim a device and brings the pods of a claim to the no
 by the scheduler, for any number of cards. Needs Kubernetes 1.34 (`resource.k8s.io/v1`) and NVIDIA's driver.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from modelpool_operator.api import names
@@ -32,6 +33,10 @@ class Dra(Mode):
             " claims are cards of one node; make a pool for each node"
         )
         return Refusal(reason="SharingNotPossible", message=message)
+
+    def of_node(self, gpus: frozenset[int]) -> Mapping[str, int]:
+        """Return a device for each card: their claims are given devices one after the other."""
+        return {names.DRA_DRIVER: len(gpus)}
 
     def access(self, pool: ModelPool, use: CardUse) -> Access:
         """Name the claims of the cards. The driver shows them; the runtime shall add none by the image's wish."""

@@ -31,6 +31,10 @@ class Hami(Mode):
         """Refuse pins: HAMi finds the cards by itself."""
         return objection_to_pins(spec, mode="hami", chooser="HAMi")
 
+    def resource(self, spec: PoolSpec) -> str | None:
+        """Return the resource that the user names."""
+        return spec.gpus.resource_name
+
     def portion(self, wanted: int, *, memory: int, reserve: int, context: int) -> Portion:
         """Round share and context up to whole percents of the card."""
         percent = -(-100 * (wanted + context) // memory)

@@ -78,6 +78,14 @@ class Mode:
         """Return why the pool cannot be shared in this way, or None."""
         return None
 
+    def resource(self, spec: PoolSpec) -> str | None:
+        """Return the extended resource that each engine asks the scheduler for, or None."""
+        return None
+
+    def of_node(self, gpus: frozenset[int]) -> Mapping[str, int]:
+        """Return what engines on these cards need of their node beside what their pods ask for, by what tells of it."""
+        return {}
+
     def portion(self, wanted: int, *, memory: int, reserve: int, context: int) -> Portion:
         """Return what an engine takes of a card.
 

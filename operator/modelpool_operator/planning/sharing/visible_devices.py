@@ -1,7 +1,9 @@
 """Cards by index, through the container runtime: exact, and known to the operator alone."""
 
+from collections.abc import Mapping
 from typing import Final
 
+from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool, PoolSpec
 from modelpool_operator.planning.free_forms import REQUIRED
 from modelpool_operator.planning.refusals import Refusal
@@ -23,6 +25,10 @@ class VisibleDevices(Mode):
             " not count these cards, so the pool must name the node that has them; what is only preferred names none"
         )
         return Refusal(reason="NodeNotPinned", message=message)
+
+    def of_node(self, gpus: frozenset[int]) -> Mapping[str, int]:
+        """Return as many cards as make the last one there."""
+        return {names.NODE_GPU_COUNT_LABEL: max(gpus, default=-1) + 1}
 
     def access(self, pool: ModelPool, use: CardUse) -> Access:
         """Show the cards, in bus order so that an index means the same to the runtime and to CUDA."""

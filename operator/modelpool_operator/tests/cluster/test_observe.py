@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from modelpool_operator.api import parsing
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.api.status import SharingStatus
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client
 from modelpool_operator.cluster.mirror import Mirror
@@ -40,11 +42,23 @@ def pool(**gpus: Any) -> ModelPool:
     )
 
 
-async def looked(client: Client, looked_at: ModelPool) -> Observed:
+async def looked(client: Client, looked_at: ModelPool, chosen: SharingStatus | None = None) -> Observed:
     """Observe a pool once everything was listed."""
     mirror = Mirror()
     await fill(client, mirror)
-    return await observe(client, mirror, looked_at)
+    return await observe(client, mirror, looked_at, chosen=chosen)
+
+
+def anywhere(**gpus: Any) -> ModelPool:
+    """Return a pool that says nothing of its node."""
+    found = pool(**gpus)
+    return structs.replace(found, spec=structs.replace(found.spec, node_selector={}))
+
+
+def asked_for(server: ApiServer) -> list[tuple[str, str | None]]:
+    """Return what was asked of nodes and of what else has no namespace: paths, and labels that selected them."""
+    folders = ("/api/v1/nodes", "/apis/resource.k8s.io/v1/resourceslices", "/apis/node.k8s.io/v1/runtimeclasses")
+    return [(one.path, one.query.get("labelSelector")) for one in server.requests if one.path in folders]
 
 
 def put_service(server: ApiServer, name: str, **metadata: Any) -> None:
@@ -133,7 +147,7 @@ async def test_the_driver_tells_what_no_label_does(server: ApiServer, client: Cl
     put_slice(server, "n", "24Gi")
     put_slice(server, "n", "1Gi", driver="other.example.com")
     found = (await looked(client, pool(sharing="dra"))).inventory
-    assert found.memories(by_devices=True) == {"n": 24 * 1024**3}
+    assert found.memories(by_devices=True) == {"n": (24 * 1024**3,)}
     assert found.device_classes == frozenset()
 
 
@@ -141,7 +155,7 @@ async def test_a_cluster_without_devices_has_labels_only(server: ApiServer, clie
     server.refuse("GET", "/apis/resource.k8s.io/v1/resourceslices", 404)
     server.put("/api/v1/nodes", metadata={"name": "n", "labels": {"pool": "a", "nvidia.com/gpu.memory": "12288"}})
     found = (await looked(client, pool())).inventory
-    assert found.memories(by_devices=True) == {"n": 12 * 1024**3}
+    assert found.memories(by_devices=True) == {"n": (12 * 1024**3,)}
 
 
 async def test_a_way_of_sharing_that_is_open_is_looked_for(server: ApiServer, client: Client) -> None:
@@ -156,13 +170,44 @@ async def test_a_way_of_sharing_that_is_open_is_looked_for(server: ApiServer, cl
     assert found.runtime_classes == frozenset({"nvidia"})
 
 
+async def test_a_pool_that_runs_with_what_was_chosen_for_it_is_not_looked_for(
+    server: ApiServer, client: Client
+) -> None:
+    chosen = SharingStatus(mode="timeSlicing", evidence="before")
+    server.put("/api/v1/nodes", metadata={"name": "gpu", "labels": {"nvidia.com/gpu.memory": "24576"}})
+    folder = "/apis/apps/v1/namespaces/llm/deployments"
+    server.put(folder, metadata={"name": "engine", "labels": LABELS, "ownerReferences": [OWNER]})
+    for memory, asked in ((None, [("/api/v1/nodes", "nvidia.com/gpu.memory")]), ("24Gi", [])):
+        server.requests.clear()
+        await looked(client, anywhere(memory=memory, sharing="auto"), chosen)
+        assert asked_for(server) == asked
+
+
+async def test_all_nodes_are_looked_at_while_a_pod_finds_none(server: ApiServer, client: Client) -> None:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "none"}
+    server.put(PODS, metadata={"name": "engine", "labels": LABELS}, status={"conditions": [condition]})
+    for name in ("here", "there"):
+        server.put("/api/v1/nodes", metadata={"name": name, "labels": {"pool": name}})
+    found = (await looked(client, pool(memory="24Gi"))).inventory
+    assert [node.name for node in found.nodes] == ["here", "there"]
+    server.refuse("GET", "/api/v1/nodes", 403)
+    assert (await looked(client, pool(memory="24Gi"))).inventory == Inventory()
+
+
+async def test_the_label_of_a_slice_tells_of_which_nodes_it_is(server: ApiServer, client: Client) -> None:
+    label = "nvidia.com/mig-3g.20gb.memory"
+    server.put("/api/v1/nodes", metadata={"name": "mig", "labels": {"nvidia.com/gpu.memory": "40960", label: "19968"}})
+    await looked(client, anywhere(resourceName="nvidia.com/mig-3g.20gb"))
+    assert asked_for(server) == [("/api/v1/nodes", label)]
+
+
 async def test_the_driver_may_contradict_a_pool_that_shares_by_claims(server: ApiServer, client: Client) -> None:
     annotations = {"modelpool.dev/gpu": "0", "modelpool.dev/gpu-memory": "1000"}
     server.put(PODS, metadata={"name": "engine", "labels": LABELS, "annotations": annotations}, spec={"nodeName": "n"})
     put_slice(server, "n", "12Gi")
     put_slice(server, "other", "8Gi")
     found = (await looked(client, pool(memory="24Gi", sharing="dra"))).inventory
-    assert found.memories(by_devices=True) == {"n": 12 * 1024**3, "other": 8 * 1024**3}
+    assert found.memories(by_devices=True) == {"n": (12 * 1024**3,), "other": (8 * 1024**3,)}
 
 
 async def test_who_may_not_look_at_devices_shares_by_claims_all_the_same(server: ApiServer, client: Client) -> None:

@@ -99,6 +99,16 @@ def test_an_ollama_on_a_card_stands_with_replicas_without_being_one() -> None:
     assert "affinity" not in server["spec"]["template"]["spec"]
 
 
+def test_replicas_on_whole_cards_share_a_node_where_they_have_to() -> None:
+    whole = {"memory": "24Gi", "count": 1, "sharing": "exclusive"}
+    found = children(vllm("a", 0.9, replicas=2), gpus=whole, ollama={"enabled": False})
+    (deployment,) = (one for one in found if one["kind"] == "Deployment")
+    away = deployment["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"]
+    assert list(away) == ["preferredDuringSchedulingIgnoredDuringExecution"]
+    ((term,),) = away.values()
+    assert (term["weight"], term["podAffinityTerm"]["topologyKey"]) == (100, "kubernetes.io/hostname")
+
+
 def test_a_model_that_may_have_replicas_has_a_budget() -> None:
     found = children(vllm("one", 0.2), vllm("two", 0.2, replicas=2), vllm("some", 0.2, autoscaling={"maxReplicas": 3}))
     assert named(found, "PodDisruptionBudget") == ["agentic-two", "agentic-some"]

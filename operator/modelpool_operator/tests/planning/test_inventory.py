@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from modelpool_operator.planning.inventory import DeviceView, Inventory, NodeView, devices_in
 
 GIB = 1 << 30
@@ -40,17 +42,9 @@ def test_who_is_asked_first_wins_and_the_least_counts() -> None:
     nodes = (NodeView(name="both", gpu_memory=24 * GIB), NodeView(name="label", gpu_memory=12 * GIB))
     devices = tuple(DeviceView(node="both", name=str(size), memory=size * GIB) for size in (23, 22))
     found = Inventory(nodes=nodes, devices=(*devices, DeviceView(node="driver", name="x", memory=8 * GIB)))
-    assert found.memories(by_devices=True) == {"both": 22 * GIB, "label": 12 * GIB, "driver": 8 * GIB}
-    assert found.memories(by_devices=False) == {"both": 24 * GIB, "label": 12 * GIB, "driver": 8 * GIB}
-
-
-def test_only_nodes_with_the_labels_count() -> None:
-    nodes = (NodeView(name="a", labels={"zone": "1"}), NodeView(name="b", labels={"zone": "2"}))
-    found = Inventory(nodes=nodes, devices=tuple(DeviceView(node=name, name="gpu") for name in "abc"))
-    there = found.of({"zone": "1"})
-    assert [node.name for node in there.nodes] == ["a"]
-    assert [one.node for one in there.devices] == ["a"]
-    assert found.of({}) == found
+    rest = {"label": (12 * GIB,), "driver": (8 * GIB,)}
+    assert found.memories(by_devices=True) == {"both": (22 * GIB, 23 * GIB), **rest}
+    assert found.memories(by_devices=False) == {"both": (24 * GIB,), **rest}
 
 
 def test_a_node_tells_its_resources_and_whether_hami_is_there() -> None:
@@ -58,6 +52,33 @@ def test_a_node_tells_its_resources_and_whether_hami_is_there() -> None:
     allocatable = {"nvidia.com/gpu": "4", "nvidia.com/odd": "1k", "cpu": "64"}
     node = NodeView.from_manifest({"metadata": {"annotations": annotations}, "status": {"allocatable": allocatable}})
     assert (dict(node.resources), node.has_hami) == ({"nvidia.com/gpu": 4}, True)
+
+
+def test_a_node_tells_whom_it_keeps_off() -> None:
+    taints = [{"key": "dedicated", "value": "ml", "effect": "NoSchedule"}, {"key": "bare", "effect": "NoExecute"}]
+    node = NodeView.from_manifest({"metadata": {"name": "n"}, "spec": {"taints": taints, "unschedulable": True}})
+    assert ([str(taint) for taint in node.taints], node.cordoned) == (
+        ["dedicated=ml:NoSchedule", "bare:NoExecute"],
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("resource", "memory"),
+    [
+        ("nvidia.com/gpu", 40960),
+        (None, 40960),
+        ("nvidia.com/mig-3g.20gb", 19968),
+        ("nvidia.com/mig-3g.20gb.shared", 19968),
+        ("nvidia.com/mig-1g.5gb", None),
+    ],
+)
+def test_a_slice_of_a_card_has_the_memory_of_its_own_label(resource: str | None, memory: int | None) -> None:
+    labels = {"nvidia.com/gpu.memory": "40960", "nvidia.com/mig-3g.20gb.memory": "19968"}
+    node = NodeView.from_manifest({"metadata": {"name": "n", "labels": labels}})
+    found = Inventory(nodes=(node,), devices=(DeviceView(node="n", name="gpu-0", memory=40 * GIB),))
+    known = found.memories(by_devices=False, resource=resource)
+    assert known == ({} if memory is None else {"n": (memory << 20,)})
 
 
 def test_a_card_that_several_may_have_is_asked_for_whole() -> None:

@@ -159,7 +159,7 @@ REASONS = {
     ),
     "another spec": (
         settled(POOL),
-        pool_of({**QWEN, "replicas": 2}, ollama("cogito:8b")),
+        pool_of({**QWEN, "replicas": 0}, ollama("cogito:8b")),
         "Deployment agentic-qwen3-8b: the pool wants /spec/replicas changed",
     ),
     "another version of the operator": (

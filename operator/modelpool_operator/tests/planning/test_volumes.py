@@ -137,3 +137,37 @@ def test_a_claim_that_goes_is_not_spoken_of_as_if_it_stayed() -> None:
     for ref in (CACHE, MODELS):
         children[ref]["metadata"]["deletionTimestamp"] = "2026-11-22T11:00:00Z"
     assert notes(pool("50Gi"), replace(observed, children=children)) == []
+
+
+def test_replicas_are_refused_where_one_node_has_the_volume() -> None:
+    one, two = vllm("a", 0.3), vllm("a", 0.3, replicas=2)
+    running = settled(pool_of(one))
+    refusal = make_plan(pool_of(two), running).refusal
+    assert refusal is not None
+    assert refusal.reason == "VolumeOnOneNode"
+    assert "`replicas` of a is 2" in refusal.message
+    assert "PersistentVolumeClaim agentic-cache is ReadWriteOnce" in refusal.message
+    more = make_plan(pool_of(vllm("a", 0.3, autoscaling={"maxReplicas": 3})), running).refusal
+    assert more is not None
+    assert "`autoscaling.maxReplicas` of a is 3" in more.message
+
+
+def test_a_volume_of_one_node_will_do_for_replicas_that_are_said_to_stand_there() -> None:
+    whole = {"count": 1, "sharing": "exclusive"}
+    running = settled(pool_of(vllm("a", 0.3), gpus=whole))
+    two = vllm("a", 0.3, replicas=2)
+    refusal = make_plan(pool_of(two, gpus=whole), running).refusal
+    assert refusal is not None
+    assert "or this one where all replicas stand on one node" in refusal.message
+    said = make_plan(pool_of(two, gpus=whole, cache={"existingClaim": "agentic-cache"}), running)
+    assert said.refusal is None
+    assert not said.delete
+
+
+def test_replicas_are_planned_where_several_nodes_can_have_the_volume() -> None:
+    one, two = vllm("a", 0.3), vllm("a", 0.3, replicas=2)
+    shared = edited(settled(pool()), accessModes=["ReadWriteMany"])
+    assert make_plan(pool_of(two, ollama("b")), shared).refusal is None
+    assert make_plan(pool_of(two), Observed()).refusal is None
+    brought = settled(pool_of(one, cache={"existingClaim": "theirs"}))
+    assert make_plan(pool_of(two, cache={"existingClaim": "theirs"}), brought).refusal is None

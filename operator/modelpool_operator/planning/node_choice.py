@@ -1,0 +1,185 @@
+"""Nodes that are too small for a whole pool. Pure.
+
+Engines of one pool stand on one node, each one's affinity being to the others. The scheduler looks at one pod after the
+other: the first one may be given a node that has room for it and not for those that follow, and there they would wait
+for ever. So, before a pool has any engine, the nodes that can take one of them and not all are left out, if there is
+one that can take all. What was left out then stays so, written on the Deployments: engines that run are not moved.
+
+Counted is what nodes offer, not what is left of it: what others hold comes and goes.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from msgspec import structs
+
+from modelpool_operator.api import names
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.api.quantity import Quantity
+from modelpool_operator.planning import eligibility
+from modelpool_operator.planning.free_forms import REQUIRED
+from modelpool_operator.planning.inventory import Inventory, NodeView
+from modelpool_operator.planning.manifests import Manifest
+from modelpool_operator.planning.sharing.mode import engines_on_cards
+
+UNLIMITED: Final = Decimal("Infinity")
+SELECTED_NODE: Final = "volume.kubernetes.io/selected-node"
+"""Of a claim, written by the scheduler: the node for which its volume was made."""
+BYTES: Final = frozenset({"memory", "ephemeral-storage"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What engines ask a node for, by resource."""
+
+    together: Mapping[str, Decimal] = field(default_factory=dict)
+    least: Mapping[str, Decimal] = field(default_factory=dict)
+    """Of each resource, what the one asks for that wants least of it."""
+
+
+def is_made_for(pool: ModelPool) -> bool:
+    """Return whether several engines of a pool have to stand on one node. Replicas stand on nodes of their own."""
+    return len(engines_on_cards(pool.spec)) > 1 and not any(model.most_replicas > 1 for model in pool.spec.models)
+
+
+def needs_of(deployments: Iterable[Manifest], of_node: Mapping[str, int]) -> Needs:
+    """Return what the engines on cards ask for.
+
+    Args:
+        deployments: the pool's, among other children.
+        of_node: what all of them need beside what their pods ask for, by what tells of it.
+    """
+    asked = [_asked(one["spec"]["template"]["spec"]) for one in deployments if _is_on_card(one)]
+    if not asked:
+        return Needs()
+    keys = {key for one in asked for key in one}
+    extra = {key: Decimal(amount) for key, amount in of_node.items()}
+    return Needs(
+        together={key: sum((one.get(key, Decimal()) for one in asked), Decimal()) for key in sorted(keys)} | extra,
+        least={key: min(one.get(key, Decimal()) for one in asked) for key in keys} | dict.fromkeys(extra, Decimal(1)),
+    )
+
+
+def lacks(needs: Needs, node: NodeView, offered: Inventory) -> str:
+    """Return what a node has too little of for all engines, in words; empty where it has enough."""
+    has = _offers(node, offered)
+    short = [
+        f"{has[key].normalize():f} of {amount.normalize():f} {key}" if key not in BYTES else f"too little {key}"
+        for key, amount in needs.together.items()
+        if has.get(key, UNLIMITED) < amount
+    ]
+    return " and ".join(short)
+
+
+def left_out(needs: Needs, offered: Inventory, pool: ModelPool, volume: Manifest | None) -> frozenset[str]:
+    """Return the host names of nodes that a pool without engines is to keep off.
+
+    Args:
+        needs: of all engines.
+        offered: by the nodes that the pool may be on.
+        pool: whose.
+        volume: that it mounts, where there is one; the node for which it was made is never left out.
+    """
+    open_ = [node for node in offered.nodes if eligibility.is_open(pool.spec, node)]
+    if not any(not lacks(needs, node, offered) for node in open_):
+        return frozenset()
+    bound = ((volume or {}).get("metadata") or {}).get("annotations") or {}
+    small = (node for node in offered.nodes if _takes_one(needs, node, offered) and lacks(needs, node, offered))
+    hosts = (node.labels.get(names.HOSTNAME_LABEL) for node in small if node.name != bound.get(SELECTED_NODE))
+    return frozenset(host for host in hosts if host is not None)
+
+
+def kept_off(live: Iterable[Manifest], offered: Inventory) -> frozenset[str]:
+    """Return the host names that the live Deployments keep off; none where nothing else is left.
+
+    Args:
+        live: children of the pool.
+        offered: by the nodes that the pool may be on; by none where nobody looked.
+    """
+    said = ((one["metadata"].get("annotations") or {}).get(names.KEPT_OFF_ANNOTATION, "") for one in live)
+    kept = frozenset(host for text in said for host in text.split(",") if host)
+    hosts = {node.labels.get(names.HOSTNAME_LABEL) for node in offered.nodes}
+    return frozenset() if hosts and hosts <= kept else kept
+
+
+def keeping_off(pool: ModelPool, hosts: frozenset[str]) -> ModelPool:
+    """Return the pool as if its required node affinity kept it off these nodes."""
+    if not hosts:
+        return pool
+    here = {"key": names.HOSTNAME_LABEL, "operator": "NotIn", "values": sorted(hosts)}
+    terms = eligibility.required_terms(pool.spec)
+    asked = [{"matchExpressions": []}] if terms is None else [term for term in terms if term]
+    kept = [{**term, "matchExpressions": [*(term.get("matchExpressions") or ()), here]} for term in asked]
+    affinity = dict(pool.spec.affinity or {})
+    affinity["nodeAffinity"] = {**(affinity.get("nodeAffinity") or {}), REQUIRED: {"nodeSelectorTerms": kept}}
+    return structs.replace(pool, spec=structs.replace(pool.spec, affinity=affinity))
+
+
+def notes_on(hosts: frozenset[str]) -> tuple[str, ...]:
+    """Return what a user should know of nodes that are kept off."""
+    if not hosts:
+        return ()
+    return (f"the pool keeps off {', '.join(sorted(hosts))}, with too little for all of its engines on one node",)
+
+
+def marked(child: Manifest, hosts: frozenset[str]) -> Manifest:
+    """Return a child with what it keeps off written on it, where it is an engine's Deployment."""
+    if not hosts or not _is_on_card(child):
+        return child
+    metadata = child["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), names.KEPT_OFF_ANNOTATION: ",".join(sorted(hosts))}
+    return {**child, "metadata": {**metadata, "annotations": annotations}}
+
+
+def _is_on_card(child: Manifest) -> bool:
+    if child["kind"] != "Deployment":
+        return False
+    labels = (child["spec"]["template"].get("metadata") or {}).get("labels") or {}
+    return names.CARD_LABEL in labels
+
+
+def _takes_one(needs: Needs, node: NodeView, offered: Inventory) -> bool:
+    has = _offers(node, offered)
+    return all(has.get(key, UNLIMITED) >= amount for key, amount in needs.least.items())
+
+
+def _asked(pod: Mapping[str, Any]) -> dict[str, Decimal]:
+    """Return what a pod asks for; a limit without a request is one."""
+    total: dict[str, Decimal] = {}
+    for container in pod.get("containers") or ():
+        resources = container.get("resources") or {}
+        for key, text in {**(resources.get("limits") or {}), **(resources.get("requests") or {})}.items():
+            total[key] = total.get(key, Decimal()) + amount_of(text)
+    return total
+
+
+def _offers(node: NodeView, offered: Inventory) -> dict[str, Decimal]:
+    """Return what a node offers; of what no node tells of, there may be as much as anybody wants."""
+    counts = [device.node for device in offered.devices]
+    cards = node.labels.get(names.NODE_GPU_COUNT_LABEL, "")
+    told = {key for one in offered.nodes for key in one.allocatable}
+    return {
+        **{key: amount_of(node.allocatable.get(key, "0")) for key in told},
+        names.DRA_DRIVER: Decimal(counts.count(node.name)) if counts else UNLIMITED,
+        names.NODE_GPU_COUNT_LABEL: Decimal(cards) if cards.isdecimal() else UNLIMITED,
+    }
+
+
+def amount_of(text: Any) -> Decimal:
+    """Return a quantity as a number; one that nobody can read, which the API server refuses, is none."""
+    written = str(text).strip()
+    number, parts = (written[:-1], 1000) if written.endswith("m") else (written, 1)
+    try:
+        found = Decimal(number) / parts
+    except InvalidOperation:
+        found = _bytes(written)
+    return found if found.is_finite() else Decimal()
+
+
+def _bytes(text: str) -> Decimal:
+    try:
+        return Decimal(Quantity(text).bytes)
+    except ValueError:
+        return Decimal()
