@@ -7,6 +7,7 @@ sharing says: the CUDA context, and under some modes more.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import Filling, PoolSpec, Sharing
@@ -15,6 +16,9 @@ from modelpool_operator.planning.arithmetic import Term
 from modelpool_operator.planning.cards import Card
 from modelpool_operator.planning.demands import Demand, demands_of, objection_to
 from modelpool_operator.planning.refusals import Refusal
+
+OLLAMA_CARDS: Final = ""
+"""Under what Ollama's card stands among those of models: no model has this name."""
 
 
 class Choice(Enum):
@@ -118,7 +122,8 @@ def place(
     Args:
         spec: what the user wants.
         cards: what there is, all of the same memory; with what others hold of it, where the pool fits alone.
-        settled: cards on which models already run; they stay there if everything still fits.
+        settled: cards on which models already run, and Ollama under `OLLAMA_CARDS`; they stay there if everything still
+            fits. Where it does not, Ollama moves first, which restarts no engine.
     """
     memory, reserve, mode = cards[0].memory, spec.gpus.reserve.bytes, sharing.mode_of(spec)
     demands = demands_of(spec, memory)
@@ -131,11 +136,13 @@ def place(
         return overfull
     taken = [packing.Item(size=others, pinned=(card.index,)) for card in cards if (others := card.taken(reserve)) > 0]
     kept = [pins or _kept(one, len(cards), settled or {}) for one, pins in zip(demands, pinned, strict=True)]
+    engines = [None if one.engine is Engine.OLLAMA else gpus for one, gpus in zip(demands, kept, strict=True)]
     least = bins[0].capacity if mode.whole_cards else 0
     search = packing.pack if spec.gpus.placement is Filling.PACK else packing.spread
     packed, held = search([*_items(demands, kept, least), *taken], bins), kept
-    if packed.cards is None and kept != pinned:
-        packed, held = search([*_items(demands, pinned, least), *taken], bins), pinned
+    for fewer in (engines, pinned):
+        if packed.cards is None and fewer != held:
+            packed, held = search([*_items(demands, fewer, least), *taken], bins), fewer
     if packed.cards is None and taken:
         return no_room.beside_others(demands, cards, spec)
     if packed.cards is None:
@@ -161,8 +168,8 @@ def _pins(one: Demand) -> tuple[int, ...] | None:
 
 
 def _kept(one: Demand, count: int, settled: Mapping[str, tuple[int, ...]]) -> tuple[int, ...] | None:
-    """Return the cards a vLLM model has now, unless it has become wider or the pool has lost a card."""
-    cards = settled.get(one.name, ()) if one.engine is Engine.VLLM else ()
+    """Return the cards an engine has now, unless it has become wider or the pool has lost a card."""
+    cards = settled.get(OLLAMA_CARDS if one.engine is Engine.OLLAMA else one.name, ())
     usable = len(cards) == one.width and all(0 <= card < count for card in cards)
     return tuple(sorted(cards)) if usable else None
 

@@ -33,7 +33,7 @@ from modelpool_operator.planning.inventory import Inventory
 from modelpool_operator.planning.manifests import ChildRef, Manifest, digest, ref_of, sealed
 from modelpool_operator.planning.notes import notes_on
 from modelpool_operator.planning.observed import Observed, cards_in
-from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.placement import OLLAMA_CARDS, Placement
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sharing import auto
 
@@ -256,13 +256,13 @@ def card_sizes(spec: PoolSpec, offered: Inventory) -> Mapping[str, tuple[int, ..
 
 
 def settled_cards(observed: Observed) -> Mapping[str, tuple[int, ...]]:
-    """Return the cards that the live Deployments of vLLM models stand on, by model."""
+    """Return the cards that the live Deployments stand on, by vLLM model, and Ollama's as `place` takes it."""
     settled: dict[str, tuple[int, ...]] = {}
     for live in observed.children.values():
         annotations = live["metadata"].get("annotations") or {}
-        model, cards = annotations.get(names.MODEL_ANNOTATION), cards_in(annotations.get(names.CARD_ANNOTATION, ""))
-        if live["kind"] == "Deployment" and model and cards:
-            settled[model] = cards
+        cards = cards_in(annotations.get(names.CARD_ANNOTATION, ""))
+        if live["kind"] == "Deployment" and cards:
+            settled[annotations.get(names.MODEL_ANNOTATION, OLLAMA_CARDS)] = cards
     return settled
 
 

@@ -121,9 +121,6 @@ def _engine(
         refusal = scene.plan.placement
         if isinstance(refusal, Refusal):
             return State(state=ModelState.PENDING, reason=refusal.reason, message=refusal.message)
-        refused = (said for ref, said in scene.observed.refused.items() if (ref.kind, ref.name) == ("Deployment", name))
-        if (said := next(refused, None)) is not None:
-            return State(state=ModelState.FAILED, reason="ApplyFailed", message=said)
         return State(state=ModelState.PENDING, reason="NotCreated", message="The Deployment is not there yet")
     for condition in (deployment.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":

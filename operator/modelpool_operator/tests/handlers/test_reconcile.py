@@ -245,7 +245,7 @@ async def test_what_the_api_server_refused_stands_in_the_status_and_is_tried_aga
     result = await reconciler.reconcile(REF)
     assert (result.outcome, result.again) == (Outcome.INCOMPLETE, 2)
     assert "exceeded quota" in condition(server, "Degraded")[2]
-    assert condition(server, "Ready")[1] == "ApplyFailed"
+    assert condition(server, "Ready")[1] == "DeploymentDenied"
     for clock.now in (1.0, 3.0):  # It waits for its time, and is tried again.
         await fill(reconciler._client, reconciler._mirror)
         await reconciler.reconcile(REF)

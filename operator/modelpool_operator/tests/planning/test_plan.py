@@ -16,6 +16,7 @@ from modelpool_operator.planning.manifests import ChildRef, ref_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import make_plan, settled_cards
+from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, refused, settled, two_cards, vllm
 
 QWEN = vllm("qwen3:8b", 0.35, source="hf://Qwen/Qwen3-8B-AWQ", contextLength=4096)
@@ -291,3 +292,36 @@ def test_what_a_pool_of_the_name_left_behind_is_taken_up(other: ModelPool) -> No
     assert adopted
     assert all(trim.patch[1]["value"][0]["uid"] == POOL.uid for trim in adopted)
     assert not [one for one in plan.apply if one["kind"] == "Job"]
+
+
+PINNED = {"kubernetes.io/hostname": "gpu-1"}
+
+
+def test_ollama_stays_on_its_card_when_its_neighbours_are_settled() -> None:
+    wide = vllm("wide", 0.05, tensorParallelSize=2)
+    cards = {"sharing": "visibleDevices", "count": 3, "placement": "pack"}
+    pool = pool_of(wide, vllm("large", 0.89), gpus=cards, nodeSelector=PINNED, ollama={"gpuMemory": "1Gi"})
+    observed, seen = Observed(), []
+    for _ in range(3):
+        plan = make_plan(pool, observed)
+        seen.append(cards_of(plan.placement))
+        observed = after(observed, plan)
+    assert seen == [seen[0]] * 3
+
+
+def cards_of(placement: Placement | Refusal) -> dict[str, tuple[int, ...]]:
+    assert isinstance(placement, Placement)
+    return {share.model: share.gpus for share in placement.shares}
+
+
+def test_ollama_moves_before_an_engine_does() -> None:
+    def wanted(fraction: float) -> ModelPool:
+        return pool_of(
+            vllm("a", 0.5), vllm("b", fraction),
+            gpus={"sharing": "visibleDevices", "count": 2}, nodeSelector=PINNED, ollama={"gpuMemory": "4Gi"},
+        )  # fmt: skip
+
+    observed = after(Observed(), make_plan(wanted(0.3), Observed()))
+    first = cards_of(make_plan(wanted(0.3), observed).placement)
+    assert first["ollama"] == first["b"] != first["a"]
+    assert cards_of(make_plan(wanted(0.9), observed).placement) == {**first, "ollama": first["a"]}
