@@ -33,13 +33,18 @@ $(DEMO_STAMP): pyproject.toml requirements/demo.lock
 demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP)) ## Show the main job, simulated: every model, both APIs, an engine killed and back (KEEP=1 stays up)
 	@$(BIN)/modelpool demo $(if $(KEEP),--keep)
 
-test: lint test-node test-rest ## Check everything and run every test, up to pods on a real node (with -j2 on two cores)
+test: lint test-node test-rest test-gateway ## Check everything and run every test, up to pods on a real node (with -j2 on two cores)
+
+GATEWAY := sidecar e2e/cases/compiled_gateway
 
 test-node: setup ## Run the tests on a real node, and print where the time went
 	@$(BIN)/python -m pytest --durations=15 -m "node and not engines"
 
 test-rest: setup ## Run every other test, and print where the time went
-	@$(BIN)/python -m pytest --durations=15 -m "not node and not engines"
+	@$(BIN)/python -m pytest --durations=15 -m "not node and not engines" $(GATEWAY:%=--ignore=%)
+
+test-gateway: setup ## Run the gateway's own tests, interpreted and compiled, and print where the time went
+	@$(BIN)/python -m pytest --durations=15 -m "not node and not engines" $(GATEWAY)
 
 test-engines: setup ## Hold the gateway against a real vLLM and a real Ollama on this CPU (installs both, 6 GB of disk, once)
 	@$(BIN)/python -m modelpool_real_engines
@@ -127,4 +132,4 @@ lock: setup ## Renew requirements/*.lock from pyproject.toml
 clean: ## Remove what the targets made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache dist
 
-.PHONY: help setup demo test test-node test-rest fuzz hostile start-order bench bench-gateway bench-guard soak bench-replay bench-scale bench-real bench-operator gpu-facts test-engines e2e e2e-clean rbac-audit images lint format lock clean
+.PHONY: help setup demo test test-node test-rest test-gateway fuzz hostile start-order bench bench-gateway bench-guard soak bench-replay bench-scale bench-real bench-operator gpu-facts test-engines e2e e2e-clean rbac-audit images lint format lock clean
