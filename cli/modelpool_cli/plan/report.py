@@ -11,7 +11,7 @@ from modelpool_operator.planning.engines import ollama, ollama_servers, vllm
 from modelpool_operator.planning.holdings import Neighbours
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement, Share
-from modelpool_operator.planning.plan import place_pool
+from modelpool_operator.planning.pool_placement import place_pool
 from modelpool_operator.planning.refusals import Refusal
 
 Report = dict[str, Any]

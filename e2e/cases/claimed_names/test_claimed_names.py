@@ -14,7 +14,7 @@ from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.planning import routes
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import place_pool
+from modelpool_operator.planning.pool_placement import place_pool
 from modelpool_sidecar.routing import building, documents
 
 FIRST = datetime(2026, 11, 22, tzinfo=UTC)

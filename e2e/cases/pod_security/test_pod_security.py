@@ -22,7 +22,7 @@ from modelpool_operator.planning import jobs
 from modelpool_operator.planning.children import children_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import place_pool
+from modelpool_operator.planning.pool_placement import place_pool
 
 POOLS: Final = (EXAMPLES / "simulated.yaml", *sorted((Path(__file__).parents[1] / "sharing_modes" / "pools").glob("*")))
 ENFORCE: Final = "pod-security.kubernetes.io/enforce"

@@ -10,7 +10,7 @@ from modelpool_operator.planning.children import children_of
 from modelpool_operator.planning.manifests import Manifest, sealed
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import place_pool
+from modelpool_operator.planning.pool_placement import place_pool
 
 FOLDER: Final = Path(__file__).parent
 POOLS: Final = sorted((FOLDER / "pools").glob("*.yaml"))

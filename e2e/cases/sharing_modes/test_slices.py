@@ -13,7 +13,7 @@ from modelpool_operator.planning import sharing
 from modelpool_operator.planning.engines import vllm
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import place_pool
+from modelpool_operator.planning.pool_placement import place_pool
 from modelpool_operator.planning.sharing.hami import PERCENT_RESOURCE
 
 CARD: Final = 24 * GIB

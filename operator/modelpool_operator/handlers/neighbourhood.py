@@ -22,8 +22,9 @@ from modelpool_operator.planning.neighbours import home_of, nodes_of
 from modelpool_operator.planning.node_cards import card_count
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import Plan, place_pool, with_sharing
+from modelpool_operator.planning.plan import Plan
 from modelpool_operator.planning.pool_holdings import holds_of, promised, standing, startable
+from modelpool_operator.planning.pool_placement import place_pool, with_sharing
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sequence import model_of, restarts
 

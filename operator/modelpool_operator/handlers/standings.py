@@ -12,12 +12,13 @@ from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster.execute import Outcome
 from modelpool_operator.planning import pacing
 from modelpool_operator.planning.admission import altered_in, as_asked
+from modelpool_operator.planning.child_changes import KEPT, UNCHANGEABLE
 from modelpool_operator.planning.comparison import Difference
 from modelpool_operator.planning.interference import Interference
 from modelpool_operator.planning.manifests import ChildRef, Manifest
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.pacing import Book, Paced
-from modelpool_operator.planning.plan import KEPT, UNCHANGEABLE, Plan
+from modelpool_operator.planning.plan import Plan
 
 TELL_EVERY: Final = 20.0
 """Least seconds between two statuses of a pool whose children are fought over: each turn restarts engines, and would be

@@ -16,8 +16,9 @@ from modelpool_operator.planning.conditions import Finding, no, yes
 from modelpool_operator.planning.no_room import HELD
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import Plan, card_sizes, with_sharing
+from modelpool_operator.planning.plan import Plan
 from modelpool_operator.planning.pod_states import State
+from modelpool_operator.planning.pool_placement import card_sizes, with_sharing
 from modelpool_operator.planning.states import AT_REST, BROKEN, UNANSWERED, ModelView
 
 

@@ -15,8 +15,9 @@ from modelpool_operator.planning.autoscaling import Scale
 from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.observed import Observed, PodView
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import Plan, settled_cards
+from modelpool_operator.planning.plan import Plan
 from modelpool_operator.planning.pod_states import State
+from modelpool_operator.planning.pool_placement import settled_cards
 from modelpool_operator.planning.refusals import Refusal
 
 UNANSWERED = frozenset({ModelState.IDLE, ModelState.STOPPED})

@@ -18,7 +18,8 @@ from modelpool_operator.planning.conditions import Finding, no, unknown, yes
 from modelpool_operator.planning.findings import CONDITIONS, Check, Sight
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import Plan, with_sharing
+from modelpool_operator.planning.plan import Plan
+from modelpool_operator.planning.pool_placement import with_sharing
 
 
 def assess(

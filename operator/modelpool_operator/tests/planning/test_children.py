@@ -7,7 +7,8 @@ from modelpool_operator.planning.children import children_of
 from modelpool_operator.planning.manifests import Manifest, ref_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import make_plan, place_pool
+from modelpool_operator.planning.plan import make_plan
+from modelpool_operator.planning.pool_placement import place_pool
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, vllm
 
 

@@ -16,7 +16,7 @@ from modelpool_operator.planning.children import children_of
 from modelpool_operator.planning.installation import Installation
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import place_pool
+from modelpool_operator.planning.pool_placement import place_pool
 from modelpool_operator.tests.planning.pools import CREATED
 
 EXAMPLES = sorted((Path(__file__).parents[4] / "examples").glob("*.yaml"))

@@ -15,7 +15,8 @@ from modelpool_operator.planning.inventory import Inventory, NodeView
 from modelpool_operator.planning.manifests import ChildRef, ref_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import make_plan, settled_cards
+from modelpool_operator.planning.plan import make_plan
+from modelpool_operator.planning.pool_placement import settled_cards
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, refused, settled, two_cards, vllm
 

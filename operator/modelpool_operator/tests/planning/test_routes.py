@@ -10,7 +10,7 @@ from modelpool_operator.planning import catalog
 from modelpool_operator.planning.children import children_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import place_pool
+from modelpool_operator.planning.pool_placement import place_pool
 from modelpool_operator.planning.routes import in_cluster, routes_document
 from modelpool_operator.planning.sources import parse_source
 from modelpool_operator.tests.planning.pools import ollama, pool_of, vllm

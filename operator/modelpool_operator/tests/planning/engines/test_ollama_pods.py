@@ -8,8 +8,8 @@ from modelpool_operator.planning import services
 from modelpool_operator.planning.engines import ollama_pods
 from modelpool_operator.planning.observed import Observed, PodView
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import place_pool
 from modelpool_operator.planning.pod_states import state_of
+from modelpool_operator.planning.pool_placement import place_pool
 from modelpool_operator.tests.planning.pools import ollama, pool_of, two_cards, vllm
 
 GIB = 1 << 30

@@ -1,0 +1,77 @@
+"""Where a pool's engines go, by what its nodes offer, what it has already, and what others hold. Pure.
+
+The steps before `placement`, which knows one pool and its cards alone.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import structs
+
+from modelpool_operator.api import names
+from modelpool_operator.api.pool import ModelPool, PoolSpec, Sharing
+from modelpool_operator.api.status import SharingStatus
+from modelpool_operator.planning import checks, eligibility, neighbours, sharing, volumes
+from modelpool_operator.planning.cards import cards_of, objection_to_amounts
+from modelpool_operator.planning.inventory import Inventory
+from modelpool_operator.planning.observed import Observed, cards_in
+from modelpool_operator.planning.placement import OLLAMA_CARDS, Placement
+from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.sharing import auto
+
+
+def choose_sharing(pool: ModelPool, observed: Observed) -> SharingStatus | Refusal | None:
+    """Return the way of sharing of a pool that leaves it open: the one it runs with, else one that its nodes offer.
+
+    None of a pool that says how it shares its cards.
+    """
+    if pool.spec.gpus.sharing is not Sharing.AUTO:
+        return None
+    before = auto.kept(pool.spec, observed.chosen, runs=any(ref.kind == "Deployment" for ref in observed.children))
+    if before is not None:
+        return before
+    return sharing.chosen_for(pool.spec, offered_to(pool, observed))
+
+
+def with_sharing(pool: ModelPool, chosen: SharingStatus | None) -> ModelPool:
+    """Return the pool as if it said what was chosen for it."""
+    return pool if chosen is None else structs.replace(pool, spec=auto.settled(pool.spec, chosen))
+
+
+def place_pool(pool: ModelPool, observed: Observed) -> Placement | Refusal:
+    """Return where the pool's engines go, keeping those that run where they are, or why the pool cannot be.
+
+    The pool says how it shares its cards; where it leaves that open, `with_sharing` comes first.
+    """
+    cache = observed.child("PersistentVolumeClaim", names.cache_name(pool.ref.name))
+    if (objection := checks.objection_to(pool) or volumes.objection_to(pool, cache)) is not None:
+        return objection
+    sizes = card_sizes(pool.spec, offered_to(pool, observed))
+    if (objection := objection_to_amounts(pool.spec, sizes)) is not None:
+        return objection
+    cards = cards_of(pool.spec, min((least for least, *_ in sizes.values()), default=None))
+    if isinstance(cards, Refusal):
+        return cards
+    return neighbours.place_beside(pool, cards, settled_cards(observed), observed)
+
+
+def offered_to(pool: ModelPool, observed: Observed) -> Inventory:
+    """Return what the pool's nodes offer."""
+    held = {pod.node for pod in observed.pods if pod.node is not None and pod.held > 0}
+    return eligibility.nodes_of(pool.spec, observed.inventory, held)
+
+
+def card_sizes(spec: PoolSpec, offered: Inventory) -> Mapping[str, tuple[int, ...]]:
+    """Return the bytes of the cards of each node, or of their slices where the pool asks for these, the least first."""
+    by_devices = spec.gpus.sharing is Sharing.DRA
+    return offered.memories(by_devices=by_devices, resource=sharing.mode_of(spec).resource(spec))
+
+
+def settled_cards(observed: Observed) -> Mapping[str, tuple[int, ...]]:
+    """Return the cards that the live Deployments stand on, by vLLM model, and Ollama's as `place` takes it."""
+    settled: dict[str, tuple[int, ...]] = {}
+    for live in observed.children.values():
+        annotations = live["metadata"].get("annotations") or {}
+        cards = cards_in(annotations.get(names.CARD_ANNOTATION, ""))
+        if live["kind"] == "Deployment" and cards:
+            settled[annotations.get(names.MODEL_ANNOTATION, OLLAMA_CARDS)] = cards
+    return settled
