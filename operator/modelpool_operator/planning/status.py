@@ -15,11 +15,12 @@ from modelpool_operator.api.quantity import GIB, gib
 from modelpool_operator.api.status import ArithmeticLine, GatewayStatus, GpuStatus, ModelState, PoolStatus
 from modelpool_operator.planning import arithmetic, conditions, findings, ledger, sharing, states
 from modelpool_operator.planning.conditions import Finding, no, unknown, yes
-from modelpool_operator.planning.findings import CONDITIONS, Check, Sight
+from modelpool_operator.planning.findings import CONDITIONS
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import Plan
 from modelpool_operator.planning.pool_placement import with_sharing
+from modelpool_operator.planning.sight import Check, Sight
 
 
 def assess(
