@@ -15,7 +15,8 @@ from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.together import together
 from modelpool_operator.planning import hanging, node_choice
 from modelpool_operator.planning.adoption import is_orphan
-from modelpool_operator.planning.observed import Observed, PodView, Said
+from modelpool_operator.planning.observed import Observed, Said
+from modelpool_operator.planning.pod_views import PodView
 from modelpool_operator.planning.pool_placement import with_sharing
 from modelpool_operator.planning.sharing import auto
 from modelpool_operator.planning.volumes import is_retained

@@ -3,9 +3,8 @@
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from enum import Enum
 from typing import Final
 
 from modelpool_operator.api import parsing
@@ -24,6 +23,7 @@ from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.engine_keys import EngineKeys
 from modelpool_operator.handlers.failing import Failure, failure_of
 from modelpool_operator.handlers.neighbourhood import Neighbourhood
+from modelpool_operator.handlers.results import Outcome, Result
 from modelpool_operator.handlers.scaling import Scaling
 from modelpool_operator.handlers.standings import Standings
 from modelpool_operator.planning import hanging, interference
@@ -47,34 +47,6 @@ TOLD_AFTER: Final = 5
 restarts is no news; for a moment it knows no roles, and denies everybody everything."""
 TRY_AGAIN: Final = 60.0
 """Seconds until what the cluster did not have is looked for again: a driver was installed."""
-
-
-class Outcome(Enum):
-    """How a pass ended."""
-
-    PLANNED = "planned"
-    REFUSED = "refused"
-    """The plan: the pool asks for what its cards cannot give."""
-    INVALID = "invalid"
-    """The pool says what cannot be, although the CRD let it in."""
-    INCOMPLETE = "incomplete"
-    """The API server refused a part of the plan."""
-    GONE = "gone"
-    LEAVING = "leaving"
-    """The pool is being deleted, and somebody's finalizer holds it."""
-    ELSEWHERE = "elsewhere"
-    """An operator of its namespace serves it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What a pass came to."""
-
-    outcome: Outcome
-    again: float | None = None
-    """Seconds until the pool wants another look although nothing may happen until then; None: only when woken."""
-    concerned: frozenset[ObjectRef] = frozenset()
-    """Other pools to whom it makes a difference what this one claims, or holds."""
 
 
 class Reconciler:

@@ -18,7 +18,8 @@ from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.memo import Changes
 from modelpool_operator.handlers.readiness import Readiness
-from modelpool_operator.handlers.reconcile import Outcome, Reconciler
+from modelpool_operator.handlers.reconcile import Reconciler
+from modelpool_operator.handlers.results import Outcome
 from modelpool_operator.handlers.workqueue import DEFAULT_BACKOFF, WorkQueue
 from modelpool_operator.planning.conditions import PLANNED
 from modelpool_operator.planning.routes import entries_of

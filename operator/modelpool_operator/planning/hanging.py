@@ -12,7 +12,8 @@ from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import volume_states, volumes
 from modelpool_operator.planning.manifests import Manifest
-from modelpool_operator.planning.observed import PodView, Said
+from modelpool_operator.planning.observed import Said
+from modelpool_operator.planning.pod_views import PodView
 
 HANGS_AFTER: Final = timedelta(seconds=20)
 """Since it was made. Most volumes are there, most mounts are made by then, and nobody has been asked."""

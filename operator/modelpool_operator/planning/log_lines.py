@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from modelpool_operator.planning import diagnosis
-from modelpool_operator.planning.observed import PodView
+from modelpool_operator.planning.pod_views import PodView
 
 _ERROR_LINE: Final = re.compile(r"\b(\w*(Error|Exception)\b|ERROR|FATAL|error:|Value error)")
 _WRAPPER: Final = re.compile(r"See root cause above|Engine core initialization failed|\d+ validation errors? for")

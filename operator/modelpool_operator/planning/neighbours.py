@@ -18,8 +18,9 @@ from modelpool_operator.planning.engines import vllm
 from modelpool_operator.planning.holdings import HAMI, Neighbours, counter_of
 from modelpool_operator.planning.inventory import Inventory, NodeView
 from modelpool_operator.planning.node_cards import NodeCards, Weighed, is_unshared, weigh
-from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement, place
+from modelpool_operator.planning.pod_views import PodView
 from modelpool_operator.planning.pool_holdings import OLLAMA, Occupant, standing, startable
 from modelpool_operator.planning.refusals import Refusal
 

@@ -8,7 +8,7 @@ from typing import Final
 from modelpool_operator.api.status import ModelState
 from modelpool_operator.planning import diagnosis
 from modelpool_operator.planning.log_lines import last_error, percentage
-from modelpool_operator.planning.observed import ContainerView, PodView
+from modelpool_operator.planning.pod_views import ContainerView, PodView
 
 IMAGE_REASONS: Final = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}

@@ -15,8 +15,8 @@ from modelpool_operator.api.status import ModelState
 from modelpool_operator.planning import pod_states
 from modelpool_operator.planning.holdings import DRA, Hold, counter_in, counter_of
 from modelpool_operator.planning.manifests import ChildRef, Manifest
-from modelpool_operator.planning.observed import PodView, cards_in
 from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.pod_views import PodView, cards_in
 
 OLLAMA: Final = "Ollama"
 _ENDED: Final = frozenset({"Succeeded", "Failed"})

@@ -13,8 +13,9 @@ from modelpool_operator.api.status import SharingStatus
 from modelpool_operator.planning import checks, eligibility, neighbours, sharing, volumes
 from modelpool_operator.planning.cards import cards_of, objection_to_amounts
 from modelpool_operator.planning.inventory import Inventory
-from modelpool_operator.planning.observed import Observed, cards_in
+from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import OLLAMA_CARDS, Placement
+from modelpool_operator.planning.pod_views import cards_in
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sharing import auto
 

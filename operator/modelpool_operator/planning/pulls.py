@@ -14,8 +14,9 @@ from modelpool_operator.api.status import ModelState
 from modelpool_operator.planning import denials, log_lines, ollama_library, pod_states
 from modelpool_operator.planning.engines import ollama
 from modelpool_operator.planning.manifests import ChildRef, Manifest
-from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.pod_states import State
+from modelpool_operator.planning.pod_views import PodView
 from modelpool_operator.planning.pull_records import recorded
 
 GIGABYTE: Final = 10**9

@@ -11,8 +11,9 @@ made from that. The Deployment's own count of its pods tells these apart, once i
 from collections.abc import Sequence
 
 from modelpool_operator.planning.manifests import Manifest
-from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.plan import Plan
+from modelpool_operator.planning.pod_views import PodView
 from modelpool_operator.planning.sequence import template_of
 
 

@@ -15,8 +15,9 @@ from typing import Any
 from modelpool_operator.api import names
 from modelpool_operator.planning.arithmetic import exact_gib
 from modelpool_operator.planning.manifests import ChildRef, Manifest
-from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement, Share
+from modelpool_operator.planning.pod_views import PodView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

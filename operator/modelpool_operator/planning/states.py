@@ -13,10 +13,11 @@ from modelpool_operator.planning import choices, hindrances, pod_states, pulls, 
 from modelpool_operator.planning.advice import advised
 from modelpool_operator.planning.autoscaling import Scale
 from modelpool_operator.planning.engines import ollama
-from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import Plan
 from modelpool_operator.planning.pod_states import State
+from modelpool_operator.planning.pod_views import PodView
 from modelpool_operator.planning.pool_placement import settled_cards
 from modelpool_operator.planning.refusals import Refusal
 

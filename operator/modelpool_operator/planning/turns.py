@@ -19,8 +19,9 @@ from modelpool_operator.api import names
 from modelpool_operator.api.status import ModelState
 from modelpool_operator.planning import pod_states
 from modelpool_operator.planning.manifests import ChildRef, Manifest
-from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.pod_views import PodView
 from modelpool_operator.planning.sequence import model_of, restarts, template_of
 
 _PLACE: Final = ("affinity", "nodeSelector", "resourceClaims", "runtimeClassName", "tolerations")

@@ -18,7 +18,8 @@ from modelpool_operator.handlers import reconcile
 from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.engine_keys import EngineKeys
 from modelpool_operator.handlers.neighbourhood import Neighbourhood
-from modelpool_operator.handlers.reconcile import Outcome, Reconciler
+from modelpool_operator.handlers.reconcile import Reconciler
+from modelpool_operator.handlers.results import Outcome
 from modelpool_operator.handlers.scaling import Scaling
 from modelpool_operator.telemetry.metrics import Metrics
 from modelpool_operator.tests.cluster import api_server

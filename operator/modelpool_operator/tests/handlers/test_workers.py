@@ -13,7 +13,7 @@ from modelpool_operator.handlers import workers
 from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.memo import Changes
 from modelpool_operator.handlers.readiness import Readiness
-from modelpool_operator.handlers.reconcile import Outcome, Result
+from modelpool_operator.handlers.results import Outcome, Result
 from modelpool_operator.handlers.workqueue import WorkQueue
 from modelpool_operator.telemetry.metrics import Metrics
 from modelpool_operator.tests.cluster import api_server

@@ -11,9 +11,10 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import GIB
 from modelpool_operator.planning.holdings import Hold, Neighbours
 from modelpool_operator.planning.inventory import NodeView
-from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import Plan, make_plan
+from modelpool_operator.planning.pod_views import PodView
 from modelpool_operator.tests.planning.pools import pool_of, settled, vllm
 
 NODE = "gpu-1"

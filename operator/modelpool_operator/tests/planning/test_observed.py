@@ -5,7 +5,8 @@ import pytest
 from modelpool_operator.api import names
 from modelpool_operator.planning.inventory import NodeView
 from modelpool_operator.planning.manifests import ChildRef
-from modelpool_operator.planning.observed import ContainerView, Observed, PodView
+from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.pod_views import ContainerView, PodView
 
 
 def test_empty_objects_are_read() -> None:

@@ -18,9 +18,10 @@ from modelpool_operator.planning.engines import ollama as server
 from modelpool_operator.planning.jobs import REMOVE
 from modelpool_operator.planning.manifests import ref_of
 from modelpool_operator.planning.notes import notes_on
-from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import make_plan
+from modelpool_operator.planning.pod_views import PodView
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, vllm
 
 UID = "uid-agentic-ollama"

@@ -4,8 +4,9 @@ from typing import Any
 
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning.manifests import Manifest
-from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.plan import Plan, make_plan
+from modelpool_operator.planning.pod_views import PodView
 from modelpool_operator.tests.planning.pools import after, pool_of, settled, two_cards, vllm
 
 ALONE: dict[str, Any] = {"ollama": {"enabled": False}}

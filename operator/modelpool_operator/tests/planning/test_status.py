@@ -15,9 +15,10 @@ from modelpool_operator.api.status import Condition, ConditionStatus, GatewaySta
 from modelpool_operator.planning.inventory import Inventory, NodeView
 from modelpool_operator.planning.ledger import lines_of
 from modelpool_operator.planning.manifests import ChildRef
-from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import Plan, make_plan
+from modelpool_operator.planning.pod_views import PodView
 from modelpool_operator.planning.status import assess, assess_invalid
 from modelpool_operator.tests.planning.pools import ollama, pool_of, settled, two_cards, vllm
 

@@ -8,7 +8,8 @@ import pytest
 
 from modelpool_operator.api.status import ConditionStatus, ModelState, PoolStatus
 from modelpool_operator.planning.manifests import ChildRef
-from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.pod_views import PodView
 from modelpool_operator.planning.status import assess_failed
 from modelpool_operator.tests.planning.pools import pool_of, settled, vllm
 from modelpool_operator.tests.planning.test_status import NOW, RUNNING, condition, pod, report, words

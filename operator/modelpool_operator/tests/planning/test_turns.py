@@ -10,8 +10,9 @@ import pytest
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning.admission import altered_in, as_asked
 from modelpool_operator.planning.manifests import Manifest
-from modelpool_operator.planning.observed import Observed, PodView
+from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.plan import Plan, make_plan
+from modelpool_operator.planning.pod_views import PodView
 from modelpool_operator.planning.status import assess
 from modelpool_operator.tests.planning.pools import after, pool_of, settled, two_cards, vllm
 

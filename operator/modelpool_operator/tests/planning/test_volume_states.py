@@ -10,8 +10,9 @@ from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import PoolStatus
 from modelpool_operator.planning.manifests import ChildRef
-from modelpool_operator.planning.observed import Observed, PodView, Said
+from modelpool_operator.planning.observed import Observed, Said
 from modelpool_operator.planning.plan import make_plan
+from modelpool_operator.planning.pod_views import PodView
 from modelpool_operator.planning.sequence import template_of
 from modelpool_operator.planning.status import assess
 from modelpool_operator.tests.planning.pools import ollama, pool_of, settled, vllm
