@@ -17,7 +17,7 @@ from modelpool_operator.planning.manifests import ChildRef, digest
 from modelpool_operator.planning.plan import Plan
 
 FREE: Final = 3
-"""Writes in a row that put something back without a pause."""
+"""Writes in a row, behind the first, that put something back without a pause."""
 FREE_CHANGES: Final = 5
 """Writes in a row that carry out a change of the pool without a pause."""
 FIRST: Final = 10.0
