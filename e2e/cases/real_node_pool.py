@@ -197,6 +197,15 @@ class Pool:
         (pod,) = self.pods(model)
         return sum(status["restartCount"] for status in pod["status"].get("containerStatuses", ()))
 
+    def is_ready_after(self, model: str, restarts: int) -> bool:
+        """Whether a vLLM model's container was started more often than this, and is ready again.
+
+        The pool's own status tells of neither at once: it is a moment behind.
+        """
+        (pod,) = self.pods(model)
+        containers = pod["status"].get("containerStatuses", ())
+        return self.restarts(model) > restarts and all(one["ready"] for one in containers)
+
     def kill_engine(self, model: str) -> str:
         """Kill a vLLM server in its container, as a crash would; returns the name of the pod."""
         (pod,) = self.pods(model)

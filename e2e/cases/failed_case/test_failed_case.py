@@ -13,7 +13,7 @@ from modelpool_cluster import waiting
 def test_a_failed_case_leaves_what_one_asks_for(release: Release, pool: Pool, tmp_path: Path) -> None:
     before = pool.restarts(MODEL)
     pod = pool.kill_engine(MODEL)
-    waiting.wait_for(f"a restart of {MODEL}", lambda: pool.restarts(MODEL) > before)
+    waiting.wait_for(f"{MODEL} to be ready after a restart", lambda: pool.is_ready_after(MODEL, before), timeout=60)
     pool.wait_until_ready()
     answer = release.chat(MODEL)
 
