@@ -35,7 +35,7 @@ demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP)) ## Show the main job, si
 
 test: lint test-node test-rest test-gateway ## Check everything and run every test, up to pods on a real node (with -j2 on two cores)
 
-GATEWAY := sidecar e2e/cases/compiled_gateway
+GATEWAY := sidecar/modelpool_sidecar e2e/cases/compiled_gateway
 
 test-node: setup ## Run the tests on a real node, and print where the time went
 	@$(BIN)/python -m pytest --durations=15 -m "node and not engines"
