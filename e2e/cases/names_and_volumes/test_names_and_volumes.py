@@ -84,7 +84,7 @@ def test_a_retained_volume_outlives_its_pool_and_is_taken_up_again(
     assert "ownerReferences" in cluster.api.get(claim)["metadata"]
 
     def retain(spec: Object) -> None:
-        spec["cache"]["onDelete"] = "Retain"
+        spec.setdefault("cache", {})["onDelete"] = "Retain"
 
     pool.edit(retain)
     uid = waiting.wait_for("a claim without an owner", kept)["uid"]
