@@ -15,7 +15,10 @@ on_stage = pytest.mark.asyncio(loop_scope="module")
 INFERENCE = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses", "/v1/messages")
 REFUSED = ("69-err-image-input", "70-err-images", "45b-err-think-not-supported")
 """The model of the recording lacks what is asked for, so no engine is."""
-ENGINE_FAILED = ("77-engine-core-killed", "76-sigterm-in-flight", "75-drain-shutdown-timeout", "71-overload-503")
+ENGINE_FAILED = (
+    "77-engine-core-killed", "76-sigterm-in-flight", "75-drain-shutdown-timeout", "71-overload-503",
+    "72-api-key-missing-401",
+)  # fmt: skip
 
 
 def _asked(name: str) -> str:
