@@ -131,14 +131,14 @@ class Reconciler:
         # Nothing is awaited from here until the plan is noted: no other one is made meanwhile.
         observed = replace(observed, neighbours=self._neighbourhood.beside(pool))
         plan = plans.make_plan(pool, observed)
-        concerned = self._neighbourhood.put(pool, observed, plan)
+        paced = standing.paced(plan)
+        concerned = self._neighbourhood.put(pool, observed, plan, paced.plan.without(standing.refused))
         # A pool that is refused holds what the routes of its last plan say, as the gateway goes by them.
         entries = entries_of(pool) if plan.refusal is None else entries_in(observed.children.values())
         concerned |= self._claims.put(pool.ref, pool.created, entries)
         observed = replace(observed, claimed=self._claims.lost_by(pool.ref))
         keyless = () if plan.key is None else await self._keys.make(pool)
         put_back = tuple(interference.found_in(plan.changed, observed.children))
-        paced = standing.paced(plan)
         done = await execute(self._client, self._mirror, pool.ref, paced.plan, observed)
         standing.note(paced, done, put_back, observed, editor=manager_of(body, ("spec",)), time=self._now())
         then = look_again(self._mirror, pool, observed)

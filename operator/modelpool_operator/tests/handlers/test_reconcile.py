@@ -501,6 +501,13 @@ async def test_a_spec_that_two_set_in_turn_is_carried_out_less_and_less_often(
     assert condition(server, "Degraded")[1] == "Interference"
 
 
+BESIDE = {
+    "gpus": {"memory": "24Gi", "sharing": "visibleDevices"},
+    "nodeSelector": {"kubernetes.io/hostname": "gpu-1"},
+    "ollama": {"enabled": False},
+}
+
+
 async def test_two_pools_on_one_node_do_not_take_one_card(server: ApiServer, reconciler: Reconciler) -> None:
     pinned = {"gpus": {"memory": "24Gi", "count": 2, "sharing": "visibleDevices"}, "ollama": {"enabled": False}}
     for name in ("first", "second", "third"):
@@ -520,3 +527,20 @@ async def test_two_pools_on_one_node_do_not_take_one_card(server: ApiServer, rec
     gone = await reconciler.reconcile(ObjectRef("llm", "first"))
     assert (gone.outcome, ObjectRef("llm", "third") in gone.concerned) == (Outcome.GONE, True)
     assert (await reconciler.reconcile(ObjectRef("llm", "third"))).outcome is Outcome.PLANNED
+
+
+async def test_an_engine_that_the_api_server_does_not_take_holds_no_other_pool_up(
+    server: ApiServer, reconciler: Reconciler, clock: Clock
+) -> None:
+    first, second = (ObjectRef("llm", name) for name in ("first", "second"))
+    for ref in (first, second):
+        put_pool(server, {**MODEL, "name": "a"}, name=ref.name)
+        server.objects[f"{POOLS}/{ref.name}"]["spec"] |= BESIDE
+    server.refuse("PATCH", "/apis/apps/v1/namespaces/llm/deployments/first-a", 403, "exceeded quota")
+    await reconciler.reconcile(first)
+    await reconciler.reconcile(second)
+    for clock.now in (1.0, 3.0):  # First it waits for its time, then it is tried again.
+        await fill(reconciler._client, reconciler._mirror)
+        assert (second in (await reconciler.reconcile(first)).concerned) == (clock.now == 1.0)
+        await reconciler.reconcile(second)
+        assert "/apis/apps/v1/namespaces/llm/deployments/second-a" in server.objects

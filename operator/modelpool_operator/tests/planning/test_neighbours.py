@@ -231,9 +231,17 @@ def test_a_spread_counts_what_others_hold() -> None:
     assert [share.gpus for share in plan.placement.shares] == [(1,), (1,)]
 
 
-def standing(one: ModelPool, *, node: str = NODE, ready: bool = False, trouble: str = "") -> Observed:
+def standing(
+    one: ModelPool,
+    *,
+    node: str = NODE,
+    ready: bool = False,
+    trouble: str = "",
+    status: dict[str, Any] | None = None,
+) -> Observed:
     """Return what is observed of a pool whose engines all have pods on a node, or one trouble or another."""
-    status: dict[str, Any] = {"phase": "Running", "conditions": [{"type": "Ready", "status": str(ready)}]}
+    if status is None:
+        status = {"phase": "Running", "conditions": [{"type": "Ready", "status": str(ready)}]}
     if trouble == "Unschedulable":
         status = {"conditions": [{"type": "PodScheduled", "status": "False", "reason": trouble}]}
     elif trouble:
