@@ -97,9 +97,9 @@ class Neighbourhood:
     def leave(self, ref: ObjectRef, observed: Observed) -> frozenset[ObjectRef]:
         """Forget what a pool wants that is gone, or cannot be read; what is left of it holds on until it ends."""
         known = self._entries.get(ref)
-        left = holds_of(
-            ref, standing(observed.pods), startable(observed.children), home=None, sharing=Sharing.VISIBLE_DEVICES
-        )
+        home = next(iter(known.nodes)) if known is not None and len(known.nodes) == 1 else None
+        there = startable(observed.children, observed.pods)
+        left = holds_of(ref, standing(observed.pods), there, home=home, sharing=Sharing.VISIBLE_DEVICES)
         if not left and known is None:
             return frozenset()
         entry = replace(known or _Entry(age=(_NEVER, "")), live=left, holds=left, waits=None)

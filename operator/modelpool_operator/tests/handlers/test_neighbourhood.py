@@ -299,3 +299,21 @@ def test_an_engine_that_is_woken_from_zero_waits_and_one_that_is_made_without_re
     assert [child["kind"] for child in plan.apply] == ["Deployment"]
     changed = structs.replace(pool("first", 1, 0.2), uid=first.uid)
     assert operator.look(changed)[0].starts == ("a: starts once a of pool llm/second on the same card answers",)
+
+
+def test_a_pool_that_is_let_be_wishes_nothing_and_does_not_start_for_ever() -> None:
+    first, second = pool("first", 1, 0.3), pool("second", 2, 0.3)
+    operator = Operator()
+    operator.look(first)
+    assert operator.look(second)[0].starts
+    assert operator.leave(first, standing(first, ready=True)) == {"second"}
+    assert operator.look(second)[0].starts == ()
+
+
+def test_a_pool_that_is_let_be_keeps_the_card_of_an_engine_without_a_pod() -> None:
+    operator = Operator()
+    operator.look(OLD)
+    left = operator.known[OLD.ref]
+    assert any(child["kind"] == "Deployment" for child in left.children.values())
+    operator.leave(OLD, left)
+    assert operator.look(YOUNG)[0].refusal is not None
