@@ -89,7 +89,9 @@ class Neighbourhood:
         """
         settled = with_sharing(pool, plan.sharing)
         placement = plan.placement if isinstance(plan.placement, Placement) else None
-        entry = self._entry(settled, observed, placement, _started(plan if carried_out is None else carried_out, observed))
+        entry = self._entry(
+            settled, observed, placement, _started(plan if carried_out is None else carried_out, observed)
+        )
         refused = plan.refusal is not None and plan.refusal.reason == no_room.HELD
         waits = (settled, observed) if refused and settled.spec.gpus.sharing is not Sharing.AUTO else None
         return self._replace(pool.ref, replace(entry, waits=waits))
