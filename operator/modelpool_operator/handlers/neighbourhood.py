@@ -26,7 +26,7 @@ from modelpool_operator.planning.plan import Plan
 from modelpool_operator.planning.pool_holdings import holds_of, promised, standing, startable
 from modelpool_operator.planning.pool_placement import place_pool, with_sharing
 from modelpool_operator.planning.refusals import Refusal
-from modelpool_operator.planning.sequence import model_of, restarts
+from modelpool_operator.planning.sequence import begins, model_of
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -76,11 +76,22 @@ class Neighbourhood:
             holds += self._wish(one, (*holds, *(mine.live if mine else ())))
         return self._neighbours(holds, {ref: entry.locks for ref, entry in others.items()})
 
-    def put(self, pool: ModelPool, observed: Observed, plan: Plan) -> frozenset[ObjectRef]:
-        """Take note of a plan, and return the other pools to whom it makes a difference."""
+    def put(
+        self, pool: ModelPool, observed: Observed, plan: Plan, carried_out: Plan | None = None
+    ) -> frozenset[ObjectRef]:
+        """Take note of a plan, and return the other pools to whom it makes a difference.
+
+        Args:
+            pool: whose.
+            observed: what is there of it.
+            plan: what it shall have.
+            carried_out: what is done of the plan in this pass: an engine that is not applied does not start. None: all.
+        """
         settled = with_sharing(pool, plan.sharing)
         placement = plan.placement if isinstance(plan.placement, Placement) else None
-        entry = self._entry(settled, observed, placement, _started(plan, observed))
+        entry = self._entry(
+            settled, observed, placement, _started(plan if carried_out is None else carried_out, observed)
+        )
         refused = plan.refusal is not None and plan.refusal.reason == no_room.HELD
         waits = (settled, observed) if refused and settled.spec.gpus.sharing is not Sharing.AUTO else None
         return self._replace(pool.ref, replace(entry, waits=waits))
@@ -88,9 +99,9 @@ class Neighbourhood:
     def leave(self, ref: ObjectRef, observed: Observed) -> frozenset[ObjectRef]:
         """Forget what a pool wants that is gone, or cannot be read; what is left of it holds on until it ends."""
         known = self._entries.get(ref)
-        left = holds_of(
-            ref, standing(observed.pods), startable(observed.children), home=None, sharing=Sharing.VISIBLE_DEVICES
-        )
+        home = next(iter(known.nodes)) if known is not None and len(known.nodes) == 1 else None
+        there = startable(observed.children, observed.pods)
+        left = holds_of(ref, standing(observed.pods), there, home=home, sharing=Sharing.VISIBLE_DEVICES)
         if not left and known is None:
             return frozenset()
         entry = replace(known or _Entry(age=(_NEVER, "")), live=left, holds=left, waits=None)
@@ -129,7 +140,7 @@ class Neighbourhood:
     ) -> _Entry:
         """Return a pool, its way of sharing settled, as it is and as it is planned."""
         seen = replace(observed, neighbours=self._neighbours((), {}))
-        pods, home, sharing = standing(observed.pods), home_of(pool, seen), pool.spec.gpus.sharing
+        pods, home, sharing = standing(observed.pods, observed.said), home_of(pool, seen), pool.spec.gpus.sharing
         there = startable(observed.children, observed.pods)
         planned = promised(pool, placement, starting) if placement is not None else ()
         return _Entry(
@@ -175,7 +186,7 @@ def _started(plan: Plan, observed: Observed) -> frozenset[str]:
     return frozenset(
         model
         for child in plan.apply
-        if (model := model_of(child)) is not None and restarts(child, ref_of(child), observed)
+        if (model := model_of(child)) is not None and begins(child, ref_of(child), observed)
     )
 
 

@@ -23,10 +23,11 @@ from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.engine_keys import EngineKeys
 from modelpool_operator.handlers.failing import Failure, failure_of
 from modelpool_operator.handlers.neighbourhood import Neighbourhood
+from modelpool_operator.handlers.next_look import next_look
 from modelpool_operator.handlers.results import Outcome, Result
 from modelpool_operator.handlers.scaling import Scaling
 from modelpool_operator.handlers.standings import Standings
-from modelpool_operator.planning import hanging, interference
+from modelpool_operator.planning import interference
 from modelpool_operator.planning import plan as plans
 from modelpool_operator.planning import status as statuses
 from modelpool_operator.planning.autoscaling import scaled
@@ -38,10 +39,6 @@ from modelpool_operator.planning.routes import entries_in, entries_of
 
 logger = logging.getLogger(__name__)
 
-LOOK_AGAIN: Final = 5.0
-"""Seconds until the next look at a pool with an engine that starts: how far a download is, no event tells."""
-ASK_AGAIN: Final = 10.0
-"""The same of a pool where something may hang: of what it waits for, an Event tells, and Events wake nobody."""
 TOLD_AFTER: Final = 5
 """Passes in a row that an API server did not serve to their end, or denied, before their pool is told. One that
 restarts is no news; for a moment it knows no roles, and denies everybody everything."""
@@ -83,6 +80,12 @@ class Reconciler:
         self._gateways_in = gateways_in
         self._stumbles: dict[ObjectRef, int] = {}
         """Passes in a row that began, and met an API server that could not serve, or said no."""
+        self._owed: dict[ObjectRef, frozenset[ObjectRef]] = {}
+        """Whom the pass over a pool concerns, from when that is known."""
+
+    def owed(self, ref: ObjectRef) -> frozenset[ObjectRef]:
+        """Return the other pools to whom the last pass over a pool made a difference before it raised."""
+        return self._owed.pop(ref, frozenset())
 
     async def reconcile(self, ref: ObjectRef) -> Result:
         """Bring the cluster and the pool's status in line with its spec.
@@ -97,7 +100,7 @@ class Reconciler:
             return self._gone(ref)
         try:
             if await self._elsewhere(ref.namespace) is not None:
-                return Result(outcome=Outcome.ELSEWHERE, again=TRY_AGAIN)
+                return Result(outcome=Outcome.ELSEWHERE, again=TRY_AGAIN, concerned=self._let_be(ref))
             if body["metadata"].get("deletionTimestamp"):
                 # Its children go by their ownerReferences; to apply them now would be to bring them back.
                 return await self._leaving(body, ref)
@@ -131,14 +134,15 @@ class Reconciler:
         # Nothing is awaited from here until the plan is noted: no other one is made meanwhile.
         observed = replace(observed, neighbours=self._neighbourhood.beside(pool))
         plan = plans.make_plan(pool, observed)
-        concerned = self._neighbourhood.put(pool, observed, plan)
+        paced = standing.paced(plan)
+        concerned = self._neighbourhood.put(pool, observed, plan, paced.plan.without(standing.refused))
         # A pool that is refused holds what the routes of its last plan say, as the gateway goes by them.
         entries = entries_of(pool) if plan.refusal is None else entries_in(observed.children.values())
         concerned |= self._claims.put(pool.ref, pool.created, entries)
+        self._owed[pool.ref] = concerned
         observed = replace(observed, claimed=self._claims.lost_by(pool.ref))
         keyless = () if plan.key is None else await self._keys.make(pool)
         put_back = tuple(interference.found_in(plan.changed, observed.children))
-        paced = standing.paced(plan)
         done = await execute(self._client, self._mirror, pool.ref, paced.plan, observed)
         standing.note(paced, done, put_back, observed, editor=manager_of(body, ("spec",)), time=self._now())
         then = look_again(self._mirror, pool, observed)
@@ -164,9 +168,11 @@ class Reconciler:
             outcome, again = Outcome.REFUSED, TRY_AGAIN if plan.refusal.passing else None
         else:
             outcome, again = Outcome.PLANNED, None
-        times = (again, standing.next_look(paced), _next_look(pool, then))
+        times = (again, standing.next_look(paced), next_look(pool, then))
         return Result(
-            outcome=outcome, again=min((t for t in times if t is not None), default=None), concerned=concerned
+            outcome=outcome,
+            again=min((t for t in times if t is not None), default=None),
+            concerned=self.owed(pool.ref),
         )
 
     def expect(self, pool: ModelPool) -> None:
@@ -175,10 +181,14 @@ class Reconciler:
             self._neighbourhood.expect(pool, self._seen(pool.ref))
 
     def _gone(self, ref: ObjectRef) -> Result:
+        self._mirror.let_go(ref)
+        return Result(outcome=Outcome.GONE, concerned=self._claims.drop(ref) | self._let_be(ref))
+
+    def _let_be(self, ref: ObjectRef) -> frozenset[ObjectRef]:
+        """Forget all of a pool that is not ours to carry out, but for what its pods and Deployments hold."""
         self._scaling.drop(ref)
         self._standings.drop(ref)
-        self._mirror.let_go(ref)
-        return Result(outcome=Outcome.GONE, concerned=self._claims.drop(ref) | self._leave(ref))
+        return self._leave(ref)
 
     def _leave(self, ref: ObjectRef) -> frozenset[ObjectRef]:
         """Let a pool that is gone, or cannot be read, hold what its pods and Deployments do."""
@@ -196,9 +206,8 @@ class Reconciler:
         """Say what holds a pool that is being deleted. While it is there, so are its engines and its routes."""
         if (held := failing.held_by(body["metadata"])) is None:
             return self._gone(ref)
-        self._standings.drop(ref)
         await self._say_failed(body, held)
-        return Result(outcome=Outcome.LEAVING)
+        return Result(outcome=Outcome.LEAVING, concerned=self._let_be(ref))
 
     async def _refuse(self, body: Object, ref: ObjectRef, error: parsing.InvalidPoolError) -> Result:
         previous = parsing.status_of(body)
@@ -239,9 +248,3 @@ class Reconciler:
         if await report(self._client, body, status):
             for news in news_between(previous, status):
                 await self._recorder.post(body, news)
-
-
-def _next_look(pool: ModelPool, observed: Observed) -> float | None:
-    if any(pod.wants_log for pod in observed.pods):
-        return LOOK_AGAIN
-    return ASK_AGAIN if hanging.candidates(pool, observed.children.values(), observed.pods) else None

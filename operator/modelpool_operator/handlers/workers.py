@@ -6,7 +6,7 @@ traceback, since one pool that trips over it must not stop the others. Nor does 
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from modelpool_operator.api import parsing
@@ -66,15 +66,16 @@ async def _pass_over(ref: ObjectRef, queue: WorkQueue, reconciler: Reconciler, r
     try:
         result = await reconciler.reconcile(ref)
     except errors.ClusterError as exc:
+        _wake(reconciler.owed(ref), queue)
         delay = queue.failed(ref)
         logger.warning("Could not reconcile", extra={"error": str(exc), "again": round(delay, 1)})
         return "failed"
     except Exception:
+        _wake(reconciler.owed(ref), queue)
         delay = queue.failed(ref)
         logger.exception("Could not reconcile because of a bug", extra={"again": round(delay, 1)})
         return "failed"
-    for other in result.concerned:
-        queue.add(other)
+    _wake(result.concerned, queue)
     if result.outcome is Outcome.GONE:
         queue.gone(ref)
         readiness.seen(ref)
@@ -83,6 +84,11 @@ async def _pass_over(ref: ObjectRef, queue: WorkQueue, reconciler: Reconciler, r
         if result.again is not None:
             queue.add(ref, delay=result.again)
     return result.outcome.value
+
+
+def _wake(concerned: Iterable[ObjectRef], queue: WorkQueue) -> None:
+    for other in concerned:
+        queue.add(other)
 
 
 class Resync:

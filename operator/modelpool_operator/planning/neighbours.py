@@ -23,6 +23,7 @@ from modelpool_operator.planning.placement import Placement, place
 from modelpool_operator.planning.pod_views import PodView
 from modelpool_operator.planning.pool_holdings import OLLAMA, Occupant, standing, startable
 from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.sequence import model_of
 
 _TOLD: Final = 3
 """Nodes, or pools, of which a sentence tells one by one."""
@@ -45,7 +46,7 @@ def place_beside(
     alone = place(spec, cards, settled)
     if isinstance(alone, Refusal) or not any(seen):
         return alone
-    mine = startable(observed.children)
+    mine = tuple(_own(observed, alone))
     answers = [_place_on(spec, cards, [one], settled, mine, alone) for one in seen]
     full = [answer for answer in answers if isinstance(answer, Refusal)]
     if len(full) == len(seen) or (full and _standing_on(observed.pods)):
@@ -56,6 +57,26 @@ def place_beside(
         placed = next(answer for answer in answers if isinstance(answer, Placement))
     notes = (*_notes(pool, roomy[0], others), *_warnings(full)) if len(seen) == 1 else tuple(_warnings(full))
     return replace(placed, beside=(*placed.beside, *notes))
+
+
+def _own(observed: Observed, alone: Placement) -> Iterator[Occupant]:
+    """Yield what the pool has already: what its Deployments may start, and what its pods hold without one.
+
+    Where an Ollama on a card does not say how much of it is its own, it is what the plan gives to it.
+    """
+    found = startable(observed.children)
+    there = {one.what for one in found}
+    orphans = {(one.what, one.gpus): one for one in standing(observed.pods) if one.what not in there}
+    yield from (*found, *orphans.values())
+    share = alone.ollama
+    if share is not None and OLLAMA not in there and _has_ollama_on_card(observed):
+        yield Occupant(OLLAMA, share.gpus, share.bytes + share.overhead, None)
+
+
+def _has_ollama_on_card(observed: Observed) -> bool:
+    deployments = (live for ref, live in observed.children.items() if ref.kind == "Deployment")
+    templates = (live["spec"]["template"].get("metadata") or {} for live in deployments if model_of(live) is None)
+    return any(names.CARD_LABEL in (one.get("labels") or {}) for one in templates)
 
 
 def nodes_of(pool: ModelPool, observed: Observed) -> tuple[NodeView, ...]:

@@ -4,7 +4,7 @@ An engine that is to change holds the larger of what it has and what it shall ha
 is scaled to zero, or whose pod is not there, keeps what it had. What a pod has it holds until it is gone.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from modelpool_operator.api import names
@@ -44,10 +44,22 @@ class Occupant(NamedTuple):
     """Whether it is about to measure its cards: it starts, and has not failed."""
 
 
-def standing(pods: Iterable[PodView]) -> tuple[Occupant, ...]:
-    """Return the engines that have pods, also those that end."""
+def standing(pods: Iterable[PodView], troubled: Container[tuple[str, str]] = ()) -> tuple[Occupant, ...]:
+    """Return the engines that have pods, also those that end.
+
+    Args:
+        pods: of the pool.
+        troubled: of what an Event tells a trouble, by kind and name: such a pod is not about to start.
+    """
     return tuple(
-        Occupant(pod.model or OLLAMA, pod.gpus, pod.held, pod.counter, pod.node, _starts(pod))
+        Occupant(
+            pod.model or OLLAMA,
+            pod.gpus,
+            pod.held,
+            pod.counter,
+            pod.node,
+            starting=_starts(pod) and ("Pod", pod.name) not in troubled,
+        )
         for pod in pods
         if pod.held > 0 and pod.gpus and pod.phase not in _ENDED
     )
@@ -134,7 +146,8 @@ def _holds(ref: ObjectRef, one: Occupant, whole: bool) -> Iterator[Hold]:
 
 
 def _starts(pod: PodView) -> bool:
-    return not pod.deleting and pod_states.state_of(pod).state in _UNDER_WAY
+    """Return whether a pod's engine is yet to measure its cards, which it has done once its startup probe succeeds."""
+    return not pod.deleting and not pod.engine.started and pod_states.state_of(pod).state in _UNDER_WAY
 
 
 def _startable(deployment: Manifest, there: Collection[str | None]) -> Occupant:
@@ -149,5 +162,9 @@ def _startable(deployment: Manifest, there: Collection[str | None]) -> Occupant:
         cards_in(said.get(names.CARD_ANNOTATION, "")),
         int(held) if held.isdecimal() else 0,
         counter_in(template.get("spec") or {}),
-        starting=what not in there and not denied and deployment["spec"].get("replicas", 1) > 0,
+        starting=what not in there and not denied and _makes_pods(deployment["spec"]),
     )
+
+
+def _makes_pods(spec: Manifest) -> bool:
+    return spec.get("replicas", 1) > 0 and not spec.get("paused")

@@ -88,6 +88,14 @@ def restarts(child: Manifest, ref: ChildRef, observed: Observed) -> bool:
     return live is None or template_of(live) != template_of(child)
 
 
+def begins(child: Manifest, ref: ChildRef, observed: Observed) -> bool:
+    """Return whether applying a Deployment starts an engine: with a new pod, or with the first one after none."""
+    if child["spec"].get("replicas", 1) == 0:
+        return False
+    live = observed.children.get(ref)
+    return live is None or live["spec"].get("replicas", 1) == 0 or restarts(child, ref, observed)
+
+
 def _wait(share: Share, placement: Placement, leaving: list[PodView]) -> Wait | None:
     """Return what an engine must wait for, or None when all its cards have room."""
     for gpu in share.gpus:

@@ -17,7 +17,7 @@ from modelpool_operator.planning.neighbours import nodes_of
 from modelpool_operator.planning.node_cards import weigh
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.sequence import model_of, restarts
+from modelpool_operator.planning.sequence import begins, model_of
 
 
 def behind_others(
@@ -46,7 +46,7 @@ def behind_others(
     starts = {
         model: ref
         for ref, child in wanted.items()
-        if (model := model_of(child)) is not None and ref in changing and restarts(child, ref, observed)
+        if (model := model_of(child)) is not None and ref in changing and begins(child, ref, observed)
     }
     return {
         starts[share.model]: f"{share.model}: starts once {first.what} of {first.holder} on the same card answers"

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from msgspec import structs
 
 from modelpool_operator.api.names import ObjectRef
@@ -11,7 +12,7 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.handlers.neighbourhood import Neighbourhood
 from modelpool_operator.planning.holdings import Hold
 from modelpool_operator.planning.inventory import NodeView
-from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.observed import Observed, Said
 from modelpool_operator.planning.plan import Plan, make_plan
 from modelpool_operator.tests.planning.pools import after, pool_of, vllm
 from modelpool_operator.tests.planning.test_neighbours import GPU, node, sliced, standing, stranger
@@ -216,3 +217,103 @@ def test_pools_with_one_volume_are_kept_apart_by_the_cards_lock() -> None:
         (container,) = engine["spec"]["template"]["spec"]["containers"]
         locks.append(container["command"][2:4])
     assert locks[0] == locks[1] == ["--lock", "/cache/locks/$(NODE_NAME)-card-0.lock"]
+
+
+def test_an_engine_that_is_not_applied_holds_nobody_up() -> None:
+    first, second = pool("first", 1, 0.3), pool("second", 2, 0.3)
+    operator = Operator()
+    operator.look(first, carry_out=False)
+    assert operator.look(second)[0].starts
+    plan = make_plan(first, Observed())
+    assert second.ref in operator.neighbourhood.put(first, Observed(), plan, Plan(placement=plan.placement))
+    assert operator.look(second)[0].starts == ()
+
+
+RUNS = {"name": "vllm", "state": {"running": {}}, "started": True, "ready": True}
+UNREADY: dict[str, Any] = {"type": "Ready", "status": "False"}
+ENDLESS: dict[str, dict[str, Any]] = {
+    "a sidecar is never ready": {
+        "phase": "Running",
+        "conditions": [UNREADY],
+        "containerStatuses": [RUNS, {"name": "istio-proxy", "state": {"running": {}}, "ready": False}],
+    },
+    "a readiness gate is never opened": {
+        "phase": "Running",
+        "conditions": [{**UNREADY, "reason": "ReadinessGatesNotReady"}],
+        "containerStatuses": [RUNS],
+    },
+    "it has started and does not answer": {
+        "phase": "Running",
+        "conditions": [UNREADY],
+        "containerStatuses": [{**RUNS, "ready": False}],
+    },
+    "a volume is not mounted": {
+        "phase": "Pending",
+        "containerStatuses": [{"name": "vllm", "state": {"waiting": {"reason": "ContainerCreating"}}}],
+    },
+}
+
+
+@pytest.mark.parametrize("status", ENDLESS.values(), ids=ENDLESS.keys())
+def test_an_engine_that_has_measured_its_card_or_hangs_holds_nobody_up(status: dict[str, Any]) -> None:
+    first, second = pool("first", 1, 0.3), pool("second", 2, 0.3)
+    seen, operator = standing(first, status=status), Operator()
+    mounted = status["phase"] != "Pending"
+    said = {} if mounted else {("Pod", seen.pods[0].name): Said(reason="FailedMount", message="no such volume")}
+    operator.look(first)
+    operator.known[first.ref] = replace(seen, said=said)
+    operator.look(first)
+    assert operator.look(second)[0].starts == ()
+
+
+def test_a_paused_deployment_holds_nobody_up() -> None:
+    first, second = pool("first", 1, 0.3), pool("second", 2, 0.3)
+    operator = Operator()
+    operator.look(first)
+    for live in operator.known[first.ref].children.values():
+        if live["kind"] == "Deployment":
+            live["spec"]["paused"] = True
+    operator.look(first)
+    assert operator.look(second)[0].starts == ()
+
+
+def test_an_engine_that_is_woken_from_zero_waits_and_one_that_is_made_without_replicas_does_not() -> None:
+    def second(replicas: int) -> ModelPool:
+        made = pool("second", 2, 0.3)
+        (model,) = made.spec.models
+        return structs.replace(
+            made, spec=structs.replace(made.spec, models=(structs.replace(model, replicas=replicas),))
+        )
+
+    first, operator = pool("first", 1, 0.3), Operator()
+    operator.look(first)
+    plan, _ = operator.look(second(0))
+    assert plan.starts == ()
+    assert "Deployment" in [child["kind"] for child in plan.apply]
+    plan, _ = operator.look(second(1))
+    assert plan.starts == ("a: starts once a of pool llm/first on the same card answers",)
+    assert not plan.apply
+    operator.known[first.ref] = standing(first, ready=True)
+    assert operator.look(first)[1] == {"second"}
+    plan, _ = operator.look(second(1))
+    assert [child["kind"] for child in plan.apply] == ["Deployment"]
+    changed = structs.replace(pool("first", 1, 0.2), uid=first.uid)
+    assert operator.look(changed)[0].starts == ("a: starts once a of pool llm/second on the same card answers",)
+
+
+def test_a_pool_that_is_let_be_wishes_nothing_and_does_not_start_for_ever() -> None:
+    first, second = pool("first", 1, 0.3), pool("second", 2, 0.3)
+    operator = Operator()
+    operator.look(first)
+    assert operator.look(second)[0].starts
+    assert operator.leave(first, standing(first, ready=True)) == {"second"}
+    assert operator.look(second)[0].starts == ()
+
+
+def test_a_pool_that_is_let_be_keeps_the_card_of_an_engine_without_a_pod() -> None:
+    operator = Operator()
+    operator.look(OLD)
+    left = operator.known[OLD.ref]
+    assert any(child["kind"] == "Deployment" for child in left.children.values())
+    operator.leave(OLD, left)
+    assert operator.look(YOUNG)[0].refusal is not None

@@ -7,14 +7,16 @@ from unittest.mock import Mock
 
 import pytest
 
+from modelpool_operator.api import parsing
 from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import GatewayStatus
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.recorder import Recorder
 from modelpool_operator.cluster.reflector import fill
 from modelpool_operator.cluster.surroundings import Surroundings
-from modelpool_operator.handlers import reconcile
+from modelpool_operator.handlers import next_look, reconcile
 from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.engine_keys import EngineKeys
 from modelpool_operator.handlers.neighbourhood import Neighbourhood
@@ -168,7 +170,7 @@ async def test_a_pool_in_which_something_may_hang_is_looked_at_again(server: Api
         "/api/v1/namespaces/llm/pods", metadata=metadata, spec={"nodeName": "n", "containers": [{"name": "vllm"}]}
     )
     await fill(reconciler._client, reconciler._mirror)
-    assert (await reconciler.reconcile(REF)).again == reconcile.ASK_AGAIN
+    assert (await reconciler.reconcile(REF)).again == next_look.ASK_AGAIN
 
 
 async def test_a_pool_that_does_not_fit_is_told_so_and_nothing_is_made(
@@ -374,7 +376,7 @@ async def test_an_engine_that_starts_is_looked_at_again(server: ApiServer, recon
         status={"containerStatuses": [{"name": "vllm", "state": {"running": {}}}]},
     )
     await fill(reconciler._client, reconciler._mirror)
-    assert (await reconciler.reconcile(REF)).again == reconcile.LOOK_AGAIN
+    assert (await reconciler.reconcile(REF)).again == next_look.LOOK_AGAIN
 
 
 async def test_pools_that_claim_the_same_name_hear_of_each_other(server: ApiServer, reconciler: Reconciler) -> None:
@@ -501,6 +503,13 @@ async def test_a_spec_that_two_set_in_turn_is_carried_out_less_and_less_often(
     assert condition(server, "Degraded")[1] == "Interference"
 
 
+BESIDE = {
+    "gpus": {"memory": "24Gi", "sharing": "visibleDevices"},
+    "nodeSelector": {"kubernetes.io/hostname": "gpu-1"},
+    "ollama": {"enabled": False},
+}
+
+
 async def test_two_pools_on_one_node_do_not_take_one_card(server: ApiServer, reconciler: Reconciler) -> None:
     pinned = {"gpus": {"memory": "24Gi", "count": 2, "sharing": "visibleDevices"}, "ollama": {"enabled": False}}
     for name in ("first", "second", "third"):
@@ -520,3 +529,101 @@ async def test_two_pools_on_one_node_do_not_take_one_card(server: ApiServer, rec
     gone = await reconciler.reconcile(ObjectRef("llm", "first"))
     assert (gone.outcome, ObjectRef("llm", "third") in gone.concerned) == (Outcome.GONE, True)
     assert (await reconciler.reconcile(ObjectRef("llm", "third"))).outcome is Outcome.PLANNED
+
+
+async def test_an_engine_that_the_api_server_does_not_take_holds_no_other_pool_up(
+    server: ApiServer, reconciler: Reconciler, clock: Clock
+) -> None:
+    first, second = (ObjectRef("llm", name) for name in ("first", "second"))
+    for ref in (first, second):
+        put_pool(server, {**MODEL, "name": "a"}, name=ref.name)
+        server.objects[f"{POOLS}/{ref.name}"]["spec"] |= BESIDE
+    server.refuse("PATCH", "/apis/apps/v1/namespaces/llm/deployments/first-a", 403, "exceeded quota")
+    await reconciler.reconcile(first)
+    await reconciler.reconcile(second)
+    for clock.now in (1.0, 3.0):  # First it waits for its time, then it is tried again.
+        await fill(reconciler._client, reconciler._mirror)
+        assert (second in (await reconciler.reconcile(first)).concerned) == (clock.now == 1.0)
+        await reconciler.reconcile(second)
+        assert "/apis/apps/v1/namespaces/llm/deployments/second-a" in server.objects
+
+
+LARGE = {**MODEL, "name": "a", "gpuMemoryFraction": 0.8}
+
+
+def put_beside(server: ApiServer, name: str, hour: int, **metadata: Any) -> ModelPool:
+    """Put a pool that has most of the one card of `gpu-1`, and return it as it is parsed."""
+    put_pool(server, LARGE, name=name, creationTimestamp=f"2026-11-22T{hour:02}:00:00Z", **metadata)
+    body = server.objects[f"{POOLS}/{name}"]
+    body["spec"] |= BESIDE
+    return parsing.from_body(body)
+
+
+def planned_of(server: ApiServer, name: str) -> tuple[str, str]:
+    conditions = server.objects[f"{POOLS}/{name}"]["status"]["conditions"]
+    (found,) = (one for one in conditions if one["type"] == "Planned")
+    return found["status"], found["reason"]
+
+
+async def elsewhere_is_llm(namespace: str) -> str | None:
+    return "another" if namespace == "llm" else None
+
+
+LEFT_TO_OTHERS: dict[str, dict[str, Any]] = {
+    "an operator of its own": {},
+    "a finalizer": {"deletionTimestamp": "2026-11-22T09:30:00Z", "finalizers": ["example.com/backup"]},
+}
+
+
+@pytest.mark.parametrize("metadata", LEFT_TO_OTHERS.values(), ids=LEFT_TO_OTHERS.keys())
+async def test_nobody_waits_for_what_a_pool_wishes_that_is_left_to_others(
+    server: ApiServer, reconciler: Reconciler, metadata: dict[str, Any]
+) -> None:
+    older, younger = put_beside(server, "older", 8, **metadata), put_beside(server, "younger", 9)
+    reconciler.expect(older)
+    await reconciler.reconcile(younger.ref)
+    assert planned_of(server, "younger") == ("False", "CardHeld")
+    if not metadata:
+        reconciler._elsewhere = elsewhere_is_llm
+    assert (await reconciler.reconcile(older.ref)).concerned == {younger.ref}
+    reconciler._elsewhere = nowhere
+    await reconciler.reconcile(younger.ref)
+    assert planned_of(server, "younger")[0] == "True"
+
+
+async def test_what_pods_hold_of_a_pool_that_another_operator_serves_is_known(
+    server: ApiServer, reconciler: Reconciler
+) -> None:
+    theirs, ours = put_beside(server, "theirs", 9), put_beside(server, "ours", 8)
+    reconciler._elsewhere = elsewhere_is_llm
+    server.put(
+        "/api/v1/namespaces/llm/pods",
+        metadata={
+            "name": "p",
+            "labels": {**LABELS, "modelpool.dev/pool": "theirs"},
+            "annotations": {
+                "modelpool.dev/model-name": "a",
+                "modelpool.dev/gpu": "0",
+                "modelpool.dev/gpu-memory": str(20 << 30),
+            },
+        },
+        spec={"nodeName": "gpu-1", "containers": [{"name": "vllm"}]},
+        status={"phase": "Running"},
+    )
+    await fill(reconciler._client, reconciler._mirror)
+    await reconciler.reconcile(theirs.ref)
+    reconciler._elsewhere = nowhere
+    await reconciler.reconcile(ours.ref)
+    assert planned_of(server, "ours") == ("False", "CardHeld")
+
+
+async def test_whom_a_pass_concerns_is_known_although_it_raised(
+    server: ApiServer, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = put_beside(server, "first", 8), put_beside(server, "second", 9)
+    reconciler.expect(second)
+    monkeypatch.setattr(f"{reconcile.__name__}.execute", Mock(side_effect=errors.UnreachableError("later")))
+    with pytest.raises(errors.UnreachableError):
+        await reconciler.reconcile(first.ref)
+    assert reconciler.owed(first.ref) == {second.ref}
+    assert reconciler.owed(first.ref) == frozenset()

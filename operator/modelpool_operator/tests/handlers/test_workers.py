@@ -37,7 +37,11 @@ class Script:
     def __init__(self, *answers: Result | Exception) -> None:
         self._answers = list(answers)
         self.passes: list[ObjectRef] = []
+        self.owes: frozenset[ObjectRef] = frozenset()
         self.done = asyncio.Event()
+
+    def owed(self, ref: ObjectRef) -> frozenset[ObjectRef]:
+        return self.owes
 
     async def reconcile(self, ref: ObjectRef) -> Result:
         self.passes.append(ref)
@@ -96,6 +100,16 @@ async def test_other_pools_concerned_are_woken() -> None:
     script = Script(Result(outcome=Outcome.GONE, concerned=frozenset({B})), Result(outcome=Outcome.PLANNED))
     await play(script, queue)
     assert script.passes == [A, B]
+
+
+async def test_other_pools_concerned_are_woken_although_the_pass_raised() -> None:
+    for error in (errors.UnreachableError("no"), KeyError("a bug")):
+        queue = WorkQueue(clock=Clock(), random=lambda: 0)
+        queue.add(A)
+        script = Script(error, Result(outcome=Outcome.PLANNED))
+        script.owes = frozenset({B})
+        await play(script, queue)
+        assert script.passes == [A, B]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """A pool beside others on one node, in every way of sharing: what is planned, what is refused, and who is named."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
+from modelpool_operator.api import names
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import GIB
@@ -15,7 +17,7 @@ from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import Plan, make_plan
 from modelpool_operator.planning.pod_views import PodView
-from modelpool_operator.tests.planning.pools import pool_of, settled, vllm
+from modelpool_operator.tests.planning.pools import ollama, pool_of, settled, vllm
 
 NODE = "gpu-1"
 HERE = {"kubernetes.io/hostname": NODE}
@@ -231,9 +233,17 @@ def test_a_spread_counts_what_others_hold() -> None:
     assert [share.gpus for share in plan.placement.shares] == [(1,), (1,)]
 
 
-def standing(one: ModelPool, *, node: str = NODE, ready: bool = False, trouble: str = "") -> Observed:
+def standing(
+    one: ModelPool,
+    *,
+    node: str = NODE,
+    ready: bool = False,
+    trouble: str = "",
+    status: dict[str, Any] | None = None,
+) -> Observed:
     """Return what is observed of a pool whose engines all have pods on a node, or one trouble or another."""
-    status: dict[str, Any] = {"phase": "Running", "conditions": [{"type": "Ready", "status": str(ready)}]}
+    if status is None:
+        status = {"phase": "Running", "conditions": [{"type": "Ready", "status": str(ready)}]}
     if trouble == "Unschedulable":
         status = {"conditions": [{"type": "PodScheduled", "status": "False", "reason": trouble}]}
     elif trouble:
@@ -319,3 +329,32 @@ def test_the_overhead_that_ollama_is_told_does_not_follow_others() -> None:
         next(child for child in plan.apply if child["metadata"]["name"] == "agentic-ollama") for plan in (alone, beside)
     ]
     assert deployments[0] == deployments[1]
+
+
+@pytest.mark.parametrize("held", [stranger(), engine(4, counter=GPU)], ids=["a stranger", "another pool"])
+def test_an_ollama_that_does_not_say_what_it_has_of_its_card_keeps_it(held: Hold) -> None:
+    """Its Deployment, made before there were such annotations, stands on a card by its label alone."""
+    one = pool("timeSlicing", vllm("a", 0.5), ollama("llama3.2:3b"), ollama={"gpuMemory": "8Gi"})
+    children = {ref: deepcopy(live) for ref, live in settled(one).children.items()}
+    described = next(live for ref, live in children.items() if ref.name == names.ollama_name(one.ref.name))
+    observed = Observed(children=children, neighbours=Neighbours.of([held], [node()]))
+    for before in (True, False):
+        plan = make_plan(one, observed)
+        assert plan.refusal is None, (before, plan.refusal)
+        for annotation in (names.CARD_ANNOTATION, names.MEMORY_ANNOTATION):
+            described["metadata"]["annotations"].pop(annotation, None)
+
+
+def test_an_engine_whose_deployment_was_deleted_is_made_again_where_its_pod_stands() -> None:
+    one = pool("timeSlicing", vllm("a", 0.4), vllm("b", 0.4))
+    seen = replace(standing(one, ready=True), neighbours=Neighbours.of([stranger()], [node()]))
+    children = {
+        ref: live
+        for ref, live in seen.children.items()
+        if (ref.kind, live["metadata"]["name"][-2:]) != ("Deployment", "-b")
+    }
+    assert len(children) < len(seen.children)
+    plan = make_plan(one, replace(seen, children=children))
+    assert plan.refusal is None
+    assert [child["metadata"]["name"] for child in plan.apply if child["kind"] == "Deployment"] == ["agentic-b"]
+    assert make_plan(one, replace(seen, children=children, pods=())).refusal is not None
