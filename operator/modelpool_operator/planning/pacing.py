@@ -51,7 +51,9 @@ class Writes:
     refusal: str | None = None
     """What it said the last time, or None where it took the write."""
     cause: Interference | None = None
-    """What others did last."""
+    """What others did last, where it can be told."""
+    absent: bool = False
+    """Whether the child was not there when it was written last."""
     editor: str | None = None
     """Who changed the pool last, where `changes` count."""
     waits: bool = False
@@ -151,9 +153,9 @@ def noted(
     for ref, seal in _seals(done.plan).items():
         before = book.get(ref) or Writes(seal=seal, last=now, since=time)
         again = before.refusal is not None and seal == before.seal
-        repeated = ref in book and seal == before.seal and (not seal or ref in absent)
-        undone = not again and (ref in causes or repeated)
         changed = seal != before.seal
+        # Whoever has to send the same again soon was undone, whatever undid it, and whether or not it can be told.
+        undone = not again and (ref in causes or (ref in book and not changed))
         found[ref] = replace(
             before,
             seal=seal,
@@ -163,6 +165,7 @@ def noted(
             refusals=(before.refusals if again else 0) + (ref in refused),
             refusal=refused.get(ref),
             cause=causes.get(ref) or before.cause,
+            absent=ref in absent,
             editor=editor if changed else before.editor,
             waits=False,
             wanted=now,
@@ -202,8 +205,10 @@ def _words(ref: ChildRef, known: Writes) -> str:
         return f"{ref}: the ModelPool wanted it changed {known.changes} {since}; {who} changed the ModelPool last"
     if not known.seal:
         return f"{ref}: somebody makes it, and the pool does not want it; deleted {known.put_back} {since}"
-    if known.cause is None:
+    if known.cause is None and known.absent:
         return f"{ref}: somebody deletes it, or takes its labels away; made again {known.put_back} {since}"
+    if known.cause is None:
+        return f"{ref}: somebody changes it back each time; put back {known.put_back} {since}"
     return f"{ref}: {known.cause.who} changes {known.cause.field}; put back {known.put_back} {since}"
 
 

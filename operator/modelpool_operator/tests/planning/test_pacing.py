@@ -67,7 +67,13 @@ class Operator:
         return max((sum(first <= when < first + 60 for when in times) for first in times), default=0)
 
 
-ACTORS = {"edited": "edited", "deleted": "deleted", "another spec each time": "", "made again each time": "remade"}
+ACTORS = {
+    "edited": "edited",
+    "edited, and its seal with it": "sealed",
+    "deleted": "deleted",
+    "another spec each time": "",
+    "made again each time": "remade",
+}
 
 
 @settings(deadline=None, max_examples=60)
@@ -112,6 +118,16 @@ def test_a_fight_is_told_while_it_lasts_and_begins_anew_after_a_calm() -> None:
     assert len(operator.writes) == 6, "the pause was over"
     operator.look(600, plan(0), how="edited")
     assert operator.book[ref(0)].put_back == 1, "another fight"
+
+
+def test_a_fight_in_which_the_seal_changes_is_told_and_paced() -> None:
+    """As by an operator of another version, or by Argo CD with a manifest that was exported."""
+    operator = Operator()
+    for second in range(600):
+        operator.look(float(second), plan(0), how="sealed")
+    assert [when for when, _ in operator.writes] == [0, 1, 2, 3, 4, 14, 34, 74, 154, 314]
+    want = "Deployment d-0: somebody changes it back each time; put back 9 times since 2026-11-30T00:00:00Z"
+    assert pacing.fights(operator.book, 600) == (want,)
 
 
 def test_a_spec_that_changes_all_the_time_is_carried_out_and_who_changes_it_is_named() -> None:
