@@ -48,6 +48,10 @@ class Standing:
         """Children that are fought over, as sentences."""
         return pacing.fights(self._book, self._clock())
 
+    def held_back(self, paced: Paced) -> tuple[str, ...]:
+        """Return the changes that wait for their time, as sentences."""
+        return pacing.held_back(self._book, paced)
+
     def as_asked(self, children: Mapping[ChildRef, Manifest]) -> Mapping[ChildRef, Manifest]:
         """Return the children without what admission made of them."""
         return {ref: as_asked(live, self._altered.get(ref, ())) for ref, live in children.items()}

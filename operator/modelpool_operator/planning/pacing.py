@@ -8,7 +8,7 @@ A `Book` is what is remembered of a pool's children. It is kept in memory: an op
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -94,6 +94,8 @@ class Paced:
     plan: Plan
     held: frozenset[ChildRef] = frozenset()
     """Children whose change has to wait."""
+    why: Mapping[ChildRef, str] = field(default_factory=dict)
+    """What is the matter with each of them."""
     again: float | None = None
     """Seconds until the first of them may be written."""
 
@@ -117,7 +119,8 @@ def paced(plan: Plan, book: Book, now: float) -> Paced:
         latest[ref] = max(due[ref], now)
     held = frozenset(ref for ref, when in due.items() if when > now)
     again = min((due[ref] - now for ref in held), default=None)
-    return Paced(plan=plan.without(held), held=held, again=again)
+    why = {ref: reason for ref, reason in plan.why.items() if ref in held}
+    return Paced(plan=plan.without(held), held=held, why=why, again=again)
 
 
 def noted(
@@ -176,6 +179,12 @@ def noted(
 def refused_in(book: Book) -> Mapping[ChildRef, str]:
     """Return the children that the API server does not take, with what it said."""
     return {ref: known.refusal for ref, known in book.items() if known.refusal is not None}
+
+
+def held_back(book: Book, done: Paced) -> tuple[str, ...]:
+    """Return one sentence per change that waits for its time; what the API server refuses is told as refused."""
+    refused = refused_in(book)
+    return tuple(f"{ref}: {why}" for ref, why in done.why.items() if ref not in refused)
 
 
 def fights(book: Book, now: float) -> tuple[str, ...]:

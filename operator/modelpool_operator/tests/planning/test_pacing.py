@@ -171,3 +171,14 @@ def test_an_edit_of_the_pool_is_carried_out_in_the_midst_of_a_fight() -> None:
         operator.look(float(second), plan(0), how="edited")
     operator.look(400.0, plan(0, content="edited"))
     assert (400.0, ref(0)) in operator.writes
+
+
+def test_what_is_held_back_is_told_with_its_reason_and_what_is_refused_is_not() -> None:
+    operator = Operator()
+    for second in range(9):
+        operator.look(float(second), plan(0), how="edited")
+    operator.look(8.5, plan(1), refused="denied")
+    paced = pacing.paced(plan(0, 1), operator.book, 9.0)
+    assert paced.held == {ref(0), ref(1)}
+    operator.look(9.0, plan(0, 1))
+    assert pacing.held_back(operator.book, paced) == ("Deployment d-0: because",)
