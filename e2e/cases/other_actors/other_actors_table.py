@@ -82,6 +82,13 @@ def takes_the_owner(hand: Hand) -> None:
         hand.merge(path, {"metadata": {"ownerReferences": None}}, "keeper")
 
 
+def restores_an_older_one(hand: Hand) -> None:
+    """Who keeps a child as it was exported once, with the operator's own annotations."""
+    path, seal = hand.path("Service", hand.engine), "modelpool.dev/applied"
+    if hand.api.get(path)["metadata"]["annotations"].get(seal) != "exported":
+        hand.merge(path, {"metadata": {"annotations": {seal: "exported"}}}, "argocd-controller")
+
+
 def sets_the_spec(hand: Hand) -> None:
     """Two who deploy one pool, each its own."""
     spec = hand.pool.get()["spec"]
@@ -175,6 +182,7 @@ ROWS: Final[dict[str, Row]] = {
     "selector": fight(narrows_the_selector, "'mesh' changes /spec/selector/version; put back", events=1),
     "label": fight(takes_the_label, "takes its labels away"),
     "owner": fight(takes_the_owner, "/metadata/ownerReferences", events=1),
+    "export": fight(restores_an_older_one, "Service {engine}: somebody changes it back each time; put back"),
     "spec": fight(sets_the_spec, "the ModelPool wanted it changed"),
     "status": Row(actor=Actor(what=wipes_the_status), condition=("", "")),
     "notes": Row(actor=Actor(what=touches_the_pool), writes=0),

@@ -44,7 +44,7 @@ class Outcome:
     refused: Mapping[ChildRef, str] = field(default_factory=dict)
     """What the API server refused, with what it said. The rest of the plan was carried out."""
     answers: Mapping[ChildRef, Object] = field(default_factory=dict)
-    """What was applied, as it was stored."""
+    """What has all that was wanted of it, as it was stored: of a child that is trimmed and applied, by the second."""
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -90,9 +90,13 @@ class _Work:
         if trim is not None:
             where = ObjectRef(self._pool.namespace, ref.name)
             try:
-                self._took(ref, await self._client.patch(kind, where, trim.patch, manager=names.FIELD_MANAGER))
+                answer = await self._client.patch(kind, where, trim.patch, manager=names.FIELD_MANAGER)
             except errors.ConflictError:
                 return  # It changed since we looked, of which the watch tells.
+            if manifest is None:
+                self._took(ref, answer)
+            else:
+                self._mirror.note(kind, answer)
         if manifest is not None:
             send = self._apply if ref in self._observed.children else self._make
             self._took(ref, await send(manifest))

@@ -156,6 +156,7 @@ class Reconciler:
             now=self._now(),
             failures=failures,
             fights=standing.fights,
+            held=standing.held_back(paced),
             gateway=self._gateway(pool.ref),
         )
         if standing.may_tell():

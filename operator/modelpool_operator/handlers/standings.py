@@ -15,7 +15,7 @@ from modelpool_operator.planning.admission import altered_in, as_asked
 from modelpool_operator.planning.child_changes import KEPT, UNCHANGEABLE
 from modelpool_operator.planning.comparison import Difference
 from modelpool_operator.planning.interference import Interference
-from modelpool_operator.planning.manifests import ChildRef, Manifest
+from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.pacing import Book, Paced
 from modelpool_operator.planning.plan import Plan
@@ -48,6 +48,10 @@ class Standing:
         """Children that are fought over, as sentences."""
         return pacing.fights(self._book, self._clock())
 
+    def held_back(self, paced: Paced) -> tuple[str, ...]:
+        """Return the changes that wait for their time, as sentences."""
+        return pacing.held_back(self._book, paced)
+
     def as_asked(self, children: Mapping[ChildRef, Manifest]) -> Mapping[ChildRef, Manifest]:
         """Return the children without what admission made of them."""
         return {ref: as_asked(live, self._altered.get(ref, ())) for ref, live in children.items()}
@@ -79,9 +83,10 @@ class Standing:
             now=self._clock(),
             time=time,
         )
+        applied = {ref_of(manifest) for manifest in paced.plan.apply}
         for ref, answer in done.answers.items():
             fixed = ref.kind in UNCHANGEABLE | KEPT
-            self._altered[ref] = () if fixed else altered_in(wanted[ref], answer)
+            self._altered[ref] = () if fixed else altered_in(wanted[ref], answer, trimmed=ref not in applied)
         gone = self._altered.keys() - observed.children.keys() - done.answers.keys()
         self._altered = {ref: found for ref, found in self._altered.items() if found and ref not in gone}
         versions = {ref: live["metadata"].get("resourceVersion") for ref, live in observed.children.items()}

@@ -16,9 +16,16 @@ from modelpool_operator.planning.manifests import Manifest
 from modelpool_operator.planning.strays import strays_in
 
 
-def altered_in(sent: Manifest, answer: Manifest) -> tuple[Difference, ...]:
-    """Return what was stored in another way than it was sent."""
-    return (*differences(sent, answer), *strays_in(sent, answer))
+def altered_in(sent: Manifest, answer: Manifest, *, trimmed: bool) -> tuple[Difference, ...]:
+    """Return what was stored in another way than it was sent.
+
+    Args:
+        sent: the child as it shall be.
+        answer: what was stored.
+        trimmed: whether the request took out what others had added; only then did admission bring back what of it is
+            there. In the answer to any other request it may have come from anybody, since the last look.
+    """
+    return (*differences(sent, answer), *(strays_in(sent, answer) if trimmed else ()))
 
 
 def as_asked(live: Manifest, altered: Sequence[Difference]) -> Manifest:
@@ -46,7 +53,7 @@ def _take_back(view: Any, one: Difference) -> None:
     if isinstance(last, Item):
         if isinstance(place, list) and one.live is None:
             place.append(copy.deepcopy(one.wanted))
-    elif one.wanted is None:
+    elif one.wanted is None and isinstance(place, dict):
         place.pop(last, None)
     else:
         place[last] = copy.deepcopy(one.wanted)

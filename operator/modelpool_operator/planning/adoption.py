@@ -2,7 +2,8 @@
 
 `kubectl delete mp x --cascade=orphan` lets the engines run on, and is meant for a pool that comes back: Kubernetes'
 controllers adopt what has no controller and bears their labels, and so does a pool. What no operator has applied is
-nobody's child, whatever its labels say.
+nobody's child, whatever its labels say; nor is a copy that somebody made, with all that stands in it: the API server
+keeps book of who applied an object.
 """
 
 from modelpool_operator.api import names
@@ -15,7 +16,11 @@ def is_orphan(child: Manifest) -> bool:
     """Return whether an object was applied as a child of a pool, and has no owner where it should have one."""
     described = child["metadata"]
     owned = any(owner.get("controller") for owner in described.get("ownerReferences") or ())
-    return not owned and not is_retained(child) and names.APPLIED_ANNOTATION in (described.get("annotations") or {})
+    applied = names.APPLIED_ANNOTATION in (described.get("annotations") or {}) and any(
+        entry.get("manager") == names.FIELD_MANAGER and entry.get("operation") == "Apply"
+        for entry in described.get("managedFields") or ()
+    )
+    return applied and not owned and not is_retained(child)
 
 
 def adoption_of(wanted: Manifest, live: Manifest) -> Trim:

@@ -77,6 +77,8 @@ def this_generation_does_not_run(sight: Sight) -> Finding | None:
         return no(sight.plan.refusal.reason, f"What answers is what ran before: {sight.plan.refusal.message}")
     if sight.failures and not sight.was_ready:
         return changes_were_refused(sight, status=no)
+    if sight.held and not sight.was_ready:
+        return no("Updating", f"Changed often, and waits for its time: {'; '.join(sight.held)}")
     late = [model for model in sight.models if model.own.behind]
     return no("Updating", "; ".join(line_of(model) for model in late)) if late else None
 
@@ -98,6 +100,11 @@ def nothing_is_planned(sight: Sight) -> Finding | None:
 def changes_are_under_way(sight: Sight) -> Finding | None:
     """The plan changes something."""
     return yes("Applying", "; ".join(sight.plan.reasons)) if sight.plan else None
+
+
+def changes_are_held_back(sight: Sight) -> Finding | None:
+    """A change waits for its time, since its child was changed too often."""
+    return yes("HeldBack", f"Changed often, and waits for its time: {'; '.join(sight.held)}") if sight.held else None
 
 
 def changes_wait(sight: Sight) -> Finding | None:
@@ -153,6 +160,7 @@ CONDITIONS: Final[dict[str, tuple[Check, ...]]] = {
     conditions.PROGRESSING: (
         nothing_is_planned,
         changes_are_under_way,
+        changes_are_held_back,
         changes_wait,
         changes_take_turns,
         starts_wait,

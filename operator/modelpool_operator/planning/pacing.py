@@ -8,7 +8,7 @@ A `Book` is what is remembered of a pool's children. It is kept in memory: an op
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -51,7 +51,9 @@ class Writes:
     refusal: str | None = None
     """What it said the last time, or None where it took the write."""
     cause: Interference | None = None
-    """What others did last."""
+    """What others did last, where it can be told."""
+    absent: bool = False
+    """Whether the child was not there when it was written last."""
     editor: str | None = None
     """Who changed the pool last, where `changes` count."""
     waits: bool = False
@@ -92,6 +94,8 @@ class Paced:
     plan: Plan
     held: frozenset[ChildRef] = frozenset()
     """Children whose change has to wait."""
+    why: Mapping[ChildRef, str] = field(default_factory=dict)
+    """What is the matter with each of them."""
     again: float | None = None
     """Seconds until the first of them may be written."""
 
@@ -115,7 +119,8 @@ def paced(plan: Plan, book: Book, now: float) -> Paced:
         latest[ref] = max(due[ref], now)
     held = frozenset(ref for ref, when in due.items() if when > now)
     again = min((due[ref] - now for ref in held), default=None)
-    return Paced(plan=plan.without(held), held=held, again=again)
+    why = {ref: reason for ref, reason in plan.why.items() if ref in held}
+    return Paced(plan=plan.without(held), held=held, why=why, again=again)
 
 
 def noted(
@@ -151,9 +156,9 @@ def noted(
     for ref, seal in _seals(done.plan).items():
         before = book.get(ref) or Writes(seal=seal, last=now, since=time)
         again = before.refusal is not None and seal == before.seal
-        repeated = ref in book and seal == before.seal and (not seal or ref in absent)
-        undone = not again and (ref in causes or repeated)
         changed = seal != before.seal
+        # Whoever has to send the same again soon was undone, whatever undid it, and whether or not it can be told.
+        undone = not again and (ref in causes or (ref in book and not changed))
         found[ref] = replace(
             before,
             seal=seal,
@@ -163,6 +168,7 @@ def noted(
             refusals=(before.refusals if again else 0) + (ref in refused),
             refusal=refused.get(ref),
             cause=causes.get(ref) or before.cause,
+            absent=ref in absent,
             editor=editor if changed else before.editor,
             waits=False,
             wanted=now,
@@ -173,6 +179,12 @@ def noted(
 def refused_in(book: Book) -> Mapping[ChildRef, str]:
     """Return the children that the API server does not take, with what it said."""
     return {ref: known.refusal for ref, known in book.items() if known.refusal is not None}
+
+
+def held_back(book: Book, done: Paced) -> tuple[str, ...]:
+    """Return one sentence per change that waits for its time; what the API server refuses is told as refused."""
+    refused = refused_in(book)
+    return tuple(f"{ref}: {why}" for ref, why in done.why.items() if ref not in refused)
 
 
 def fights(book: Book, now: float) -> tuple[str, ...]:
@@ -202,8 +214,10 @@ def _words(ref: ChildRef, known: Writes) -> str:
         return f"{ref}: the ModelPool wanted it changed {known.changes} {since}; {who} changed the ModelPool last"
     if not known.seal:
         return f"{ref}: somebody makes it, and the pool does not want it; deleted {known.put_back} {since}"
-    if known.cause is None:
+    if known.cause is None and known.absent:
         return f"{ref}: somebody deletes it, or takes its labels away; made again {known.put_back} {since}"
+    if known.cause is None:
+        return f"{ref}: somebody changes it back each time; put back {known.put_back} {since}"
     return f"{ref}: {known.cause.who} changes {known.cause.field}; put back {known.put_back} {since}"
 
 

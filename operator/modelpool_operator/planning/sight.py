@@ -22,6 +22,7 @@ class Sight:
     models: tuple[ModelView, ...]
     failures: tuple[str, ...]
     fights: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
     was_ready: bool = False
     """Whether this generation of the pool was said to be ready before."""
 

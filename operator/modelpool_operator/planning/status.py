@@ -32,6 +32,7 @@ def assess(
     now: datetime,
     failures: Sequence[str] = (),
     fights: Sequence[str] = (),
+    held: Sequence[str] = (),
     gateway: GatewayStatus | None = None,
 ) -> PoolStatus:
     """Return the pool's status.
@@ -44,6 +45,7 @@ def assess(
         now: the time of a transition, timezone aware.
         failures: changes of the plan that the API server refused, as sentences.
         fights: children that others change again and again, as sentences.
+        held: changes that wait for their time, since there were too many of them, as sentences.
         gateway: where clients point to, or None when the operator does not know.
     """
     was_ready = conditions.was_ready(previous, pool.generation)
@@ -55,6 +57,7 @@ def assess(
         models=models,
         failures=tuple(failures),
         fights=tuple(fights),
+        held=tuple(held),
         was_ready=was_ready,
     )
     said = {kind: _first(checks, sight) for kind, checks in CONDITIONS.items()}

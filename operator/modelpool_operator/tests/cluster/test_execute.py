@@ -222,3 +222,31 @@ async def test_what_others_added_is_taken_out_before_the_rest_is_applied(
     assert server.objects[f"{SERVICES}/s"]["spec"]["selector"] == {"a": "b"}
     again = await execute(client, mirror, POOL, todo, Observed.from_manifests(children=[live]))
     assert (again.applied, again.failures) == (0, ()), "it changed since it was looked at"
+
+
+async def test_a_change_that_is_refused_after_its_trim_is_not_taken_for_done(
+    server: ApiServer, client: Client, mirror: Mirror
+) -> None:
+    live = server.put(
+        SERVICES,
+        apiVersion="v1",
+        kind="Service",
+        metadata={"name": "s", "managedFields": [{"manager": "carol", "fieldsV1": {"f:spec": {"f:selector": {}}}}]},
+        spec={"selector": {"a": "b", "evil/x": "y"}},
+    )
+    wanted = {**manifest("Service", "s"), "spec": {"selector": {"a": "c"}}}
+    trim = trim_of(wanted, live)
+    assert trim is not None
+    todo = Plan(placement=PLACEMENT, trims=(trim,), apply=(wanted,))
+    patch = client.apply
+    try:
+        client.apply = _refusing  # type: ignore[method-assign]
+        done = await execute(client, mirror, POOL, todo, Observed.from_manifests(children=[live]))
+    finally:
+        client.apply = patch  # type: ignore[method-assign]
+    assert server.objects[f"{SERVICES}/s"]["spec"]["selector"] == {"a": "b"}
+    assert (done.failures, done.answers) == (("denied",), {})
+
+
+async def _refusing(*_: Any, **__: Any) -> Any:
+    raise errors.RejectedError("denied")

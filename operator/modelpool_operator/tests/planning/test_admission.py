@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from modelpool_operator.planning.admission import altered_in, as_asked
 from modelpool_operator.planning.comparison import holds
 from modelpool_operator.planning.manifests import Manifest
+from modelpool_operator.planning.strays import strays_in
 
 SENT: Manifest = {
     "apiVersion": "apps/v1",
@@ -32,14 +33,14 @@ def stored() -> Manifest:
 
 
 def test_it_is_as_it_was_asked_for_as_long_as_it_stays_so() -> None:
-    altered = altered_in(SENT, stored())
+    altered = altered_in(SENT, stored(), trimmed=False)
     assert [one.path for one in altered] == ["/spec/template/spec/containers/vllm/image"]
     assert holds(SENT, as_asked(stored(), altered))
     assert as_asked(stored(), ()) == stored()
 
 
 def test_another_edit_shows() -> None:
-    altered, edited = altered_in(SENT, stored()), stored()
+    altered, edited = altered_in(SENT, stored(), trimmed=False), stored()
     edited["spec"]["template"]["spec"]["containers"][1]["image"] = "evil"
     assert not holds(SENT, as_asked(edited, altered))
 
@@ -50,10 +51,18 @@ def test_what_is_taken_away_and_what_is_added_are_given_back() -> None:
     container(answer)["args"] = ["--port=2"]
     answer["spec"]["paused"] = True
     answer["metadata"]["managedFields"] = [{"manager": "carol", "fieldsV1": {"f:spec": {"f:paused": {}}}}]
-    altered = altered_in(SENT, answer)
+    altered = altered_in(SENT, answer, trimmed=True)
     view = as_asked(answer, altered)
     assert holds(SENT, view)
-    assert altered_in(SENT, view) == ()
+    assert altered_in(SENT, view, trimmed=True) == ()
+
+
+def test_what_somebody_added_between_the_look_and_the_request_is_not_admissions() -> None:
+    answer = stored()
+    answer["spec"]["paused"] = True
+    answer["metadata"]["managedFields"] = [{"manager": "carol", "fieldsV1": {"f:spec": {"f:paused": {}}}}]
+    altered = altered_in(SENT, answer, trimmed=False)
+    assert [one.path for one in strays_in(SENT, as_asked(answer, altered))] == ["/spec/paused"]
 
 
 LEAVES = st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["", "a", "1Gi", "1024Mi"])
@@ -77,5 +86,5 @@ def test_whatever_is_stored_in_place_of_what_was_sent_the_view_has_what_was_sent
     wanted = {"kind": "Secret", "metadata": {}, "spec": sent}
     live = {"kind": "Secret", "metadata": {}, "spec": answer}
     before = copy.deepcopy(live)
-    assert holds(wanted, as_asked(live, altered_in(wanted, live)))
+    assert holds(wanted, as_asked(live, altered_in(wanted, live, trimmed=True)))
     assert live == before

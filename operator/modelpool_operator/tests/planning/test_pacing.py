@@ -67,7 +67,13 @@ class Operator:
         return max((sum(first <= when < first + 60 for when in times) for first in times), default=0)
 
 
-ACTORS = {"edited": "edited", "deleted": "deleted", "another spec each time": "", "made again each time": "remade"}
+ACTORS = {
+    "edited": "edited",
+    "edited, and its seal with it": "sealed",
+    "deleted": "deleted",
+    "another spec each time": "",
+    "made again each time": "remade",
+}
 
 
 @settings(deadline=None, max_examples=60)
@@ -114,6 +120,16 @@ def test_a_fight_is_told_while_it_lasts_and_begins_anew_after_a_calm() -> None:
     assert operator.book[ref(0)].put_back == 1, "another fight"
 
 
+def test_a_fight_in_which_the_seal_changes_is_told_and_paced() -> None:
+    """As by an operator of another version, or by Argo CD with a manifest that was exported."""
+    operator = Operator()
+    for second in range(600):
+        operator.look(float(second), plan(0), how="sealed")
+    assert [when for when, _ in operator.writes] == [0, 1, 2, 3, 4, 14, 34, 74, 154, 314]
+    want = "Deployment d-0: somebody changes it back each time; put back 9 times since 2026-11-30T00:00:00Z"
+    assert pacing.fights(operator.book, 600) == (want,)
+
+
 def test_a_spec_that_changes_all_the_time_is_carried_out_and_who_changes_it_is_named() -> None:
     operator = Operator()
     for second in range(30):
@@ -155,3 +171,14 @@ def test_an_edit_of_the_pool_is_carried_out_in_the_midst_of_a_fight() -> None:
         operator.look(float(second), plan(0), how="edited")
     operator.look(400.0, plan(0, content="edited"))
     assert (400.0, ref(0)) in operator.writes
+
+
+def test_what_is_held_back_is_told_with_its_reason_and_what_is_refused_is_not() -> None:
+    operator = Operator()
+    for second in range(9):
+        operator.look(float(second), plan(0), how="edited")
+    operator.look(8.5, plan(1), refused="denied")
+    paced = pacing.paced(plan(0, 1), operator.book, 9.0)
+    assert paced.held == {ref(0), ref(1)}
+    operator.look(9.0, plan(0, 1))
+    assert pacing.held_back(operator.book, paced) == ("Deployment d-0: because",)

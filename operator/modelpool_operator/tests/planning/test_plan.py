@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning.adoption import is_orphan
 from modelpool_operator.planning.inventory import Inventory, NodeView
 from modelpool_operator.planning.manifests import ChildRef, ref_of
 from modelpool_operator.planning.observed import Observed
@@ -282,6 +283,7 @@ def test_what_a_pool_of_the_name_left_behind_is_taken_up(other: ModelPool) -> No
     for live in (children := deepcopy(dict(observed.children))).values():
         live["metadata"].pop("ownerReferences")
         live["metadata"]["resourceVersion"] = "7"
+        live["metadata"]["managedFields"] = [{"manager": names.FIELD_MANAGER, "operation": "Apply"}]
         if live["kind"] == "Job":
             live["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
     leftover = {**children[QWEN_DEPLOYMENT], "metadata": {**children[QWEN_DEPLOYMENT]["metadata"], "name": "left"}}
@@ -293,6 +295,16 @@ def test_what_a_pool_of_the_name_left_behind_is_taken_up(other: ModelPool) -> No
     assert adopted
     assert all(trim.patch[1]["value"][0]["uid"] == POOL.uid for trim in adopted)
     assert not [one for one in plan.apply if one["kind"] == "Job"]
+
+
+@pytest.mark.parametrize("manager", [None, "kubectl-create", "kubectl-client-side-apply"])
+def test_a_copy_of_a_child_that_somebody_made_is_nobodys(manager: str | None) -> None:
+    live = deepcopy(settled(POOL).children[QWEN_DEPLOYMENT])
+    live["metadata"].pop("ownerReferences")
+    live["metadata"]["managedFields"] = [] if manager is None else [{"manager": manager, "operation": "Update"}]
+    assert not is_orphan(live)
+    live["metadata"]["managedFields"].append({"manager": names.FIELD_MANAGER, "operation": "Apply"})
+    assert is_orphan(live)
 
 
 PINNED = {"kubernetes.io/hostname": "gpu-1"}

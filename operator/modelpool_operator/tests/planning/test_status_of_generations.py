@@ -136,3 +136,14 @@ def test_of_a_pool_of_which_nothing_was_known_nothing_is_known(previous: PoolSta
     status = failed(previous, passing=True)
     assert words(status, "Ready") == ("Unknown", "X")
     assert status.observed_generation == 9
+
+
+def test_a_generation_whose_changes_are_held_back_is_not_ready_and_not_settled() -> None:
+    """Unless it was ready before: then somebody else changed a child, and what answers is of this generation."""
+    said = ("Service agentic: the pool wants /spec/ports changed",)
+    status = report(READY, pool=POOL, observed=observed(), held=said)
+    assert (words(status, "Ready"), words(status, "Progressing")) == (("False", "Updating"), ("True", "HeldBack"))
+    assert said[0] in condition(status, "Ready").message
+    before = report(READY, pool=POOL, observed=observed())
+    later = report(READY, pool=POOL, observed=observed(), held=said, previous=before)
+    assert (words(later, "Ready"), words(later, "Progressing")) == (("True", "ModelsReady"), ("True", "HeldBack"))
