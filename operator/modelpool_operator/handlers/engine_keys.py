@@ -48,6 +48,8 @@ class EngineKeys:
             return ()
         try:
             await engine_keys.make(self._client, planned.secret(pool, self.mark, self._release))
+        except errors.StuckError as exc:  # A webhook on Secrets; others of the pool's children may fare better.
+            return (str(exc),)
         except errors.UnreachableError:
             raise
         except errors.ClusterError as exc:
