@@ -26,7 +26,7 @@ from modelpool_operator.handlers.neighbourhood import Neighbourhood
 from modelpool_operator.handlers.results import Outcome, Result
 from modelpool_operator.handlers.scaling import Scaling
 from modelpool_operator.handlers.standings import Standings
-from modelpool_operator.planning import hanging, interference
+from modelpool_operator.planning import engine_keys, hanging, interference
 from modelpool_operator.planning import plan as plans
 from modelpool_operator.planning import status as statuses
 from modelpool_operator.planning.autoscaling import scaled
@@ -137,6 +137,8 @@ class Reconciler:
         concerned |= self._claims.put(pool.ref, pool.created, entries)
         observed = replace(observed, claimed=self._claims.lost_by(pool.ref))
         keyless = () if plan.key is None else await self._keys.make(pool)
+        if keyless and plan.key is not None:
+            plan = plan.without(engine_keys.waiting_for(plan.key, plan.changed, observed))
         put_back = tuple(interference.found_in(plan.changed, observed.children))
         paced = standing.paced(plan)
         done = await execute(self._client, self._mirror, pool.ref, paced.plan, observed)
