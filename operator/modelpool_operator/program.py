@@ -109,6 +109,8 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
             mirror = Mirror(settings.namespaces or (None,))
             surroundings = Surroundings(settings.namespaces)
             neighbourhood = Neighbourhood(surroundings)
+            release_key = _ref(settings.engine_key_secret)
+            keys = await EngineKeys.begin(api, release_key, memo.readiness)
             reconciler = Reconciler(
                 api,
                 mirror,
@@ -119,7 +121,7 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
                 clock=time.monotonic,
                 gateway=gateway_of(settings),
                 scaling=scaling,
-                keys=await EngineKeys.begin(api, _ref(settings.engine_key_secret)),
+                keys=keys,
                 gateways_in=gateways_in(settings),
                 elsewhere=Elsewhere(api, own=seats, clock=time.monotonic).holder,
             )
@@ -150,6 +152,7 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
                 ]
                 running.append(tasks.create_task(resync.run(pools), name="resync"))
                 running.append(tasks.create_task(poll(scaling, gateways, memo.queue), name="demand"))
+                running.append(tasks.create_task(keys.follow(release_key, resync.wake_all), name="release key"))
                 memo.started.set()
                 await memo.stop.wait()
                 for task in running:

@@ -126,6 +126,11 @@ class Resync:
         logger.info("Listed all ModelPools", extra={"pools": len(pools)})
         return pools
 
+    def wake_all(self) -> None:
+        """Put all pools into the queue, as they were listed last."""
+        for ref in self._listed:
+            self._queue.add(ref)
+
     def wake(self, namespace: str) -> None:
         """Put the pools of a namespace into the queue, as they were listed last."""
         for ref in self._listed:
