@@ -29,7 +29,7 @@ renewal: two seconds would be thirty writes a minute."""
 DEADLINE: Final = 10.0
 """Seconds without a renewal after which a holder writes nothing."""
 LONGEST: Final = 60.0
-"""Seconds, at most, for which a Lease counts as held without a renewal, whatever it says: a tenant may have written it."""
+"""Seconds, at most, for which a Lease counts as held without a renewal: what it says may be a tenant's."""
 RENEW: Final = 4.0
 RETRY: Final = 2.0
 """Seconds between two looks of one who waits."""

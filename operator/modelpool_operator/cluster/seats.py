@@ -91,7 +91,7 @@ class Elsewhere:
         self._asked: dict[str, tuple[float, str | None]] = {}
 
     async def holder(self, namespace: str) -> str | None:
-        """Return who serves a namespace in our place, or why we do not, or None; what was found holds for a few seconds.
+        """Return who serves a namespace in our place, or why we do not, or None. An answer holds for a few seconds.
 
         Raises:
             errors.ClusterError: nobody can tell.

@@ -103,7 +103,9 @@ def is_locked_out(live: Manifest, wanted: Manifest) -> bool:
 def _key_secrets(deployment: Manifest) -> list[str]:
     """Return the Secret with the key that an engine asks for, as a list of one, or of none."""
     containers = deployment["spec"]["template"]["spec"]["containers"]
-    variables = [one for container in containers for one in container.get("env") or () if one["name"] == vllm.KEY_VARIABLE]
+    variables = [
+        one for container in containers for one in container.get("env") or () if one["name"] == vllm.KEY_VARIABLE
+    ]
     return [((one.get("valueFrom") or {}).get("secretKeyRef") or {}).get("name") or "" for one in variables]
 
 

@@ -38,7 +38,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def seat(client: Client, identity: str, clock: Clock, namespace: str = "llm") -> Seat:
-    return Seat(client=client, ref=ObjectRef(namespace, REF.name), identity=identity, clock=clock, now=lambda: datetime.now(UTC))
+    return Seat(
+        client=client, ref=ObjectRef(namespace, REF.name), identity=identity, clock=clock, now=lambda: datetime.now(UTC)
+    )
 
 
 def holder(server: ApiServer) -> Any:

@@ -42,12 +42,13 @@ async def test_a_release_key_that_cannot_be_read_is_told_to_readyz() -> None:
     async with api_server.running() as server, api_server.client_of(server, metrics) as client:
         server.refuse("GET", f"{SECRETS}/{REF.name}", 403, "secrets is forbidden")
         readiness = Readiness()
-        task = asyncio.create_task(EngineKeys.begin(client, REF, readiness), name="begin")
-        await until(server, 2)
-        assert "secrets is forbidden" in (readiness.problem() or "")
-        server.refusals.clear()
-        put(server, OLD)
-        assert (await task).mark == mark_of(OLD)
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(EngineKeys.begin(client, REF, readiness), name="begin")
+            await until(server, 2)
+            assert "secrets is forbidden" in (readiness.problem() or "")
+            put(server, OLD)
+            server.refusals.clear()
+        assert task.result().mark == mark_of(OLD)
         readiness.listed([])
         assert readiness.problem() is None
 
@@ -58,16 +59,17 @@ async def test_a_release_key_that_is_edited_is_taken_and_said() -> None:
         put(server, OLD)
         keys = await EngineKeys.begin(client, REF, Readiness())
         changed: list[str | None] = []
-        task = asyncio.create_task(keys.follow(REF, lambda: changed.append(keys.mark)), name="follow")
-        await until(server, 2)
-        assert changed == []
-        put(server, b"short")
-        await until(server, 2)
-        del server.objects[f"{SECRETS}/{REF.name}"]
-        await until(server, 2)
-        assert (keys.mark, changed) == (mark_of(OLD), [])
-        put(server, NEW)
-        await until(server, 3)
-        assert changed == [mark_of(NEW)]
-        assert server.writes == []
-        task.cancel()
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(keys.follow(REF, lambda: changed.append(keys.mark)), name="follow")
+            await until(server, 2)
+            assert changed == []
+            put(server, b"short")
+            await until(server, 2)
+            del server.objects[f"{SECRETS}/{REF.name}"]
+            await until(server, 2)
+            assert (keys.mark, changed) == (mark_of(OLD), [])
+            put(server, NEW)
+            await until(server, 3)
+            assert changed == [mark_of(NEW)]
+            assert server.writes == []
+            task.cancel()

@@ -198,7 +198,11 @@ def test_engines_that_answer_gateways_no_more_go_at_once(before: str | None, lat
     if before is not None:
         keyed = make_plan(pool(), replace(observed, children={}, installation=Installation(key_mark=before)))
         for live in (deployment(observed, model["name"]) for model in MODELS):
-            (wanted,) = (one for one in keyed.apply if one["metadata"]["name"] == live["metadata"]["name"] and one["kind"] == "Deployment")
+            (wanted,) = (
+                one
+                for one in keyed.apply
+                if one["metadata"]["name"] == live["metadata"]["name"] and one["kind"] == "Deployment"
+            )
             live["spec"] = copy.deepcopy(wanted["spec"])
         observed = with_pods(observed, pool(), {})
     plan = make_plan(pool(), replace(observed, installation=Installation(key_mark=later)))
