@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import random
 import socket
@@ -21,10 +22,11 @@ from modelpool_operator.api.status import GatewayStatus
 from modelpool_operator.cluster import connecting
 from modelpool_operator.cluster.client import Client
 from modelpool_operator.cluster.gateways import Gateways
-from modelpool_operator.cluster.leases import Elsewhere, Seat, holding
+from modelpool_operator.cluster.leases import Seat
 from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.recorder import Recorder
 from modelpool_operator.cluster.reflector import following
+from modelpool_operator.cluster.seats import Elsewhere, fence_of, holding, problem_of
 from modelpool_operator.cluster.surroundings import Surroundings
 from modelpool_operator.handlers import lifecycle, watches, workers
 from modelpool_operator.handlers.claims import Claims
@@ -92,14 +94,14 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
             configuration = await connecting.configuration(settings.kubeconfig)
             api = await stack.enter_async_context(connecting.connected(configuration, metrics))
             seats = _seats(settings, api)
-            health = serving.health(alive=lambda: None, ready=lambda: _problem(seats) or memo.readiness.problem())
+            health = serving.health(alive=lambda: None, ready=lambda: problem_of(seats) or memo.readiness.problem())
             for app, address, what in (
                 (health, settings.health_address, "health"),
                 (serving.metrics(metrics.registry), settings.metrics_address, "metrics"),
             ):
                 await stack.enter_async_context(serving.serving(app, host=address.host, port=address.port, what=what))
+            api.fence = fence_of(seats)
             await stack.enter_async_context(holding(seats))
-            api.fence = lambda: next((why for seat in seats if (why := seat.stale()) is not None), None)
             recorder = Recorder(api, now=_now, reporter=socket.gethostname())
             scaling = Scaling(gateway_service_of(settings), clock=time.monotonic)
             asking = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
@@ -107,6 +109,8 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
             mirror = Mirror(settings.namespaces or (None,))
             surroundings = Surroundings(settings.namespaces)
             neighbourhood = Neighbourhood(surroundings)
+            release_key = _ref(settings.engine_key_secret)
+            keys = await EngineKeys.begin(api, release_key, memo.readiness)
             reconciler = Reconciler(
                 api,
                 mirror,
@@ -117,9 +121,9 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
                 clock=time.monotonic,
                 gateway=gateway_of(settings),
                 scaling=scaling,
-                keys=await EngineKeys.begin(api, _ref(settings.engine_key_secret)),
+                keys=keys,
                 gateways_in=gateways_in(settings),
-                elsewhere=Elsewhere(api, own=[seat.ref for seat in seats], clock=time.monotonic).holder,
+                elsewhere=Elsewhere(api, own=seats, clock=time.monotonic).holder,
             )
             resync = workers.Resync(
                 api,
@@ -130,6 +134,8 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
                 namespaces=settings.namespaces,
                 every=settings.resync_seconds,
             )
+            for seat in seats:
+                seat.taken = functools.partial(resync.wake, seat.ref.namespace)
             pools = await resync.start()
             await stack.enter_async_context(following(api, mirror, memo.queue.add))
             await stack.enter_async_context(following(api, surroundings, waking(memo.queue, neighbourhood)))
@@ -146,6 +152,7 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
                 ]
                 running.append(tasks.create_task(resync.run(pools), name="resync"))
                 running.append(tasks.create_task(poll(scaling, gateways, memo.queue), name="demand"))
+                running.append(tasks.create_task(keys.follow(release_key, resync.wake_all), name="release key"))
                 memo.started.set()
                 await memo.stop.wait()
                 for task in running:
@@ -161,10 +168,6 @@ def _seats(settings: Settings, api: Client) -> list[Seat]:
         Seat(client=api, ref=ObjectRef(namespace, names.LEASE), identity=identity, clock=time.monotonic, now=_now)
         for namespace in sorted(settings.namespaces or (settings.lease_namespace,))
     ]
-
-
-def _problem(seats: list[Seat]) -> str | None:
-    return next((seat.problem for seat in seats if seat.problem is not None), None)
 
 
 def _ref(secret: SecretRef | None) -> ObjectRef | None:

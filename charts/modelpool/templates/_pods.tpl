@@ -16,8 +16,8 @@ All take (dict "root" $ "component" "operator"|"gateway"); the component names i
 {{- $values := index .root.Values .component -}}
 labels:
   {{- include "modelpool.labels" . | nindent 2 }}
-  {{- with $values.podLabels }}
-  {{- toYaml . | nindent 2 }}
+  {{- with include "modelpool.usersLabels" $values.podLabels }}
+  {{- . | nindent 2 }}
   {{- end }}
 {{- with $values.podAnnotations }}
 annotations:

@@ -289,6 +289,20 @@ def test_operator_and_gateway_have_one_release_key(chart: Helm, values: dict[str
     assert folders == ([] if file is None else [str(file.parent)])
 
 
+def test_no_label_of_the_users_takes_the_place_of_one_that_is_selected_by(chart: Helm) -> None:
+    """A pool's NetworkPolicy lets in gateways by two of them; a Deployment's selector and a Service go by three."""
+    prefix = "app.kubernetes.io/"
+    theirs = {f"{prefix}{name}": "theirs" for name in ("name", "instance", "component", "part-of")}
+    values = {"commonLabels": {**theirs, "team": "a"}, "gateway": {"podLabels": {**theirs, "tier": "b"}}}
+    gateway = pick(chart.objects(values), "Deployment", "gateway")
+    labels = gateway["spec"]["template"]["metadata"]["labels"]
+    assert (labels["team"], labels["tier"]) == ("a", "b")
+    assert (labels[f"{prefix}part-of"], labels[f"{prefix}component"]) == ("modelpool", "gateway")
+    assert gateway["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert "theirs" not in labels.values()
+    assert "theirs" not in gateway["metadata"]["labels"].values()
+
+
 def test_the_whole_cluster_takes_cluster_roles(chart: Helm) -> None:
     objects = chart.objects()
     assert _granted(pick(objects, "ClusterRole", "operator")) == OPERATOR | NODES

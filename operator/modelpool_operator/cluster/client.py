@@ -45,8 +45,8 @@ class Client:
     def __init__(self, api: ApiClient, metrics: Metrics) -> None:
         self._api = api
         self._metrics = metrics
-        self.fence: Callable[[], str | None] = lambda: None
-        """Why nothing may be written at the moment, Leases excepted, or None."""
+        self.fence: Callable[[str], str | None] = lambda _: None
+        """Why nothing may be written into a namespace at the moment, Leases excepted, or None."""
 
     async def get(self, kind: Kind, ref: ObjectRef) -> Object:
         """Return one object.
@@ -123,7 +123,7 @@ class Client:
         """
         metadata = manifest["metadata"]
         what = f"apply {'status of ' if status else ''}{kind.kind} {metadata['name']}"
-        self._assert_unfenced(what, kind)
+        self._assert_unfenced(what, kind, metadata["namespace"])
         answer: Object = await self._request(
             what,
             "PATCH",
@@ -142,7 +142,7 @@ class Client:
             errors.ConflictError: the object no longer has the resourceVersion that the patch names.
         """
         what = f"patch {kind.kind} {ref.name}"
-        self._assert_unfenced(what, kind)
+        self._assert_unfenced(what, kind, ref.namespace)
         answer: Object = await self._request(
             what,
             "PATCH",
@@ -168,7 +168,7 @@ class Client:
             "preconditions": {"uid": uid},
         }
         what, path = f"delete {kind.kind} {ref.name}", kind.path(ref.namespace, ref.name)
-        self._assert_unfenced(what, kind)
+        self._assert_unfenced(what, kind, ref.namespace)
         answer: Object = await self._request(what, "DELETE", path, body=body)
         self._metrics.writes.labels("delete", kind.kind).inc()
         return answer
@@ -180,7 +180,7 @@ class Client:
             errors.ConflictError: one of that name is there.
         """
         what, namespace = f"create {kind.kind}", manifest["metadata"]["namespace"]
-        self._assert_unfenced(what, kind)
+        self._assert_unfenced(what, kind, namespace)
         answer: Object = await self._request(what, "POST", kind.path(namespace), body=dict(manifest))
         self._metrics.writes.labels("create", kind.kind).inc()
         return answer
@@ -196,8 +196,8 @@ class Client:
         )
         return text.splitlines()
 
-    def _assert_unfenced(self, what: str, kind: Kind) -> None:
-        if kind != LEASES and (why := self.fence()) is not None:
+    def _assert_unfenced(self, what: str, kind: Kind, namespace: str) -> None:
+        if kind != LEASES and (why := self.fence(namespace)) is not None:
             raise errors.UnreachableError(f"Could not {what}: {why}")
 
     async def _request(

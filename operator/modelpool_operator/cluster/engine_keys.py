@@ -33,15 +33,24 @@ async def release_key(client: Client, ref: ObjectRef) -> bytes:
         errors.ClusterError: it could be neither read nor made, or is no key.
     """
     try:
-        return _key_in(await client.get(SECRETS, ref))
+        return await read(client, ref)
     except errors.AbsentError:
         fresh = secrets.token_hex(_BYTES).encode()
     try:
         await client.create(SECRETS, _release_secret(ref, fresh))
     except errors.ConflictError:
-        return _key_in(await client.get(SECRETS, ref))
+        return await read(client, ref)
     logger.info("Made the Secret with the release key", extra={"secret": f"{ref.namespace}/{ref.name}"})
     return fresh
+
+
+async def read(client: Client, ref: ObjectRef) -> bytes:
+    """Return the release key from its Secret.
+
+    Raises:
+        errors.ClusterError: it could not be read, or is no key.
+    """
+    return _key_in(await client.get(SECRETS, ref))
 
 
 async def make(client: Client, manifest: Mapping[str, object]) -> None:

@@ -5,13 +5,12 @@ A holder renews it; one that cannot writes nothing until it can, and ends when a
 compares clocks: a Lease counts as given up when the one who looks has seen no renewal for its whole duration
 (https://kep.k8s.io/589).
 
-What an operator for all namespaces must not touch is what another one holds: `Elsewhere` tells.
+`seats` puts the Leases of one operator together.
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -29,6 +28,8 @@ DURATION: Final = 15
 renewal: two seconds would be thirty writes a minute."""
 DEADLINE: Final = 10.0
 """Seconds without a renewal after which a holder writes nothing."""
+LONGEST: Final = 60.0
+"""Seconds, at most, for which a Lease counts as held without a renewal: what it says may be a tenant's."""
 RENEW: Final = 4.0
 RETRY: Final = 2.0
 """Seconds between two looks of one who waits."""
@@ -57,7 +58,7 @@ class Record:
             holder=spec.get("holderIdentity") or "",
             renewed=spec.get("renewTime") or "",
             version=lease["metadata"].get("resourceVersion") or "",
-            duration=float(spec.get("leaseDurationSeconds") or DURATION),
+            duration=min(float(spec.get("leaseDurationSeconds") or DURATION), LONGEST),
             transitions=int(spec.get("leaseTransitions") or 0),
         )
 
@@ -88,6 +89,8 @@ class Seat:
     now: Callable[[], datetime]
     problem: str | None = "the Lease is not held yet"
     """Why it is not held, or None."""
+    taken: Callable[[], None] = lambda: None
+    """Called each time when it is held from then on."""
     _sight: Sight = field(default_factory=Sight)
     _version: str = ""
     _renewed: float = 0.0
@@ -99,6 +102,7 @@ class Seat:
                 if await self._take():
                     self.problem = None
                     logger.info("Holds the Lease", extra={"lease": str(self.ref), "identity": self.identity})
+                    self.taken()
                     return
             except errors.ClusterError as exc:
                 self._say(str(exc))
@@ -189,59 +193,3 @@ class Seat:
         if problem != self.problem:
             logger.warning("Waits for the Lease", extra={"why": problem})
         self.problem = problem
-
-
-@contextlib.asynccontextmanager
-async def holding(seats: Sequence[Seat]) -> AsyncIterator[None]:
-    """Hold Leases while the context lasts; it begins once all are held, and is cancelled when another one has one.
-
-    Raises:
-        ExceptionGroup: of a LostError.
-    """
-    held: list[Seat] = []
-    try:
-        async with asyncio.TaskGroup() as group:
-            keepers = []
-            for seat in seats:  # In one order for all operators, so that no two wait for each other.
-                await seat.acquire()
-                held.append(seat)
-                keepers.append(group.create_task(seat.keep(), name=f"keep Lease {seat.ref.namespace}"))
-            yield
-            for keeper in keepers:
-                keeper.cancel()
-    finally:
-        for seat in held:
-            await seat.release()
-
-
-class Elsewhere:
-    """Namespaces that an operator of their own serves, for one that serves all."""
-
-    def __init__(self, client: Client, *, own: Sequence[ObjectRef], clock: Callable[[], float]) -> None:
-        self._client = client
-        self._own = frozenset(own)
-        self._clock = clock
-        self._sights: dict[str, Sight] = {}
-        self._asked: dict[str, tuple[float, str | None]] = {}
-
-    async def holder(self, namespace: str) -> str | None:
-        """Return who serves a namespace in our place, or None; what was found holds for a few seconds.
-
-        Raises:
-            errors.ClusterError: nobody can tell.
-        """
-        ref, now = ObjectRef(namespace, names.LEASE), self._clock()
-        if ref in self._own:
-            return None
-        when, known = self._asked.get(namespace, (now - DURATION, None))
-        if now - when < RENEW:
-            return known
-        try:
-            record = Record.of(await self._client.get(LEASES, ref))
-            alive = self._sights.setdefault(namespace, Sight()).look(record, now)
-            found = record.holder if alive else None
-        except errors.AbsentError:
-            self._sights.pop(namespace, None)
-            found = None
-        self._asked[namespace] = (now, found)
-        return found

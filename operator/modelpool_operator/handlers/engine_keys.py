@@ -2,16 +2,21 @@
 
 import asyncio
 import logging
-from typing import Self
+from collections.abc import Callable
+from typing import Final, Self
 
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.cluster import engine_keys, errors
 from modelpool_operator.cluster.client import Client
+from modelpool_operator.handlers.readiness import Readiness
 from modelpool_operator.handlers.workqueue import DEFAULT_BACKOFF
 from modelpool_operator.planning import engine_keys as planned
 
 logger = logging.getLogger(__name__)
+
+LOOK_AGAIN: Final = 60.0
+"""Seconds until the release key is read again: gateways follow its Secret within about as long, by the kubelet."""
 
 
 class EngineKeys:
@@ -20,23 +25,49 @@ class EngineKeys:
     def __init__(self, client: Client, release: bytes | None) -> None:
         """`release`: the release key; None where engines have no keys."""
         self._client = client
+        self._take(release)
+
+    def _take(self, release: bytes | None) -> None:
         self._release = release
         self.mark = None if release is None else planned.mark_of(release)
 
     @classmethod
-    async def begin(cls, client: Client, secret: ObjectRef | None) -> Self:
-        """Read the release key, or make it, however long the API server, or the role that lets us, is in coming."""
+    async def begin(cls, client: Client, secret: ObjectRef | None, readiness: Readiness) -> Self:
+        """Read the release key, or make it, however long the API server, or the role that lets us, is in coming.
+
+        Until then `readiness` says what is in the way.
+        """
         if secret is None:
             return cls(client, None)
         failures = 0
         while True:
             try:
-                return cls(client, await engine_keys.release_key(client, secret))
+                found = cls(client, await engine_keys.release_key(client, secret))
+                readiness.hindered(None)
+                return found
             except errors.ClusterError as exc:
                 failures += 1
+                readiness.hindered(str(exc))
                 delay = DEFAULT_BACKOFF.delay(failures, 0)
                 logger.warning("Could not read the release key", extra={"error": str(exc), "again": delay})
                 await asyncio.sleep(delay)
+
+    async def follow(self, secret: ObjectRef | None, changed: Callable[[], None]) -> None:
+        """Read the release key again and again, for ever, and call `changed` when it is another one.
+
+        One that cannot be read, or is no key, changes nothing.
+        """
+        while secret is not None:
+            await asyncio.sleep(LOOK_AGAIN)
+            try:
+                release = await engine_keys.read(self._client, secret)
+            except errors.ClusterError as exc:
+                logger.warning("Could not read the release key again", extra={"error": str(exc)})
+                continue
+            if release != self._release:
+                logger.info("The release key is another one: engines with keys are started anew")
+                self._take(release)
+                changed()
 
     async def make(self, pool: ModelPool) -> tuple[str, ...]:
         """Make the Secret with a pool's key, and return what the API server refused, as sentences for the status.
@@ -48,6 +79,8 @@ class EngineKeys:
             return ()
         try:
             await engine_keys.make(self._client, planned.secret(pool, self.mark, self._release))
+        except errors.StuckError as exc:  # A webhook on Secrets; others of the pool's children may fare better.
+            return (str(exc),)
         except errors.UnreachableError:
             raise
         except errors.ClusterError as exc:

@@ -16,6 +16,7 @@ class Readiness:
     def __init__(self) -> None:
         self._seen: set[ObjectRef] = set()
         self._missing: set[ObjectRef] | None = None
+        self._hindrance: str | None = None
 
     def listed(self, pools: Iterable[ObjectRef]) -> None:
         """Say which pools there are."""
@@ -29,6 +30,10 @@ class Readiness:
         else:
             self._missing.discard(pool)
 
+    def hindered(self, by: str | None) -> None:
+        """Say what the operator waits for before it lists any pool, or that it waits no more."""
+        self._hindrance = by
+
     @property
     def missing(self) -> frozenset[ObjectRef]:
         """Pools that were listed and not seen."""
@@ -36,6 +41,8 @@ class Readiness:
 
     def problem(self) -> str | None:
         """Return what is missing, or None when the operator is ready."""
+        if self._hindrance is not None:
+            return self._hindrance
         if self._missing is None:
             return "the ModelPools are not listed yet"
         if self._missing:

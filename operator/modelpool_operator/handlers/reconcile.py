@@ -27,7 +27,7 @@ from modelpool_operator.handlers.next_look import next_look
 from modelpool_operator.handlers.results import Outcome, Result
 from modelpool_operator.handlers.scaling import Scaling
 from modelpool_operator.handlers.standings import Standings
-from modelpool_operator.planning import interference
+from modelpool_operator.planning import engine_keys, interference
 from modelpool_operator.planning import plan as plans
 from modelpool_operator.planning import status as statuses
 from modelpool_operator.planning.autoscaling import scaled
@@ -142,6 +142,9 @@ class Reconciler:
         self._owed[pool.ref] = concerned
         observed = replace(observed, claimed=self._claims.lost_by(pool.ref))
         keyless = () if plan.key is None else await self._keys.make(pool)
+        if keyless and plan.key is not None:
+            waiting = engine_keys.waiting_for(plan.key, plan.changed, observed)
+            plan, paced = plan.without(waiting), replace(paced, plan=paced.plan.without(waiting))
         put_back = tuple(interference.found_in(plan.changed, observed.children))
         done = await execute(self._client, self._mirror, pool.ref, paced.plan, observed)
         standing.note(paced, done, put_back, observed, editor=manager_of(body, ("spec",)), time=self._now())

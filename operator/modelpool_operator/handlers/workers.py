@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 UNSEEN_AGAIN: Final = 5.0
 """Seconds until a listed pool that the watch has not shown is looked at: it may be gone, and nothing tells of that."""
 
+TRIES: Final = 6
+"""Refusals, over eight seconds, after which one of several namespaces counts as closed to us."""
+
 PATIENCE: Final = 1.0
 """Seconds that a worker waits for the end of a pass; one that lasts longer, as behind a webhook that hangs, goes on
 beside the next pool's."""
@@ -118,6 +121,7 @@ class Resync:
         self._every = every
         self.noted: list[ModelPool] = []
         """The pools of the first list that can be read; the one who takes them empties it."""
+        self._listed: list[ObjectRef] = []
 
     async def start(self) -> list[ObjectRef]:
         """Return all pools, with their claims noted and every one in the queue."""
@@ -127,6 +131,17 @@ class Resync:
         self._readiness.listed(pools)
         logger.info("Listed all ModelPools", extra={"pools": len(pools)})
         return pools
+
+    def wake_all(self) -> None:
+        """Put all pools into the queue, as they were listed last."""
+        for ref in self._listed:
+            self._queue.add(ref)
+
+    def wake(self, namespace: str) -> None:
+        """Put the pools of a namespace into the queue, as they were listed last."""
+        for ref in self._listed:
+            if ref.namespace == namespace:
+                self._queue.add(ref)
 
     async def run(self, pools: list[ObjectRef]) -> None:
         """Put every pool into the queue again and again, for ever; first those that the watch has not shown."""
@@ -156,6 +171,7 @@ class Resync:
                 found.append(ObjectRef(body["metadata"]["namespace"], body["metadata"]["name"]))
                 if note:
                     self._note(body)
+        self._listed = found
         return found
 
     def _note(self, body: Object) -> None:
@@ -174,13 +190,19 @@ class Resync:
             self._claims.note(pool.ref, pool.created, entries_of(pool))
 
     async def _patiently(self, namespace: str | None) -> list[Object]:
-        """List the pools of a namespace, however long the API server, or the role that lets us, is in coming."""
+        """List the pools of a namespace, however long the API server, or the role that lets us, is in coming.
+
+        One of several namespaces that stays denied, as when it was deleted, is left out until the next list.
+        """
         failures = 0
         while True:
             try:
                 return await self._client.list_all(kinds.POOLS, namespace)
             except errors.ClusterError as exc:
                 failures += 1
+                if failures >= TRIES and len(self._namespaces) > 1 and isinstance(exc, errors.DeniedError):
+                    logger.warning("Leaves a namespace out", extra={"namespace": namespace, "error": str(exc)})
+                    return []
                 delay = DEFAULT_BACKOFF.delay(failures, 0)
                 logger.warning("Could not list the ModelPools", extra={"error": str(exc), "again": delay})
                 await asyncio.sleep(delay)

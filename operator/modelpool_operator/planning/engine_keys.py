@@ -7,13 +7,14 @@ nothing about another's. The gateway's `routing/keys.py` computes likewise; both
 
 import base64
 import hmac
+from collections.abc import Mapping
 from typing import Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import routes
 from modelpool_operator.planning.engines import vllm
-from modelpool_operator.planning.manifests import Manifest, metadata
+from modelpool_operator.planning.manifests import ChildRef, Manifest, metadata
 from modelpool_operator.planning.observed import Observed
 
 UNCONFIGURED: Final = "CreateContainerConfigError"
@@ -68,6 +69,44 @@ def absent(pool: ModelPool, observed: Observed) -> str | None:
     waits = any(one.waiting_reason == UNCONFIGURED and name in one.waiting_message for one in containers)
     named = any(_names_it(live, name) for live in observed.children.values() if live["kind"] == "Deployment")
     return name if waits or not named else None
+
+
+def waiting_for(name: str, changed: Mapping[ChildRef, Manifest], observed: Observed) -> frozenset[ChildRef]:
+    """Return what must stay as it is while the Secret of that name cannot be made.
+
+    An engine that runs without it would go for one that cannot start. Nor are the gateways told of keys that no engine
+    asks for, in a document that tells of none.
+    """
+    found = set()
+    for ref, child in changed.items():
+        live = observed.children.get(ref)
+        if live is None:
+            continue
+        if ref.kind == "Deployment" and _names_it(child, name) and not _names_it(live, name):
+            found.add(ref)
+        if ref.kind == "ConfigMap" and _is_keyed(child) and not _is_keyed(live):
+            found.add(ref)
+    return frozenset(found)
+
+
+def _is_keyed(routes_document: Manifest) -> bool:
+    text = (routes_document.get("data") or {}).get(names.ROUTES_KEY) or ""
+    return '"keyed"' in text
+
+
+def is_locked_out(live: Manifest, wanted: Manifest) -> bool:
+    """Return whether an engine asks for another key than gateways have from now on; one that asks for none does not."""
+    before = _key_secrets(live)
+    return bool(before) and before != _key_secrets(wanted)
+
+
+def _key_secrets(deployment: Manifest) -> list[str]:
+    """Return the Secret with the key that an engine asks for, as a list of one, or of none."""
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    variables = [
+        one for container in containers for one in container.get("env") or () if one["name"] == vllm.KEY_VARIABLE
+    ]
+    return [((one.get("valueFrom") or {}).get("secretKeyRef") or {}).get("name") or "" for one in variables]
 
 
 def _names_it(deployment: Manifest, name: str) -> bool:

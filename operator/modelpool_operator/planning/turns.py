@@ -6,7 +6,8 @@ the cards behind it keep what they have until somebody sets it right.
 
 An engine that does not answer has nothing to lose and waits for nobody. Nor does anybody wait for one that answered
 once and crashed since, or that never did; only for one that is being replaced. And where that one fails by itself, with
-an image that the others run already, they do not wait for it.
+an image that the others run already, they do not wait for it. An engine that asks for another key than gateways have
+answers none of them, and goes at once.
 
 Engines that shall stand elsewhere, on other cards or other nodes, all change at once: those of one pool stand together.
 """
@@ -17,7 +18,7 @@ from typing import Any, Final, Self
 
 from modelpool_operator.api import names
 from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning import pod_states
+from modelpool_operator.planning import engine_keys, pod_states
 from modelpool_operator.planning.manifests import ChildRef, Manifest
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
@@ -109,7 +110,7 @@ def _engines(
             gpus=cards[model],
             wanted=child,
             live=live,
-            answers=bool(answering),
+            answers=bool(answering) and not (live is not None and engine_keys.is_locked_out(live, child)),
             restarts=live is not None and ref in changing and restarts(child, ref, observed),
             replaced=live is not None and template_of(child) not in answering and _is_replaced(live),
             failing=_fails(pods),

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from modelpool_operator.api.names import ObjectRef
-from modelpool_operator.cluster import errors, kinds, leases
+from modelpool_operator.cluster import errors, kinds, leases, seats
 from modelpool_operator.cluster.client import Client
-from modelpool_operator.cluster.leases import Elsewhere, LostError, Record, Seat, Sight, holding
+from modelpool_operator.cluster.leases import LostError, Record, Seat, Sight
+from modelpool_operator.cluster.seats import Elsewhere, fence_of, holding, problem_of
 from modelpool_operator.tests.cluster.api_server import ApiServer
 
 REF = ObjectRef("llm", "modelpool-operator")
@@ -32,11 +33,14 @@ class Clock:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "RETRY", 0.02)
     monkeypatch.setattr(leases, "RENEW", 0.02)
+    monkeypatch.setattr(seats, "RENEW", 0.02)
     monkeypatch.setattr(leases, "DEADLINE", 0.5)
 
 
-def seat(client: Client, identity: str, clock: Clock) -> Seat:
-    return Seat(client=client, ref=REF, identity=identity, clock=clock, now=lambda: datetime.now(UTC))
+def seat(client: Client, identity: str, clock: Clock, namespace: str = "llm") -> Seat:
+    return Seat(
+        client=client, ref=ObjectRef(namespace, REF.name), identity=identity, clock=clock, now=lambda: datetime.now(UTC)
+    )
 
 
 def holder(server: ApiServer) -> Any:
@@ -118,7 +122,7 @@ async def test_who_cannot_renew_writes_nothing_until_it_can(server: ApiServer, c
     clock = Clock()
     mine = seat(client, "mine", clock)
     async with holding([mine]):
-        client.fence = mine.stale
+        client.fence = fence_of([mine])
         server.refuse("PATCH", PATH, 503, "later")
         clock.ahead = 1
         with pytest.raises(errors.UnreachableError, match="was not renewed"):
@@ -147,7 +151,9 @@ async def test_an_operator_for_all_leaves_a_namespace_to_its_own_as_long_as_that
     server: ApiServer, client: Client
 ) -> None:
     clock = Clock()
-    elsewhere = Elsewhere(client, own=[ObjectRef("kube-system", REF.name)], clock=clock)
+    own = seat(client, "all", clock, "kube-system")
+    own.problem = None
+    elsewhere = Elsewhere(client, own=[own], clock=clock)
     assert await elsewhere.holder("kube-system") is None
     assert await elsewhere.holder("llm") is None
     server.put(FOLDER, metadata={"name": REF.name}, spec={"holderIdentity": "team", "renewTime": "1"})
@@ -159,3 +165,60 @@ async def test_an_operator_for_all_leaves_a_namespace_to_its_own_as_long_as_that
     server.objects[PATH]["spec"]["renewTime"] = "2"
     clock.ahead += 1
     assert await elsewhere.holder("llm") == "team"
+
+
+def event(namespace: str) -> dict[str, Any]:
+    return {"metadata": {"namespace": namespace, "generateName": "x."}}
+
+
+OTHER = PATH.replace("/llm/", "/team/")
+
+
+async def test_a_namespace_that_is_deleted_stops_the_work_there_and_nowhere_else(
+    server: ApiServer, client: Client
+) -> None:
+    clock = Clock()
+    both = [seat(client, "mine", clock), seat(client, "mine", clock, "team")]
+    elsewhere = Elsewhere(client, own=both, clock=clock)
+    client.fence = fence_of(both)
+    async with holding(both):
+        await until(lambda: problem_of(both) is None)
+        server.refuse("PATCH", OTHER, 403, "the role is gone")
+        await until(lambda: "team/modelpool-operator was not renewed" in (problem_of(both) or ""))
+        with pytest.raises(errors.UnreachableError, match="was not renewed"):
+            await client.create(kinds.EVENTS, event("team"))
+        await client.create(kinds.EVENTS, event("llm"))
+        assert await elsewhere.holder("llm") is None
+
+
+async def test_a_lease_that_is_lost_costs_its_namespace_and_is_sought_again(server: ApiServer, client: Client) -> None:
+    clock = Clock()
+    both = [seat(client, "mine", clock), seat(client, "mine", clock, "team")]
+    taken: list[str] = []
+    both[1].taken = lambda: taken.append("team")
+    elsewhere = Elsewhere(client, own=both, clock=clock)
+    client.fence = fence_of(both)
+    async with holding(both):
+        await until(lambda: problem_of(both) is None)
+        server.objects[OTHER]["spec"] |= {"holderIdentity": "x", "leaseDurationSeconds": 2147483647}
+        server.objects[OTHER]["metadata"]["resourceVersion"] = "9999"
+        await until(lambda: both[1].problem is not None)
+        assert "'x' holds" in (await elsewhere.holder("team") or "")
+        with pytest.raises(errors.UnreachableError, match="'x' holds"):
+            await client.create(kinds.EVENTS, event("team"))
+        await client.create(kinds.EVENTS, event("llm"))
+        clock.ahead += 61
+        await until(lambda: both[1].problem is None)
+        assert await elsewhere.holder("team") is None
+        assert server.objects[OTHER]["spec"]["holderIdentity"] == "mine"
+    assert taken == ["team", "team"]
+
+
+async def test_work_begins_with_the_first_lease_that_is_held(server: ApiServer, client: Client) -> None:
+    clock = Clock()
+    spec = {"holderIdentity": "x", "leaseDurationSeconds": 2147483647, "renewTime": "1"}
+    server.put(FOLDER, metadata={"name": REF.name}, spec=spec)
+    both = [seat(client, "mine", clock), seat(client, "mine", clock, "team")]
+    async with asyncio.timeout(5), holding(both):
+        assert both[1].stale() is None
+        assert both[0].stale() is not None

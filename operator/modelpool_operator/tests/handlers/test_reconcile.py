@@ -163,6 +163,26 @@ async def test_a_secret_that_cannot_be_made_is_in_the_status_and_the_rest_goes_o
     assert [path for _, path in server.writes if "/deployments/" in path]
 
 
+@pytest.mark.parametrize("status_code", [403, 504], ids=["quota", "a webhook that hangs"])
+async def test_engines_that_run_without_a_key_run_on_where_their_secret_cannot_be_made(
+    server: ApiServer, reconciler: Reconciler, keyed: Reconciler, status_code: int
+) -> None:
+    put_pool(server, MODEL)
+    await reconciler.reconcile(REF)
+    await fill(keyed._client, keyed._mirror)
+    server.refuse("POST", "/api/v1/namespaces/llm/secrets", status_code, "exceeded quota")
+    server.requests.clear()
+    result = await keyed.reconcile(REF)
+    assert (result.outcome, result.again) == (Outcome.INCOMPLETE, 60.0)
+    assert "exceeded quota" in str(status(server)["conditions"])
+    written = [path for _, path in server.writes]
+    assert [path for path in written if "/networkpolicies/" in path]
+    assert not [path for path in written if "/deployments/" in path or "/configmaps/agentic-routes" in path]
+    server.refusals.clear()
+    await keyed.reconcile(REF)
+    assert [path for _, path in server.writes if "/deployments/" in path]
+
+
 async def test_a_pool_in_which_something_may_hang_is_looked_at_again(server: ApiServer, reconciler: Reconciler) -> None:
     put_pool(server, MODEL)
     metadata = {"name": "p", "labels": LABELS, "creationTimestamp": "2026-11-22T10:00:00Z"}

@@ -231,6 +231,27 @@ async def test_an_api_server_that_is_late_is_waited_for(
     assert "Could not list the ModelPools" in caplog.text
 
 
+async def test_one_of_several_namespaces_that_stays_denied_holds_up_no_other(
+    server: api_server.ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_pool(server, "a")
+    server.refuse("GET", POOLS.replace("/llm/", "/team/"), 403, "its role went with it")
+
+    async def sleep(_: float) -> None:
+        return None
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    queue = WorkQueue(clock=Clock(), random=lambda: 0)
+    resync = workers.Resync(client, queue, Claims(), Readiness(), Changes(), namespaces=["llm", "team"], every=600)
+    async with asyncio.timeout(10):
+        assert await resync.start() == [A]
+    queue.succeeded(await queue.get())
+    resync.wake("team")
+    assert len(queue) == 0
+    resync.wake("llm")
+    assert len(queue) == 1
+
+
 async def test_a_pass_that_hangs_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """One worker, which goes on after its patience, and at some number of hanging passes waits for one to end."""
     monkeypatch.setattr(workers, "PATIENCE", 0.01)

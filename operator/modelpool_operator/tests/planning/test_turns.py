@@ -9,6 +9,7 @@ import pytest
 
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning.admission import altered_in, as_asked
+from modelpool_operator.planning.installation import Installation
 from modelpool_operator.planning.manifests import Manifest
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.plan import Plan, make_plan
@@ -185,6 +186,27 @@ def test_one_card_has_no_turns() -> None:
     alone: dict[str, Any] = {"gpus": {"memory": "24Gi"}, "nodeSelector": {}}
     plan = make_plan(pool(*models, image=NEW, **alone), running(pool(*models, **alone)))
     assert (applied(plan), plan.turns) == (["a", "b"], ())
+
+
+@pytest.mark.parametrize(
+    ("before", "later", "gone"),
+    [("old-mark", "new-mark", "abc"), ("old-mark", None, "abc"), (None, "new-mark", "ab")],
+    ids=["another key", "no key any more", "the first key"],
+)
+def test_engines_that_answer_gateways_no_more_go_at_once(before: str | None, later: str | None, gone: str) -> None:
+    observed = running(pool())
+    if before is not None:
+        keyed = make_plan(pool(), replace(observed, children={}, installation=Installation(key_mark=before)))
+        for live in (deployment(observed, model["name"]) for model in MODELS):
+            (wanted,) = (
+                one
+                for one in keyed.apply
+                if one["metadata"]["name"] == live["metadata"]["name"] and one["kind"] == "Deployment"
+            )
+            live["spec"] = copy.deepcopy(wanted["spec"])
+        observed = with_pods(observed, pool(), {})
+    plan = make_plan(pool(), replace(observed, installation=Installation(key_mark=later)))
+    assert applied(plan) == list(gone)
 
 
 def rewritten(observed: Observed) -> Observed:
