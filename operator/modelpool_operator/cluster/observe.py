@@ -53,7 +53,7 @@ async def observe(
     pods = mirror.of(kinds.PODS, pool.ref)
     children = _children(mirror, pool)
     runs = any(child["kind"] == "Deployment" for child in children)
-    every_node = _wants_every_node(pool, pods, runs=runs)
+    every_node = _wants_every_node(pool, pods, children)
     looker = with_sharing(pool, auto.kept(pool.spec, chosen, runs=runs))
     return Observed.from_manifests(
         children=children,
@@ -89,10 +89,10 @@ def _children(mirror: Mirror, pool: ModelPool) -> list[Object]:
     return [child for child in found if owned_by(child, pool.uid) or is_retained(child) or is_orphan(child)]
 
 
-def _wants_every_node(pool: ModelPool, pods: list[Object], *, runs: bool) -> bool:
+def _wants_every_node(pool: ModelPool, pods: list[Object], children: list[Object]) -> bool:
     """Whether it matters which nodes there are at all: before a pool has engines, and while a pod finds no node."""
     lost = any(pod.unschedulable is not None and not pod.deleting for pod in map(PodView.from_manifest, pods))
-    return lost or (not runs and node_choice.is_made_for(pool))
+    return lost or (not node_choice.has_engines(children) and node_choice.is_made_for(pool))
 
 
 def owned_by(manifest: Mapping[str, Any], uid: str) -> bool:

@@ -40,8 +40,18 @@ class Needs:
 
 
 def is_made_for(pool: ModelPool) -> bool:
-    """Return whether several engines of a pool have to stand on one node. Replicas stand on nodes of their own."""
-    return len(engines_on_cards(pool.spec)) > 1 and not any(model.most_replicas > 1 for model in pool.spec.models)
+    """Return whether several engines of a pool have to stand on one node."""
+    return len(engines_on_cards(pool.spec)) > 1 and not is_replicated(pool)
+
+
+def is_replicated(pool: ModelPool) -> bool:
+    """Return whether engines of a pool stand on nodes of their own, as replicas do."""
+    return any(model.most_replicas > 1 for model in pool.spec.models)
+
+
+def has_engines(live: Iterable[Manifest]) -> bool:
+    """Return whether a pool has engines on cards, vLLM's or Ollama's: what runs there is not moved."""
+    return any(is_on_card(child) for child in live)
 
 
 def needs_of(deployments: Iterable[Manifest], of_node: Mapping[str, int]) -> Needs:
@@ -51,7 +61,7 @@ def needs_of(deployments: Iterable[Manifest], of_node: Mapping[str, int]) -> Nee
         deployments: the pool's, among other children.
         of_node: what all of them need beside what their pods ask for, by what tells of it.
     """
-    asked = [_asked(one["spec"]["template"]["spec"]) for one in deployments if _is_on_card(one)]
+    asked = [_asked(one["spec"]["template"]["spec"]) for one in deployments if is_on_card(one)]
     if not asked:
         return Needs()
     keys = {key for one in asked for key in one}
@@ -73,21 +83,21 @@ def lacks(needs: Needs, node: NodeView, offered: Inventory) -> str:
     return " and ".join(short)
 
 
-def left_out(needs: Needs, offered: Inventory, pool: ModelPool, volume: Manifest | None) -> frozenset[str]:
+def left_out(needs: Needs, offered: Inventory, pool: ModelPool, volumes: Iterable[Manifest]) -> frozenset[str]:
     """Return the host names of nodes that a pool without engines is to keep off.
 
     Args:
         needs: of all engines.
         offered: by the nodes that the pool may be on.
         pool: whose.
-        volume: that it mounts, where there is one; the node for which it was made is never left out.
+        volumes: claims that its engines on cards mount; a node for which one was made is never left out.
     """
     open_ = [node for node in offered.nodes if eligibility.is_open(pool.spec, node)]
     if not any(not lacks(needs, node, offered) for node in open_):
         return frozenset()
-    bound = ((volume or {}).get("metadata") or {}).get("annotations") or {}
+    bound = {(one["metadata"].get("annotations") or {}).get(SELECTED_NODE) for one in volumes}
     small = (node for node in offered.nodes if _takes_one(needs, node, offered) and lacks(needs, node, offered))
-    hosts = (node.labels.get(names.HOSTNAME_LABEL) for node in small if node.name != bound.get(SELECTED_NODE))
+    hosts = (node.labels.get(names.HOSTNAME_LABEL) for node in small if node.name not in bound)
     return frozenset(host for host in hosts if host is not None)
 
 
@@ -126,18 +136,19 @@ def notes_on(hosts: frozenset[str]) -> tuple[str, ...]:
 
 def marked(child: Manifest, hosts: frozenset[str]) -> Manifest:
     """Return a child with what it keeps off written on it, where it is an engine's Deployment."""
-    if not hosts or not _is_on_card(child):
+    if not hosts or not is_on_card(child):
         return child
     metadata = child["metadata"]
     annotations = {**(metadata.get("annotations") or {}), names.KEPT_OFF_ANNOTATION: ",".join(sorted(hosts))}
     return {**child, "metadata": {**metadata, "annotations": annotations}}
 
 
-def _is_on_card(child: Manifest) -> bool:
+def is_on_card(child: Manifest) -> bool:
+    """Return whether a child is the Deployment of an engine that has a share of a card."""
     if child["kind"] != "Deployment":
         return False
-    labels = (child["spec"]["template"].get("metadata") or {}).get("labels") or {}
-    return names.CARD_LABEL in labels
+    template = (child.get("spec") or {}).get("template") or {}
+    return names.CARD_LABEL in ((template.get("metadata") or {}).get("labels") or {})
 
 
 def _takes_one(needs: Needs, node: NodeView, offered: Inventory) -> bool:

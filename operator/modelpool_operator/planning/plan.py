@@ -30,7 +30,6 @@ from modelpool_operator.planning.pool_placement import (
     choose_sharing,
     offered_to,
     place_pool,
-    settled_cards,
     with_sharing,
 )
 from modelpool_operator.planning.refusals import Refusal
@@ -110,6 +109,10 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     if isinstance(placed, Refusal):
         return Plan(placement=placed, sharing=chosen if chosen == observed.chosen else None)
     kept_off = _kept_off(pool, placed, observed)
+    if kept_off:
+        placed = place_pool(node_choice.keeping_off(pool, kept_off), observed)
+    if isinstance(placed, Refusal):
+        return Plan(placement=placed, sharing=chosen if chosen == observed.chosen else None)
     wanted = _wanted(pool, placed, observed, kept_off)
     changing = {
         ref: reason
@@ -172,37 +175,42 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
 
 def _kept_off(pool: ModelPool, placed: Placement, observed: Observed) -> frozenset[str]:
     """Return the host names of nodes that are too small for all engines, found before there is any, and kept since."""
-    if not node_choice.is_made_for(pool):
+    if node_choice.is_replicated(pool):
         return frozenset()
-    engines, offered = settled_cards(observed), offered_to(pool, observed)
-    if engines:
-        return node_choice.kept_off(observed.children.values(), offered if observed.every_node else Inventory())
-    if not observed.every_node:
+    live, offered = observed.children.values(), offered_to(pool, observed)
+    if node_choice.has_engines(live):
+        return node_choice.kept_off(live, offered if observed.every_node else Inventory())
+    if not observed.every_node or not node_choice.is_made_for(pool):
         return frozenset()
     used = frozenset(gpu for share in placed.shares for gpu in share.gpus)
     needs = node_choice.needs_of(
         _wanted(pool, placed, observed, frozenset()).values(), sharing.mode_of(pool.spec).of_node(used)
     )
-    volume = observed.child(child_changes.CLAIM, names.cache_name(pool.ref.name))
-    return node_choice.left_out(needs, offered, pool, volume)
+    claims = [names.cache_name(pool.ref.name), *([names.ollama_name(pool.ref.name)] if placed.ollama else [])]
+    volumes_there = [found for name in claims if (found := observed.child(child_changes.CLAIM, name)) is not None]
+    return node_choice.left_out(needs, offered, pool, volumes_there)
 
 
 def _wanted(
     pool: ModelPool, placed: Placement, observed: Observed, kept_off: frozenset[str]
 ) -> Mapping[ChildRef, Manifest]:
-    """Return all that shall exist."""
-    pool = node_choice.keeping_off(pool, kept_off)
+    """Return all that shall exist. Only engines on cards keep off nodes: Ollama's volume may lie on one of these."""
+    keeping = node_choice.keeping_off(pool, kept_off)
     not_pulled, removed = pulls.too_large(pool, observed).keys(), pulls.retired(pool, observed)
     uid = pulls.volume_uid(pool, observed)
     without_jobs, recorded = pulls.done_without_a_job(pool, observed), pull_records.recorded(pool, uid, observed)
-    children = children_of(
-        pool,
-        placed,
-        uid,
-        whole_card=offered_to(pool, observed).whole_card,
-        not_pulled=not_pulled | without_jobs,
-        removed=removed,
-        recorded=recorded,
-        installation=observed.installation,
+    on_cards, others = (
+        children_of(
+            one,
+            placed,
+            uid,
+            whole_card=offered_to(keeping, observed).whole_card,
+            not_pulled=not_pulled | without_jobs,
+            removed=removed,
+            recorded=recorded,
+            installation=observed.installation,
+        )
+        for one in (keeping, pool)
     )
-    return {ref_of(child): node_choice.marked(child, kept_off) for child in children}
+    chosen = (one if node_choice.is_on_card(one) else other for one, other in zip(on_cards, others, strict=True))
+    return {ref_of(child): node_choice.marked(child, kept_off) for child in chosen}

@@ -194,6 +194,25 @@ async def test_all_nodes_are_looked_at_while_a_pod_finds_none(server: ApiServer,
     assert (await looked(client, pool(memory="24Gi"))).inventory == Inventory()
 
 
+@pytest.mark.parametrize(("on_card", "every_node"), [(True, False), (False, True)], ids=["on a card", "on the CPU"])
+async def test_all_nodes_are_looked_at_before_there_are_engines_on_cards(
+    server: ApiServer, client: Client, on_card: bool, every_node: bool
+) -> None:
+    folder, labels = "/apis/apps/v1/namespaces/llm/deployments", {"modelpool.dev/on-card": "true"} if on_card else {}
+    described = {"name": "agentic-ollama", "labels": LABELS, "ownerReferences": [OWNER]}
+    server.put(folder, metadata=described, spec={"template": {"metadata": {"labels": labels}}})
+    models = [{"name": name, "engine": "vllm", "source": "pvc://weights/m", "gpuMemoryFraction": 0.3} for name in "ab"]
+    two = parsing.from_body(
+        {
+            "apiVersion": "modelpool.dev/v1alpha1",
+            "kind": "ModelPool",
+            "metadata": {"namespace": "llm", "name": "agentic", "uid": "ours"},
+            "spec": {"gpus": {"memory": "24Gi"}, "models": models},
+        }
+    )
+    assert (await looked(client, two)).every_node is every_node
+
+
 async def test_the_label_of_a_slice_tells_of_which_nodes_it_is(server: ApiServer, client: Client) -> None:
     label = "nvidia.com/mig-3g.20gb.memory"
     server.put("/api/v1/nodes", metadata={"name": "mig", "labels": {"nvidia.com/gpu.memory": "40960", label: "19968"}})

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.api.quantity import GIB
+from modelpool_operator.planning.holdings import Hold, Neighbours
 from modelpool_operator.planning.inventory import DeviceView, Inventory, NodeView
-from modelpool_operator.planning.node_choice import amount_of
+from modelpool_operator.planning.node_choice import amount_of, is_on_card
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.plan import Plan, make_plan
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, vllm
@@ -34,11 +37,11 @@ def pool(**spec: Any) -> ModelPool:
     return pool_of(*models, **{"ollama": {"enabled": False}, **spec})
 
 
-def kept_off(plan: Plan) -> list[list[str]]:
-    """Return the host names that the engines of a plan keep off, once for all that agree."""
+def kept_off(plan: Plan, *, on_card: bool = True) -> list[list[str]]:
+    """Return the host names that the engines of a plan keep off, once for all on cards, or off them, that agree."""
     found = []
     for one in plan.apply:
-        if one["kind"] == "Deployment":
+        if one["kind"] == "Deployment" and is_on_card(one) is on_card:
             affinity = one["spec"]["template"]["spec"].get("affinity") or {}
             terms = (affinity.get("nodeAffinity") or {}).get(REQUIRED, {}).get("nodeSelectorTerms") or []
             hosts = [
@@ -198,6 +201,58 @@ def test_the_node_of_a_volume_is_not_left_out() -> None:
     volume["metadata"]["annotations"] = {"volume.kubernetes.io/selected-node": "one"}
     seen = Observed.from_manifests(children=[volume], inventory=Inventory(nodes=nodes), every_node=True)
     assert kept_off(make_plan(pool(), seen)) == [[]]
+
+
+def test_room_is_looked_for_on_the_nodes_that_are_not_kept_off() -> None:
+    labels = {"nvidia.com/gpu.count": "1", "nvidia.com/gpu.sharing-strategy": "time-slicing"}
+    nodes = tuple(
+        replace(found, labels={**found.labels, **labels}, gpu_memory=24 * GIB)
+        for found in (node("small", gpu=8, cpu="4"), node("big", gpu=8, cpu="64"))
+    )
+    other = ObjectRef("lab", "other")
+    hold = Hold(holder="pool lab/other", what="b", node="big", bytes=20 * GIB, counter="nvidia.com/gpu", pool=other)
+    seen = Observed(inventory=Inventory(nodes=nodes), every_node=True, neighbours=Neighbours.of([hold], nodes))
+    plan = make_plan(pool(gpus={"sharing": "timeSlicing"}, vllm=CPU), seen)
+    assert plan.refusal is not None
+    assert plan.refusal.reason == "CardHeld"
+    assert not plan
+
+
+def test_an_engine_that_stays_keeps_off_what_all_of_them_did() -> None:
+    nodes = (node("one", gpu=1), node("eight", gpu=8))
+    running = after(Observed(), make_plan(pool(), Observed(inventory=Inventory(nodes=nodes), every_node=True)))
+    plan = make_plan(pool(models=(vllm("a", 0.3),)), running)
+    assert [ref.name for ref in plan.delete if ref.kind == "Deployment"] == ["agentic-b", "agentic-c"]
+    assert not [one["metadata"]["name"] for one in plan.apply if one["kind"] == "Deployment"]
+
+
+@pytest.mark.parametrize("memory", ["0", "4Gi"], ids=["without a card", "on a card"])
+def test_ollama_is_not_kept_off_the_node_of_its_volume(memory: str) -> None:
+    mine = pool(models=(vllm("a", 0.3), vllm("b", 0.3), ollama("c")), ollama={"gpuMemory": memory})
+    claims = [one for one in make_plan(mine, Observed()).apply if one["metadata"]["name"] == "agentic-ollama"]
+    volume = next(one for one in claims if one["kind"] == "PersistentVolumeClaim")
+    volume["metadata"] |= {"annotations": {"volume.kubernetes.io/selected-node": "one"}, "uid": "theirs"}
+    nodes = (node("one", gpu=1), node("eight", gpu=8))
+    seen = Observed.from_manifests(children=[volume], inventory=Inventory(nodes=nodes), every_node=True)
+    plan = make_plan(mine, seen)
+    if memory == "0":
+        assert kept_off(plan) == [["one"]]
+        assert kept_off(plan, on_card=False) == [[]]
+        then = make_plan(mine, after(seen, plan))
+        jobs = [one["spec"]["template"]["spec"] for one in then.apply if one["kind"] == "Job"]
+        assert jobs
+        assert not any("affinity" in one for one in jobs)
+    else:
+        assert kept_off(plan) == [[]]
+
+
+def test_ollama_without_a_card_is_no_engine_that_is_there() -> None:
+    nodes = (node("one", gpu=1), node("eight", gpu=8))
+    with_ollama = after(Observed(), make_plan(pool(models=(ollama("c"),), ollama={}), Observed()))
+    seen = replace(with_ollama, inventory=Inventory(nodes=nodes), every_node=True)
+    plan = make_plan(pool(models=(vllm("a", 0.3), vllm("b", 0.3), ollama("c")), ollama={}), seen)
+    assert kept_off(plan) == [["one"]]
+    assert kept_off(plan, on_card=False) == []
 
 
 def test_what_is_kept_off_is_added_to_each_term_of_the_users() -> None:
