@@ -134,12 +134,22 @@ def notes_on(hosts: frozenset[str]) -> tuple[str, ...]:
     return (f"the pool keeps off {', '.join(sorted(hosts))}, with too little for all of its engines on one node",)
 
 
-def marked(child: Manifest, hosts: frozenset[str]) -> Manifest:
-    """Return a child with what it keeps off written on it, where it is an engine's Deployment."""
-    if not hosts or not is_on_card(child):
+def marked(child: Manifest, hosts: frozenset[str], card_memory: int | None) -> Manifest:
+    """Return a child with what was found of nodes written on it, where it is an engine's Deployment.
+
+    Args:
+        child: of the pool.
+        hosts: names of nodes that it keeps off.
+        card_memory: bytes of a card, where nodes told of them.
+    """
+    found = {
+        **({names.KEPT_OFF_ANNOTATION: ",".join(sorted(hosts))} if hosts else {}),
+        **({} if card_memory is None else {names.CARD_MEMORY_ANNOTATION: str(card_memory)}),
+    }
+    if not found or not is_on_card(child):
         return child
     metadata = child["metadata"]
-    annotations = {**(metadata.get("annotations") or {}), names.KEPT_OFF_ANNOTATION: ",".join(sorted(hosts))}
+    annotations = {**(metadata.get("annotations") or {}), **found}
     return {**child, "metadata": {**metadata, "annotations": annotations}}
 
 

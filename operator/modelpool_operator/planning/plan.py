@@ -213,4 +213,5 @@ def _wanted(
         for one in (keeping, pool)
     )
     chosen = (one if node_choice.is_on_card(one) else other for one, other in zip(on_cards, others, strict=True))
-    return {ref_of(child): node_choice.marked(child, kept_off) for child in chosen}
+    memory = placed.cards[0].memory if pool.spec.gpus.memory is None and placed.cards else None
+    return {ref_of(child): node_choice.marked(child, kept_off, memory) for child in chosen}

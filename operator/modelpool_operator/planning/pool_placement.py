@@ -46,7 +46,7 @@ def place_pool(pool: ModelPool, observed: Observed) -> Placement | Refusal:
     cache = observed.child("PersistentVolumeClaim", names.cache_name(pool.ref.name))
     if (objection := checks.objection_to(pool) or volumes.objection_to(pool, cache)) is not None:
         return objection
-    sizes = card_sizes(pool.spec, offered_to(pool, observed))
+    sizes = _sizes_kept(card_sizes(pool.spec, offered_to(pool, observed)), observed)
     if (objection := objection_to_amounts(pool.spec, sizes)) is not None:
         return objection
     cards = cards_of(pool.spec, min((least for least, *_ in sizes.values()), default=None))
@@ -65,6 +65,22 @@ def card_sizes(spec: PoolSpec, offered: Inventory) -> Mapping[str, tuple[int, ..
     """Return the bytes of the cards of each node, or of their slices where the pool asks for these, the least first."""
     by_devices = spec.gpus.sharing is Sharing.DRA
     return offered.memories(by_devices=by_devices, resource=sharing.mode_of(spec).resource(spec))
+
+
+def _sizes_kept(sizes: Mapping[str, tuple[int, ...]], observed: Observed) -> Mapping[str, tuple[int, ...]]:
+    """Return the cards of the nodes that a pool's engines stand on, or were planned for; without engines, of all.
+
+    Another node that joins starts no engine anew. What was planned for counts before where they stand, as long as it is
+    no more: between two pods of an engine there is none, and the plan must not change with that.
+    """
+    said = ((live["metadata"].get("annotations") or {}) for live in observed.children.values())
+    planned = {one.get(names.CARD_MEMORY_ANNOTATION) for one in said} - {None}
+    standing = {pod.node for pod in observed.pods if pod.held > 0}
+    there = {name: found for name, found in sizes.items() if name in standing}
+    bound = min((least for least, *_ in there.values()), default=None)
+    kept = {name: found for name, found in sizes.items() if str(found[0]) in planned}
+    kept = {name: found for name, found in kept.items() if bound is None or found[0] <= bound}
+    return kept or there or sizes
 
 
 def settled_cards(observed: Observed) -> Mapping[str, tuple[int, ...]]:

@@ -15,6 +15,7 @@ from modelpool_operator.planning.inventory import DeviceView, Inventory, NodeVie
 from modelpool_operator.planning.node_choice import amount_of, is_on_card
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.plan import Plan, make_plan
+from modelpool_operator.planning.pod_views import PodView
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, vllm
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -299,3 +300,18 @@ def test_a_pool_is_never_kept_off_all_that_it_could_have(slots: list[int], engin
 )
 def test_a_quantity_is_read_as_kubernetes_writes_it(text: Any, amount: float) -> None:
     assert amount_of(text) == amount
+
+
+@pytest.mark.parametrize("amount", [{"gpuMemoryFraction": 0.3}, {"gpuMemory": "7Gi"}], ids=["a share", "an amount"])
+@pytest.mark.parametrize("stands", [True, False], ids=["stands", "between two pods"])
+def test_a_node_with_other_cards_that_joins_starts_no_engine_anew(amount: dict[str, Any], stands: bool) -> None:
+    mine = pool(models=tuple(vllm(name, **amount) for name in "ab"), gpus={"memory": None, "sharing": "timeSlicing"})
+    first, second = (
+        replace(node(name, gpu=8), gpu_memory=size * GIB) for name, size in (("first", 24), ("second", 12))
+    )
+    before = Observed(inventory=Inventory(nodes=(first,)), every_node=True)
+    running = after(before, make_plan(mine, before))
+    held = (PodView(name="a", component="vllm", model="a", node="first", held=7 * GIB),) if stands else ()
+    plan = make_plan(mine, replace(running, pods=held, inventory=Inventory(nodes=(first, second))))
+    assert plan.refusal is None
+    assert not [one["metadata"]["name"] for one in plan.apply if one["kind"] == "Deployment"], plan.reasons
