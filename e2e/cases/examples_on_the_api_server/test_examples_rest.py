@@ -51,7 +51,9 @@ def test_the_operator_asks_for_no_more_than_it_needs(
         passed = [(one.verb, one.resource) for one in operator.requests(began) if one.verb != "watch"]
     assert sorted(passed) == [("get", "modelpools"), ("list", "nodes")]
     watched = {one.resource for one in operator.requests() if one.verb == "watch"}
-    assert watched == {kind.plural for kind in (kinds.POOLS, kinds.PODS, kinds.ENDPOINT_SLICES, *kinds.CHILDREN)}
+    assert watched == {
+        kind.plural for kind in (kinds.POOLS, kinds.PODS, kinds.NODES, kinds.ENDPOINT_SLICES, *kinds.CHILDREN)
+    }
     foreign = {
         (one.verb, one.resource)
         for one in operator.requests()

@@ -162,7 +162,7 @@ def fight(what: Act, *says: str, events: int = 0, models: int = 1) -> Row:
 
 def refusal(hook: Webhook, *says: str) -> Row:
     """Return the row of a webhook that lets no Deployment be made."""
-    told = {"ApplyFailed": 1}
+    told = {"ApplyFailed": 1, "DeniedByPolicy": 1, "WebhookAway": 1}
     says = (name_of(hook), *says)
     return Row(
         webhook=hook,

@@ -46,7 +46,7 @@ def wait_for(cluster: Cluster, operator: Operator, path: str, what: str, **want:
 
 
 def condition(status: Object, kind: str) -> Object:
-    return next(one for one in status["conditions"] if one["type"] == kind)
+    return next((one for one in status["conditions"] if one["type"] == kind), {})
 
 
 def containers(cluster: Cluster, namespace: str) -> list[Object]:

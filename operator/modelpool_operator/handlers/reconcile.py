@@ -162,7 +162,7 @@ class Reconciler:
             held=standing.held_back(paced),
             gateway=self._gateway(pool.ref),
         )
-        if standing.may_tell():
+        if standing.may_tell(status, previous):
             await self._report(body, previous, status)
         for one in standing.news_of(put_back, done):
             await self._recorder.post(body, News(reason="ChildPutBack", message=str(one), about=one.child.name))

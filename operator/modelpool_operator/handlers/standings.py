@@ -5,10 +5,13 @@ An operator that starts knows nothing, and learns it from at most one write of e
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
+from msgspec import structs
+
 from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.api.status import PoolStatus
 from modelpool_operator.cluster.execute import Outcome
 from modelpool_operator.planning import pacing
 from modelpool_operator.planning.admission import altered_in, as_asked
@@ -25,6 +28,9 @@ TELL_EVERY: Final = 20.0
 told in several."""
 
 
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
 class Standing:
     """One pool's."""
 
@@ -33,8 +39,12 @@ class Standing:
         self._book: Book = {}
         self._altered: dict[ChildRef, tuple[Difference, ...]] = {}
         self._told: float | None = None
-        self._stale = False
-        """Whether the status is to be told once it may be."""
+        self._said: PoolStatus | None = None
+        """What was told last, without its times."""
+        self._undone = 0
+        """How often somebody else has written over it."""
+        self._due: float | None = None
+        """When the status is to be told, where it may not be now."""
         self._unchanged = False
         """Whether a write came back as what was there: then no watch tells of it."""
 
@@ -102,20 +112,38 @@ class Standing:
             if one.child in done.answers and not fought and one.field not in {found.path for found in altered}:
                 yield one
 
-    def may_tell(self) -> bool:
-        """Return whether the status may be written now, and take it that it is."""
-        now = self._clock()
-        self._stale = bool(self.fights) and self._told is not None and now - self._told < TELL_EVERY
-        if not self._stale:
-            self._told = now
-        return not self._stale
+    def may_tell(self, status: PoolStatus, previous: PoolStatus | None) -> bool:
+        """Return whether the status may be written now, and take it that it is.
+
+        One that somebody else writes over is written again less and less often, as children are.
+        """
+        now, said = self._clock(), essence(status)
+        undone = said == self._said and (previous is None or essence(previous) != said)
+        pause = pacing.pause_after(self._undone - pacing.FREE, pacing.LONGEST) if undone else 0.0
+        pause = max(pause, TELL_EVERY if self.fights else 0.0)
+        self._due = None if self._told is None or now - self._told >= pause else self._told + pause
+        if self._due is not None:
+            return False
+        calm = self._told is None or now - self._told >= pause + pacing.CALM
+        if said != self._said or (undone and calm):
+            self._undone = 0
+        self._undone += undone
+        if said != self._said or undone:
+            self._said, self._told = said, now
+        return True
 
     def next_look(self, paced: Paced) -> float | None:
         """Return the seconds until the pool is to be looked at again, or None."""
         times = [pacing.next_look(self._book, paced, self._clock()), 0.0 if self._unchanged else None]
-        if self._stale and self._told is not None:
-            times.append(self._told + TELL_EVERY - self._clock())
+        if self._due is not None:
+            times.append(self._due - self._clock())
         return min((max(0.0, one) for one in times if one is not None), default=None)
+
+
+def essence(status: PoolStatus) -> PoolStatus:
+    """Return a status without the times of its conditions."""
+    conditions = tuple(structs.replace(one, last_transition_time=_NEVER) for one in status.conditions)
+    return structs.replace(status, conditions=conditions)
 
 
 class Standings:

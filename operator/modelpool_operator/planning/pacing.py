@@ -69,16 +69,16 @@ class Writes:
     def pause(self, seal: str) -> float:
         """Return the seconds from the last write to one that would send `seal`."""
         if seal != self.seal:
-            return _growing(self.changes - FREE_CHANGES, LONGEST_CHANGE)
+            return pause_after(self.changes - FREE_CHANGES, LONGEST_CHANGE)
         if self.refusal is not None:
             return min(LONGEST_REFUSED, 2.0 ** min(self.refusals, 16))
-        return _growing(self.put_back - FREE, LONGEST)
+        return pause_after(self.put_back - FREE, LONGEST)
 
     def is_over(self, now: float) -> bool:
         """Return whether nothing of it matters any more."""
         longest = max(
-            _growing(self.put_back - FREE, LONGEST),
-            _growing(self.changes - FREE_CHANGES, LONGEST_CHANGE),
+            pause_after(self.put_back - FREE, LONGEST),
+            pause_after(self.changes - FREE_CHANGES, LONGEST_CHANGE),
             LONGEST_REFUSED if self.refusal is not None else 0.0,
         )
         return not self.waits and now - self.wanted > longest + CALM
@@ -225,5 +225,6 @@ def _seals(plan: Plan) -> Mapping[ChildRef, str]:
     return {**dict.fromkeys(plan.delete, ""), **{ref: digest(one) for ref, one in plan.changed.items()}}
 
 
-def _growing(number: int, longest: float) -> float:
+def pause_after(number: int, longest: float) -> float:
+    """Return the seconds after so many writes more than are free."""
     return min(longest, FIRST * 2.0 ** min(number - 1, 16)) if number > 0 else 0.0
