@@ -336,7 +336,8 @@ def test_an_ollama_that_does_not_say_what_it_has_of_its_card_keeps_it(held: Hold
     """Its Deployment, made before there were such annotations, stands on a card by its label alone."""
     one = pool("timeSlicing", vllm("a", 0.5), ollama("llama3.2:3b"), ollama={"gpuMemory": "8Gi"})
     children = {ref: deepcopy(live) for ref, live in settled(one).children.items()}
-    described = next(live for ref, live in children.items() if ref.name == names.ollama_name(one.ref.name))
+    wanted = ("Deployment", names.ollama_name(one.ref.name))
+    described = next(live for ref, live in children.items() if (ref.kind, ref.name) == wanted)
     observed = Observed(children=children, neighbours=Neighbours.of([held], [node()]))
     for before in (True, False):
         plan = make_plan(one, observed)
