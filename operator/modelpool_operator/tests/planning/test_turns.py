@@ -210,6 +210,9 @@ def test_a_card_in_trouble_holds_up_no_other_change_where_admission_rewrites_ima
     broken = pool(vllm("a", 0.4, gpu=0, args=["--nonsense"]), *MODELS[1:])
     failed = rolled(observed, make_plan(broken, observed), broken, a=NO_IMAGE)
     stored = rewritten(failed)
-    view = {ref: as_asked(live, altered_in(failed.children[ref], live)) for ref, live in stored.children.items()}
+    view = {
+        ref: as_asked(live, altered_in(failed.children[ref], live, trimmed=False))
+        for ref, live in stored.children.items()
+    }
     edited = pool(vllm("a", 0.4, gpu=0, args=["--nonsense"]), MODELS[1], vllm("c", 0.7, gpu=1))
     assert applied(make_plan(edited, replace(stored, children=view))) == ["c"]
