@@ -70,8 +70,8 @@ def test_an_example_becomes_the_objects_of_its_golden_file(
 
 def asking(deployment: Object) -> list[Object]:
     """Return the variable by which an engine is told its key."""
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    return [one for one in container["env"] if one["name"] == "VLLM_API_KEY"]
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    return [one for container in containers for one in container["env"] if one["name"] == "VLLM_API_KEY"]
 
 
 def the_key_is_the_pools(cluster: Cluster, pool: Pool, named: set[str]) -> None:
