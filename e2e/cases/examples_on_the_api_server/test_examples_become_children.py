@@ -57,6 +57,7 @@ def test_an_example_becomes_the_objects_of_its_golden_file(
     print(f"{name}: first Deployment {first:.2f} s after apply, the last object {time.monotonic() - began:.2f} s")
 
     pool.wait_ready(ready)
+    pool.settle(operator)  # fallbacks are pulled for, and no model waits for them
     found = dumped([normalised(child, namespace) for child in pool.children()])
     golden = GOLDEN / f"{name}.yaml"
     if os.environ.get("MODELPOOL_WRITE_GOLDEN"):
