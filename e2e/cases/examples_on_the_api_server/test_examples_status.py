@@ -144,15 +144,15 @@ def test_of_two_pools_that_claim_a_name_the_younger_one_is_told(
     loser = Pool.create(cluster, namespace, younger)
 
     def told() -> bool:
-        said = str(loser.conditions())
+        said = str(loser.conditions().get("Degraded"))
         assert f"{namespace}/older" in said, said
         return True
 
     waiting.wait_for("the younger pool's status to name the older one", told)
-    assert "younger" not in str(older.conditions())
+    assert "younger" not in str(older.conditions()["Degraded"])
 
     cluster.api.delete(older.path)
-    waiting.wait_for("the younger pool to have the name", lambda: "older" not in str(loser.conditions()))
+    waiting.wait_for("the younger pool to have the name", lambda: "older" not in str(loser.conditions()["Degraded"]))
 
 
 def cluster_time(cluster: Cluster, namespace: str) -> str:

@@ -42,10 +42,16 @@ def test_an_engine_that_crashes_again_and_again_leaves_the_card_to_the_others(re
     running.apply(broken)
     message = watch.until_said("Ready=False ArgumentRefused", "--no-such-flag")
     assert message.startswith(f"{name}: ArgumentRefused"), message
-    printed = real_node_watch.table(running)
-    assert "2/3" in printed
-    assert "ArgumentRefused" in printed
-    assert "--no-such-flag" in printed
+
+    def printed() -> bool:
+        """Between two restarts: while the engine starts, that is said."""
+        table = real_node_watch.table(running)
+        assert "2/3" in table, table
+        assert "ArgumentRefused" in table, table
+        assert "--no-such-flag" in table, table
+        return True
+
+    waiting.wait_for("the table to say so", printed)
 
     def backed_off() -> str:
         (pod,) = running.pods(name)
