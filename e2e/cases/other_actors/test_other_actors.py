@@ -59,10 +59,16 @@ def chart(helm: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     return rendered(helm, tmp_path_factory.mktemp("helm"), everywhere=True)
 
 
+def pods_of_pools(cluster: Cluster) -> list[Object]:
+    return cluster.api.items("/api/v1/pods", labelSelector="modelpool.dev/pool")
+
+
 @pytest.fixture
 def world(cluster: Cluster, chart: str, namespace: str, tmp_path: Path) -> Iterator[World]:
     logs = tmp_path / "logs"
     logs.mkdir()
+    # What pools of earlier tests hold counts until their namespaces are gone.
+    waiting.wait_for("the pods of earlier tests to be gone", lambda: not pods_of_pools(cluster), timeout=90)
     with (
         installed(cluster, chart, namespace, logs, everywhere=True) as installation,
         contextlib.ExitStack() as undo,
