@@ -647,3 +647,21 @@ async def test_whom_a_pass_concerns_is_known_although_it_raised(
         await reconciler.reconcile(first.ref)
     assert reconciler.owed(first.ref) == {second.ref}
     assert reconciler.owed(first.ref) == frozenset()
+
+
+async def test_a_status_that_others_write_over_is_written_less_and_less_often(
+    server: ApiServer, reconciler: Reconciler, clock: Clock
+) -> None:
+    put_pool(server, MODEL)
+    await passes(reconciler, server, 2)
+    written = []
+    for second in range(400):
+        clock.now = float(second)
+        server.objects[f"{POOLS}/agentic"]["status"] = {"observedGeneration": -1, "conditions": []}
+        written += [second for path in await passes(reconciler, server, 1) if path == f"{POOLS}/agentic/status"]
+    assert written == [0, 1, 2, 3, 13, 33, 73, 153, 313]
+
+    clock.now = 700.0
+    await passes(reconciler, server, 1)
+    server.objects[f"{POOLS}/agentic"]["metadata"]["generation"] += 1
+    assert f"{POOLS}/agentic/status" in await passes(reconciler, server, 1), "what is new is told at once"
