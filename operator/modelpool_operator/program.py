@@ -152,7 +152,7 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
                 ]
                 running.append(tasks.create_task(resync.run(pools), name="resync"))
                 running.append(tasks.create_task(poll(scaling, gateways, memo.queue), name="demand"))
-                running.append(tasks.create_task(keys.follow(release_key, resync.wake_all), name="release key"))
+                running.append(tasks.create_task(keys.follow(release_key, resync.wake), name="release key"))
                 memo.started.set()
                 await memo.stop.wait()
                 for task in running:

@@ -128,6 +128,11 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     routing: Routing = Routing()
     network: Network | None = None
 
+    @property
+    def replicated(self) -> bool:
+        """Whether a model has replicas, or may come to have some: then engines stand on nodes of their own."""
+        return any(model.most_replicas > 1 for model in self.models)
+
 
 class ModelPool(msgspec.Struct, frozen=True, kw_only=True):
     """A ModelPool as the API server holds it, without its status."""

@@ -8,12 +8,23 @@ from typing import Final
 GIB: Final = 1024**3
 MIB: Final = 1024**2
 
-_SUFFIXES: Final = {
+_FRACTIONS: Final = {suffix: Decimal(1000) ** -power for power, suffix in enumerate("mun", start=1)}
+_FACTORS: Final = {
     "": Decimal(1),
-    **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("k", "M", "G", "T", "P", "E"), start=1)},
-    **{suffix: Decimal(1024) ** power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)},
+    **_FRACTIONS,
+    **{suffix: Decimal(1000) ** power for power, suffix in enumerate("kMGTPE", start=1)},
+    **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTPE", start=1)},
 }
-_PATTERN: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:([KMGTPE]i|[kMGTPE])?|[eE]([+-]?[0-9]+))")
+_PATTERN: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?")
+
+
+def number_of(text: object) -> Decimal | None:
+    """Return a quantity of anything, such as `500m`, `1.5Gi` or `2e3`, as a number; None of what is none."""
+    match = _PATTERN.fullmatch(str(text).strip())
+    if match is None:
+        return None
+    number, suffix = match[1], match[2] or ""
+    return Decimal(number) * _FACTORS[suffix] if suffix in _FACTORS else Decimal(f"{number}{suffix}")
 
 
 @total_ordering
@@ -34,12 +45,10 @@ class Quantity:
 
     def __init__(self, text: str | int | float) -> None:
         written = str(text).strip()
-        match = _PATTERN.fullmatch(written)
-        if match is None:
+        number = number_of(written)
+        if number is None or written[-1] in _FRACTIONS:
             raise ValueError(f"must be a quantity such as '24Gi' or '500M', got '{text}'")
-        number, suffix, exponent = match.groups()
-        factor = Decimal(10) ** int(exponent) if exponent else _SUFFIXES[suffix or ""]
-        self.bytes = int(Decimal(number) * factor)
+        self.bytes = int(number)
         self.text = written
 
     def __repr__(self) -> str:

@@ -20,6 +20,7 @@ from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster import errors
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.kinds import LEASES
+from modelpool_operator.planning.manifests import while_at
 
 logger = logging.getLogger(__name__)
 
@@ -169,9 +170,9 @@ class Seat:
             self.problem = None
 
     async def _write(self, spec: dict[str, Any], asked: float | None = None) -> None:
-        seen = {"op": "replace", "path": "/metadata/resourceVersion", "value": self._version}
         changes = ({"op": "add", "path": f"/spec/{key}", "value": value} for key, value in spec.items())
-        answer = await self.client.patch(LEASES, self.ref, (seen, *changes), manager=names.FIELD_MANAGER)
+        patch = (while_at(self._version), *changes)
+        answer = await self.client.patch(LEASES, self.ref, patch, manager=names.FIELD_MANAGER)
         self._holds(answer, self.clock() if asked is None else asked)
 
     def _holds(self, lease: Object, asked: float) -> None:

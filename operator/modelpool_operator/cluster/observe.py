@@ -1,7 +1,7 @@
 """Looking: everything one pass needs. Children and pods come from the mirror, nodes and logs are asked for."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -51,21 +51,22 @@ async def observe(
         errors.ClusterError: something could not be read; a decision without it would be a wrong one.
     """
     pods = mirror.of(kinds.PODS, pool.ref)
+    views = [PodView.from_manifest(pod) for pod in pods]
     children = _children(mirror, pool)
     runs = any(child["kind"] == "Deployment" for child in children)
-    every_node = _wants_every_node(pool, pods, children)
+    every_node = _wants_every_node(pool, views, children)
     looker = with_sharing(pool, auto.kept(pool.spec, chosen, runs=runs))
     return Observed.from_manifests(
         children=children,
         pods=pods,
         slices=mirror.of(kinds.ENDPOINT_SLICES, pool.ref),
-        inventory=await inventories.look(client, looker, _nodes_of(pods), every_node=every_node),
+        inventory=await inventories.look(client, looker, _nodes_of(views), every_node=every_node),
         every_node=every_node,
         chosen=chosen,
-        logs=await _logs(client, pods),
+        logs=await _logs(client, pool.ref.namespace, views),
         claimed=claimed,
         ended=mirror.ended(pool.ref),
-        said=await _said(client, pool, children, pods, now()) if now is not None else None,
+        said=await _said(client, pool, children, views, now()) if now is not None else None,
     )
 
 
@@ -89,9 +90,9 @@ def _children(mirror: Mirror, pool: ModelPool) -> list[Object]:
     return [child for child in found if owned_by(child, pool.uid) or is_retained(child) or is_orphan(child)]
 
 
-def _wants_every_node(pool: ModelPool, pods: list[Object], children: list[Object]) -> bool:
+def _wants_every_node(pool: ModelPool, pods: Iterable[PodView], children: list[Object]) -> bool:
     """Whether it matters which nodes there are at all: before a pool has engines, and while a pod finds no node."""
-    lost = any(pod.unschedulable is not None and not pod.deleting for pod in map(PodView.from_manifest, pods))
+    lost = any(pod.unschedulable is not None and not pod.deleting for pod in pods)
     return lost or (not node_choice.has_engines(children) and node_choice.is_made_for(pool))
 
 
@@ -102,11 +103,10 @@ def owned_by(manifest: Mapping[str, Any], uid: str) -> bool:
 
 
 async def _said(
-    client: Client, pool: ModelPool, children: Sequence[Object], pods: Sequence[Object], now: datetime
+    client: Client, pool: ModelPool, children: Sequence[Object], pods: Iterable[PodView], now: datetime
 ) -> Mapping[tuple[str, str], Said]:
     """Return what Events say of whatever hangs. They tell why, and no decision hangs on them."""
-    views = (PodView.from_manifest(pod) for pod in pods)
-    asked = hanging.whom_to_ask(hanging.candidates(pool, children, views), now)
+    asked = hanging.whom_to_ask(hanging.candidates(pool, children, pods), now)
     try:
         found = await together([_events(client, pool.ref.namespace, one) for one in asked])
     except errors.ClusterError as exc:
@@ -122,23 +122,21 @@ async def _events(client: Client, namespace: str, about: hanging.Hanging) -> lis
     return await client.list_all(kinds.EVENTS, namespace, fields=fields)
 
 
-def _nodes_of(pods: list[Object]) -> set[str]:
+def _nodes_of(pods: Iterable[PodView]) -> set[str]:
     """Return the nodes on which pods of the pool hold cards."""
-    views = (PodView.from_manifest(pod) for pod in pods)
-    return {pod.node for pod in views if pod.node is not None and pod.held > 0}
+    return {pod.node for pod in pods if pod.node is not None and pod.held > 0}
 
 
-async def _logs(client: Client, pods: list[Object]) -> dict[str, list[str]]:
-    wanted = [pod for pod in pods if PodView.from_manifest(pod).wants_log]
-    found = await together([_log(client, pod) for pod in wanted])
-    return {pod["metadata"]["name"]: lines for pod, lines in zip(wanted, found, strict=True)}
+async def _logs(client: Client, namespace: str, pods: Iterable[PodView]) -> dict[str, list[str]]:
+    wanted = [pod for pod in pods if pod.wants_log]
+    found = await together([_log(client, names.ObjectRef(namespace, pod.name), pod.component) for pod in wanted])
+    return {pod.name: lines for pod, lines in zip(wanted, found, strict=True)}
 
 
-async def _log(client: Client, pod: Object) -> list[str]:
+async def _log(client: Client, ref: names.ObjectRef, container: str) -> list[str]:
     """Return the last lines of a starting engine, or none: a log tells how far it is, and no decision hangs on it."""
-    ref = names.ObjectRef(pod["metadata"]["namespace"], pod["metadata"]["name"])
     try:
-        return await client.log(ref, container=PodView.from_manifest(pod).component, lines=LOG_LINES)
+        return await client.log(ref, container=container, lines=LOG_LINES)
     except errors.ClusterError as exc:
         logger.debug("Could not read a log", extra={"pod": ref.name, "error": str(exc)})
         return []

@@ -141,8 +141,8 @@ class Reconciler:
         concerned |= self._claims.put(pool.ref, pool.created, entries)
         self._owed[pool.ref] = concerned
         observed = replace(observed, claimed=self._claims.lost_by(pool.ref))
-        keyless = () if plan.key is None else await self._keys.make(pool)
-        if keyless and plan.key is not None:
+        keyless: tuple[str, ...] = ()
+        if plan.key is not None and (keyless := await self._keys.make(pool)):
             waiting = engine_keys.waiting_for(plan.key, plan.changed, observed)
             plan, paced = plan.without(waiting), replace(paced, plan=paced.plan.without(waiting))
         put_back = tuple(interference.found_in(plan.changed, observed.children))

@@ -26,8 +26,6 @@ from modelpool_operator.planning.plan import Plan
 TELL_EVERY: Final = 20.0
 """Least seconds between two statuses of a pool whose children are fought over: each turn restarts engines, and would be
 told in several."""
-
-
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 

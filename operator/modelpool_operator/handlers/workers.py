@@ -132,15 +132,10 @@ class Resync:
         logger.info("Listed all ModelPools", extra={"pools": len(pools)})
         return pools
 
-    def wake_all(self) -> None:
-        """Put all pools into the queue, as they were listed last."""
+    def wake(self, namespace: str | None = None) -> None:
+        """Put the pools of a namespace, or of all, into the queue, as they were listed last."""
         for ref in self._listed:
-            self._queue.add(ref)
-
-    def wake(self, namespace: str) -> None:
-        """Put the pools of a namespace into the queue, as they were listed last."""
-        for ref in self._listed:
-            if ref.namespace == namespace:
+            if namespace in (None, ref.namespace):
                 self._queue.add(ref)
 
     async def run(self, pools: list[ObjectRef]) -> None:

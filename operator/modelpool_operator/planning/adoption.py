@@ -7,7 +7,7 @@ keeps book of who applied an object.
 """
 
 from modelpool_operator.api import names
-from modelpool_operator.planning.manifests import Manifest
+from modelpool_operator.planning.manifests import Manifest, seal_of, while_at
 from modelpool_operator.planning.strays import Trim
 from modelpool_operator.planning.volumes import is_retained
 
@@ -16,7 +16,7 @@ def is_orphan(child: Manifest) -> bool:
     """Return whether an object was applied as a child of a pool, and has no owner where it should have one."""
     described = child["metadata"]
     owned = any(owner.get("controller") for owner in described.get("ownerReferences") or ())
-    applied = names.APPLIED_ANNOTATION in (described.get("annotations") or {}) and any(
+    applied = seal_of(child) is not None and any(
         entry.get("manager") == names.FIELD_MANAGER and entry.get("operation") == "Apply"
         for entry in described.get("managedFields") or ()
     )
@@ -27,5 +27,5 @@ def adoption_of(wanted: Manifest, live: Manifest) -> Trim:
     """Return how to give an object of a kind that cannot change its owner."""
     described = live["metadata"]
     owners = [*(described.get("ownerReferences") or ()), *wanted["metadata"]["ownerReferences"]]
-    seen = {"op": "replace", "path": "/metadata/resourceVersion", "value": described["resourceVersion"]}
-    return Trim(wanted, (seen, {"op": "add", "path": "/metadata/ownerReferences", "value": owners}))
+    added = {"op": "add", "path": "/metadata/ownerReferences", "value": owners}
+    return Trim(wanted, (while_at(described["resourceVersion"]), added))

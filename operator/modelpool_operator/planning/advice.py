@@ -82,7 +82,7 @@ def _search(who: Patient) -> Search:
     spec = who.pool.spec
     on_card = who.engine is Engine.VLLM or spec.ollama.gpu_memory.bytes > 0
     mode = sharing.MODES.get(spec.gpus.sharing)
-    together = on_card and not any(model.most_replicas > 1 for model in spec.models)
+    together = on_card and not spec.replicated
     held = [pod for pod in who.observed.pods if pod.node is not None and pod.held > 0 and not pod.deleting]
     used = frozenset(gpu for pod in held for gpu in pod.gpus)
     return Search(

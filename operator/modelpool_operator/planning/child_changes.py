@@ -4,10 +4,9 @@ from typing import Final
 
 from modelpool_operator.api import names
 from modelpool_operator.planning import adoption, comparison, pulls, strays, volumes
-from modelpool_operator.planning.manifests import Manifest, digest, ref_of
+from modelpool_operator.planning.manifests import CLAIM, Manifest, digest, ref_of, seal_of
 from modelpool_operator.planning.observed import Observed
 
-CLAIM: Final = "PersistentVolumeClaim"
 UNCHANGEABLE: Final = frozenset({"Job", "ResourceClaim"})
 """Kinds that are made and never changed."""
 KEPT: Final = frozenset({CLAIM})
@@ -31,9 +30,8 @@ def reason_for(wanted: Manifest, observed: Observed) -> str | None:
     added = strays.strays_in(wanted, live)
     if comparison.is_in_place(wanted, live):
         return f"{added[0].path} was added by somebody else" if added else None
-    seal = (live["metadata"].get("annotations") or {}).get(names.APPLIED_ANNOTATION)
     changed = comparison.difference(wanted, live)
-    if seal != digest(wanted):
+    if seal_of(live) != digest(wanted):
         return f"the pool wants {changed} changed" if changed else "was not applied by this version"
     return f"{changed} was changed by somebody else"
 

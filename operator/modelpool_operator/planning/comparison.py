@@ -6,14 +6,12 @@ others added to a list that is merged are not ours to remove, and server-side ap
 added to a map is `strays`' matter.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from modelpool_operator.api import names
-from modelpool_operator.planning.manifests import Manifest, digest
+from modelpool_operator.api.quantity import number_of
+from modelpool_operator.planning.manifests import Manifest, digest, seal_of
 
 ATOMIC_LISTS: Final = frozenset(
     {
@@ -33,15 +31,6 @@ QUANTITY_FIELDS: Final = frozenset({"limits", "requests", "sizeLimit"})
 
 _KEYS: Final = ("mountPath", "uid", "name")
 """Fields by which the items of a merged list are told apart; the first that all of them have, each another one."""
-_QUANTITY: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?")
-_FACTORS: Final = {
-    "": Decimal(1),
-    "n": Decimal(10) ** -9,
-    "u": Decimal(10) ** -6,
-    "m": Decimal(10) ** -3,
-    **{suffix: Decimal(1000) ** power for power, suffix in enumerate("kMGTPE", start=1)},
-    **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTPE", start=1)},
-}
 
 
 class Item(NamedTuple):
@@ -78,8 +67,7 @@ class Difference:
 
 def is_in_place(wanted: Manifest, live: Manifest) -> bool:
     """Return whether `live` is what `wanted`, not yet sealed, would make of it."""
-    annotations = live["metadata"].get("annotations") or {}
-    return annotations.get(names.APPLIED_ANNOTATION) == digest(wanted) and holds(wanted, live)
+    return seal_of(live) == digest(wanted) and holds(wanted, live)
 
 
 def difference(wanted: Any, live: Any, path: str = "") -> str | None:
@@ -152,10 +140,5 @@ def _differences_of_lists(wanted: list[Any], live: Any, steps: tuple[Step, ...])
 
 def _amount(value: Any) -> Any:
     """Return a quantity as a number, anything else as it is."""
-    match = _QUANTITY.fullmatch(str(value))
-    if match is None:
-        return value
-    number, suffix = match[1], match[2] or ""
-    if suffix in _FACTORS:
-        return Decimal(number) * _FACTORS[suffix]
-    return Decimal(f"{number}{suffix}")
+    number = number_of(value)
+    return value if number is None else number

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import volume_states, volumes
-from modelpool_operator.planning.manifests import Manifest
+from modelpool_operator.planning.manifests import CLAIM, Manifest
 from modelpool_operator.planning.observed import Said
 from modelpool_operator.planning.pod_views import PodView
 
@@ -19,7 +19,6 @@ HANGS_AFTER: Final = timedelta(seconds=20)
 """Since it was made. Most volumes are there, most mounts are made by then, and nobody has been asked."""
 MOST: Final = 8
 """Objects of a pool that are asked about in one pass."""
-CLAIM: Final = "PersistentVolumeClaim"
 _STARTING: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
 _CLAIM_NEWS: Final = ("ProvisioningFailed", "FailedBinding", "ExternalProvisioning")
 """Reasons of Events about a claim, the more telling first; they come again and again, in turns."""

@@ -25,9 +25,8 @@ CORES_RESOURCE: Final = f"{names.NODE_GPU_RESOURCES}gpucores"
 _OF_HAMI: Final = frozenset({MEMORY_RESOURCE, PERCENT_RESOURCE, CORES_RESOURCE})
 _NO_CARDS: Final = frozenset({*_OF_HAMI, f"{names.NODE_GPU_RESOURCES}priority"})
 CARD_RESOURCE: Final = f"{names.NODE_GPU_RESOURCES}gpu"
-PART_RESOURCES: Final = f"{names.NODE_GPU_RESOURCES}mig-"
-"""Parts of cards that the hardware keeps apart: they concern only those who ask for the same parts."""
-_ENDED: Final = frozenset({"Succeeded", "Failed"})
+ENDED: Final = frozenset({"Succeeded", "Failed"})
+"""Phases of a pod that holds nothing any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +135,7 @@ def of_pod(pod: Mapping[str, Any]) -> tuple[Hold, ...]:
     """Return what a pod that is nobody's holds, by the extended resources that it asks for; nothing once it ended."""
     metadata, spec = pod["metadata"], pod.get("spec") or {}
     asked, node = asked_of(spec), spec.get("nodeName")
-    if not asked or node is None or (pod.get("status") or {}).get("phase") in _ENDED:
+    if not asked or node is None or (pod.get("status") or {}).get("phase") in ENDED:
         return ()
     holder, in_words = f"pod {metadata['namespace']}/{metadata['name']}", {n: f"{c} {n}" for n, c in asked.items()}
     if asked.keys() & _OF_HAMI:

@@ -3,12 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
-from modelpool_operator.api import names
 from modelpool_operator.planning.comparison import differences
 from modelpool_operator.planning.managers import manager_of
-from modelpool_operator.planning.manifests import ChildRef, Manifest
+from modelpool_operator.planning.manifests import ChildRef, Manifest, seal_of
 from modelpool_operator.planning.strays import strays_in
 
 
@@ -40,13 +38,8 @@ def found_in(wanted: Mapping[ChildRef, Manifest], live: Mapping[ChildRef, Manife
     """
     for ref, manifest in wanted.items():
         found = live.get(ref)
-        if found is None or _seal(found) != _seal(manifest):
+        if found is None or seal_of(found) != seal_of(manifest):
             continue
         one = next(chain(differences(manifest, found), strays_in(manifest, found)), None)
         if one is not None:
             yield Interference(child=ref, field=one.path, manager=manager_of(found, one.labels))
-
-
-def _seal(manifest: Mapping[str, Any]) -> str | None:
-    seal: str | None = (manifest["metadata"].get("annotations") or {}).get(names.APPLIED_ANNOTATION)
-    return seal

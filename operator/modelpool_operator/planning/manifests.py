@@ -21,8 +21,10 @@ class ChildRef(NamedTuple):
         return f"{self.kind} {self.name}"
 
 
+CLAIM: Final = "PersistentVolumeClaim"
+
 CHILD_KINDS: Final = (
-    ("v1", "PersistentVolumeClaim"),
+    ("v1", CLAIM),
     ("v1", "ConfigMap"),
     ("networking.k8s.io/v1", "NetworkPolicy"),
     ("resource.k8s.io/v1", "ResourceClaim"),
@@ -97,3 +99,14 @@ def sealed(manifest: Manifest) -> Manifest:
     described = manifest["metadata"]
     annotations = {**described.get("annotations", {}), names.APPLIED_ANNOTATION: digest(manifest)}
     return {**manifest, "metadata": {**described, "annotations": annotations}}
+
+
+def seal_of(live: Manifest) -> str | None:
+    """Return the hash of what was applied, as a live object bears it; None of one that was not applied."""
+    seal: str | None = (live["metadata"].get("annotations") or {}).get(names.APPLIED_ANNOTATION)
+    return seal
+
+
+def while_at(version: str) -> dict[str, str]:
+    """Return the part of a JSON patch that lets it fail once the object has another resourceVersion."""
+    return {"op": "replace", "path": "/metadata/resourceVersion", "value": version}

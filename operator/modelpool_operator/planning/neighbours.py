@@ -11,12 +11,13 @@ from typing import Final
 from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import ModelPool, Others, PoolSpec, Sharing
-from modelpool_operator.planning import arithmetic, eligibility, no_room, sharing
+from modelpool_operator.planning import arithmetic, eligibility, no_room, node_choice, sharing
 from modelpool_operator.planning.arithmetic import Term, exact_gib
 from modelpool_operator.planning.cards import Card
 from modelpool_operator.planning.engines import vllm
 from modelpool_operator.planning.holdings import HAMI, Neighbours, counter_of
 from modelpool_operator.planning.inventory import Inventory, NodeView
+from modelpool_operator.planning.manifests import Manifest
 from modelpool_operator.planning.node_cards import NodeCards, Weighed, is_unshared, weigh
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement, place
@@ -69,14 +70,12 @@ def _own(observed: Observed, alone: Placement) -> Iterator[Occupant]:
     orphans = {(one.what, one.gpus): one for one in standing(observed.pods) if one.what not in there}
     yield from (*found, *orphans.values())
     share = alone.ollama
-    if share is not None and OLLAMA not in there and _has_ollama_on_card(observed):
+    if share is not None and OLLAMA not in there and any(map(_is_ollama_on_card, observed.children.values())):
         yield Occupant(OLLAMA, share.gpus, share.bytes + share.overhead, None)
 
 
-def _has_ollama_on_card(observed: Observed) -> bool:
-    deployments = (live for ref, live in observed.children.items() if ref.kind == "Deployment")
-    templates = (live["spec"]["template"].get("metadata") or {} for live in deployments if model_of(live) is None)
-    return any(names.CARD_LABEL in (one.get("labels") or {}) for one in templates)
+def _is_ollama_on_card(child: Manifest) -> bool:
+    return node_choice.is_on_card(child) and model_of(child) is None
 
 
 def nodes_of(pool: ModelPool, observed: Observed) -> tuple[NodeView, ...]:

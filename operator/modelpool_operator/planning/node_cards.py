@@ -12,11 +12,9 @@ from typing import Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import PoolSpec
-from modelpool_operator.planning.holdings import CARD_RESOURCE, DRA, HAMI, PART_RESOURCES, Hold, counter_of
+from modelpool_operator.planning.holdings import CARD_RESOURCE, DRA, HAMI, Hold, counter_of
 from modelpool_operator.planning.inventory import NodeView
 
-_RENAMED: Final = ".shared"
-"""With what the device plugin ends the name of a resource of which there are replicas."""
 _SHARING: Final = frozenset({"time-slicing", "mps"})
 _ALONE: Final = "none"
 
@@ -74,7 +72,7 @@ def weigh(node: NodeView, holds: Iterable[Hold], spec: PoolSpec, cards: int, mem
 
 def card_count(node: NodeView, resource: str) -> int | None:
     """Return how many cards a node has: by its label, else by what its device plugin offers where that is cards."""
-    if resource.startswith(PART_RESOURCES):
+    if resource.startswith(names.MIG_RESOURCES):
         return node.resources.get(resource)
     label = node.labels.get(names.NODE_GPU_COUNT_LABEL, "")
     if label.isdecimal():
@@ -89,7 +87,7 @@ def is_unshared(node: NodeView) -> bool:
 
 def is_shared(node: NodeView, resource: str) -> bool:
     """Return whether a resource of a node is known to be replicas of cards."""
-    return resource.endswith(_RENAMED) or node.labels.get(names.NODE_GPU_SHARING_LABEL) in _SHARING
+    return resource.endswith(names.SHARED_SUFFIX) or node.labels.get(names.NODE_GPU_SHARING_LABEL) in _SHARING
 
 
 def _may_be_on(hold: Hold, gpu: int) -> bool:
@@ -98,7 +96,7 @@ def _may_be_on(hold: Hold, gpu: int) -> bool:
 
 def _concerns(hold: Hold, mine: str | None) -> bool:
     """Return whether a hold may be on the same memory; the hardware keeps parts of cards apart."""
-    parts = [counter for counter in (hold.counter, mine) if counter and counter.startswith(PART_RESOURCES)]
+    parts = [counter for counter in (hold.counter, mine) if counter and counter.startswith(names.MIG_RESOURCES)]
     return not parts or hold.counter == mine
 
 

@@ -10,14 +10,14 @@ Counted is what nodes offer, not what is left of it: what others hold comes and 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 from msgspec import structs
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.api.quantity import Quantity
+from modelpool_operator.api.quantity import number_of
 from modelpool_operator.planning import eligibility
 from modelpool_operator.planning.free_forms import REQUIRED
 from modelpool_operator.planning.inventory import Inventory, NodeView
@@ -41,12 +41,7 @@ class Needs:
 
 def is_made_for(pool: ModelPool) -> bool:
     """Return whether several engines of a pool have to stand on one node."""
-    return len(engines_on_cards(pool.spec)) > 1 and not is_replicated(pool)
-
-
-def is_replicated(pool: ModelPool) -> bool:
-    """Return whether engines of a pool stand on nodes of their own, as replicas do."""
-    return any(model.most_replicas > 1 for model in pool.spec.models)
+    return len(engines_on_cards(pool.spec)) > 1 and not pool.spec.replicated
 
 
 def has_engines(live: Iterable[Manifest]) -> bool:
@@ -190,17 +185,4 @@ def _offers(node: NodeView, offered: Inventory) -> dict[str, Decimal]:
 
 def amount_of(text: Any) -> Decimal:
     """Return a quantity as a number; one that nobody can read, which the API server refuses, is none."""
-    written = str(text).strip()
-    number, parts = (written[:-1], 1000) if written.endswith("m") else (written, 1)
-    try:
-        found = Decimal(number) / parts
-    except InvalidOperation:
-        found = _bytes(written)
-    return found if found.is_finite() else Decimal()
-
-
-def _bytes(text: str) -> Decimal:
-    try:
-        return Decimal(Quantity(text).bytes)
-    except ValueError:
-        return Decimal()
+    return number_of(text) or Decimal()

@@ -1,5 +1,6 @@
 """The plan: what to apply, in order, what to delete, and why. Pure; the same inputs give the same plan."""
 
+import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -22,7 +23,7 @@ from modelpool_operator.planning import (
 )
 from modelpool_operator.planning.children import children_of
 from modelpool_operator.planning.inventory import Inventory
-from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of, sealed
+from modelpool_operator.planning.manifests import CLAIM, ChildRef, Manifest, ref_of, sealed
 from modelpool_operator.planning.notes import notes_on
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
@@ -105,12 +106,7 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     if isinstance(chosen, Refusal):
         return Plan(placement=chosen)
     pool = with_sharing(pool, chosen)
-    placed = place_pool(pool, observed)
-    if isinstance(placed, Refusal):
-        return Plan(placement=placed, sharing=chosen if chosen == observed.chosen else None)
-    kept_off = _kept_off(pool, placed, observed)
-    if kept_off:
-        placed = place_pool(node_choice.keeping_off(pool, kept_off), observed)
+    placed, kept_off = _placed(pool, observed)
     if isinstance(placed, Refusal):
         return Plan(placement=placed, sharing=chosen if chosen == observed.chosen else None)
     wanted = _wanted(pool, placed, observed, kept_off)
@@ -119,7 +115,7 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
         for ref, child in wanted.items()
         if (reason := child_changes.reason_for(child, observed)) is not None
     }
-    several_nodes = any(model.most_replicas > 1 for model in pool.spec.models)
+    several_nodes = pool.spec.replicated
     waiting = {} if several_nodes else sequence.waits(placed, wanted, frozenset(changing), observed)
     later = {} if several_nodes else turns.turns(placed, wanted, frozenset(changing), observed)
     behind = replacing.predecessors(wanted, observed)
@@ -173,9 +169,16 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     )
 
 
+def _placed(pool: ModelPool, observed: Observed) -> tuple[Placement | Refusal, frozenset[str]]:
+    """Return where the pool's engines go, on the nodes that they do not keep off, and those that they do."""
+    placed = place_pool(pool, observed)
+    kept_off = frozenset[str]() if isinstance(placed, Refusal) else _kept_off(pool, placed, observed)
+    return place_pool(node_choice.keeping_off(pool, kept_off), observed) if kept_off else placed, kept_off
+
+
 def _kept_off(pool: ModelPool, placed: Placement, observed: Observed) -> frozenset[str]:
     """Return the host names of nodes that are too small for all engines, found before there is any, and kept since."""
-    if node_choice.is_replicated(pool):
+    if pool.spec.replicated:
         return frozenset()
     live, offered = observed.children.values(), offered_to(pool, observed)
     if node_choice.has_engines(live):
@@ -187,7 +190,7 @@ def _kept_off(pool: ModelPool, placed: Placement, observed: Observed) -> frozens
         _wanted(pool, placed, observed, frozenset()).values(), sharing.mode_of(pool.spec).of_node(used)
     )
     claims = [names.cache_name(pool.ref.name), *([names.ollama_name(pool.ref.name)] if placed.ollama else [])]
-    volumes_there = [found for name in claims if (found := observed.child(child_changes.CLAIM, name)) is not None]
+    volumes_there = [found for name in claims if (found := observed.child(CLAIM, name)) is not None]
     return node_choice.left_out(needs, offered, pool, volumes_there)
 
 
@@ -196,22 +199,19 @@ def _wanted(
 ) -> Mapping[ChildRef, Manifest]:
     """Return all that shall exist. Only engines on cards keep off nodes: Ollama's volume may lie on one of these."""
     keeping = node_choice.keeping_off(pool, kept_off)
-    not_pulled, removed = pulls.too_large(pool, observed).keys(), pulls.retired(pool, observed)
     uid = pulls.volume_uid(pool, observed)
-    without_jobs, recorded = pulls.done_without_a_job(pool, observed), pull_records.recorded(pool, uid, observed)
-    on_cards, others = (
-        children_of(
-            one,
-            placed,
-            uid,
-            whole_card=offered_to(keeping, observed).whole_card,
-            not_pulled=not_pulled | without_jobs,
-            removed=removed,
-            recorded=recorded,
-            installation=observed.installation,
-        )
-        for one in (keeping, pool)
+    build = functools.partial(
+        children_of,
+        placement=placed,
+        ollama_volume_uid=uid,
+        whole_card=offered_to(keeping, observed).whole_card,
+        not_pulled=pulls.too_large(pool, observed).keys() | pulls.done_without_a_job(pool, observed),
+        removed=pulls.retired(pool, observed),
+        recorded=pull_records.recorded(pool, uid, observed),
+        installation=observed.installation,
     )
-    chosen = (one if node_choice.is_on_card(one) else other for one, other in zip(on_cards, others, strict=True))
+    children = {ref_of(child): child for child in build(pool)}
+    if kept_off:
+        children |= {ref_of(child): child for child in build(keeping) if node_choice.is_on_card(child)}
     memory = placed.cards[0].memory if pool.spec.gpus.memory is None and placed.cards else None
-    return {ref_of(child): node_choice.marked(child, kept_off, memory) for child in chosen}
+    return {ref: node_choice.marked(child, kept_off, memory) for ref, child in children.items()}

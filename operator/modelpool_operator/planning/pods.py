@@ -51,7 +51,7 @@ def affinity(spec: PoolSpec, pool_name: str, model_label: str | None, *, on_card
     """
     if not on_card:
         return spec.affinity
-    replicated = any(model.most_replicas > 1 for model in spec.models)
+    replicated = spec.replicated
     labels = {names.POOL_LABEL: names.label_value(pool_name), names.CARD_LABEL: "true"}
     if replicated and model_label is None:
         return spec.affinity

@@ -13,13 +13,12 @@ from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.api.status import ModelState
 from modelpool_operator.planning import pod_states
-from modelpool_operator.planning.holdings import DRA, Hold, counter_in, counter_of
+from modelpool_operator.planning.holdings import DRA, ENDED, Hold, counter_in, counter_of
 from modelpool_operator.planning.manifests import ChildRef, Manifest
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.pod_views import PodView, cards_in
 
 OLLAMA: Final = "Ollama"
-_ENDED: Final = frozenset({"Succeeded", "Failed"})
 _UNDER_WAY: Final = frozenset(
     {
         ModelState.PENDING,
@@ -61,7 +60,7 @@ def standing(pods: Iterable[PodView], troubled: Container[tuple[str, str]] = ())
             starting=_starts(pod) and ("Pod", pod.name) not in troubled,
         )
         for pod in pods
-        if pod.held > 0 and pod.gpus and pod.phase not in _ENDED
+        if pod.held > 0 and pod.gpus and pod.phase not in ENDED
     )
 
 

@@ -13,6 +13,7 @@ from modelpool_operator.api.status import SharingStatus
 from modelpool_operator.planning import checks, eligibility, neighbours, sharing, volumes
 from modelpool_operator.planning.cards import cards_of, objection_to_amounts
 from modelpool_operator.planning.inventory import Inventory
+from modelpool_operator.planning.manifests import CLAIM
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import OLLAMA_CARDS, Placement
 from modelpool_operator.planning.pod_views import cards_in
@@ -43,7 +44,7 @@ def place_pool(pool: ModelPool, observed: Observed) -> Placement | Refusal:
 
     The pool says how it shares its cards; where it leaves that open, `with_sharing` comes first.
     """
-    cache = observed.child("PersistentVolumeClaim", names.cache_name(pool.ref.name))
+    cache = observed.child(CLAIM, names.cache_name(pool.ref.name))
     if (objection := checks.objection_to(pool) or volumes.objection_to(pool, cache)) is not None:
         return objection
     sizes = _sizes_kept(card_sizes(pool.spec, offered_to(pool, observed)), observed)

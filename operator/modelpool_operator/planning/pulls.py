@@ -13,7 +13,7 @@ from modelpool_operator.api.quantity import Quantity
 from modelpool_operator.api.status import ModelState
 from modelpool_operator.planning import denials, log_lines, ollama_library, pod_states
 from modelpool_operator.planning.engines import ollama
-from modelpool_operator.planning.manifests import ChildRef, Manifest
+from modelpool_operator.planning.manifests import CLAIM, ChildRef, Manifest
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.pod_states import State
 from modelpool_operator.planning.pod_views import PodView
@@ -30,7 +30,7 @@ def volume_uid(pool: ModelPool, observed: Observed) -> str | None:
     brought = pool.spec.ollama.storage.existing_claim
     if brought is not None:
         return brought
-    volume = observed.child("PersistentVolumeClaim", names.ollama_name(pool.ref.name))
+    volume = observed.child(CLAIM, names.ollama_name(pool.ref.name))
     return None if volume is None or is_going(volume) else volume["metadata"].get("uid")
 
 
@@ -73,7 +73,7 @@ def _capacity(pool: ModelPool, observed: Observed) -> int | None:
     storage = pool.spec.ollama.storage
     if storage.existing_claim is not None:
         return None
-    volume = observed.child("PersistentVolumeClaim", names.ollama_name(pool.ref.name)) or {}
+    volume = observed.child(CLAIM, names.ollama_name(pool.ref.name)) or {}
     found = ((volume.get("status") or {}).get("capacity") or {}).get("storage")
     return max(storage.size.bytes, Quantity(found).bytes if found is not None else 0)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from modelpool_operator.api import names
 from modelpool_operator.planning.arithmetic import exact_gib
+from modelpool_operator.planning.holdings import ENDED
 from modelpool_operator.planning.manifests import ChildRef, Manifest
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement, Share
@@ -76,7 +77,7 @@ def template_of(deployment: Manifest) -> Any:
 
 def _is_leaving(pod: PodView, engines: Mapping[str, ChildRef], wanted: Mapping[ChildRef, Manifest]) -> bool:
     """Return whether a pod holds memory that the plan has given away."""
-    if pod.model is None or pod.held == 0 or pod.phase in ("Succeeded", "Failed"):
+    if pod.model is None or pod.held == 0 or pod.phase in ENDED:
         return False
     ref = engines.get(pod.model)
     return pod.deleting or ref is None or pod.template != template_of(wanted[ref])

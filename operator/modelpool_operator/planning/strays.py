@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from modelpool_operator.planning.comparison import Difference, Item, Step, item_key, item_of
 from modelpool_operator.planning.managers import manager_of
-from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
+from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of, while_at
 
 _OURS: Final[Mapping[str, tuple[str, ...]]] = {
     "ConfigMap": ("data", "binaryData"),
@@ -55,9 +55,8 @@ def trim_of(wanted: Manifest, live: Manifest) -> Trim | None:
     strays = strays_in(wanted, live)
     if not strays:
         return None
-    seen = {"op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]}
     removals = ({"op": "remove", "path": _pointer(one.steps, live)} for one in strays)
-    return Trim(wanted, (seen, *removals))
+    return Trim(wanted, (while_at(live["metadata"]["resourceVersion"]), *removals))
 
 
 def _added(wanted: Any, live: Any, steps: tuple[Step, ...]) -> Iterator[Difference]:

@@ -14,7 +14,7 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import ModelState
 from modelpool_operator.planning import denials, pulls, volumes
 from modelpool_operator.planning.engines import adapters, ollama, vllm
-from modelpool_operator.planning.manifests import Manifest
+from modelpool_operator.planning.manifests import CLAIM, Manifest
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.pod_states import State
 from modelpool_operator.planning.sources import Claim, parse_source
@@ -24,7 +24,6 @@ MISSING: Final = "VolumeMissing"
 GOING: Final = "VolumeDeleted"
 LOST: Final = "VolumeLost"
 PENDING: Final = "VolumePending"
-CLAIM: Final = "PersistentVolumeClaim"
 
 _WITHOUT_A_POD: Final = frozenset({"NotCreated", "NoPod", "Scheduling", "Unschedulable", "NoGpuLeft", "VolumePending"})
 """Reasons of a model whose engine does not run yet."""

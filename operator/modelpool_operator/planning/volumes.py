@@ -13,7 +13,7 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import Quantity
 from modelpool_operator.api.servers import OnDelete
 from modelpool_operator.planning import pulls, sharing
-from modelpool_operator.planning.manifests import Manifest, metadata, without_nothing
+from modelpool_operator.planning.manifests import CLAIM, Manifest, metadata, without_nothing
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.refusals import Refusal
 
@@ -25,7 +25,7 @@ def cache_volume(pool: ModelPool) -> Manifest | None:
 
     Replicas stand on several nodes, which only a ReadWriteMany volume can serve.
     """
-    cache, several = pool.spec.cache, any(model.most_replicas > 1 for model in pool.spec.models)
+    cache, several = pool.spec.cache, pool.spec.replicated
     if cache.existing_claim is not None:
         return None
     mode, name = MANY if several else "ReadWriteOnce", names.cache_name(pool.ref.name)
@@ -45,7 +45,7 @@ def is_retained(claim: Manifest) -> bool:
     described = claim["metadata"]
     retained = (described.get("annotations") or {}).get(names.ON_DELETE_ANNOTATION) == OnDelete.RETAIN.value
     owned = any(owner.get("controller") for owner in described.get("ownerReferences") or ())
-    return claim["kind"] == "PersistentVolumeClaim" and retained and not owned
+    return claim["kind"] == CLAIM and retained and not owned
 
 
 def is_bound(claim: Manifest) -> bool:
@@ -75,7 +75,7 @@ def notes_on(pool: ModelPool, wanted: Iterable[Manifest], observed: Observed) ->
     """Yield what the pool says of its volumes and cannot have, as they are there already."""
     for claim in wanted:
         name = claim["metadata"]["name"]
-        live = observed.child(claim["kind"], name) if claim["kind"] == "PersistentVolumeClaim" else None
+        live = observed.child(claim["kind"], name) if claim["kind"] == CLAIM else None
         if live is None or pulls.is_going(live):
             continue
         field = "cache" if name == names.cache_name(pool.ref.name) else "ollama.storage"
@@ -141,7 +141,7 @@ def _claim(
         del described["ownerReferences"]
     return {
         "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
+        "kind": CLAIM,
         "metadata": described,
         "spec": without_nothing(
             {
