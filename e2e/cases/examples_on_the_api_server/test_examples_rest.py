@@ -38,7 +38,7 @@ def test_a_second_pass_and_a_restart_write_nothing(
 def test_the_operator_asks_for_no_more_than_it_needs(
     cluster: Cluster, gpu_node: GpuNodes, installation: Installation, namespace: str
 ) -> None:
-    """A pass asks for its pool and for nodes; children and pods are watched. Nothing of other namespaces, no Secret."""
+    """A pass asks for its pool; children, pods and nodes are watched. Nothing of other namespaces, no Secret."""
     gpu_node(replicas=4)
     body = example("consolidated")
     del body["spec"]["gpus"]["memory"]
@@ -49,7 +49,7 @@ def test_the_operator_asks_for_no_more_than_it_needs(
         began = pool.pass_over(operator)
         pool.settle(operator)
         passed = [(one.verb, one.resource) for one in operator.requests(began) if one.verb != "watch"]
-    assert sorted(passed) == [("get", "modelpools"), ("list", "nodes")]
+    assert passed == [("get", "modelpools")]
     watched = {one.resource for one in operator.requests() if one.verb == "watch"}
     assert watched == {
         kind.plural for kind in (kinds.POOLS, kinds.PODS, kinds.NODES, kinds.ENDPOINT_SLICES, *kinds.CHILDREN)

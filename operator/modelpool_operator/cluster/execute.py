@@ -33,6 +33,9 @@ NO_VERSION: Final = "1"
 """A resourceVersion that no object of a pool can have: the API server had written its own ones before."""
 PATIENCE: Final = 2.0
 """Seconds after which the next object is written beside one that takes its time, as behind a webhook that hangs."""
+SLOW_WRITES: Final = 32
+"""Writes that others are made beside, at once and for all pools together: each holds a connection, and an API server
+that is busy with everything gets no faster by more of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +157,36 @@ class _Work:
         self._mirror.drop(kind, ref)
 
 
-async def execute(client: Client, mirror: Mirror, pool: ObjectRef, plan: Plan, observed: Observed) -> Outcome:
+async def _wait_for(write: asyncio.Task[None], slow: asyncio.Semaphore | None) -> None:
+    """Wait for the end of a write; for a while only, where one more may be left to itself."""
+    await asyncio.wait((write,), timeout=PATIENCE)
+    if write.done() or slow is None:
+        return
+    if slow.locked():
+        await asyncio.wait((write,))
+        return
+    await slow.acquire()
+    write.add_done_callback(lambda _: slow.release())
+
+
+async def execute(
+    client: Client,
+    mirror: Mirror,
+    pool: ObjectRef,
+    plan: Plan,
+    observed: Observed,
+    *,
+    slow: asyncio.Semaphore | None = None,
+) -> Outcome:
     """Change the cluster as the plan says, and have the mirror show it.
+
+    Args:
+        client: the API server.
+        mirror: what it is known to hold.
+        pool: whose plan.
+        plan: what to do.
+        observed: what was there when it was made.
+        slow: how many more writes may be left to themselves while the next ones are made; None: any number.
 
     One refused object does not hold up the others: a quota on volumes is no reason to leave a Service out of date. Nor
     does one whose write takes its time. An API server that does not answer at all ends the pass, since the next request
@@ -168,7 +199,7 @@ async def execute(client: Client, mirror: Mirror, pool: ObjectRef, plan: Plan, o
     async with asyncio.TaskGroup() as group:
         for ref, step in work.steps():
             task = group.create_task(work.attempt(ref, step), name=f"write {ref}")
-            await asyncio.wait((task,), timeout=PATIENCE)
+            await _wait_for(task, slow)
             if work.away is not None:
                 break
     if work.away is not None:

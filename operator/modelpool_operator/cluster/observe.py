@@ -15,6 +15,7 @@ from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.together import together
 from modelpool_operator.planning import hanging, node_choice
 from modelpool_operator.planning.adoption import is_orphan
+from modelpool_operator.planning.inventory import NodeView
 from modelpool_operator.planning.observed import Observed, Said
 from modelpool_operator.planning.pod_views import PodView
 from modelpool_operator.planning.pool_placement import with_sharing
@@ -35,6 +36,7 @@ async def observe(
     claimed: Mapping[str, names.ObjectRef] | None = None,
     chosen: SharingStatus | None = None,
     now: Callable[[], datetime] | None = None,
+    nodes: Sequence[NodeView] | None = None,
 ) -> Observed:
     """Return what exists for a pool.
 
@@ -46,6 +48,7 @@ async def observe(
         claimed: names that older pools serve.
         chosen: the way of sharing that the pool's status holds.
         now: the clock by which something hangs; None where nobody is to be asked about it.
+        nodes: all of them, where a watch tells of them; None: ask.
 
     Raises:
         errors.ClusterError: something could not be read; a decision without it would be a wrong one.
@@ -60,7 +63,7 @@ async def observe(
         children=children,
         pods=pods,
         slices=mirror.of(kinds.ENDPOINT_SLICES, pool.ref),
-        inventory=await inventories.look(client, looker, _nodes_of(views), every_node=every_node),
+        inventory=await inventories.look(client, looker, _nodes_of(views), every_node=every_node, known=nodes),
         every_node=every_node,
         chosen=chosen,
         logs=await _logs(client, pool.ref.namespace, views),

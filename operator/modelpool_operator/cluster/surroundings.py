@@ -32,6 +32,8 @@ class Reduced:
         self.kind = kind
         self.selector = selector
         self.problem: errors.ClusterError | None = None
+        self.listed = False
+        """Whether it was listed, and may be relied on as far as there is no problem."""
         self._reduce = reduce
         self._places = places
         self._values: dict[ObjectRef, Any] = {}
@@ -52,6 +54,7 @@ class Reduced:
     def replace(self, listed: dict[ObjectRef, Any], version: str) -> frozenset[ObjectRef]:
         """Take over a whole list, and return the nodes on which it makes a difference."""
         before, self._values, self._sorted, self.problem = self._values, listed, None, None
+        self.listed = True
         changed = [ref for ref in before.keys() | listed.keys() if before.get(ref) != listed.get(ref)]
         found = (known[ref] for known in (before, listed) for ref in changed if ref in known)
         return frozenset(ObjectRef("", node) for value in found for node in self._places(value))
@@ -93,6 +96,12 @@ class Surroundings:
     def nodes(self) -> tuple[NodeView, ...]:
         """All nodes, by name."""
         return self.collections[NODES, None].values
+
+    @property
+    def known_nodes(self) -> tuple[NodeView, ...] | None:
+        """All nodes, by name; None where they are not watched, and are to be asked for."""
+        one = self.collections[NODES, None]
+        return one.values if one.listed and one.problem is None else None
 
     @property
     def strangers(self) -> tuple[Hold, ...]:

@@ -17,6 +17,7 @@ from modelpool_operator.cluster.surroundings import Surroundings
 from modelpool_operator.planning import no_room
 from modelpool_operator.planning.engines.vllm import cache_claim
 from modelpool_operator.planning.holdings import Hold, Neighbours, counter_of
+from modelpool_operator.planning.inventory import NodeView
 from modelpool_operator.planning.manifests import ref_of
 from modelpool_operator.planning.neighbours import home_of, nodes_of
 from modelpool_operator.planning.node_cards import card_count
@@ -59,6 +60,11 @@ class Neighbourhood:
     def __len__(self) -> int:
         """Pools that hold something, or would."""
         return len(self._entries)
+
+    @property
+    def nodes(self) -> tuple[NodeView, ...] | None:
+        """All nodes, by name; None where they are not watched."""
+        return self._surroundings.known_nodes
 
     def expect(self, pool: ModelPool, observed: Observed) -> None:
         """Take note of a pool before the first pass over any: one that holds nothing counts as if it waited."""
@@ -140,7 +146,9 @@ class Neighbourhood:
     ) -> _Entry:
         """Return a pool, its way of sharing settled, as it is and as it is planned."""
         seen = replace(observed, neighbours=self._neighbours((), {}))
-        pods, home, sharing = standing(observed.pods, observed.said), home_of(pool, seen), pool.spec.gpus.sharing
+        nodes = frozenset(node.name for node in nodes_of(pool, seen))
+        home = next(iter(nodes)) if len(nodes) == 1 else None
+        pods, sharing = standing(observed.pods, observed.said), pool.spec.gpus.sharing
         there = startable(observed.children, observed.pods)
         planned = promised(pool, placement, starting) if placement is not None else ()
         return _Entry(
@@ -149,7 +157,7 @@ class Neighbourhood:
             holds=holds_of(pool.ref, pods, (*there, *planned), home=home, sharing=sharing),
             locks=f"{pool.ref.namespace}/{cache_claim(pool)}",
             counter=counter_of(pool.spec),
-            nodes=frozenset(node.name for node in nodes_of(pool, seen)),
+            nodes=nodes,
         )
 
     def _replace(self, ref: ObjectRef, entry: _Entry | None) -> frozenset[ObjectRef]:

@@ -1,5 +1,6 @@
 """One pass over one pool: parse, observe, plan, execute, report. Each step is somebody else's; here is their order."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
@@ -13,7 +14,7 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import GatewayStatus, PoolStatus
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
-from modelpool_operator.cluster.execute import execute
+from modelpool_operator.cluster.execute import SLOW_WRITES, execute
 from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.observe import look_again, observe, owned_by
 from modelpool_operator.cluster.recorder import News, Recorder, news_between
@@ -78,6 +79,7 @@ class Reconciler:
         self._elsewhere = elsewhere
         self._keys = keys or EngineKeys(client, None)
         self._gateways_in = gateways_in
+        self._slow = asyncio.Semaphore(SLOW_WRITES)
         self._stumbles: dict[ObjectRef, int] = {}
         """Passes in a row that began, and met an API server that could not serve, or said no."""
         self._owed: dict[ObjectRef, frozenset[ObjectRef]] = {}
@@ -126,7 +128,8 @@ class Reconciler:
         previous = parsing.status_of(body)
         chosen = previous.sharing if previous else None
         standing = self._standings.of(pool.ref)
-        observed = await observe(self._client, self._mirror, pool, chosen=chosen, now=self._now)
+        nodes = self._neighbourhood.nodes
+        observed = await observe(self._client, self._mirror, pool, chosen=chosen, now=self._now, nodes=nodes)
         scales = self._scaling.decide(pool, replicas_of(pool, observed))
         installation = Installation(gateways=self._gateways_in(pool.ref), key_mark=self._keys.mark)
         pool, observed = scaled(pool, scales), replace(observed, scales=scales, installation=installation)
@@ -146,7 +149,7 @@ class Reconciler:
             waiting = engine_keys.waiting_for(plan.key, plan.changed, observed)
             plan, paced = plan.without(waiting), replace(paced, plan=paced.plan.without(waiting))
         put_back = tuple(interference.found_in(plan.changed, observed.children))
-        done = await execute(self._client, self._mirror, pool.ref, paced.plan, observed)
+        done = await execute(self._client, self._mirror, pool.ref, paced.plan, observed, slow=self._slow)
         standing.note(paced, done, put_back, observed, editor=manager_of(body, ("spec",)), time=self._now())
         then = look_again(self._mirror, pool, observed)
         then = replace(then, children=standing.as_asked(then.children), refused=standing.refused)

@@ -37,8 +37,9 @@ TRIES: Final = 6
 PATIENCE: Final = 1.0
 """Seconds that a worker waits for the end of a pass; one that lasts longer, as behind a webhook that hangs, goes on
 beside the next pool's."""
-LONG_PASSES: Final = 16
-"""Passes of one worker that last longer, at once."""
+LONG_PASSES: Final = 4
+"""Passes of one worker at once, of which all but the last one last longer. Each holds what it has read, and a
+connection."""
 
 
 async def work(

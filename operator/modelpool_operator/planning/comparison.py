@@ -85,6 +85,8 @@ def differences(
     wanted: Any, live: Any, steps: tuple[Step, ...] = (), *, quantity: bool = False
 ) -> Iterator[Difference]:
     """Yield the fields of `wanted` that `live` does not have in the same way."""
+    if wanted == live:
+        return
     if isinstance(wanted, Mapping):
         if live is not None and not isinstance(live, Mapping):
             yield Difference(steps, wanted, live)

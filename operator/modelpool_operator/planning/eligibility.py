@@ -98,8 +98,7 @@ def tolerates(toleration: Mapping[str, Any], taint: Taint) -> bool:
 
 
 def _is_the_pools(spec: PoolSpec, node: NodeView, held: bool) -> bool:
-    found = obstacles(spec, node)
-    return not any(one.outside or not (one.passing or held) for one in found)
+    return not any(one.outside or not (one.passing or held) for row in ROWS for one in row(spec, node))
 
 
 def _resource(spec: PoolSpec) -> str | None:

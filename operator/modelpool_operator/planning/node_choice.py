@@ -69,11 +69,10 @@ def needs_of(deployments: Iterable[Manifest], of_node: Mapping[str, int]) -> Nee
 
 def lacks(needs: Needs, node: NodeView, offered: Inventory) -> str:
     """Return what a node has too little of for all engines, in words; empty where it has enough."""
-    has = _offers(node, offered)
     short = [
-        f"{has[key].normalize():f} of {amount.normalize():f} {key}" if key not in BYTES else f"too little {key}"
+        f"{has.normalize():f} of {amount.normalize():f} {key}" if key not in BYTES else f"too little {key}"
         for key, amount in needs.together.items()
-        if has.get(key, UNLIMITED) < amount
+        if (has := _offer(key, node, offered)) < amount
     ]
     return " and ".join(short)
 
@@ -157,8 +156,7 @@ def is_on_card(child: Manifest) -> bool:
 
 
 def _takes_one(needs: Needs, node: NodeView, offered: Inventory) -> bool:
-    has = _offers(node, offered)
-    return all(has.get(key, UNLIMITED) >= amount for key, amount in needs.least.items())
+    return all(_offer(key, node, offered) >= amount for key, amount in needs.least.items())
 
 
 def _asked(pod: Mapping[str, Any]) -> dict[str, Decimal]:
@@ -171,16 +169,16 @@ def _asked(pod: Mapping[str, Any]) -> dict[str, Decimal]:
     return total
 
 
-def _offers(node: NodeView, offered: Inventory) -> dict[str, Decimal]:
-    """Return what a node offers; of what no node tells of, there may be as much as anybody wants."""
-    counts = [device.node for device in offered.devices]
-    cards = node.labels.get(names.NODE_GPU_COUNT_LABEL, "")
-    told = {key for one in offered.nodes for key in one.allocatable}
-    return {
-        **{key: amount_of(node.allocatable.get(key, "0")) for key in told},
-        names.DRA_DRIVER: Decimal(counts.count(node.name)) if counts else UNLIMITED,
-        names.NODE_GPU_COUNT_LABEL: Decimal(cards) if cards.isdecimal() else UNLIMITED,
-    }
+def _offer(key: str, node: NodeView, offered: Inventory) -> Decimal:
+    """Return how much of something a node offers; of what no node tells of, there may be as much as anybody wants."""
+    if key == names.DRA_DRIVER:
+        return Decimal(sum(one.node == node.name for one in offered.devices)) if offered.devices else UNLIMITED
+    if key == names.NODE_GPU_COUNT_LABEL:
+        cards = node.labels.get(key, "")
+        return Decimal(cards) if cards.isdecimal() else UNLIMITED
+    if key in node.allocatable:
+        return amount_of(node.allocatable[key])
+    return Decimal() if any(key in one.allocatable for one in offered.nodes) else UNLIMITED
 
 
 def amount_of(text: Any) -> Decimal:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from modelpool_operator.planning.interference import Interference
-from modelpool_operator.planning.manifests import ChildRef, digest
+from modelpool_operator.planning.manifests import ChildRef, digest, seal_of
 from modelpool_operator.planning.plan import Plan
 
 FREE: Final = 3
@@ -222,7 +222,8 @@ def _words(ref: ChildRef, known: Writes) -> str:
 
 
 def _seals(plan: Plan) -> Mapping[ChildRef, str]:
-    return {**dict.fromkeys(plan.delete, ""), **{ref: digest(one) for ref, one in plan.changed.items()}}
+    changed = {ref: seal_of(one) or digest(one) for ref, one in plan.changed.items()}
+    return {**dict.fromkeys(plan.delete, ""), **changed}
 
 
 def pause_after(number: int, longest: float) -> float:

@@ -114,6 +114,8 @@ class ApiServer:
         ]
         wanted = dict(term.split("=") for term in request.query.get("labelSelector", "").split(",") if "=" in term)
         items = [thing for thing in items if wanted.items() <= (thing["metadata"].get("labels") or {}).items()]
+        there = {term for term in request.query.get("labelSelector", "").split(",") if term and "=" not in term}
+        items = [thing for thing in items if there <= (thing["metadata"].get("labels") or {}).keys()]
         fields = [term.split("=") for term in request.query.get("fieldSelector", "").split(",") if term]
         items = [thing for thing in items if all(_field(thing, path) == value for path, value in fields)]
         start = int(request.query.get("continue", 0))

@@ -1,5 +1,6 @@
 """A plan carried out: in order, to the end, and what was refused is told."""
 
+import asyncio
 import contextlib
 from typing import Any
 
@@ -201,6 +202,25 @@ async def test_a_webhook_that_hangs_holds_up_no_other_child(
     done = await execute(client, mirror, POOL, todo, Observed())
     assert server.writes[1:] == [("PATCH", f"{SERVICES}/b"), ("PATCH", f"{SERVICES}/c")]
     assert (done.applied, done.failures) == (2, ("Could not apply ConfigMap a: no answer in time",))
+
+
+async def test_writes_that_hang_are_left_to_themselves_up_to_a_number_for_all_pools(
+    server: ApiServer, client: Client, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each holds a connection. With one place, the second that hangs is waited for, and gives way when it has ended."""
+    monkeypatch.setattr("modelpool_operator.cluster.execute.PATIENCE", 0.01)
+    monkeypatch.setattr(clients, "_DEADLINE", aiohttp.ClientTimeout(total=0.5))
+    server.hangs |= {f"{CONFIGS}/a", f"{CONFIGS}/b"}
+    slow = asyncio.Semaphore(1)
+    todo = plan(manifest("ConfigMap", "a"), manifest("ConfigMap", "b"), manifest("Service", "c"))
+    passing = asyncio.create_task(execute(client, mirror, POOL, todo, Observed(), slow=slow))
+    while len(server.writes) < 2:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    assert server.writes == [("PATCH", f"{CONFIGS}/a"), ("PATCH", f"{CONFIGS}/b")]
+    done = await passing
+    assert server.writes[2:] == [("PATCH", f"{SERVICES}/c")]
+    assert (done.applied, len(done.failures), slow.locked()) == (1, 2, False)
 
 
 async def test_what_others_added_is_taken_out_before_the_rest_is_applied(

@@ -16,6 +16,7 @@ from modelpool_operator.cluster.client import Client
 from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.observe import look_again, observe
 from modelpool_operator.cluster.reflector import fill
+from modelpool_operator.cluster.surroundings import Surroundings
 from modelpool_operator.planning.inventory import Inventory
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.tests.cluster.api_server import ApiServer
@@ -234,6 +235,45 @@ async def test_who_may_not_look_at_devices_shares_by_claims_all_the_same(server:
     assert (await looked(client, pool(memory="24Gi", sharing="dra"))).inventory == Inventory()
     with pytest.raises(errors.DeniedError):
         await looked(client, pool(sharing="dra"))
+
+
+@pytest.mark.parametrize("labels", [{"pool": "a"}, {}], ids=["selected", "anywhere"])
+@pytest.mark.parametrize(
+    "gpus",
+    [
+        {},
+        {"memory": "24Gi"},
+        {"resourceName": "nvidia.com/mig-3g.20gb"},
+        {"sharing": "auto"},
+        {"memory": "24Gi", "sharing": "auto"},
+        {"sharing": "dra"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("lost", [False, True], ids=["found", "lost"])
+async def test_nodes_that_are_watched_are_not_asked_for_and_say_the_same(
+    server: ApiServer, client: Client, gpus: dict[str, Any], labels: dict[str, str], lost: bool
+) -> None:
+    memory, part = {"nvidia.com/gpu.memory": "24564"}, {"nvidia.com/mig-3g.20gb.memory": "19968"}
+    for name, said in {"a": memory, "b": part, "c": {}}.items():
+        server.put("/api/v1/nodes", metadata={"name": name, "labels": {"pool": name, **said}})
+    server.put("/api/v1/nodes", metadata={"name": "d", "labels": memory})
+    put_slice(server, "c", "24Gi")
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "none"}
+    annotations = {"modelpool.dev/gpu": "0", "modelpool.dev/gpu-memory": "1000"}
+    described = {"name": "engine", "labels": LABELS, "annotations": annotations}
+    status = {"conditions": [condition]} if lost else {}
+    server.put(PODS, metadata=described, spec={} if lost else {"nodeName": "b"}, status=status)
+    found = anywhere(**gpus)
+    asking = structs.replace(found, spec=structs.replace(found.spec, node_selector=labels))
+    mirror, around = Mirror(), Surroundings()
+    await fill(client, mirror)
+    await fill(client, around)
+    asked = await observe(client, mirror, asking)
+    server.requests.clear()
+    told = await observe(client, mirror, asking, nodes=around.known_nodes)
+    assert told == asked
+    assert [one for one in asked_for(server) if one[0] == "/api/v1/nodes"] == []
 
 
 def put_pod(server: ApiServer, name: str, *, ready: bool) -> None:

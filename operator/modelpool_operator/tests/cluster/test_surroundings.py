@@ -45,6 +45,7 @@ async def test_strangers_and_nodes_are_followed_and_their_nodes_are_woken(server
     events += [("MODIFIED", pod("a", 8)), ("MODIFIED", pod("b", 9, "Succeeded"))]
     server.watches[PODS] = [[{"type": kind, "object": one} for kind, one in events]]
     around, woken, nodes = Surroundings(), asyncio.Event(), list[ObjectRef]()
+    assert around.known_nodes is None, "not listed yet"
 
     def wake(node: ObjectRef) -> None:
         nodes.append(node)
@@ -55,6 +56,7 @@ async def test_strangers_and_nodes_are_followed_and_their_nodes_are_woken(server
         assert [hold.holder for hold in around.strangers] == ["pod lab/a"]
         assert [node.labels for node in around.nodes] == [{"nvidia.com/gpu.count": "2"}]
         assert around.unseen == ""
+        assert around.known_nodes == around.nodes
     (first, *_) = (one for one in server.requests if one.path == PODS)
     assert first.query["labelSelector"] == STRANGERS
 
@@ -63,5 +65,6 @@ async def test_what_may_not_be_looked_at_is_said_and_stops_nothing(server: ApiSe
     server.refuse("GET", "/api/v1/nodes", 403, "nodes is forbidden")
     around = Surroundings(["llm", "lab"])
     async with following(client, around, lambda _: None):
+        assert around.known_nodes is None, "whoever needs them has to ask"
         assert around.unseen == "pools and pods outside of llm, lab are not seen; the operator may not look at nodes"
         assert (around.nodes, around.strangers) == ((), ())
