@@ -20,8 +20,9 @@ from modelpool_operator.telemetry import logs
 logger = logging.getLogger(__name__)
 
 CONTAINERS: Final = 20_000
-"""Containers more than were let go until the collector looks for cycles. One object of the API server is a thousand,
-and goes without it; at Python's own 700 it looked a hundred times a second, a fifth of all that the operator computes."""
+"""Containers that are made, and not let go, until the collector looks for cycles. An object of the API server is some
+hundred of them and goes without it; at Python's own 700 the collector takes a fifth of all that the operator computes.
+"""
 
 
 def main() -> None:

@@ -225,7 +225,7 @@ class Client:
         body: Object | list[Object] | None = None,
         content_type: str = "application/json",
         text: bool = False,
-        deadline: aiohttp.ClientTimeout = _DEADLINE,
+        deadline: aiohttp.ClientTimeout | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request and hold its answer open. The package's own way there copies every body, piece by piece."""
         headers = {
@@ -238,7 +238,7 @@ class Client:
             with errors.translated(what):
                 await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, verb, body)
                 sending = self._api.rest_client.request(  # type: ignore[no-untyped-call]
-                    verb, url, headers=headers, body=body, _request_timeout=deadline
+                    verb, url, headers=headers, body=body, _request_timeout=deadline or _DEADLINE
                 )
                 answer = await sending
                 async with answer.response as response:

@@ -9,8 +9,8 @@ number that grows with every change of its kind (https://kep.k8s.io/5504).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -46,13 +46,21 @@ def version_of(obj: Object) -> int:
 
 
 def entry_of(obj: Object) -> Entry:
-    """Return what is kept of an object: all, but for the book of who wrote what where we write nothing."""
+    """Return what is kept of an object: all, but for the book of what we wrote, and of all where we write nothing."""
     metadata = obj["metadata"]
-    if obj["kind"] in READ_ONLY:
+    book = [] if obj["kind"] in READ_ONLY else [_without_ours(entry) for entry in metadata.get("managedFields") or ()]
+    if "managedFields" in metadata:
         metadata = {key: value for key, value in metadata.items() if key != "managedFields"}
-        obj = {**obj, "metadata": metadata}
+        obj = {**obj, "metadata": {**metadata, "managedFields": book} if book else metadata}
     pool = ObjectRef(metadata["namespace"], (metadata.get("labels") or {}).get(names.POOL_LABEL, ""))
     return Entry(pool, version_of(obj), msgspec.json.encode(obj))
+
+
+def _without_ours(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an entry of the book; of what we wrote, that we did: which fields it were is a third of a Deployment."""
+    if entry.get("manager") != names.FIELD_MANAGER:
+        return entry
+    return {key: value for key, value in entry.items() if key != "fieldsV1"}
 
 
 def ref_of(obj: Object) -> ObjectRef:

@@ -88,6 +88,16 @@ def look_again(mirror: Mirror, pool: ModelPool, observed: Observed) -> Observed:
     return replace(observed, children=seen.children, pods=seen.pods, endpoints=seen.endpoints)
 
 
+def engines_of(mirror: Mirror, pool: names.ObjectRef) -> Observed:
+    """Return what the mirror has of a pool's engines, whoever owns them.
+
+    Raises:
+        errors.ClusterError: it is not known.
+    """
+    deployments = mirror.of(kinds.child("apps/v1", "Deployment"), pool)
+    return Observed.from_manifests(children=deployments, pods=mirror.of(kinds.PODS, pool))
+
+
 def _children(mirror: Mirror, pool: ModelPool) -> list[Object]:
     found = [child for kind in kinds.CHILDREN for child in mirror.of(kind, pool.ref)]
     return [child for child in found if owned_by(child, pool.uid) or is_retained(child) or is_orphan(child)]

@@ -16,7 +16,7 @@ from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.execute import SLOW_WRITES, execute
 from modelpool_operator.cluster.mirror import Mirror
-from modelpool_operator.cluster.observe import look_again, observe, owned_by
+from modelpool_operator.cluster.observe import engines_of, look_again, observe, owned_by
 from modelpool_operator.cluster.recorder import News, Recorder, news_between
 from modelpool_operator.cluster.report import report
 from modelpool_operator.handlers import failing
@@ -35,7 +35,6 @@ from modelpool_operator.planning.autoscaling import scaled
 from modelpool_operator.planning.deployments import replicas_of
 from modelpool_operator.planning.installation import Installation
 from modelpool_operator.planning.managers import manager_of
-from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.routes import entries_in, entries_of
 
 logger = logging.getLogger(__name__)
@@ -176,16 +175,13 @@ class Reconciler:
         else:
             outcome, again = Outcome.PLANNED, None
         times = (again, standing.next_look(paced), next_look(pool, then))
-        return Result(
-            outcome=outcome,
-            again=min((t for t in times if t is not None), default=None),
-            concerned=self.owed(pool.ref),
-        )
+        again = min((t for t in times if t is not None), default=None)
+        return Result(outcome=outcome, again=again, concerned=self.owed(pool.ref))
 
     def expect(self, pool: ModelPool) -> None:
         """Take note of what a pool has, before the first pass over any; what cannot be looked at, its pass will say."""
         with contextlib.suppress(errors.ClusterError):
-            self._neighbourhood.expect(pool, self._seen(pool.ref))
+            self._neighbourhood.expect(pool, engines_of(self._mirror, pool.ref))
 
     def _gone(self, ref: ObjectRef) -> Result:
         self._mirror.let_go(ref)
@@ -200,14 +196,9 @@ class Reconciler:
     def _leave(self, ref: ObjectRef) -> frozenset[ObjectRef]:
         """Let a pool that is gone, or cannot be read, hold what its pods and Deployments do."""
         try:
-            return self._neighbourhood.leave(ref, self._seen(ref))
+            return self._neighbourhood.leave(ref, engines_of(self._mirror, ref))
         except errors.ClusterError:
             return frozenset()
-
-    def _seen(self, ref: ObjectRef) -> Observed:
-        """Return what the mirror has of a pool's engines, whoever owns them."""
-        deployments = self._mirror.of(kinds.child("apps/v1", "Deployment"), ref)
-        return Observed.from_manifests(children=deployments, pods=self._mirror.of(kinds.PODS, ref))
 
     async def _leaving(self, body: Object, ref: ObjectRef) -> Result:
         """Say what holds a pool that is being deleted. While it is there, so are its engines and its routes."""

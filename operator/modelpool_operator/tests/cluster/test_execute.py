@@ -213,12 +213,13 @@ async def test_writes_that_hang_are_left_to_themselves_up_to_a_number_for_all_po
     server.hangs |= {f"{CONFIGS}/a", f"{CONFIGS}/b"}
     slow = asyncio.Semaphore(1)
     todo = plan(manifest("ConfigMap", "a"), manifest("ConfigMap", "b"), manifest("Service", "c"))
-    passing = asyncio.create_task(execute(client, mirror, POOL, todo, Observed(), slow=slow))
-    while len(server.writes) < 2:
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.1)
-    assert server.writes == [("PATCH", f"{CONFIGS}/a"), ("PATCH", f"{CONFIGS}/b")]
-    done = await passing
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        passing = group.create_task(execute(client, mirror, POOL, todo, Observed(), slow=slow))
+        while len(server.writes) < 2:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        assert server.writes == [("PATCH", f"{CONFIGS}/a"), ("PATCH", f"{CONFIGS}/b")]
+    done = passing.result()
     assert server.writes[2:] == [("PATCH", f"{SERVICES}/c")]
     assert (done.applied, len(done.failures), slow.locked()) == (1, 2, False)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from modelpool_operator.api import names
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.mirror import Collection, Entry, Mirror, entry_of, ref_of
@@ -57,6 +58,17 @@ def test_who_wrote_what_is_kept_of_children_and_not_of_pods() -> None:
         collection.replace(listed(seen), "1")
         assert collection.of(A)[0]["metadata"].get("managedFields") == want
         assert seen["metadata"]["managedFields"] == book
+
+
+def test_of_what_we_wrote_it_is_kept_that_we_did_and_not_which_fields() -> None:
+    ours = {"manager": names.FIELD_MANAGER, "operation": "Apply", "fieldsV1": {"f:spec": {"f:ports": {}}}}
+    theirs = {"manager": "carol", "operation": "Update", "fieldsV1": {"f:spec": {"f:selector": {}}}}
+    seen = service("x", 5)
+    seen["metadata"]["managedFields"] = [ours, theirs]
+    collection = Collection(SERVICES)
+    collection.replace(listed(seen), "10")
+    kept = {key: value for key, value in ours.items() if key != "fieldsV1"}
+    assert collection.of(A)[0]["metadata"]["managedFields"] == [kept, theirs]
 
 
 def test_an_event_tells_its_pool(collection: Collection) -> None:
