@@ -1,7 +1,6 @@
 """One pass over one pool: parse, observe, plan, execute, report. Each step is somebody else's; here is their order."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -179,9 +178,16 @@ class Reconciler:
         return Result(outcome=outcome, again=again, concerned=self.owed(pool.ref))
 
     def expect(self, pool: ModelPool) -> None:
-        """Take note of what a pool has, before the first pass over any; what cannot be looked at, its pass will say."""
-        with contextlib.suppress(errors.ClusterError):
+        """Take note of what a pool has, before the first pass over any; what cannot be looked at, its pass will say.
+
+        Nothing of one pool ends the operator, nor keeps it from the others.
+        """
+        try:
             self._neighbourhood.expect(pool, engines_of(self._mirror, pool.ref))
+        except errors.ClusterError as exc:
+            logger.debug("Could not look at what a pool has", extra={"pool": pool.ref, "error": str(exc)})
+        except Exception:
+            logger.exception("Could not look at what a pool has because of a bug", extra={"pool": pool.ref})
 
     def _gone(self, ref: ObjectRef) -> Result:
         self._mirror.let_go(ref)

@@ -177,6 +177,9 @@ class Resync:
         except parsing.InvalidPoolError as exc:
             logger.debug("A ModelPool claims nothing, since it is invalid", extra={"error": str(exc)})
             return
+        except Exception:  # Its pass will say so; the operator starts for all others.
+            logger.exception("Could not read a ModelPool because of a bug")
+            return
         self.noted.append(pool)
         status = parsing.status_of(body)
         refused = status and any(

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from modelpool_operator.api import names
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import PoolSpec, Sharing
-from modelpool_operator.api.quantity import MIB, Quantity
+from modelpool_operator.api.quantity import MIB, Quantity, count_in
 from modelpool_operator.planning.inventory import NodeView
 from modelpool_operator.planning.sharing.hami import PERCENT_RESOURCE
 
@@ -128,7 +128,7 @@ def _limits(container: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     resources = container.get("resources") or {}
     for name, amount in {**(resources.get("requests") or {}), **(resources.get("limits") or {})}.items():
         if name.startswith(names.NODE_GPU_RESOURCES):
-            yield name, int(amount) if str(amount).isdecimal() else 1
+            yield name, 1 if (count := count_in(amount)) is None else count
 
 
 def of_pod(pod: Mapping[str, Any]) -> tuple[Hold, ...]:

@@ -12,6 +12,7 @@ from typing import Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import PoolSpec
+from modelpool_operator.api.quantity import count_in
 from modelpool_operator.planning.holdings import CARD_RESOURCE, DRA, HAMI, Hold, counter_of
 from modelpool_operator.planning.inventory import NodeView
 
@@ -74,9 +75,9 @@ def card_count(node: NodeView, resource: str) -> int | None:
     """Return how many cards a node has: by its label, else by what its device plugin offers where that is cards."""
     if resource.startswith(names.MIG_RESOURCES):
         return node.resources.get(resource)
-    label = node.labels.get(names.NODE_GPU_COUNT_LABEL, "")
-    if label.isdecimal():
-        return int(label)
+    told = count_in(node.labels.get(names.NODE_GPU_COUNT_LABEL))
+    if told is not None:
+        return told
     return node.resources.get(resource) if is_unshared(node) else None
 
 

@@ -17,7 +17,7 @@ from msgspec import structs
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.api.quantity import number_of
+from modelpool_operator.api.quantity import count_in, number_of
 from modelpool_operator.planning import eligibility
 from modelpool_operator.planning.free_forms import REQUIRED
 from modelpool_operator.planning.inventory import Inventory, NodeView
@@ -174,8 +174,8 @@ def _offer(key: str, node: NodeView, offered: Inventory) -> Decimal:
     if key == names.DRA_DRIVER:
         return Decimal(sum(one.node == node.name for one in offered.devices)) if offered.devices else UNLIMITED
     if key == names.NODE_GPU_COUNT_LABEL:
-        cards = node.labels.get(key, "")
-        return Decimal(cards) if cards.isdecimal() else UNLIMITED
+        cards = count_in(node.labels.get(key))
+        return UNLIMITED if cards is None else Decimal(cards)
     if key in node.allocatable:
         return amount_of(node.allocatable[key])
     return Decimal() if any(key in one.allocatable for one in offered.nodes) else UNLIMITED

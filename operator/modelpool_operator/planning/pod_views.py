@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from modelpool_operator.api import names
+from modelpool_operator.api.quantity import count_in
 from modelpool_operator.planning.holdings import counter_in
 
 
 def cards_in(text: str) -> tuple[int, ...]:
     """Return the cards that an annotation names, `0,1`; none where it is no such text."""
-    parts = text.split(",")
-    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
+    cards = tuple(count_in(part) for part in text.split(","))
+    return tuple(card for card in cards if card is not None) if None not in cards else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +132,7 @@ class PodView:
             lost=_is_lost(status.get("phase") or "", ready, containers),
             deleting=bool(metadata.get("deletionTimestamp")),
             gpus=cards_in(annotations.get(names.CARD_ANNOTATION, "")),
-            held=int(held) if (held := annotations.get(names.MEMORY_ANNOTATION, "")).isdecimal() else 0,
+            held=count_in(annotations.get(names.MEMORY_ANNOTATION)) or 0,
             counter=counter_in(pod.get("spec") or {}),
             unschedulable=(scheduled.get("message") or "no node fits") if unschedulable else None,
             gate=(ready.get("message") or "") if ready.get("reason") == GATED else None,

@@ -11,6 +11,7 @@ from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool, Sharing
+from modelpool_operator.api.quantity import count_in
 from modelpool_operator.api.status import ModelState
 from modelpool_operator.planning import pod_states
 from modelpool_operator.planning.holdings import DRA, ENDED, Hold, counter_in, counter_of
@@ -153,13 +154,13 @@ def _startable(deployment: Manifest, there: Collection[str | None]) -> Occupant:
     template = deployment["spec"]["template"]
     inner = (template.get("metadata") or {}).get("annotations") or {}
     said = {**(deployment["metadata"].get("annotations") or {}), **inner}
-    held, what = said.get(names.MEMORY_ANNOTATION, ""), said.get(names.MODEL_ANNOTATION, OLLAMA)
+    what = said.get(names.MODEL_ANNOTATION, OLLAMA)
     status = deployment.get("status") or {}
     denied = any(one.get("type") == "ReplicaFailure" for one in status.get("conditions") or ())
     return Occupant(
         what,
         cards_in(said.get(names.CARD_ANNOTATION, "")),
-        int(held) if held.isdecimal() else 0,
+        count_in(said.get(names.MEMORY_ANNOTATION)) or 0,
         counter_in(template.get("spec") or {}),
         starting=what not in there and not denied and _makes_pods(deployment["spec"]),
     )

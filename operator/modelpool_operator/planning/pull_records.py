@@ -52,11 +52,11 @@ def _told(pool: ModelPool, volume_uid: str, observed: Observed) -> frozenset[str
     text = ((server.get("metadata") or {}).get("annotations") or {}).get(names.PULLED_ANNOTATION, "")
     try:
         said: Any = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return frozenset()
-    if not isinstance(said, Mapping) or said.get("volume") != volume_uid:
+    if not isinstance(said, Mapping) or said.get("volume") != volume_uid or not isinstance(said.get("models"), list):
         return frozenset()
-    return frozenset(str(model) for model in said.get("models") or ())
+    return frozenset(str(model) for model in said["models"])
 
 
 def _passing(observed: Observed) -> Mapping[str, int]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import ModelPool, PoolSpec
-from modelpool_operator.api.quantity import Quantity
+from modelpool_operator.api.quantity import number_of
 from modelpool_operator.planning import pods, sharing
 from modelpool_operator.planning.engines import images, ollama, ollama_servers
 from modelpool_operator.planning.manifests import without_nothing
@@ -137,14 +137,7 @@ def _few(wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 def _amount(text: str) -> Decimal:
     """Return a quantity of processors or bytes as a number, 0 where it is none, which the API server is to refuse."""
-    try:
-        return Decimal(text[:-1]) / 1000 if text.endswith("m") else Decimal(text)
-    except ArithmeticError:
-        pass
-    try:
-        return Decimal(Quantity(text).bytes)
-    except ValueError:
-        return Decimal(0)
+    return number_of(text) or Decimal()
 
 
 def _without_cards(wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The CRD as the tests of the API see it: its schema, closed and defaulted as the API server does it."""
 
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,18 @@ CRD: Final[dict[str, Any]] = yaml.safe_load((ROOT / "crds" / "modelpools.yaml").
 SCHEMA: Final[dict[str, Any]] = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 
 Schema = dict[str, Any]
+
+
+def walk(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
+    """Yield every field of a schema with its path."""
+    yield path, schema
+    for name, field in schema.get("properties", {}).items():
+        yield from walk(field, f"{path}.{name}")
+    if "items" in schema:
+        yield from walk(schema["items"], f"{path}[]")
+
+
+FIELDS: Final[dict[str, Schema]] = dict(walk(SCHEMA, ""))
 
 
 def closed(schema: Schema) -> Schema:

@@ -2,23 +2,11 @@
 
 import re
 import runpy
-from collections.abc import Iterator
 
 import yaml
 
-from modelpool_operator.tests.api.crd import CRD, ROOT, SCHEMA, Schema
+from modelpool_operator.tests.api.crd import CRD, FIELDS, ROOT
 
-
-def walk(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
-    """Yield every field of a schema with its path."""
-    yield path, schema
-    for name, field in schema.get("properties", {}).items():
-        yield from walk(field, f"{path}.{name}")
-    if "items" in schema:
-        yield from walk(schema["items"], f"{path}[]")
-
-
-FIELDS = dict(walk(SCHEMA, ""))
 SPEC_FIELDS = {path: field for path, field in FIELDS.items() if path.startswith(".spec")}
 
 

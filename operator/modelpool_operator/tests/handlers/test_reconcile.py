@@ -637,6 +637,16 @@ async def test_what_pods_hold_of_a_pool_that_another_operator_serves_is_known(
     assert planned_of(server, "ours") == ("False", "CardHeld")
 
 
+async def test_a_pool_whose_pods_nobody_can_read_ends_no_operator(
+    server: ApiServer, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is looked at before the workers begin is looked at outside of any pass."""
+    first = put_beside(server, "first", 8)
+    monkeypatch.setattr(f"{reconcile.__name__}.engines_of", Mock(side_effect=ValueError("no such pod")))
+    reconciler.expect(first)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
 async def test_whom_a_pass_concerns_is_known_although_it_raised(
     server: ApiServer, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
 ) -> None:

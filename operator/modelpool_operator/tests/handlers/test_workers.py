@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from modelpool_operator.api import parsing
 from modelpool_operator.api.names import ObjectRef
+from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.cluster import errors
-from modelpool_operator.cluster.client import Client
+from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.handlers import workers
 from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.memo import Changes
@@ -174,6 +176,27 @@ async def test_at_the_start_every_pool_is_queued_and_every_claim_known(
     assert len(queue) == 3
     assert claims.lost_by(B) == {"m": A}
     assert readiness.problem() == "3 ModelPools have not come by on the watch"
+
+
+async def test_a_pool_that_nobody_can_read_ends_no_operator(
+    server: api_server.ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    put_pool(server, "a")
+    put_pool(server, "b")
+    read = parsing.from_body
+
+    def stumbling(body: Object) -> ModelPool:
+        if body["metadata"]["name"] == "a":
+            raise ArithmeticError("no such number")
+        return read(body)
+
+    monkeypatch.setattr(parsing, "from_body", stumbling)
+    queue, claims, readiness = WorkQueue(clock=Clock(), random=lambda: 0), Claims(), Readiness()
+    resync = workers.Resync(client, queue, claims, readiness, Changes(), namespaces=["llm"], every=600)
+    assert await resync.start() == [A, B]
+    assert len(queue) == 2
+    assert [pool.ref for pool in resync.noted] == [B]
+    assert [record.levelname for record in caplog.records if record.exc_info] == ["ERROR"]
 
 
 async def test_a_pool_that_the_watch_does_not_show_is_looked_at_until_it_is_known_to_be_gone(

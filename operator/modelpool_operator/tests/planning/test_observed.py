@@ -3,10 +3,12 @@
 import pytest
 
 from modelpool_operator.api import names
+from modelpool_operator.planning.holdings import asked_of
 from modelpool_operator.planning.inventory import NodeView
 from modelpool_operator.planning.manifests import ChildRef
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.pod_views import ContainerView, PodView
+from modelpool_operator.planning.pool_holdings import startable
 
 
 def test_empty_objects_are_read() -> None:
@@ -72,3 +74,21 @@ def test_logs_find_their_pods_and_children_their_names() -> None:
     assert observed.child("Service", "a") == service
     assert observed.child("Deployment", "a") is None
     assert list(observed.children) == [ChildRef("v1", "Service", "a")]
+
+
+MANY_DIGITS = "9" * 5000
+
+
+def test_a_number_that_nobody_can_mean_is_none() -> None:
+    """Whoever may write a pod writes its annotations, and Python refuses to read more than 4,300 digits."""
+    said = {names.MEMORY_ANNOTATION: MANY_DIGITS, names.CARD_ANNOTATION: f"0,{MANY_DIGITS}"}
+    pod = PodView.from_manifest({"metadata": {"annotations": said}})
+    assert (pod.held, pod.gpus) == (0, ())
+    template = {"metadata": {"annotations": {**said, names.CARD_ANNOTATION: "0"}}, "spec": {}}
+    engine = {"kind": "Deployment", "metadata": {"name": "a"}, "spec": {"template": template}}
+    (there,) = startable({ChildRef("apps/v1", "Deployment", "a"): engine}, ())
+    assert (there.bytes, there.gpus) == (0, (0,))
+    asking = {"containers": [{"resources": {"limits": {"nvidia.com/gpu": MANY_DIGITS}}}]}
+    assert asked_of(asking) == {"nvidia.com/gpu": 1}
+    node = {"status": {"allocatable": {"nvidia.com/gpu": MANY_DIGITS}}, "metadata": {"name": "gpu-1"}}
+    assert NodeView.from_manifest(node).resources == {}

@@ -5,9 +5,11 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from modelpool_operator.api import names
 from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning import pulls
+from modelpool_operator.planning import pull_records, pulls
 from modelpool_operator.planning.manifests import ChildRef
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.plan import make_plan
@@ -88,3 +90,12 @@ def test_prune_removes_what_only_the_record_tells_of() -> None:
     remove = names.remove_name("agentic", "cogito:8b", UID)
     assert ChildRef("batch/v1", "Job", remove) in make_plan(fewer, observed).changed
     assert pulls.retired(fewer, replace(observed, ended={remove: 8})) == ()
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", "[]", json.dumps({"volume": UID, "models": 7}), "9" * 5000])
+def test_a_record_that_somebody_has_spoiled_tells_nothing(text: str) -> None:
+    observed = settled(POOL)
+    server = deepcopy(observed.children[SERVER])
+    server["metadata"].setdefault("annotations", {})[names.PULLED_ANNOTATION] = text
+    observed = replace(observed, children={**observed.children, SERVER: server})
+    assert pull_records.recorded(POOL, UID, observed) == ()
