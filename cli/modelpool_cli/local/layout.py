@@ -144,8 +144,7 @@ def _ollama(pool: ModelPool, placement: Placement, place: Place, commands: Comma
     yield _server(OLLAMA, place, commands, {**first, **cards, **commands.env, **_literal(spec.ollama.env)})
     if ollama_servers.divide(spec, placement.sharing).beside:
         second = ollama_pods.environment_beside(spec, listen=f"{LOOPBACK}:{place.ports[OLLAMA_CPU]}", models=models)
-        users = _literal(ollama_pods.users_beside(spec))
-        yield _server(OLLAMA_CPU, place, commands, {**commands.env, **second, **users})
+        yield _server(OLLAMA_CPU, place, commands, {**commands.env, **second, **_literal(spec.ollama.env)})
 
 
 def _server(name: str, place: Place, commands: Commands, env: Mapping[str, str]) -> Program:

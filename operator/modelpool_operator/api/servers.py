@@ -58,4 +58,6 @@ class OllamaServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     prune: bool = False
     """Whether models that the pool has pulled are removed from the volume once it no longer wants them."""
     resources: dict[str, Any] = {}
+    pull_resources: dict[str, Any] = {}
+    """Of the pod of each pull, which only asks the server. Absent: what is enough for that."""
     env: list[dict[str, Any]] = []

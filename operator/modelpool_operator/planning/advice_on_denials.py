@@ -14,7 +14,7 @@ _LESS: Final = re.compile(r"requested: [^:]*\b(cpu|memory|ephemeral-storage)=")
 
 
 def _quota(who: Patient) -> str:
-    less = f"ask for less in `{who.field}.resources`, " if _LESS.search(who.says) else ""
+    less = f"ask for less in `{who.resources}`, " if _LESS.search(who.says) else ""
     return (
         f"`kubectl describe resourcequotas --namespace {who.namespace}` shows what is used: {less}remove what else uses"
         " it, or have the quota raised"
@@ -22,13 +22,13 @@ def _quota(who: Patient) -> str:
 
 
 def _unstated(who: Patient) -> str:
-    return f"State what the quota names in `{who.field}.resources`, as `requests` and `limits`"
+    return f"State what the quota names in `{who.resources}`, as `requests` and `limits`"
 
 
 def _limits(who: Patient) -> str:
     return (
         f"`kubectl describe limitranges --namespace {who.namespace}` shows the bounds: keep"
-        f" `{who.field}.resources` within them, or have them changed"
+        f" `{who.resources}` within them, or have them changed"
     )
 
 

@@ -8,7 +8,7 @@ from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine, Model, SpeculativeMethod
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import free_forms, sharing
-from modelpool_operator.planning.engines import adapters, vllm, vllm_flags
+from modelpool_operator.planning.engines import adapters, variables, vllm, vllm_flags
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sharing.mode import engines_on_cards
 from modelpool_operator.planning.sources import Hub, OllamaName, parse_source
@@ -65,12 +65,18 @@ def labels_are_the_users(pool: ModelPool) -> Refusal | None:
     return None
 
 
-def the_key_is_the_operators(pool: ModelPool) -> Refusal | None:
-    """The gateway knows one key of an engine's, and no other."""
-    if all(variable.get("name") != vllm.KEY_VARIABLE for variable in pool.spec.vllm.env):
-        return None
-    message = f"`vllm.env` must not set `{vllm.KEY_VARIABLE}`: the operator gives each pool a key of its own"
-    return Refusal(reason="ArgumentNotAllowed", message=message)
+def variables_leave_the_plan_alone(pool: ModelPool) -> Refusal | None:
+    """What the plan counts with is no variable of the user's, which would undo it without a word."""
+    spec = pool.spec
+    for field, env, owned in (
+        ("vllm", spec.vllm.env, variables.OF_VLLM),
+        ("ollama", spec.ollama.env, variables.OF_OLLAMA),
+    ):
+        for name in (variable["name"] for variable in env):
+            if name in owned:
+                message = f"`{field}.env` must not set `{name}`: {owned[name]}"
+                return Refusal(reason="ArgumentNotAllowed", message=message)
+    return None
 
 
 def sharing_is_possible(pool: ModelPool) -> Refusal | None:
@@ -223,7 +229,7 @@ POOL_CHECKS: Final[tuple[Check, ...]] = (
     names_are_unique,
     free_forms_are_readable,
     labels_are_the_users,
-    the_key_is_the_operators,
+    variables_leave_the_plan_alone,
     sharing_is_possible,
 )
 MODEL_CHECKS: Final[tuple[ModelCheck, ...]] = (

@@ -14,6 +14,7 @@ _AFFINITIES: Final = ("nodeAffinity", "podAffinity", "podAntiAffinity")
 
 def objections(spec: PoolSpec) -> Iterator[str]:
     """Yield what is wrong with them, field by field, in words for the user."""
+    yield from _of_resources("ollama.pullResources", spec.ollama.pull_resources)
     for server, env, resources in (
         ("vllm", spec.vllm.env, spec.vllm.resources),
         ("ollama", spec.ollama.env, spec.ollama.resources),

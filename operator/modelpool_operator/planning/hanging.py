@@ -4,6 +4,7 @@ A claim that nobody provisions, a volume that is not mounted, a Job whose pods a
 Pure; `cluster` asks for the Events of what `whom_to_ask` names.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -56,8 +57,11 @@ def candidates(pool: ModelPool, children: Iterable[Manifest], pods: Iterable[Pod
 
 
 def whom_to_ask(found: Iterable[Hanging], now: datetime) -> tuple[Hanging, ...]:
-    """Return those of the candidates that have taken too long."""
-    return tuple(one for one in found if now - _time(one.since, now) >= HANGS_AFTER)[:MOST]
+    """Return those of the candidates that have taken too long, one of each kind in turn: many of one tell the same."""
+    late = [one for one in found if now - _time(one.since, now) >= HANGS_AFTER]
+    by_kind = [[one for one in late if one.kind == kind] for kind in dict.fromkeys(one.kind for one in late)]
+    turns = (one for turn in itertools.zip_longest(*by_kind) for one in turn if one is not None)
+    return tuple(itertools.islice(turns, MOST))
 
 
 def said_in(kind: str, events: Iterable[Mapping[str, Any]]) -> Said | None:
@@ -96,7 +100,7 @@ def _has_no_pod(child: Manifest, busy: Iterable[str | None]) -> bool:
     status = child.get("status") or {}
     over = any(one.get("status") == "True" for one in status.get("conditions") or ())
     model = (child["metadata"].get("annotations") or {}).get(names.MODEL_ANNOTATION)
-    return not over and not status.get("active") and model not in busy
+    return not over and not status.get("active") and model not in busy and not child["spec"].get("suspend")
 
 
 def _name(child: Manifest) -> str:

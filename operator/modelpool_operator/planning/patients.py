@@ -7,6 +7,7 @@ from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.pulls import DENIED
 
 NOTHING: Final = Observed()
 
@@ -27,6 +28,11 @@ class Patient:
     def field(self) -> str:
         """The part of the spec that describes all of its engines."""
         return "vllm" if self.engine is Engine.VLLM else "ollama"
+
+    @property
+    def resources(self) -> str:
+        """The part of the spec that says what its containers ask for."""
+        return "ollama.pullResources" if self.says.startswith(DENIED) else f"{self.field}.resources"
 
     @property
     def volume(self) -> str:

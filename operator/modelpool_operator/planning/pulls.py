@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.api.quantity import Quantity
+from modelpool_operator.api.quantity import number_of
 from modelpool_operator.api.status import ModelState
 from modelpool_operator.planning import denials, log_lines, ollama_library, pod_states
 from modelpool_operator.planning.engines import ollama
@@ -23,6 +23,8 @@ GIGABYTE: Final = 10**9
 _HINDRANCES: Final = pod_states.IMAGE_REASONS | {"InitContainerFailed"}
 """Reasons for which a pull does not begin."""
 JOB: Final = "Job"
+DENIED: Final = "The pull's pod was not let in"
+"""How the message of a pull begins whose pod was refused."""
 
 
 def volume_uid(pool: ModelPool, observed: Observed) -> str | None:
@@ -32,6 +34,12 @@ def volume_uid(pool: ModelPool, observed: Observed) -> str | None:
         return brought
     volume = observed.child(CLAIM, names.ollama_name(pool.ref.name))
     return None if volume is None or is_going(volume) else volume["metadata"].get("uid")
+
+
+def _going_uid(pool: ModelPool, observed: Observed) -> str | None:
+    """Return the uid of the pool's own volume that goes, and holds what it has for as long as the server runs on it."""
+    volume = observed.child(CLAIM, names.ollama_name(pool.ref.name))
+    return volume["metadata"].get("uid") if volume is not None and is_going(volume) else None
 
 
 def is_going(live: Manifest) -> bool:
@@ -61,21 +69,28 @@ def too_large(pool: ModelPool, observed: Observed) -> Mapping[str, str]:
             continue
         others = [f"{_shown(known)} of {one}" for one in held if (known := ollama_library.size_of(one))]
         taken = f" beside {', '.join(others)}" if others else ""
+        grows = size + beside <= pool.spec.ollama.storage.size.bytes
+        then = "it is to grow, and has not yet" if grows else "resize its PersistentVolumeClaim"
         refused[model] = (
             f"{model} takes {_shown(size)} of disk, and the volume of {_shown(capacity)} has"
-            f" {_shown(capacity - beside)} left{taken}; resize its PersistentVolumeClaim"
+            f" {_shown(capacity - beside)} left{taken}; {then}"
         )
     return refused
 
 
 def _capacity(pool: ModelPool, observed: Observed) -> int | None:
-    """Return the bytes of the pool's own volume: what it has, else what it is to have."""
+    """Return the bytes of the pool's own volume: what it has, else what is asked for, else what is to be asked for.
+
+    A volume that is to grow may never: its StorageClass forbids it, or its disk is full.
+    """
     storage = pool.spec.ollama.storage
     if storage.existing_claim is not None:
         return None
     volume = observed.child(CLAIM, names.ollama_name(pool.ref.name)) or {}
-    found = ((volume.get("status") or {}).get("capacity") or {}).get("storage")
-    return max(storage.size.bytes, Quantity(found).bytes if found is not None else 0)
+    has = (volume.get("status") or {}).get("capacity") or {}
+    asks = ((volume.get("spec") or {}).get("resources") or {}).get("requests") or {}
+    found = number_of(has.get("storage", asks.get("storage")))
+    return storage.size.bytes if found is None else int(found)
 
 
 def retired(pool: ModelPool, observed: Observed) -> tuple[str, ...]:
@@ -104,9 +119,12 @@ def done_without_a_job(pool: ModelPool, observed: Observed) -> Collection[str]:
 
 
 def kept_records(pool: ModelPool, observed: Observed) -> Collection[ChildRef]:
-    """Return pull Jobs that no pull needs and that stay until their model is removed."""
+    """Return pull Jobs that no pull needs: they stay until their model is removed, or the volume that goes is gone."""
     uid = volume_uid(pool, observed)
     leaving = {names.pull_name(pool.ref.name, model, uid) for model in retired(pool, observed) if uid is not None}
+    if (going := _going_uid(pool, observed)) is not None:
+        done = {names.pull_name(pool.ref.name, model, going) for model in ollama.models_to_pull(pool.spec)}
+        leaving |= {name for name in done if _is_over(observed.child(JOB, name), "Complete")}
     return {ref for ref in observed.children if ref.kind == JOB and ref.name in leaving}
 
 
@@ -141,7 +159,7 @@ def _pod(job: Manifest) -> Any:
 
 def state_of(pool: ModelPool, model: str, observed: Observed) -> State:
     """Return how far the pull of a model into the present volume has come."""
-    uid = volume_uid(pool, observed)
+    uid = volume_uid(pool, observed) or _going_uid(pool, observed)
     job = _job(pool, model, uid, observed) if uid is not None else None
     if job is None:
         if model in recorded(pool, uid, observed):
@@ -174,8 +192,11 @@ def state_of(pool: ModelPool, model: str, observed: Observed) -> State:
 def _without_a_pod(job: Manifest, observed: Observed) -> State:
     """Return the state of a pull whose Job has no pod: for a moment, or because none is let in, which the Job hides."""
     metadata = job["metadata"]
+    if job["spec"].get("suspend"):
+        message = f"Job {metadata['name']} is suspended, as by a queue of the cluster's, until that lets it begin"
+        return State(state=ModelState.PENDING, reason="PullSuspended", message=message)
     if (said := observed.said.get((JOB, metadata["name"]))) is not None:
-        message = f"The pull's pod was not let in: {denials.words_of(said.message)}"
+        message = f"{DENIED}: {denials.words_of(said.message)}"
         return State(state=ModelState.FAILED, reason=denials.cause_of(said.message) or said.reason, message=message)
     look = f"`kubectl describe job {metadata['name']} --namespace {metadata['namespace']}`"
     message = (

@@ -20,7 +20,8 @@ CLIENT_RESOURCES: Final = {
     "limits": {"cpu": "1", "memory": "256Mi"},
     "requests": {"cpu": "50m", "memory": "64Mi"},
 }
-"""Of a pod that only asks the server something. Where a ResourceQuota counts, a pod without any is denied."""
+"""Of a pod that only asks the server something, unless the pool says otherwise. Where a ResourceQuota counts, a pod
+without any is denied."""
 
 
 def served_name(model: Model) -> str:
@@ -87,7 +88,7 @@ def client_template(pool: ModelPool, model: str, component: str, command: list[s
         "image": images.image_of(pool.spec, Engine.OLLAMA),
         "command": command,
         "env": pods.environment(own),
-        "resources": CLIENT_RESOURCES,
+        "resources": dict(pool.spec.ollama.pull_resources) or CLIENT_RESOURCES,
         "securityContext": {**pods.CONTAINER_SECURITY, "readOnlyRootFilesystem": True},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108

@@ -47,12 +47,6 @@ def environment_beside(
     return {**own, "OLLAMA_NOPRUNE": "1", **NO_CARD.env}
 
 
-def users_beside(spec: PoolSpec) -> list[dict[str, Any]]:
-    """Return the user's variables for the second server: none gives it a card, another address or another folder."""
-    fixed = {*NO_CARD.env, "OLLAMA_HOST", "OLLAMA_MODELS", "OLLAMA_NOPRUNE"}
-    return [variable for variable in spec.ollama.env if variable.get("name") not in fixed]
-
-
 def access(pool: ModelPool, placement: Placement) -> Access:
     """Return how the first server gets at its card, or how it is kept from all of them."""
     share = placement.ollama
@@ -76,7 +70,7 @@ def pod_template(pool: ModelPool, placement: Placement) -> dict[str, Any]:
         pool,
         names.OLLAMA_CPU_CONTAINER,
         (names.OLLAMA_CPU_PORT_NAME, names.OLLAMA_CPU_PORT),
-        pods.environment(environment_beside(spec), users_beside(spec)),
+        pods.environment(environment_beside(spec), spec.ollama.env),
         _without_cards(spec.ollama.resources),
     )
     return pods.template(

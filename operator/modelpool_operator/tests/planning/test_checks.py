@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from modelpool_operator.planning.checks import objection_to
-from modelpool_operator.planning.engines import vllm_flags
+from modelpool_operator.planning.engines import variables, vllm_flags
 from modelpool_operator.planning.engines.vllm import arguments
 from modelpool_operator.planning.free_forms import REQUIRED
+from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.plan import make_plan
 from modelpool_operator.tests.api.crd import ROOT, SCHEMA
 from modelpool_operator.tests.planning.pools import ollama, placed, pool_of, spec_of, two_cards, vllm
 
@@ -326,6 +328,39 @@ def test_the_crd_refuses_the_same_arguments(path: str) -> None:
     assert "self == '--model' || self.startsWith('--model=')" in rule["rule"]
     others = {flag for flag in known_flags() - vllm_flags.OWNED.keys() if flag.startswith(listed)}
     assert others == {"--grpc-port", "-dpm"}
+
+
+OWNED = [("vllm", name) for name in variables.OF_VLLM] + [("ollama", name) for name in variables.OF_OLLAMA]
+
+
+@pytest.mark.parametrize(("field", "name"), OWNED)
+def test_no_variable_undoes_the_plan(field: str, name: str) -> None:
+    env: dict[str, Any] = {
+        field: {"env": [{"name": "HTTPS_PROXY", "value": "http://proxy"}, {"name": name, "value": "1"}]}
+    }
+    found = objection_to(pool_of(vllm("a", 0.5), ollama("b"), **env))
+    assert found is not None
+    assert found.reason == "ArgumentNotAllowed"
+    assert found.message.startswith(f"`{field}.env` must not set `{name}`: ")
+
+
+@pytest.mark.parametrize("field", ["vllm", "ollama"])
+def test_the_crd_refuses_the_same_variables(field: str) -> None:
+    owned = variables.OF_VLLM if field == "vllm" else variables.OF_OLLAMA
+    env = SCHEMA["properties"]["spec"]["properties"][field]["properties"]["env"]
+    (rule,) = env["items"]["properties"]["name"]["x-kubernetes-validations"]
+    assert re.findall(r"self != '(\w+)'", rule["rule"]) == list(owned)
+
+
+def test_every_variable_that_the_operator_sets_is_the_plans_or_may_be_another() -> None:
+    """Whoever adds a variable to an engine's pod says which of them it is."""
+    shared = {"gpuMemory": "5Gi"}
+    pool = pool_of(vllm("a", 0.4), ollama("b"), ollama=shared, **two_cards("24Gi"))
+    pods = [one["spec"]["template"]["spec"] for one in make_plan(pool, Observed()).apply if one["kind"] == "Deployment"]
+    given = {one["name"] for pod in pods for container in pod["containers"] for one in container["env"]}
+    free = {"DO_NOT_TRACK", "HF_HOME", "VLLM_CACHE_ROOT", "VLLM_ENGINE_READY_TIMEOUT_S", "VLLM_NO_USAGE_STATS"}
+    assert len(given) > 12
+    assert given - variables.OF_VLLM.keys() - variables.OF_OLLAMA.keys() == free
 
 
 SOUND = {

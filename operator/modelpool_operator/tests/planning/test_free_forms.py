@@ -31,6 +31,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"ollama": {"resources": {"requests": {"memory": {"size": "8Gi"}}}}},
         "`ollama.resources.requests.memory` must be an amount such as 8Gi, got '{'size': '8Gi'}'",
     ),
+    "limits of pulls that are no object": (
+        {"ollama": {"pullResources": {"limits": "8Gi"}}},
+        "`ollama.pullResources.limits` must be amounts by resource, such as `memory: 8Gi`, got '8Gi'",
+    ),
     "claims that are no list": (
         {"vllm": {"resources": {"claims": {"name": "a"}}}},
         "`vllm.resources.claims` must be a list of claims, each `{name: …}`, got '{'name': 'a'}'",
@@ -81,7 +85,8 @@ def test_nothing_that_stands_there_stops_a_pass(
     resources: dict[str, Any], env: list[dict[str, Any]], affinity: dict[str, Any], tolerations: list[dict[str, Any]]
 ) -> None:
     server = {"resources": resources, "env": env}
-    pool = pool_of(vllm("a", 0.3), ollama("b"), vllm=server, ollama=server, affinity=affinity, tolerations=tolerations)
+    pulling = {**server, "pullResources": resources}
+    pool = pool_of(vllm("a", 0.3), ollama("b"), vllm=server, ollama=pulling, affinity=affinity, tolerations=tolerations)
     plan = make_plan(pool, SETTLED)
     if plan.refusal is None:
         make_plan(pool, after(SETTLED, plan))

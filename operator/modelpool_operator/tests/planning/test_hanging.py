@@ -72,6 +72,13 @@ def test_nobody_is_asked_about_at_once_and_only_so_many_are() -> None:
     assert whom_to_ask([Hanging("Pod", "p", "no time")], NOW + timedelta(days=1)) == ()
 
 
+def test_many_of_one_kind_leave_room_for_another() -> None:
+    found = [*(Hanging("Job", str(number), MADE) for number in range(2 * MOST)), Hanging("Pod", "engine", MADE)]
+    asked_about = whom_to_ask(found, NOW + HANGS_AFTER)
+    assert len(asked_about) == MOST
+    assert Hanging("Pod", "engine", MADE) in asked_about
+
+
 def event(reason: str, kind: str = "Warning", second: int = 0, **fields: Any) -> dict[str, Any]:
     return {"reason": reason, "type": kind, "message": f"{reason} at {second}", "lastTimestamp": at(second), **fields}
 

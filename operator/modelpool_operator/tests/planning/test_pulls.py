@@ -15,6 +15,7 @@ from modelpool_operator.planning import architectures as of
 from modelpool_operator.planning import ollama_library, pulls
 from modelpool_operator.planning.children import children_of
 from modelpool_operator.planning.engines import ollama as server
+from modelpool_operator.planning.hanging import candidates
 from modelpool_operator.planning.jobs import REMOVE
 from modelpool_operator.planning.manifests import ref_of
 from modelpool_operator.planning.notes import notes_on
@@ -106,6 +107,37 @@ def test_a_volume_that_was_resized_holds_more() -> None:
         for ref, live in observed.children.items()
     }
     assert pulls.too_large(wanted, replace(observed, children=larger)) == {}
+
+
+def test_a_volume_that_is_to_grow_holds_what_it_has() -> None:
+    """Its StorageClass may forbid growth: a pull that begins then fails when the disk is full."""
+    small, large = pool("llama3.1:70b", storage={"size": "40Gi"}), pool("llama3.1:70b", storage={"size": "80Gi"})
+    observed = running(small)
+    (volume,) = (ref for ref in observed.children if ref.kind == "PersistentVolumeClaim")
+    bound = {**observed.children[volume], "status": {"phase": "Bound", "capacity": {"storage": "40Gi"}}}
+    observed = replace(observed, children={**observed.children, volume: bound})
+    made, _, then = step(large, observed)
+    assert made == set()
+    assert "42.9 GB has 42.9 GB left; it is to grow, and has not yet" in pulls.too_large(large, then)["llama3.1:70b"]
+    grown = {**then.children[volume], "status": {"phase": "Bound", "capacity": {"storage": "80Gi"}}}
+    made, _, _ = step(large, replace(then, children={**then.children, volume: grown}))
+    assert made == {pull("llama3.1:70b")}
+
+
+def test_a_model_is_there_as_long_as_the_volume_is_that_goes() -> None:
+    wanted = pool("qwen3:8b")
+    _, _, observed = step(wanted, running(wanted))
+    observed = ended(observed)
+    (volume,) = (ref for ref in observed.children if ref.kind == "PersistentVolumeClaim")
+    live = observed.children[volume]
+    going = {**live, "metadata": {**live["metadata"], "deletionTimestamp": "2026-11-22T11:00:00Z"}}
+    observed = replace(observed, children={**observed.children, volume: going})
+    assert pulls.state_of(wanted, "qwen3:8b", observed).state is ModelState.READY
+    made, gone, _ = step(wanted, observed)
+    assert (made, gone) == (set(), set()), "the record stays"
+    left = {ref: one for ref, one in observed.children.items() if ref != volume}
+    _, gone, _ = step(wanted, replace(observed, children=left))
+    assert gone == {pull("qwen3:8b")}
 
 
 def test_unknown_models_and_volumes_of_others_are_not_judged() -> None:
@@ -329,6 +361,31 @@ def test_a_pull_whose_job_gets_no_pod_says_where_to_look() -> None:
     name = names.pull_name("agentic", "qwen3:8b", UID)
     assert f"`kubectl describe job {name} --namespace llm`" in state.message
     assert "ResourceQuota" in state.message
+
+
+def test_a_pull_that_a_queue_holds_is_said_to_be_held() -> None:
+    wanted = pool("qwen3:8b")
+    _, _, observed = step(wanted, running(wanted))
+    (job,) = (ref for ref in observed.children if ref.kind == "Job")
+    live = observed.children[job]
+    held = {**live, "spec": {**live["spec"], "suspend": True}}
+    observed = replace(observed, children={**observed.children, job: held})
+    state = pulls.state_of(wanted, "qwen3:8b", observed)
+    assert (state.state, state.reason) == (ModelState.PENDING, "PullSuspended")
+    assert "ResourceQuota" not in state.message
+    assert candidates(wanted, observed.children.values(), ()) == ()
+
+
+RESOURCES = {
+    "limits": {"cpu": "100m", "memory": "64Mi", "ephemeral-storage": "1Gi"},
+    "requests": {"cpu": "100m", "memory": "64Mi", "ephemeral-storage": "1Gi"},
+}
+
+
+def test_pods_that_pull_ask_for_what_the_pool_says() -> None:
+    found = children_of(pool("qwen3:8b", pullResources=RESOURCES), Placement(cards=(), shares=()), UID)
+    (job,) = (one for one in found if one["kind"] == "Job")
+    assert job["spec"]["template"]["spec"]["containers"][0]["resources"] == RESOURCES
 
 
 def test_pods_that_pull_or_remove_ask_for_little_and_say_so() -> None:

