@@ -46,11 +46,10 @@ async def look(
     if gpus.memory is None or gpus.sharing is Sharing.AUTO:
         return await _offers(client, pool, known, every_node=every_node)
     try:
-        if every_node or gpus.sharing is Sharing.DRA:
+        by_devices = gpus.sharing is Sharing.DRA
+        if every_node or (by_devices and not used):
             return await _offers(client, pool, known, every_node=every_node)
-        if known is not None:
-            return Inventory(nodes=tuple(node for node in known if node.name in used))
-        return await _nodes(client, used)
+        return await _here(client, sorted(used), known, by_devices=by_devices)
     except errors.DeniedError as exc:
         logger.debug("Could not look at nodes", extra={"pool": pool.ref, "error": str(exc)})
         return Inventory()
@@ -97,10 +96,18 @@ def _fitting(nodes: Iterable[NodeView], selector: Mapping[str, str | None]) -> t
     )
 
 
-async def _nodes(client: Client, used: Collection[str]) -> Inventory:
-    """Return what the labels of these nodes say."""
-    found = await together([client.list_all(kinds.NODES, fields=f"metadata.name={name}") for name in sorted(used)])
-    return Inventory.from_manifests(nodes=(node for objects in found for node in objects))
+async def _here(
+    client: Client, used: Sequence[str], known: Sequence[NodeView] | None, *, by_devices: bool
+) -> Inventory:
+    """Return what the labels of these nodes say, and of those of the DRA driver their slices."""
+    if known is None:
+        found = await together([client.list_all(kinds.NODES, fields=f"metadata.name={name}") for name in used])
+        known = Inventory.from_manifests(nodes=(node for objects in found for node in objects)).nodes
+    asked = [_optional(client, kinds.RESOURCE_SLICES, f"{DRIVER},spec.nodeName={name}") for name in used if by_devices]
+    slices = [one for objects in await together(asked) for one in objects]
+    return replace(
+        Inventory.from_manifests(resource_slices=slices), nodes=tuple(node for node in known if node.name in used)
+    )
 
 
 async def _optional(client: Client, kind: kinds.Kind, fields: str) -> list[Object]:

@@ -1,5 +1,6 @@
 """Looking: everything one pass needs. Children and pods come from the mirror, nodes and logs are asked for."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -17,15 +18,15 @@ from modelpool_operator.planning import hanging, node_choice
 from modelpool_operator.planning.adoption import is_orphan
 from modelpool_operator.planning.inventory import NodeView
 from modelpool_operator.planning.observed import Observed, Said
-from modelpool_operator.planning.pod_views import PodView
+from modelpool_operator.planning.pod_views import LINES, PodView
 from modelpool_operator.planning.pool_placement import with_sharing
 from modelpool_operator.planning.sharing import auto
 from modelpool_operator.planning.volumes import is_retained
 
 logger = logging.getLogger(__name__)
 
-LOG_LINES: Final = 40
-"""Lines read of the log of an engine that starts: enough to find the last progress bar or error in."""
+LOG_SECONDS: Final = 3.0
+"""How long a log is waited for: the API server asks the node for it, which may have fallen silent."""
 
 
 async def observe(
@@ -149,7 +150,8 @@ async def _logs(client: Client, namespace: str, pods: Iterable[PodView]) -> dict
 async def _log(client: Client, ref: names.ObjectRef, container: str) -> list[str]:
     """Return the last lines of a starting engine, or none: a log tells how far it is, and no decision hangs on it."""
     try:
-        return await client.log(ref, container=container, lines=LOG_LINES)
-    except errors.ClusterError as exc:
+        async with asyncio.timeout(LOG_SECONDS):
+            return await client.log(ref, container=container, lines=LINES)
+    except (errors.ClusterError, TimeoutError) as exc:
         logger.debug("Could not read a log", extra={"pod": ref.name, "error": str(exc)})
         return []

@@ -21,7 +21,7 @@ INTERRUPTIONS: Final = frozenset({"Unknown", "ContainerStatusUnknown"})
 _LAST_WORDS: Final = {"OOMKilled": "OOMKilled", **dict.fromkeys(INTERRUPTIONS, "its node was restarted")}
 _WAITING: Final = re.compile(r"start_engine: (Waiting for .+)")
 _STARTED: Final = re.compile(r"start_engine: (Starting|Ready)")
-_SHARDS: Final = re.compile(r"(Loading .*shards|Capturing CUDA graphs?).*?(\d{1,3})%")
+_SHARDS: Final = re.compile(r"(Loading .{0,100}?shards|Capturing CUDA graphs?).*?(\d{1,3})%")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

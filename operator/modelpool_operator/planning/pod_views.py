@@ -54,6 +54,11 @@ class ContainerView:
         )
 
 
+LINES: Final = 40
+"""Of a log that are looked at, the last ones: enough to find the last progress bar or error in."""
+LINE_LENGTH: Final = 400
+"""Characters of a line of a log that are looked at. Whoever runs in an engine writes them, as long as they like, and to
+search a line takes more than its length."""
 GATED: Final = "ReadinessGatesNotReady"
 """The kubelet's reason for a pod that is not ready although its containers are: somebody's gate is not open."""
 
@@ -138,7 +143,7 @@ class PodView:
             gate=(ready.get("message") or "") if ready.get("reason") == GATED else None,
             containers=containers,
             inits=tuple(ContainerView.from_status(one) for one in status.get("initContainerStatuses") or ()),
-            log=tuple(log),
+            log=tuple(line[:LINE_LENGTH] for line in tuple(log)[-LINES:]),
         )
 
     @property
@@ -158,6 +163,9 @@ class PodView:
 
     @property
     def wants_log(self) -> bool:
-        """Whether the engine runs without being ready, or pulls, so that its log tells how far it has come."""
+        """Whether the engine runs without being ready, or pulls, so that its log tells how far it has come.
+
+        Of a node that is not heard of, nobody has the log.
+        """
         busy = not self.ready or self.component == names.PULL_COMPONENT
-        return busy and not self.deleting and self.engine.running
+        return busy and not self.deleting and not self.lost and self.engine.running

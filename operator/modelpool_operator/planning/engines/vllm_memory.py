@@ -73,7 +73,7 @@ def _switched_on(wanted: str, args: tuple[str, ...]) -> bool:
 
 def _tokens(text: str) -> int | None:
     """Return a count as vLLM reads it, `8192`, `8k` or `8K`, or None where it is no such text."""
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([kKmM]?)", text)
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)([kKmM]?)", text)
     factor = {"": 1, "k": 1000, "K": 1024, "m": 10**6, "M": 2**20}
     return int(float(match[1]) * factor[match[2]]) if match else None
 

@@ -1,5 +1,6 @@
 """What one pass looks at, and what it overlooks on purpose."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import SharingStatus
 from modelpool_operator.cluster import errors, kinds
+from modelpool_operator.cluster import observe as observing
 from modelpool_operator.cluster.client import Client
 from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.observe import look_again, observe
@@ -227,7 +229,7 @@ async def test_the_driver_may_contradict_a_pool_that_shares_by_claims(server: Ap
     put_slice(server, "n", "12Gi")
     put_slice(server, "other", "8Gi")
     found = (await looked(client, pool(memory="24Gi", sharing="dra"))).inventory
-    assert found.memories(by_devices=True) == {"n": (12 * 1024**3,), "other": (8 * 1024**3,)}
+    assert found.memories(by_devices=True) == {"n": (12 * 1024**3,)}, "where it runs, and nowhere else"
 
 
 async def test_who_may_not_look_at_devices_shares_by_claims_all_the_same(server: ApiServer, client: Client) -> None:
@@ -302,6 +304,17 @@ async def test_a_log_that_cannot_be_read_is_no_reason_to_stop(server: ApiServer,
     assert [pod.log for pod in observed.pods] == [()]
 
 
+async def test_a_node_that_does_not_answer_holds_up_no_pass(
+    server: ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observing, "LOG_SECONDS", 0.05)
+    put_pod(server, "starting", ready=False)
+    server.hangs.add(f"{PODS}/starting/log")
+    async with asyncio.timeout(10):
+        observed = await looked(client, pool(memory="24Gi"))
+    assert [pod.log for pod in observed.pods] == [()]
+
+
 async def test_without_a_kind_nothing_is_decided(client: Client) -> None:
     with pytest.raises(errors.UnreachableError, match="list pods"):
         await observe(client, Mirror(), pool(memory="24Gi"))
@@ -369,3 +382,21 @@ async def test_what_hangs_is_asked_about_once_it_has_taken_too_long(server: ApiS
 async def test_an_installation_that_may_not_read_events_is_told_less(server: ApiServer, client: Client) -> None:
     server.refuse("GET", EVENTS, 403)
     assert (await hangs(server, client, 30)).said == {}
+
+
+async def test_of_a_pool_that_runs_on_claims_its_own_nodes_are_asked_for(server: ApiServer, client: Client) -> None:
+    annotations = {"modelpool.dev/gpu": "0", "modelpool.dev/gpu-memory": "1000"}
+    server.put(PODS, metadata={"name": "engine", "labels": LABELS, "annotations": annotations}, spec={"nodeName": "n0"})
+    folder = "/apis/apps/v1/namespaces/llm/deployments"
+    template = {"metadata": {"labels": {"modelpool.dev/on-card": "true"}}}
+    server.put(
+        folder, metadata={"name": "e", "labels": LABELS, "ownerReferences": [OWNER]}, spec={"template": template}
+    )
+    for number in range(3):
+        server.put("/api/v1/nodes", metadata={"name": f"n{number}"})
+        put_slice(server, f"n{number}", "24Gi")
+    chosen = SharingStatus(mode="dra", evidence="before")
+    for sharing in ("auto", "dra"):
+        found = (await looked(client, anywhere(memory="24Gi", sharing=sharing), chosen)).inventory
+        assert [node.name for node in found.nodes] == ["n0"]
+        assert [device.node for device in found.devices] == ["n0"]

@@ -1,12 +1,16 @@
 """Objects as an API server lists them, reduced. Nothing that is absent is an error."""
 
+import time
+
 import pytest
 
 from modelpool_operator.api import names
+from modelpool_operator.planning import log_lines
 from modelpool_operator.planning.holdings import asked_of
 from modelpool_operator.planning.inventory import NodeView
 from modelpool_operator.planning.manifests import ChildRef
 from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.pod_states import state_of
 from modelpool_operator.planning.pod_views import ContainerView, PodView
 from modelpool_operator.planning.pool_holdings import startable
 
@@ -67,6 +71,16 @@ def test_a_log_is_wanted_of_what_runs_and_is_not_ready_and_of_a_pull() -> None:
     assert not pod("vllm", ready=False, deletionTimestamp="2026-11-22T11:00:00Z").wants_log
 
 
+def test_nobody_has_the_log_of_a_node_that_is_not_heard_of() -> None:
+    status = {
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": "False"}],
+        "containerStatuses": [{"name": "pull", "ready": True, "state": {"running": {}}}],
+    }
+    pod = PodView.from_manifest({"metadata": {"labels": {names.NAME_LABEL: "pull"}}, "status": status})
+    assert (pod.lost, pod.wants_log) == (True, False)
+
+
 def test_logs_find_their_pods_and_children_their_names() -> None:
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}}
     observed = Observed.from_manifests(children=[service], pods=[{"metadata": {"name": "p"}}], logs={"p": ["x", "y"]})
@@ -92,3 +106,22 @@ def test_a_number_that_nobody_can_mean_is_none() -> None:
     assert asked_of(asking) == {"nvidia.com/gpu": 1}
     node = {"status": {"allocatable": {"nvidia.com/gpu": MANY_DIGITS}}, "metadata": {"name": "gpu-1"}}
     assert NodeView.from_manifest(node).resources == {}
+
+
+HOSTILE = {
+    "one line": ("Loading shards " * 4000,),
+    "a line of names": (".bin" * 16_000,),
+    "many lines": ("Loading shards " * 30,) * 140,
+}
+
+
+@pytest.mark.parametrize("log", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_log_costs_little_whatever_is_in_it(log: tuple[str, ...]) -> None:
+    """Whoever runs in an engine writes it; a line of 64 KiB took minutes, while all other pools waited."""
+    status = {"phase": "Running", "containerStatuses": [{"name": "vllm", "state": {"running": {}}}]}
+    pod = PodView.from_manifest({"metadata": {"labels": {names.NAME_LABEL: "vllm"}}, "status": status}, log)
+    begun = time.process_time()
+    state_of(pod)
+    log_lines.pulled(pod)
+    assert time.process_time() - begun < 0.5
+    assert PodView.from_manifest({}, ["a", "b"]).log == ("a", "b")
