@@ -20,6 +20,7 @@ body may hold a Secret. For the same reason the client library's exception is no
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -28,6 +29,8 @@ import msgspec
 from kubernetes.aio.client.exceptions import ApiException
 
 _LONGEST: Final = 300
+_DENIED: Final = re.compile(r'^admission webhook "[^"]*" denied the request')
+"""Of a webhook that is there and says no: about this object, whatever HTTP status it chooses to say so with."""
 
 
 class ClusterError(Exception):
@@ -109,6 +112,8 @@ def from_answer(what: str, status: int, body: str | bytes | None) -> ClusterErro
     causes = (said.get("details") or {}).get("causes") or ()
     sentence = str(said.get("message") or said.get("reason") or "no reason given")
     message = f"Could not {what}: {sentence[:_LONGEST]} (HTTP {status})"
+    if _DENIED.search(sentence):
+        return RejectedError(message)
     if status == 403 and any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
         return AbsentError(message)
     return _BY_STATUS.get(status, UnreachableError)(message)

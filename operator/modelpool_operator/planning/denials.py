@@ -30,8 +30,8 @@ _SENTENCES: Final = (
     (RUNTIME_CLASS, r"RuntimeClass \S+ not found"),
     (NAME_IN_USE, r"an object of that name is there and is not this pool's"),
     (NAMESPACE_ENDS, r"because it is being terminated"),
-    (WEBHOOK_AWAY, r"failed calling webhook|no answer in time|\(HTTP 50[04]\)"),
     (POLICY, r'admission webhook "|ValidatingAdmissionPolicy'),
+    (WEBHOOK_AWAY, r"failed calling webhook|no answer in time|\(HTTP 50[04]\)"),
     (NO_GROWTH, r"only dynamically provisioned pvc can be resized"),
 )
 """Causes with the words that betray them; the first that is found counts."""

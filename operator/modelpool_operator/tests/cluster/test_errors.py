@@ -35,6 +35,12 @@ def test_status_decides_the_kind_of_error(status: int, want: type[errors.Cluster
     assert str(error) == f"Could not apply Service x: because (HTTP {status})"
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 418, 429, 500, 502, 503, 504])
+def test_a_webhook_that_denies_means_this_object_whatever_it_answers_with(status: int) -> None:
+    said = _status(message='admission webhook "policy.example.com" denied the request: not here')
+    assert type(errors.from_answer("apply Service x", status, said)) is errors.RejectedError
+
+
 def test_a_namespace_on_its_way_out_counts_as_absent() -> None:
     body = _status(message="forbidden", details={"causes": [{"reason": "NamespaceTerminating"}]})
     assert type(errors.from_answer("apply", 403, body)) is errors.AbsentError

@@ -29,6 +29,8 @@ SENTENCES = {
     "unable to create new content in namespace llm because it is being terminated": denials.NAMESPACE_ENDS,
     "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support"
     " resize": denials.NO_GROWTH,
+    'admission webhook "policy.example.com" denied the request: not here (HTTP 500)': denials.POLICY,
+    'Internal error occurred: failed calling webhook "policy.example.com": no route (HTTP 500)': denials.WEBHOOK_AWAY,
     "something that nobody here knows": None,
 }
 
