@@ -124,6 +124,7 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
                 keys=keys,
                 gateways_in=gateways_in(settings),
                 elsewhere=Elsewhere(api, own=seats, clock=time.monotonic).holder,
+                telling=memo.changes.told,
             )
             resync = workers.Resync(
                 api,
@@ -152,7 +153,9 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
                 ]
                 running.append(tasks.create_task(resync.run(pools), name="resync"))
                 running.append(tasks.create_task(poll(scaling, gateways, memo.queue), name="demand"))
-                running.append(tasks.create_task(keys.follow(release_key, resync.wake), name="release key"))
+                running.append(
+                    tasks.create_task(keys.follow(release_key, resync.wake, memo.readiness), name="release key")
+                )
                 memo.started.set()
                 await memo.stop.wait()
                 for task in running:

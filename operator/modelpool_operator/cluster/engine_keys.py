@@ -24,8 +24,8 @@ _BYTES: Final = 32
 _SHORTEST: Final = 16
 
 
-async def release_key(client: Client, ref: ObjectRef) -> bytes:
-    """Return the release key from its Secret, which is made where it is not there.
+async def release_key(client: Client, ref: ObjectRef, known: bytes | None = None) -> bytes:
+    """Return the release key from its Secret, which is made where it is not there, with the key that is known.
 
     The bytes are what the gateway finds in its file, without white space around them.
 
@@ -35,7 +35,7 @@ async def release_key(client: Client, ref: ObjectRef) -> bytes:
     try:
         return await read(client, ref)
     except errors.AbsentError:
-        fresh = secrets.token_hex(_BYTES).encode()
+        fresh = known or secrets.token_hex(_BYTES).encode()
     try:
         await client.create(SECRETS, _release_secret(ref, fresh))
     except errors.ConflictError:

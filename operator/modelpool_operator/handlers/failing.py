@@ -26,7 +26,12 @@ class Failure(NamedTuple):
 
 
 def failure_of(error: Exception) -> Failure:
-    """Return what to say of what a pass raised; the same words for the same error, so that nothing is written twice."""
+    """Return what to say of what a pass raised; the same words for the same error, so that nothing is written twice.
+
+    Of what several tasks raised, the first: the others were ended for it.
+    """
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
     match error:
         case errors.DeniedError():
             advice = (
@@ -43,16 +48,19 @@ def failure_of(error: Exception) -> Failure:
 
 
 def held_by(metadata: Mapping[str, Any]) -> Failure | None:
-    """Return what to say of a pool that is being deleted and held, or None when nothing but Kubernetes holds it."""
+    """Return what to say of a pool that is being deleted and held, or None when nothing but Kubernetes holds it.
+
+    Nothing of it says how its engines are: a pod that ends is followed by another, or is not.
+    """
     held = [f"'{one}'" for one in metadata.get("finalizers") or () if one not in _KUBERNETES_OWN]
     if not held:
         return None
     message = (
         f"Is to be deleted since {metadata['deletionTimestamp']}, and is held by the finalizer {', '.join(held)}: until"
-        " whoever set it takes it away, the engines run on as they are, nothing of the spec is carried out, and the"
+        " whoever set it takes it away, nothing of the spec is carried out, the engines are left as they are, and the"
         " gateway serves what it did. Where its controller is no more, take it out of `metadata.finalizers`"
     )
-    return Failure("HeldByFinalizer", message, True)
+    return Failure("HeldByFinalizer", message)
 
 
 def _fault(error: Exception) -> Failure:

@@ -7,39 +7,47 @@ from typing import Any
 
 import kopf
 
-from modelpool_operator.api import names
+from modelpool_operator.api import names, parsing
+from modelpool_operator.api.status import PoolStatus
 from modelpool_operator.handlers.readiness import Readiness
 from modelpool_operator.handlers.workqueue import WorkQueue
 
 
 class Changes:
-    """Tells a change of a pool from an echo of our own status: one hash per pool is all that is kept.
+    """Tells a change of a pool from an echo of our own status: two hashes per pool are all that is kept.
 
-    A status that is there no more is no echo: somebody has removed it, or has restored the pool without it.
+    A status that is not what was told last is no echo: somebody has changed or removed it, or has restored the pool.
     """
 
     def __init__(self) -> None:
         self._hashes: dict[str, str] = {}
-        self._told: set[str] = set()
-        """Pools that had conditions when they were last seen."""
+        self._told: dict[str, str] = {}
+        """Of the statuses that were told last."""
 
     def __len__(self) -> int:
         """Pools known."""
         return len(self._hashes)
 
+    def told(self, uid: str, status: PoolStatus) -> None:
+        """Take note of what a pool is told."""
+        self._told[uid] = _hash(status)
+
     def is_news(self, body: Mapping[str, Any], *, deleted: bool = False) -> bool:
         """Return whether what matters of the pool differs from what was seen before; its end always does."""
         uid = body["metadata"]["uid"]
-        was_told, is_told = uid in self._told, bool((body.get("status") or {}).get("conditions"))
-        (self._told.add if is_told and not deleted else self._told.discard)(uid)
         if deleted:
             self._hashes.pop(uid, None)
+            self._told.pop(uid, None)
             return True
-        seen = names.fingerprint(repr(_essence(body)), 16)
+        seen = _hash(_essence(body))
         if self._hashes.get(uid) == seen:
-            return was_told and not is_told
+            return uid in self._told and self._told[uid] != _hash(parsing.status_of(body))
         self._hashes[uid] = seen
         return True
+
+
+def _hash(value: object) -> str:
+    return names.fingerprint(repr(value), 16)
 
 
 def _essence(body: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -31,7 +31,7 @@ class Readiness:
             self._missing.discard(pool)
 
     def hindered(self, by: str | None) -> None:
-        """Say what the operator waits for before it lists any pool, or that it waits no more."""
+        """Say what the operator lacks that an administrator has to give, or that it lacks nothing."""
         self._hindrance = by
 
     @property

@@ -31,6 +31,7 @@ from modelpool_operator.planning import engine_keys, interference
 from modelpool_operator.planning import plan as plans
 from modelpool_operator.planning import status as statuses
 from modelpool_operator.planning.autoscaling import scaled
+from modelpool_operator.planning.conditions import yes
 from modelpool_operator.planning.deployments import replicas_of
 from modelpool_operator.planning.installation import Installation
 from modelpool_operator.planning.managers import manager_of
@@ -41,6 +42,8 @@ logger = logging.getLogger(__name__)
 TOLD_AFTER: Final = 5
 """Passes in a row that an API server did not serve to their end, or denied, before their pool is told. One that
 restarts is no news; for a moment it knows no roles, and denies everybody everything."""
+KEPT_FOR: Final = 300.0
+"""Seconds of such passes for which what was known before still counts: one read that fails goes on for ever."""
 TRY_AGAIN: Final = 60.0
 """Seconds until what the cluster did not have is looked for again: a driver was installed."""
 
@@ -63,8 +66,12 @@ class Reconciler:
         elsewhere: Callable[[str], Awaitable[str | None]],
         keys: EngineKeys | None = None,
         gateways_in: Callable[[ObjectRef], str | None] = lambda _: None,
+        telling: Callable[[str, PoolStatus], None] = lambda _, __: None,
     ) -> None:
-        """`keys`: engines', where they have some; `gateways_in`: the namespace of a pool's gateways, where known."""
+        """`keys`: engines', where they have some; `gateways_in`: the namespace of a pool's gateways, where known.
+
+        `telling` is called with the UID of a pool and each status that it is to have.
+        """
         self._client = client
         self._mirror = mirror
         self._recorder = recorder
@@ -78,8 +85,10 @@ class Reconciler:
         self._keys = keys or EngineKeys(client, None)
         self._gateways_in = gateways_in
         self._slow = asyncio.Semaphore(SLOW_WRITES)
-        self._stumbles: dict[ObjectRef, int] = {}
-        """Passes in a row that began, and met an API server that could not serve, or said no."""
+        self._telling = telling
+        self._clock = clock
+        self._stumbles: dict[ObjectRef, tuple[int, float]] = {}
+        """Passes in a row that began, and met an API server that could not serve, or said no; and since when."""
         self._owed: dict[ObjectRef, frozenset[ObjectRef]] = {}
         """Whom the pass over a pool concerns, from when that is known."""
 
@@ -93,7 +102,7 @@ class Reconciler:
         Raises:
             Exception: the pass did not get through, which the pool's status says; repeat it later.
         """
-        stumbles = self._stumbles.pop(ref, 0)
+        stumbles, since = self._stumbles.pop(ref, (0, self._clock()))
         try:
             body = await self._client.get(kinds.POOLS, ref)
         except errors.AbsentError:
@@ -106,9 +115,9 @@ class Reconciler:
                 return await self._leaving(body, ref)
             return await self._pass(body, ref)
         except (errors.UnreachableError, errors.DeniedError) as exc:
-            self._stumbles[ref] = stumbles + 1
+            self._stumbles[ref] = stumbles + 1, since
             if stumbles + 1 >= TOLD_AFTER:
-                await self._tell(ref, exc)
+                await self._tell(ref, exc, lasting=self._clock() - since >= KEPT_FOR)
             raise
         except Exception as exc:
             await self._tell(ref, exc)
@@ -124,14 +133,10 @@ class Reconciler:
 
     async def _carry_out(self, pool: ModelPool, body: Object) -> Result:
         previous = parsing.status_of(body)
-        chosen = previous.sharing if previous else None
         standing = self._standings.of(pool.ref)
-        nodes = self._neighbourhood.nodes
-        observed = await observe(self._client, self._mirror, pool, chosen=chosen, now=self._now, nodes=nodes)
+        observed = await self._look(pool, previous)
         scales = self._scaling.decide(pool, replicas_of(pool, observed))
-        installation = Installation(gateways=self._gateways_in(pool.ref), key_mark=self._keys.mark)
-        pool, observed = scaled(pool, scales), replace(observed, scales=scales, installation=installation)
-        observed = replace(observed, children=standing.as_asked(observed.children))
+        pool, observed = scaled(pool, scales), replace(observed, scales=scales)
         # Nothing is awaited from here until the plan is noted: no other one is made meanwhile.
         observed = replace(observed, neighbours=self._neighbourhood.beside(pool))
         plan = plans.make_plan(pool, observed)
@@ -177,6 +182,18 @@ class Reconciler:
         again = min((t for t in times if t is not None), default=None)
         return Result(outcome=outcome, again=again, concerned=self.owed(pool.ref))
 
+    async def _look(self, pool: ModelPool, previous: PoolStatus | None) -> Observed:
+        """Return what is there of a pool, but for its neighbours, and for the demand."""
+        chosen = previous.sharing if previous else None
+        nodes = self._neighbourhood.nodes
+        observed = await observe(self._client, self._mirror, pool, chosen=chosen, now=self._now, nodes=nodes)
+        children = self._standings.of(pool.ref).as_asked(observed.children)
+        asked_for = engine_keys.asked_for(pool, children.values()) if self._keys.unknown else None
+        installation = Installation(
+            gateways=self._gateways_in(pool.ref), key_mark=self._keys.mark, key_asked_for=asked_for
+        )
+        return replace(observed, installation=installation, children=children)
+
     def expect(self, pool: ModelPool) -> None:
         """Take note of what a pool has, before the first pass over any; what cannot be looked at, its pass will say.
 
@@ -207,11 +224,23 @@ class Reconciler:
             return frozenset()
 
     async def _leaving(self, body: Object, ref: ObjectRef) -> Result:
-        """Say what holds a pool that is being deleted. While it is there, so are its engines and its routes."""
+        """Say what holds a pool that is being deleted, and how it is: its engines are there, and its routes."""
         if (held := failing.held_by(body["metadata"])) is None:
             return self._gone(ref)
-        await self._say_failed(body, held)
-        return Result(outcome=Outcome.LEAVING, concerned=self._let_be(ref))
+        self._scaling.drop(ref)
+        concerned, previous = self._leave(ref), parsing.status_of(body)
+        try:
+            pool = parsing.from_body(body)
+        except parsing.InvalidPoolError:
+            await self._say_failed(body, held)
+            return Result(outcome=Outcome.LEAVING, concerned=concerned)
+        observed = await self._look(pool, previous)
+        observed = replace(observed, neighbours=self._neighbourhood.beside(pool), claimed=self._claims.lost_by(ref))
+        plan = plans.make_plan(pool, observed)
+        why, gateway = yes(held.reason, held.message), self._gateway(ref)
+        status = statuses.assess_held(pool, observed, plan, why, previous=previous, now=self._now(), gateway=gateway)
+        await self._report(body, previous, status)
+        return Result(outcome=Outcome.LEAVING, again=next_look(pool, observed), concerned=concerned)
 
     async def _refuse(self, body: Object, ref: ObjectRef, error: parsing.InvalidPoolError) -> Result:
         previous = parsing.status_of(body)
@@ -229,10 +258,12 @@ class Reconciler:
         mine = [child for child in children if owned_by(child, body["metadata"]["uid"])]
         return self._claims.put(ref, parsing.created_of(body), entries_in(mine))
 
-    async def _tell(self, ref: ObjectRef, error: Exception) -> None:
+    async def _tell(self, ref: ObjectRef, error: Exception, *, lasting: bool = False) -> None:
         """Say in the status why a pass failed, whatever the pass has said before. If that fails too, the log has it."""
+        failure = failure_of(error)
         try:
-            await self._say_failed(await self._client.get(kinds.POOLS, ref), failure_of(error))
+            body = await self._client.get(kinds.POOLS, ref)
+            await self._say_failed(body, failure._replace(passing=failure.passing and not lasting))
         except errors.ClusterError as exc:
             logger.debug("Could not tell the pool of a failure", extra={"error": str(exc)})
 
@@ -249,6 +280,7 @@ class Reconciler:
         await self._report(body, previous, status)
 
     async def _report(self, body: Object, previous: PoolStatus | None, status: PoolStatus) -> None:
+        self._telling(body["metadata"]["uid"], status)
         if await report(self._client, body, status):
             for news in news_between(previous, status):
                 await self._recorder.post(body, news)

@@ -54,8 +54,7 @@ def children_of(
     named = {model: names.engine_names(pool.ref.name, model).child for model in wanted}
     order = [share for share in placement.shares if placement.share_of(share.model) is share]
     with_ollama = ollama.is_needed(pool.spec)
-    mark = installation.key_mark
-    key = engine_keys.secret_name(pool, mark) if mark is not None else None
+    key = engine_keys.secret_for(pool, installation)
     used = frozenset(gpu for share in placement.shares for gpu in share.gpus)
     children: list[Manifest | None] = [
         volumes.cache_volume(pool) if wanted else None,

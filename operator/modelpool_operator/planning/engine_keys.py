@@ -7,13 +7,14 @@ nothing about another's. The gateway's `routing/keys.py` computes likewise; both
 
 import base64
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import routes
 from modelpool_operator.planning.engines import vllm
+from modelpool_operator.planning.installation import Installation
 from modelpool_operator.planning.manifests import ChildRef, Manifest, metadata
 from modelpool_operator.planning.observed import Observed
 
@@ -22,6 +23,8 @@ UNCONFIGURED: Final = "CreateContainerConfigError"
 _PURPOSE: Final = "modelpool engine key"
 _MARK: Final = "modelpool release key"
 _MARK_LENGTH: Final = 8
+_UNKNOWN: Final = "unknown"
+"""In place of the mark of a release key that nobody knows."""
 
 
 def key_of(release: bytes, namespace: str, name: str, uid: str) -> str:
@@ -40,6 +43,22 @@ def secret_name(pool: ModelPool, mark: str) -> str:
     Another key has another name, so that pods which ask for it are other pods, and nothing has to be overwritten.
     """
     return names.key_name(pool.ref.name, mark, pool.uid)
+
+
+def secret_for(pool: ModelPool, installation: Installation) -> str | None:
+    """Return the name of the Secret that the pool's engines shall ask for, or None where they have no keys."""
+    if installation.key_asked_for is not None:
+        return installation.key_asked_for
+    return None if installation.key_mark is None else secret_name(pool, installation.key_mark)
+
+
+def asked_for(pool: ModelPool, children: Iterable[Manifest]) -> str:
+    """Return the Secret that the pool's engines ask for, so that they go on with it while nobody knows the release key.
+
+    Where none asks for any, the name is one that no release key has: nothing is started that asks for it.
+    """
+    engines = [child for child in children if child["kind"] == "Deployment"]
+    return next((name for engine in engines for name in _key_secrets(engine) if name), secret_name(pool, _UNKNOWN))
 
 
 def secret(pool: ModelPool, mark: str, release: bytes) -> Manifest:
@@ -61,26 +80,41 @@ def absent(pool: ModelPool, observed: Observed) -> str | None:
     The operator may make Secrets and read none, so it goes by what it sees: a Deployment that names the Secret was
     made after it; and a pod that waits for it tells that somebody has deleted it.
     """
-    mark = observed.installation.key_mark
-    if mark is None or not routes.vllm_names(pool):
+    name = secret_for(pool, observed.installation)
+    if name is None or not routes.vllm_names(pool):
         return None
-    name = secret_name(pool, mark)
+    unknown = observed.installation.key_asked_for is not None  # Whoever is to make it has to say so.
+    return name if unknown or _is_waited_for(name, observed) or not _is_asked_for(name, observed) else None
+
+
+def lost(pool: ModelPool, observed: Observed) -> str | None:
+    """Return the name of the Secret that engines wait for which run although the pool is refused, or None."""
+    name = secret_for(pool, observed.installation)
+    return name if name is not None and _is_waited_for(name, observed) else None
+
+
+def _is_waited_for(name: str, observed: Observed) -> bool:
     containers = (container for pod in observed.pods for container in pod.containers)
-    waits = any(one.waiting_reason == UNCONFIGURED and name in one.waiting_message for one in containers)
-    named = any(_names_it(live, name) for live in observed.children.values() if live["kind"] == "Deployment")
-    return name if waits or not named else None
+    return any(one.waiting_reason == UNCONFIGURED and name in one.waiting_message for one in containers)
+
+
+def _is_asked_for(name: str, observed: Observed) -> bool:
+    return any(_names_it(live, name) for live in observed.children.values() if live["kind"] == "Deployment")
 
 
 def waiting_for(name: str, changed: Mapping[ChildRef, Manifest], observed: Observed) -> frozenset[ChildRef]:
     """Return what must stay as it is while the Secret of that name cannot be made.
 
     An engine that runs without it would go for one that cannot start. Nor are the gateways told of keys that no engine
-    asks for, in a document that tells of none.
+    asks for, in a document that tells of none. While nobody knows the release key, none is made that would have to be
+    made again.
     """
     found = set()
+    nameless = observed.installation.key_asked_for == name and not _is_asked_for(name, observed)
     for ref, child in changed.items():
         live = observed.children.get(ref)
         if live is None:
+            found |= {ref} if nameless and ref.kind == "Deployment" and _names_it(child, name) else set()
             continue
         if ref.kind == "Deployment" and _names_it(child, name) and not _names_it(live, name):
             found.add(ref)

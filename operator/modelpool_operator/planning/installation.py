@@ -11,3 +11,5 @@ class Installation:
     """The namespace of the gateways; None where the operator was told of none."""
     key_mark: str | None = None
     """Which release key the engines' keys are made of; None: engines have no keys."""
+    key_asked_for: str | None = None
+    """While nobody knows the release key: the Secret that the pool's engines ask for, or none that there is."""

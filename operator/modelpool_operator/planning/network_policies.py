@@ -3,6 +3,7 @@
 Kubernetes lets a node reach its own pods whatever a policy says, so the kubelet's probes need no rule.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from modelpool_operator.api import names
@@ -45,6 +46,15 @@ def network_policy(pool: ModelPool, placement: Placement, installation: Installa
             "ingress": [rule for rule in ingress if rule["from"]],
         },
     }
+
+
+def notes_on(pool: ModelPool, installation: Installation) -> Iterator[str]:
+    """Yield that nobody is let in, where the pool wants its engines apart and nobody knows from whom."""
+    if isolates(pool, installation) and not [*_gateways(installation), *_network(pool).clients]:
+        yield (
+            "`network.isolate` is true, and the operator was told of no gateway (`--gateway-service`): no caller is let"
+            " in; name the gateways in `network.clients`"
+        )
 
 
 def _network(pool: ModelPool) -> Network:

@@ -10,6 +10,7 @@ from modelpool_operator.api.status import SharingStatus
 from modelpool_operator.planning import (
     child_changes,
     engine_keys,
+    network_policies,
     node_choice,
     pull_records,
     pulls,
@@ -101,14 +102,17 @@ class Plan:
 
 
 def make_plan(pool: ModelPool, observed: Observed) -> Plan:
-    """Return what to change so that the cluster holds what the pool wants. A refusal changes and deletes nothing."""
+    """Return what to change so that the cluster holds what the pool wants.
+
+    A refusal changes nothing that runs and deletes nothing; whether volumes outlive the pool is carried out.
+    """
     chosen = choose_sharing(pool, observed)
     if isinstance(chosen, Refusal):
-        return Plan(placement=chosen)
+        return _refused(chosen, pool, observed)
     pool = with_sharing(pool, chosen)
     placed, kept_off = _placed(pool, observed)
     if isinstance(placed, Refusal):
-        return Plan(placement=placed, sharing=chosen if chosen == observed.chosen else None)
+        return _refused(placed, pool, observed, chosen if chosen == observed.chosen else None)
     wanted = _wanted(pool, placed, observed, kept_off)
     changing = {
         ref: reason
@@ -159,6 +163,7 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
         notes=(
             *placed.notes,
             *notes_on(pool),
+            *network_policies.notes_on(pool, observed.installation),
             *volumes.notes_on(pool, wanted.values(), observed),
             *node_choice.notes_on(kept_off),
         ),
@@ -166,6 +171,17 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
         templates={ref.name: sequence.template_of(child) for ref, child in wanted.items() if ref.kind == "Deployment"},
         retemplated=frozenset(ref.name for ref in changes if child_changes.is_retemplated(wanted[ref], observed)),
         key=engine_keys.absent(pool, observed),
+    )
+
+
+def _refused(refusal: Refusal, pool: ModelPool, observed: Observed, kept: SharingStatus | None = None) -> Plan:
+    claims = tuple(volumes.to_be_retained(pool, observed))
+    return Plan(
+        placement=refusal,
+        sharing=kept,
+        apply=tuple(sealed(claim) for claim in claims),
+        why={ref_of(claim): volumes.OUTLIVES for claim in claims},
+        key=engine_keys.lost(pool, observed),
     )
 
 

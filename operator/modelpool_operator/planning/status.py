@@ -6,6 +6,7 @@ by waiting. `Stalled`, only there where it holds: nothing moves until somebody c
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from msgspec import structs
@@ -79,6 +80,34 @@ def assess(
         models=tuple(model.status for model in models),
         gateway=gateway,
     )
+
+
+def assess_held(
+    pool: ModelPool,
+    observed: Observed,
+    plan: Plan,
+    why: Finding,
+    *,
+    previous: PoolStatus | None,
+    now: datetime,
+    gateway: GatewayStatus | None = None,
+) -> PoolStatus:
+    """Return the status of a pool that is being deleted, and held by somebody: `Degraded` says `why`.
+
+    Args:
+        pool: what was wanted.
+        observed: how it is.
+        plan: what would be done of it; nothing is.
+        why: what holds it.
+        previous: the status so far.
+        now: the time of a transition, timezone aware.
+        gateway: where clients point to.
+    """
+    undone = replace(plan.without({*plan.changed, *plan.delete}), waits=(), turns=(), starts=())
+    status = assess(pool, observed, undone, previous=previous, now=now, gateway=gateway)
+    degraded = conditions.condition(conditions.DEGRADED, why, previous=previous, generation=pool.generation, now=now)
+    others = (one for one in status.conditions if one.type != conditions.DEGRADED)
+    return structs.replace(status, conditions=(*others, degraded))
 
 
 def assess_invalid(*, generation: int, error: str, previous: PoolStatus | None, now: datetime) -> PoolStatus:

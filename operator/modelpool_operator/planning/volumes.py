@@ -13,11 +13,12 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import Quantity
 from modelpool_operator.api.servers import OnDelete
 from modelpool_operator.planning import pulls, sharing
-from modelpool_operator.planning.manifests import CLAIM, Manifest, metadata, without_nothing
+from modelpool_operator.planning.manifests import CLAIM, Manifest, metadata, ref_of, without_nothing
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.refusals import Refusal
 
 MANY: Final = "ReadWriteMany"
+OUTLIVES: Final = "is to outlive the pool"
 
 
 def cache_volume(pool: ModelPool) -> Manifest | None:
@@ -58,8 +59,22 @@ def change_of(wanted: Manifest, live: Manifest) -> str | None:
     if _requested(wanted) > _requested(live) and is_bound(live):
         return f"grows to {wanted['spec']['resources']['requests']['storage']}"
     if is_retained(wanted) != is_retained(live):
-        return "is to outlive the pool" if is_retained(wanted) else "is to go with the pool"
+        return OUTLIVES if is_retained(wanted) else "is to go with the pool"
     return None
+
+
+def to_be_retained(pool: ModelPool, observed: Observed) -> Iterator[Manifest]:
+    """Yield the claims that are there and are to outlive the pool, as large as they are, whether or not it has a plan.
+
+    Who wants to keep the weights says so before the pool goes; that it is refused must not cost them.
+    """
+    for wanted in (cache_volume(pool), ollama_volume(pool)):
+        live = observed.children.get(ref_of(wanted)) if wanted is not None else None
+        if wanted is None or live is None or pulls.is_going(live) or not is_retained(wanted) or is_retained(live):
+            continue
+        claim = as_changed(wanted, live)
+        requests = {"storage": live["spec"]["resources"]["requests"]["storage"]}
+        yield {**claim, "spec": {**claim["spec"], "resources": {"requests": requests}}}
 
 
 def as_changed(wanted: Manifest, live: Manifest) -> Manifest:

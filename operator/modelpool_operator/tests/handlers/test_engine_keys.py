@@ -42,14 +42,19 @@ async def test_a_release_key_that_cannot_be_read_is_told_to_readyz() -> None:
     async with api_server.running() as server, api_server.client_of(server, metrics) as client:
         server.refuse("GET", f"{SECRETS}/{REF.name}", 403, "secrets is forbidden")
         readiness = Readiness()
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(EngineKeys.begin(client, REF, readiness), name="begin")
+        readiness.listed([])
+        keys = await EngineKeys.begin(client, REF, readiness)
+        assert "secrets is forbidden" in (readiness.problem() or "")
+        assert "secrets is forbidden" in (keys.unknown or "")
+        woken = asyncio.Event()
+        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(keys.follow(REF, woken.set, readiness), name="follow")
             await until(server, 2)
-            assert "secrets is forbidden" in (readiness.problem() or "")
             put(server, OLD)
             server.refusals.clear()
-        assert task.result().mark == mark_of(OLD)
-        readiness.listed([])
+            await woken.wait()
+            task.cancel()
+        assert (keys.mark, keys.unknown) == (mark_of(OLD), None)
         assert readiness.problem() is None
 
 
@@ -57,19 +62,24 @@ async def test_a_release_key_that_is_edited_is_taken_and_said() -> None:
     metrics = Metrics(queue_depth=lambda: 0, pools=lambda: 0)
     async with api_server.running() as server, api_server.client_of(server, metrics) as client:
         put(server, OLD)
-        keys = await EngineKeys.begin(client, REF, Readiness())
+        readiness = Readiness()
+        readiness.listed([])
+        keys = await EngineKeys.begin(client, REF, readiness)
         changed: list[str | None] = []
         async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(keys.follow(REF, lambda: changed.append(keys.mark)), name="follow")
+            task = tasks.create_task(keys.follow(REF, lambda: changed.append(keys.mark), readiness), name="follow")
             await until(server, 2)
             assert changed == []
             put(server, b"short")
             await until(server, 2)
+            assert "at least 16 characters" in (readiness.problem() or "")
             del server.objects[f"{SECRETS}/{REF.name}"]
-            await until(server, 2)
+            await until(server, 3)
             assert (keys.mark, changed) == (mark_of(OLD), [])
+            assert readiness.problem() is None
+            assert server.objects[f"{SECRETS}/{REF.name}"]["data"] == {"key": base64.b64encode(OLD).decode()}
             put(server, NEW)
             await until(server, 3)
             assert changed == [mark_of(NEW)]
-            assert server.writes == []
+            assert server.writes == [("POST", SECRETS)], "what is lost is made again, and nothing else"
             task.cancel()

@@ -1,6 +1,20 @@
 """Which change of a pool is news."""
 
+from typing import Any
+
+import pytest
+
+from modelpool_operator.api import parsing
 from modelpool_operator.handlers.memo import Changes
+
+READY = {
+    "type": "Ready",
+    "status": "False",
+    "reason": "ModelsNotReady",
+    "message": "",
+    "observedGeneration": 1,
+    "lastTransitionTime": "2026-11-22T10:00:00Z",
+}
 
 
 def body(**metadata: object) -> dict[str, object]:
@@ -17,15 +31,28 @@ def test_an_echo_of_our_own_status_is_no_news() -> None:
     assert not is_news(changes, {**body(resourceVersion="2"), "status": {"readyModels": "1/1"}})
 
 
-def test_a_status_that_somebody_removed_is_news_once() -> None:
-    changes = Changes()
-    told = {**body(), "status": {"observedGeneration": 1, "conditions": [{"type": "Ready"}]}}
+FALSIFIED: dict[str, dict[str, Any]] = {
+    "removed": {},
+    "wiped": {"observedGeneration": -1, "conditions": []},
+    "another word": {"readyModels": "2/2"},
+    "another condition": {"conditions": [{**READY, "status": "True"}]},
+    "nothing that can be read": {"conditions": "none"},
+}
+
+
+@pytest.mark.parametrize("change", FALSIFIED.values(), ids=FALSIFIED.keys())
+def test_a_status_that_is_not_what_was_told_is_news(change: dict[str, Any]) -> None:
+    changes, said = Changes(), {"observedGeneration": 1, "conditions": [READY], "readyModels": "0/1"}
+    told, falsified = {**body(), "status": said}, {**body(), "status": {**said, **change} if change else None}
     assert is_news(changes, body())
+    assert not is_news(changes, falsified), "nothing was told yet"
+    status = parsing.status_of(told)
+    assert status is not None
+    changes.told("u", status)
     assert not is_news(changes, told)
-    for wiped in (body(), {**body(), "status": {"observedGeneration": -1, "conditions": []}}):
-        assert is_news(changes, wiped)
-        assert not is_news(changes, wiped)
-        assert not is_news(changes, told)
+    for _ in range(2):
+        assert is_news(changes, falsified)
+    assert not is_news(changes, told)
 
 
 def test_a_new_generation_a_label_an_annotation_and_the_end_are_news() -> None:

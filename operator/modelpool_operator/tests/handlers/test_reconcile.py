@@ -183,6 +183,52 @@ async def test_engines_that_run_without_a_key_run_on_where_their_secret_cannot_b
     assert [path for _, path in server.writes if "/deployments/" in path]
 
 
+async def test_a_release_key_that_nobody_knows_holds_up_what_needs_it_alone(
+    server: ApiServer, keyed: Reconciler
+) -> None:
+    """An operator that starts and cannot read its Secret."""
+    put_pool(server, MODEL)
+    await keyed.reconcile(REF)
+    await fill(keyed._client, keyed._mirror)
+    before = server.objects[DEPLOYMENT]["spec"]["template"]["spec"]["containers"][0]["env"]
+    keyed._keys = EngineKeys(keyed._client, None, "Could not get Secret release-key: forbidden")
+    pool = server.objects[f"{POOLS}/agentic"]
+    pool["spec"]["models"] = [{**MODEL, "maxConcurrency": 3}, {"name": "qwen3:0.6b", "engine": "ollama"}]
+    pool["metadata"]["generation"] += 1
+    put_pool(server, MODEL, name="fresh")
+    server.requests.clear()
+    result = await keyed.reconcile(REF)
+    assert (result.outcome, result.again) == (Outcome.INCOMPLETE, 60.0)
+    assert condition(server, "Degraded")[:2] == ("True", "ApplyFailed")
+    assert "Could not get Secret release-key: forbidden" in condition(server, "Degraded")[2]
+    after = server.objects[DEPLOYMENT]["spec"]["template"]["spec"]["containers"][0]
+    assert ("3" in after["args"], after["env"]) == (True, before), "the rest is carried out, with the same key"
+    assert "/apis/apps/v1/namespaces/llm/deployments/agentic-ollama" in server.objects
+    await keyed.reconcile(ObjectRef("llm", "fresh"))
+    assert [path for path in server.objects if "/services/fresh" in path]
+    assert not [path for path in server.objects if "/deployments/fresh-qwen" in path], "none is started without a key"
+
+
+async def test_the_secret_that_engines_wait_for_is_made_again_of_a_refused_pool(
+    server: ApiServer, keyed: Reconciler
+) -> None:
+    put_pool(server, MODEL)
+    await keyed.reconcile(REF)
+    (secret,) = (path for path in server.objects if "/secrets/" in path)
+    del server.objects[secret]
+    server.objects[f"{POOLS}/agentic"]["spec"]["models"] = [{**MODEL, "gpuMemoryFraction": 0.999}]
+    waiting = {"reason": "CreateContainerConfigError", "message": f'secret "{secret.rpartition("/")[2]}" not found'}
+    server.put(
+        PODS,
+        metadata={"name": "p", "labels": {**LABELS, "app.kubernetes.io/name": "vllm"}},
+        spec={"containers": [{"name": "vllm"}]},
+        status={"containerStatuses": [{"name": "vllm", "state": {"waiting": waiting}}]},
+    )
+    await fill(keyed._client, keyed._mirror)
+    assert (await keyed.reconcile(REF)).outcome is Outcome.REFUSED
+    assert secret in server.objects
+
+
 async def test_a_pool_in_which_something_may_hang_is_looked_at_again(server: ApiServer, reconciler: Reconciler) -> None:
     put_pool(server, MODEL)
     metadata = {"name": "p", "labels": LABELS, "creationTimestamp": "2026-11-22T10:00:00Z"}
@@ -246,6 +292,81 @@ async def test_a_pool_that_a_foreign_finalizer_holds_says_so_and_keeps_its_names
     assert "'example.com/backup'" in degraded[2]
     assert "foregroundDeletion" not in degraded[2]
     assert condition(server, "Ready") == ready
+
+
+PODS = "/api/v1/namespaces/llm/pods"
+
+
+def put_pod(server: ApiServer, *, ready: bool) -> None:
+    """Put the pod of the engine's Deployment, and have its Service reach it."""
+    live = server.objects[DEPLOYMENT]
+    live["metadata"]["generation"] = 1
+    live["status"] = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": int(ready)}
+    template = live["spec"]["template"]["metadata"]
+    state = {"name": "vllm", "ready": ready, "started": True, "state": {"running": {}}}
+    server.put(
+        PODS,
+        metadata={
+            "name": "p",
+            "labels": {**template["labels"], **LABELS},
+            "annotations": template["annotations"],
+            "creationTimestamp": "2026-11-22T09:30:00Z",
+        },
+        spec={"nodeName": "gpu-1"},
+        status={
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": str(ready)}],
+            "containerStatuses": [state],
+        },
+    )
+    server.put(
+        "/apis/discovery.k8s.io/v1/namespaces/llm/endpointslices",
+        metadata={"name": "s", "labels": {**LABELS, "kubernetes.io/service-name": "agentic-qwen3-8b"}},
+        endpoints=[{"targetRef": {"kind": "Pod", "name": "p"}, "conditions": {"ready": ready}}],
+    )
+
+
+async def test_of_a_pool_that_a_finalizer_holds_is_told_how_it_is(
+    server: ApiServer, reconciler: Reconciler, clock: Clock
+) -> None:
+    put_pool(server, {**MODEL, "fallback": {"enabled": False}})
+    await passes(reconciler, server, 2)
+    put_pod(server, ready=True)
+    await passes(reconciler, server, 2)
+    assert condition(server, "Ready")[0] == "True"
+    metadata = server.objects[f"{POOLS}/agentic"]["metadata"]
+    metadata |= {"deletionTimestamp": "2026-11-22T09:30:00Z", "finalizers": ["example.com/backup"]}
+    metadata["generation"] += 1
+    await passes(reconciler, server, 1)
+    assert condition(server, "Ready")[0] == "True", "it answers on"
+    assert condition(server, "Progressing")[1] == "Settled"
+
+    put_pod(server, ready=False)
+    server.objects[DEPLOYMENT]["spec"]["replicas"] = 0
+    written = await passes(reconciler, server, 2)
+    assert condition(server, "Ready")[:2] == ("False", "ModelsNotReady")
+    assert status(server)["readyModels"] == "0/1"
+    assert condition(server, "Progressing")[1] != "Applying"
+    assert condition(server, "Degraded")[1] == "HeldByFinalizer"
+    assert set(written) == {f"{POOLS}/agentic/status"}, "nothing is carried out"
+
+
+async def test_what_was_known_does_not_stay_for_ever(server: ApiServer, reconciler: Reconciler, clock: Clock) -> None:
+    put_pool(server, MODEL)
+    await reconciler.reconcile(REF)
+    before = condition(server, "Ready")
+    reconciler._mirror.collections[kinds.PODS, None].problem = errors.UnreachableError("Could not list pods: later")
+    for _ in range(reconcile.TOLD_AFTER):
+        with pytest.raises(errors.UnreachableError):
+            await reconciler.reconcile(REF)
+    assert condition(server, "Ready") == before
+    clock.now += reconcile.KEPT_FOR
+    with pytest.raises(errors.UnreachableError):
+        await reconciler.reconcile(REF)
+    assert condition(server, "Ready")[:2] == ("Unknown", "ApiServerUnreachable")
+    reconciler._mirror.collections[kinds.PODS, None].problem = None
+    await reconciler.reconcile(REF)
+    assert condition(server, "Ready") == before
 
 
 async def test_a_pool_that_an_operator_of_its_namespace_serves_is_left_to_that_one(
@@ -331,6 +452,18 @@ async def test_any_pass_that_raises_is_in_the_status_once(
     assert ". " in degraded[2], "there is no advice"
     told = [path for verb, path in server.writes if path.endswith("/status")]
     assert len(told) == 1
+
+
+async def test_a_bug_while_writing_is_told_as_itself(
+    server: ApiServer, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_pool(server, MODEL)
+    monkeypatch.setattr(reconciler._mirror, "note", Mock(side_effect=KeyError("spec")))
+    with pytest.raises(ExceptionGroup):
+        await reconciler.reconcile(REF)
+    degraded = condition(server, "Degraded")
+    assert degraded[1] == "OperatorFault"
+    assert degraded[2].startswith("KeyError: 'spec' (execute.py:")
 
 
 async def test_a_pool_that_could_be_passed_over_again_says_nothing_of_the_failure(

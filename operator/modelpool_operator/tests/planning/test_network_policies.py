@@ -151,3 +151,15 @@ def test_a_policy_that_somebody_opens_is_put_back_and_one_that_is_not_wanted_goe
     plan = make_plan(pool, replace(settled, children={**settled.children, ref: opened}))
     assert ref in [ref_of(one) for one in plan.apply]
     assert ref in make_plan(pool_of(*MODELS, network={"isolate": False}), settled).delete
+
+
+def test_a_policy_that_lets_no_caller_in_is_told_of() -> None:
+    def notes(installation: Installation = Installation(), **network: Any) -> list[str]:  # noqa: B008 (frozen)
+        observed = Observed(installation=installation)
+        found = make_plan(pool_of(*MODELS, network=network), observed).notes
+        return [note for note in found if "`network.isolate`" in note]
+
+    (note,) = notes(isolate=True)
+    assert "`network.clients`" in note
+    assert notes(KNOWN, isolate=True) == notes(isolate=True, clients=[PROMETHEUS]) == []
+    assert notes(isolate=False) == notes() == []

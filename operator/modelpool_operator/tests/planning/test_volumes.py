@@ -82,6 +82,25 @@ def test_what_becomes_of_a_volume_may_change_while_the_pool_lives(before: str, t
     assert not make_plan(pool(on_delete=then), after(observed, make_plan(pool(on_delete=then), observed)))
 
 
+def test_a_volume_is_kept_although_the_pool_is_refused() -> None:
+    """Who wants to keep the weights says so before the pool goes; nothing else of a refused pool is carried out."""
+    observed = settled(pool("100Gi"))
+
+    def too_large(size: str, on_delete: str) -> ModelPool:
+        volume = {"size": size, "onDelete": on_delete}
+        return pool_of(vllm("a", 0.3), vllm("z", 0.9), ollama("b"), cache=volume, ollama={"storage": volume})
+
+    refused = too_large("200Gi", "Retain")
+    plan = make_plan(refused, observed)
+    assert plan.refusal is not None
+    kept = claims(refused, observed)
+    assert [ref.kind for ref in plan.changed] == ["PersistentVolumeClaim"] * 2
+    assert {is_retained(one) for one in kept.values()} == {True}
+    assert {one["spec"]["resources"]["requests"]["storage"] for one in kept.values()} == {"100Gi"}
+    assert not make_plan(refused, after(observed, plan))
+    assert not make_plan(too_large("100Gi", "Delete"), after(observed, plan)), "to keep is safe, to give away is not"
+
+
 def test_growth_and_keeping_touch_nothing_larger() -> None:
     observed = edited(settled(pool("100Gi")), resources={"requests": {"storage": "300Gi"}})
     changed = claims(pool("200Gi", "Retain"), observed)["agentic-cache"]
