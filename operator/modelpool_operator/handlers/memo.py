@@ -30,7 +30,7 @@ class Changes:
 
     def told(self, uid: str, status: PoolStatus) -> None:
         """Take note of what a pool is told."""
-        self._told[uid] = _hash(status)
+        self._told[uid] = _hash(parsing.render(status))
 
     def is_news(self, body: Mapping[str, Any], *, deleted: bool = False) -> bool:
         """Return whether what matters of the pool differs from what was seen before; its end always does."""
@@ -41,7 +41,7 @@ class Changes:
             return True
         seen = _hash(_essence(body))
         if self._hashes.get(uid) == seen:
-            return uid in self._told and self._told[uid] != _hash(parsing.status_of(body))
+            return uid in self._told and self._told[uid] != _hash(parsing.render(parsing.status_of(body)))
         self._hashes[uid] = seen
         return True
 

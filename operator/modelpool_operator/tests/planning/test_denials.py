@@ -29,8 +29,6 @@ SENTENCES = {
     "unable to create new content in namespace llm because it is being terminated": denials.NAMESPACE_ENDS,
     "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support"
     " resize": denials.NO_GROWTH,
-    'admission webhook "policy.example.com" denied the request: not here (HTTP 500)': denials.POLICY,
-    'Internal error occurred: failed calling webhook "policy.example.com": no route (HTTP 500)': denials.WEBHOOK_AWAY,
     "something that nobody here knows": None,
 }
 
@@ -44,6 +42,13 @@ def test_a_cause_is_known_by_its_words_and_told_without_names_that_differ(
 ) -> None:
     assert denials.cause_of(f"{heading}{sentence}") == cause
     assert denials.words_of(f"{heading}{sentence}") == sentence
+
+
+@pytest.mark.parametrize("status", [429, 500, 503, 504])
+def test_a_webhook_that_says_no_is_told_from_one_that_is_away(status: int) -> None:
+    denied = f'Could not apply Service a: admission webhook "p.example.com" denied the request: no (HTTP {status})'
+    away = f'Could not apply Service a: Internal error: failed calling webhook "p.example.com": no (HTTP {status})'
+    assert (denials.cause_of(denied), denials.cause_of(away)) == (denials.POLICY, denials.WEBHOOK_AWAY)
 
 
 @pytest.mark.parametrize("engine", Engine)
