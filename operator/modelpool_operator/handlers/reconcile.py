@@ -35,6 +35,7 @@ from modelpool_operator.planning.conditions import yes
 from modelpool_operator.planning.deployments import replicas_of
 from modelpool_operator.planning.installation import Installation
 from modelpool_operator.planning.managers import manager_of
+from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.routes import entries_in, entries_of
 
 logger = logging.getLogger(__name__)
