@@ -4,6 +4,7 @@ Who counts a card decides what is known of it. A card that a pod is shown by its
 of it. One that a device plugin, HAMi or a DRA driver hands out is counted there, and its index is known to them alone.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -11,7 +12,7 @@ from typing import Any, Final, Self
 from modelpool_operator.api import names
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import PoolSpec, Sharing
-from modelpool_operator.api.quantity import MIB, Quantity, count_in
+from modelpool_operator.api.quantity import MIB, Quantity, number_of
 from modelpool_operator.planning.inventory import NodeView
 from modelpool_operator.planning.sharing.hami import PERCENT_RESOURCE
 
@@ -113,22 +114,29 @@ def counter_in(pod: Mapping[str, Any]) -> str | None:
 
 
 def asked_of(pod: Mapping[str, Any]) -> Mapping[str, int]:
-    """Return what a pod's spec asks for of NVIDIA's extended resources; what is no number counts as 1."""
-    together: dict[str, int] = {}
-    for container in pod.get("containers") or ():
-        for name, amount in _limits(container):
-            together[name] = together.get(name, 0) + amount
+    """Return what a pod's spec asks for of NVIDIA's extended resources; what is no number counts as 1.
+
+    As Kubernetes counts it: an init container has its amount beside the sidecars that began before it, and containers
+    have theirs beside all sidecars.
+    """
+    sidecars: Counter[str] = Counter()
+    most: Counter[str] = Counter()
     for container in pod.get("initContainers") or ():
-        for name, amount in _limits(container):
-            together[name] = max(together.get(name, 0), amount)
-    return {name: amount for name, amount in together.items() if amount > 0}
+        asked = Counter(dict(_limits(container)))
+        most |= sidecars + asked
+        if container.get("restartPolicy") == "Always":
+            sidecars += asked
+    for container in pod.get("containers") or ():
+        sidecars += Counter(dict(_limits(container)))
+    return dict(most | sidecars)
 
 
 def _limits(container: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     resources = container.get("resources") or {}
     for name, amount in {**(resources.get("requests") or {}), **(resources.get("limits") or {})}.items():
         if name.startswith(names.NODE_GPU_RESOURCES):
-            yield name, 1 if (count := count_in(amount)) is None else count
+            number = number_of(amount)
+            yield name, 1 if number is None else int(number)
 
 
 def of_pod(pod: Mapping[str, Any]) -> tuple[Hold, ...]:
@@ -159,7 +167,10 @@ def of_pod(pod: Mapping[str, Any]) -> tuple[Hold, ...]:
 
 
 def of_claim(claim: Mapping[str, Any]) -> tuple[Hold, ...]:
-    """Return what a ResourceClaim that is nobody's holds: the whole cards of NVIDIA's driver that it was given."""
+    """Return what a ResourceClaim that is nobody's holds: the whole cards of NVIDIA's driver that it was given.
+
+    What looks at devices with administrative access, as monitoring does, takes none of them from anybody.
+    """
     metadata = claim["metadata"]
     devices = (((claim.get("status") or {}).get("allocation") or {}).get("devices") or {}).get("results") or ()
     users = [one["name"] for one in (claim.get("status") or {}).get("reservedFor") or () if one.get("name")]
@@ -173,7 +184,7 @@ def of_claim(claim: Mapping[str, Any]) -> tuple[Hold, ...]:
             counter=DRA,
         )
         for one in devices
-        if one.get("driver") == DRA and "-mig-" not in str(one.get("device"))
+        if one.get("driver") == DRA and not one.get("adminAccess") and "-mig-" not in str(one.get("device"))
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from modelpool_operator.api import names
-from modelpool_operator.api.quantity import GIB, MIB, Quantity, count_in
+from modelpool_operator.api.quantity import GIB, MIB, Quantity, number_of
 
 WHOLE_CARD: Final = "gpu"
 """The attribute `type` of a device that is a card; parts of one have another."""
@@ -67,9 +67,9 @@ class NodeView:
             labels=dict(labels),
             gpu_memory=card_memory(labels.get(names.NODE_GPU_MEMORY_LABEL, "")),
             resources={
-                name: count
-                for name, amount in allocatable.items()
-                if "/" in name and (count := count_in(amount)) is not None
+                name: int(amount)
+                for name, text in allocatable.items()
+                if "/" in name and (amount := number_of(text)) is not None
             },
             allocatable={name: str(amount) for name, amount in allocatable.items()},
             taints=tuple(

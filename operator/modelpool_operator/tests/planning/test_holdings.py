@@ -43,9 +43,27 @@ PODS: dict[str, tuple[dict[str, Any], list[tuple[int, int | None, int | None, st
         pod({GPU: "1", "nvidia.com/gpucores": "30"}),
         [(1, None, None, HAMI)],
     ),
+    "a slice of 16000 MiB, as the API server writes it": (
+        pod({GPU: "1", "nvidia.com/gpumem": "16k"}),
+        [(1, 16000 * MIB, None, HAMI)],
+    ),
+    "a sidecar's card beside a container's": (
+        pod({GPU: "1"}, initContainers=[{"restartPolicy": "Always", "resources": {"limits": {GPU: "1"}}}]),
+        [(2, None, None, GPU)],
+    ),
+    "an init container beside the sidecar that began before it": (
+        pod(
+            {},
+            initContainers=[
+                {"restartPolicy": "Always", "resources": {"limits": {GPU: "1"}}},
+                {"resources": {"limits": {GPU: "2"}}},
+            ],
+        ),
+        [(3, None, None, GPU)],
+    ),
     "no node yet": (pod({GPU: "1"}, node=None), []),
     "it has ended": (pod({GPU: "1"}, phase="Succeeded"), []),
-    "an amount that is no number": (pod({GPU: "1k"}), [(1, None, None, GPU)]),
+    "an amount that is no number": (pod({GPU: "one"}), [(1, None, None, GPU)]),
     "none of it": (pod({GPU: "0"}), []),
 }
 
@@ -65,6 +83,7 @@ def test_a_claim_holds_the_cards_that_it_was_given() -> None:
         {"driver": "gpu.nvidia.com", "pool": "gpu-1", "device": "gpu-1", "consumedCapacity": {"memory": "4Gi"}},
         {"driver": "gpu.nvidia.com", "pool": "gpu-1", "device": "gpu-2-mig-9-0-4"},
         {"driver": "net.example.com", "pool": "gpu-1", "device": "nic-0"},
+        {"driver": "gpu.nvidia.com", "pool": "gpu-1", "device": "gpu-3", "adminAccess": True},
     ]
     status = {"allocation": {"devices": {"results": results}}, "reservedFor": [{"resource": "pods", "name": "train"}]}
     found = of_claim({"metadata": {"namespace": "lab", "name": "cards"}, "status": status})

@@ -49,9 +49,9 @@ def test_who_is_asked_first_wins_and_the_least_counts() -> None:
 
 def test_a_node_tells_its_resources_and_whether_hami_is_there() -> None:
     annotations = {"hami.io/node-nvidia-register": "[]"}
-    allocatable = {"nvidia.com/gpu": "4", "nvidia.com/odd": "1k", "cpu": "64"}
+    allocatable = {"nvidia.com/gpu": "4", "nvidia.com/gpumem": "16k", "nvidia.com/odd": "?", "cpu": "64"}
     node = NodeView.from_manifest({"metadata": {"annotations": annotations}, "status": {"allocatable": allocatable}})
-    assert (dict(node.resources), node.has_hami) == ({"nvidia.com/gpu": 4}, True)
+    assert (dict(node.resources), node.has_hami) == ({"nvidia.com/gpu": 4, "nvidia.com/gpumem": 16000}, True)
 
 
 def test_a_node_tells_whom_it_keeps_off() -> None:
