@@ -15,8 +15,9 @@ from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning.engines.vllm import cache_claim
 from modelpool_operator.planning.holdings import Hold, Neighbours
+from modelpool_operator.planning.occupants import promised
 from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.pool_holdings import holds_of, promised
+from modelpool_operator.planning.pool_holdings import holds_of
 from modelpool_operator.planning.refusals import Refusal
 
 SAME: Final = "same-node"
@@ -35,7 +36,7 @@ def decide_together(pools: Iterable[ModelPool]) -> tuple[tuple[ModelPool, Placem
         if isinstance(verdict, Placement):
             one = settled(pool)
             taken = promised(one, verdict)
-            holds += holds_of(pool.ref, (), taken, home=_host(pool) or SAME, sharing=one.spec.gpus.sharing)
+            holds += holds_of(pool.ref, (), taken, homes=(_host(pool) or SAME,), sharing=one.spec.gpus.sharing)
     return tuple(found)
 
 

@@ -6,10 +6,11 @@ were refused because of others, the oldest comes first: what it would be given i
 memory; it knows no cluster, but is told by `reconcile`, and once at the start of all that is there.
 """
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool, Sharing
@@ -17,14 +18,15 @@ from modelpool_operator.cluster.surroundings import Surroundings
 from modelpool_operator.planning import no_room
 from modelpool_operator.planning.engines.vllm import cache_claim
 from modelpool_operator.planning.holdings import Hold, Neighbours, counter_of
-from modelpool_operator.planning.inventory import NodeView
+from modelpool_operator.planning.inventory import Inventory, NodeView
 from modelpool_operator.planning.manifests import ref_of
-from modelpool_operator.planning.neighbours import home_of, nodes_of
 from modelpool_operator.planning.node_cards import card_count
 from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.occupants import last_nodes, promised, standing, startable
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import Plan
-from modelpool_operator.planning.pool_holdings import holds_of, promised, standing, startable
+from modelpool_operator.planning.pool_holdings import holds_of
+from modelpool_operator.planning.pool_nodes import homes_of, nodes_of, standing_on
 from modelpool_operator.planning.pool_placement import place_pool, with_sharing
 from modelpool_operator.planning.refusals import Refusal
 from modelpool_operator.planning.sequence import begins, model_of
@@ -44,8 +46,13 @@ class _Entry:
     locks: str = ""
     """The claim with its card locks."""
     counter: str | None = None
+    sharing: Sharing = Sharing.VISIBLE_DEVICES
     nodes: frozenset[str] = frozenset()
     """Where it is, or may be put."""
+    homes: tuple[str, ...] = ()
+    """Where it is counted: where it stands or stood last, and where its plan counts on."""
+    stood: bool = False
+    """Whether engines of it were seen on a node."""
     waits: tuple[ModelPool, Observed] | None = None
     """A pool, its way of sharing settled, that was refused because of what others hold."""
 
@@ -80,7 +87,11 @@ class Neighbourhood:
         older = [one for one in others.values() if one.waits and one.age < _age(pool) and len(one.nodes) == 1]
         for one in sorted(older, key=lambda one: one.age):
             holds += self._wish(one, (*holds, *(mine.live if mine else ())))
-        return self._neighbours(holds, {ref: entry.locks for ref, entry in others.items()})
+        locks = {ref: entry.locks for ref, entry in others.items()}
+        if mine is None:
+            return self._neighbours(holds, locks=locks)
+        waiting = (one.nodes for one in others.values() if one.waits and not mine.stood)
+        return self._neighbours(holds, locks=locks, homes=mine.homes, wanted=frozenset[str]().union(*waiting))
 
     def put(
         self, pool: ModelPool, observed: Observed, plan: Plan, carried_out: Plan | None = None
@@ -104,13 +115,14 @@ class Neighbourhood:
 
     def leave(self, ref: ObjectRef, observed: Observed) -> frozenset[ObjectRef]:
         """Forget what a pool wants that is gone, or cannot be read; what is left of it holds on until it ends."""
-        known = self._entries.get(ref)
-        home = next(iter(known.nodes)) if known is not None and len(known.nodes) == 1 else None
+        known = self._entries.get(ref) or _Entry(age=(_NEVER, ""))
+        homes = tuple(sorted(standing_on(observed))) or known.homes or last_nodes(observed.children)
+        pods = standing(observed.pods, children=observed.children)
         there = startable(observed.children, observed.pods)
-        left = holds_of(ref, standing(observed.pods), there, home=home, sharing=Sharing.VISIBLE_DEVICES)
-        if not left and known is None:
+        left = holds_of(ref, pods, there, homes=homes, sharing=known.sharing, nodes=known.nodes)
+        if not left and ref not in self._entries:
             return frozenset()
-        entry = replace(known or _Entry(age=(_NEVER, "")), live=left, holds=left, waits=None)
+        entry = replace(known, live=left, holds=left, homes=homes, waits=None)
         return self._replace(ref, entry if left else None)
 
     def around(self, node: str) -> frozenset[ObjectRef]:
@@ -118,7 +130,7 @@ class Neighbourhood:
         return frozenset(
             ref
             for ref, entry in self._entries.items()
-            if node in entry.nodes and (entry.waits is not None or entry.nodes == {node})
+            if node in entry.homes or (node in entry.nodes and entry.waits is not None)
         )
 
     def _wish(self, entry: _Entry, holds: Iterable[Hold]) -> tuple[Hold, ...]:
@@ -126,16 +138,17 @@ class Neighbourhood:
         if entry.waits is None:
             return ()
         pool, observed = entry.waits
-        seen = replace(observed, neighbours=self._neighbours([one for one in holds if one.pool != pool.ref], {}))
-        placed, home = place_pool(pool, seen), home_of(pool, seen)
-        if isinstance(placed, Refusal) or home is None:
+        others = self._neighbours(one for one in holds if one.pool != pool.ref)
+        offered = observed.inventory if observed.inventory.nodes else Inventory(nodes=others.nodes)
+        placed = place_pool(pool, replace(observed, neighbours=others, inventory=offered))
+        if isinstance(placed, Refusal) or not placed.nodes:
             return ()
-        wanted = holds_of(pool.ref, (), promised(pool, placed), home=home, sharing=pool.spec.gpus.sharing)
+        wanted = holds_of(pool.ref, (), promised(pool, placed), homes=placed.nodes, sharing=pool.spec.gpus.sharing)
         return tuple(replace(one, holder=f"{one.holder}, older and waiting") for one in wanted)
 
-    def _neighbours(self, holds: Iterable[Hold], locks: dict[ObjectRef, str]) -> Neighbours:
+    def _neighbours(self, holds: Iterable[Hold], **more: Any) -> Neighbours:
         around = self._surroundings
-        return Neighbours.of((*holds, *around.strangers), around.nodes, locks=locks, unseen=around.unseen)
+        return Neighbours.of((*holds, *around.strangers), around.nodes, unseen=around.unseen, **more)
 
     def _entry(
         self,
@@ -145,19 +158,31 @@ class Neighbourhood:
         starting: frozenset[str] = frozenset(),
     ) -> _Entry:
         """Return a pool, its way of sharing settled, as it is and as it is planned."""
-        seen = replace(observed, neighbours=self._neighbours((), {}))
-        nodes = frozenset(node.name for node in nodes_of(pool, seen))
-        home = next(iter(nodes)) if len(nodes) == 1 else None
-        pods, sharing = standing(observed.pods, observed.said), pool.spec.gpus.sharing
+        known = self._entries.get(pool.ref)
+        seen = replace(observed, neighbours=self._neighbours((), homes=known.homes if known else ()))
+        pods, stands = standing(observed.pods, observed.said, observed.children), bool(standing_on(observed))
         there = startable(observed.children, observed.pods)
         planned = promised(pool, placement, starting) if placement is not None else ()
+        homes = placement.nodes if placement is not None and placement.nodes else homes_of(pool, seen)
+        nodes = frozenset(node.name for node in nodes_of(pool, seen))
+        build = functools.partial(
+            holds_of,
+            pool.ref,
+            pods,
+            homes=homes,
+            sharing=pool.spec.gpus.sharing,
+            nodes=nodes if pool.spec.replicated or not nodes.issubset(homes) else (),
+        )
         return _Entry(
             age=_age(pool),
-            live=holds_of(pool.ref, pods, there, home=home, sharing=sharing),
-            holds=holds_of(pool.ref, pods, (*there, *planned), home=home, sharing=sharing),
+            live=build(there),
+            holds=build((*there, *planned)),
             locks=f"{pool.ref.namespace}/{cache_claim(pool)}",
             counter=counter_of(pool.spec),
+            sharing=pool.spec.gpus.sharing,
             nodes=nodes,
+            homes=homes,
+            stood=stands or (known is not None and known.stood),
         )
 
     def _replace(self, ref: ObjectRef, entry: _Entry | None) -> frozenset[ObjectRef]:
@@ -166,6 +191,8 @@ class Neighbourhood:
             self._entries[ref] = entry
         changed = set(before.holds if before else ()) ^ set(entry.holds if entry else ())
         nodes = {hold.node for hold in changed if hold.node is not None}
+        begins = entry is not None and entry.waits is not None and not (before and before.waits)
+        wanted = entry.nodes if entry is not None and begins else frozenset[str]()
         waited = (before.nodes if before and before.waits else frozenset[str]()) if not (entry and entry.waits) else ()
         return frozenset(
             other
@@ -174,12 +201,13 @@ class Neighbourhood:
             and (
                 (one.waits is not None and not one.nodes.isdisjoint(nodes.union(waited)))
                 or any(self._meet(one, hold) for hold in changed)
+                or (_may_make_way(one) and not wanted.isdisjoint(one.homes))
             )
         )
 
     def _meet(self, entry: _Entry, hold: Hold) -> bool:
         """Return whether what somebody holds is shown to a pool that stands: on its node, and on a card of its own."""
-        if entry.nodes != {hold.node}:
+        if hold.node not in entry.homes:
             return False
         apart = entry.counter is not None and entry.counter == hold.counter
         return not apart or self._count(hold) in (1, None)
@@ -187,6 +215,11 @@ class Neighbourhood:
     def _count(self, hold: Hold) -> int | None:
         node = next((one for one in self._surroundings.nodes if one.name == hold.node), None)
         return card_count(node, hold.counter or "") if node is not None else None
+
+
+def _may_make_way(entry: _Entry) -> bool:
+    """Return whether a pool that is planned may be counted on another of its nodes, as it never stood on one."""
+    return bool(entry.holds) and not entry.stood and len(entry.nodes) > len(entry.homes)
 
 
 def _started(plan: Plan, observed: Observed) -> frozenset[str]:

@@ -14,6 +14,7 @@ from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import PoolSpec, Sharing
 from modelpool_operator.api.quantity import MIB, Quantity, number_of
 from modelpool_operator.planning.inventory import NodeView
+from modelpool_operator.planning.overhead import context_bytes
 from modelpool_operator.planning.sharing.hami import PERCENT_RESOURCE
 
 HAMI: Final = "HAMi"
@@ -26,6 +27,8 @@ CORES_RESOURCE: Final = f"{names.NODE_GPU_RESOURCES}gpucores"
 _OF_HAMI: Final = frozenset({MEMORY_RESOURCE, PERCENT_RESOURCE, CORES_RESOURCE})
 _NO_CARDS: Final = frozenset({*_OF_HAMI, f"{names.NODE_GPU_RESOURCES}priority"})
 CARD_RESOURCE: Final = f"{names.NODE_GPU_RESOURCES}gpu"
+UTILIZATION: Final = "--gpu-memory-utilization"
+"""The argument of vLLM that says which part of a card it takes."""
 ENDED: Final = frozenset({"Succeeded", "Failed"})
 """Phases of a pod that holds nothing any more."""
 
@@ -39,13 +42,19 @@ class Hold:
     what: str = ""
     """What of it: a model's name, or what was asked for."""
     node: str | None = None
-    """None as long as the scheduler has not chosen one."""
+    """Where it is, or is counted until the scheduler has chosen; None where it may be on any of `may_be_on` alike."""
+    may_be_on: frozenset[str] = frozenset()
+    """Other nodes on which it may come to be; none of what stands."""
     gpus: tuple[int, ...] = ()
     """Indices of the cards; none where somebody else chooses them."""
     width: int = 1
     """How many cards."""
+    copies: int = 1
+    """How many there are of it, each on so many cards: engines of one model on one node."""
     bytes: int | None = None
-    """Of each of them; None where nobody says."""
+    """Of each of them, as it was planned; None where nobody says."""
+    fraction: float | None = None
+    """Of each of them, beside the context: what an engine takes of whatever card it comes to."""
     percent: int | None = None
     """Of each of them, where it is said so."""
     counter: str | None = None
@@ -62,13 +71,28 @@ class Hold:
         """Who holds it, as a sum's term is called."""
         return f"{self.holder} ({self.what})" if self.what else self.holder
 
+    def of_card(self, memory: int) -> int:
+        """Return what one of it takes of a card with so many bytes: all of them where nobody says."""
+        said = [] if self.bytes is None else [self.bytes]
+        if self.percent is not None:
+            said.append(-(-memory * self.percent // 100))
+        if self.fraction is not None:
+            said.append(int(self.fraction * memory) + context_bytes(memory, self.width))
+        return min(memory, max(said, default=memory))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbours:
     """Everybody else, as far as this operator sees them."""
 
     holds: Mapping[str, tuple[Hold, ...]] = field(default_factory=dict)
-    """By node; what has none yet is not here."""
+    """By node; what may be on several alike is on each of them."""
+    coming: tuple[Hold, ...] = ()
+    """Those that may come to be on other nodes than they are counted on."""
+    homes: tuple[str, ...] = ()
+    """The nodes on which the pool itself was last seen, or is counted."""
+    wanted: frozenset[str] = frozenset()
+    """Nodes on which others wait for room that the pool does not have to have there."""
     nodes: tuple[NodeView, ...] = ()
     """All nodes; none where the operator may not look at them."""
     locks: Mapping[ObjectRef, str] = field(default_factory=dict)
@@ -80,14 +104,25 @@ class Neighbours:
     def of(cls, holds: Iterable[Hold], nodes: Iterable[NodeView] = (), **others: Any) -> Self:
         """Return the view of holds in any order."""
         found: dict[str, list[Hold]] = {}
+        coming: list[Hold] = []
         for hold in holds:
-            if hold.node is not None:
-                found.setdefault(hold.node, []).append(hold)
-        return cls(holds={node: tuple(held) for node, held in found.items()}, nodes=tuple(nodes), **others)
+            for node in hold.may_be_on if hold.node is None else (hold.node,):
+                found.setdefault(node, []).append(hold)
+            if hold.may_be_on and hold.node is not None:
+                coming.append(hold)
+        by_node = {node: tuple(held) for node, held in found.items()}
+        return cls(holds=by_node, coming=tuple(coming), nodes=tuple(nodes), **others)
 
     def node(self, name: str) -> NodeView:
         """Return a node, of which nothing may be known."""
         return next((one for one in self.nodes if one.name == name), NodeView(name=name))
+
+    def has_lock(self, hold: Hold, volume: str, counter: str | None) -> bool:
+        """Return whether an engine of another pool starts by one lock with those of a pool that has a volume.
+
+        The lock's file has the card's number in its pool: that is one card for both only where one counts for both.
+        """
+        return self.locks.get(hold.pool or names.ObjectRef("", "")) == volume and hold.counter == counter
 
 
 def counter_of(spec: PoolSpec) -> str | None:
@@ -111,6 +146,23 @@ def counter_in(pod: Mapping[str, Any]) -> str | None:
     if _OF_HAMI & asked.keys():
         return HAMI
     return next((name for name in sorted(asked) if name not in _NO_CARDS), None)
+
+
+def fraction_in(pod: Mapping[str, Any]) -> float | None:
+    """Return which part of its cards an engine of ours is told to take, from its pod's spec; of a slice, HAMi says."""
+    if _OF_HAMI & asked_of(pod).keys():
+        return None
+    for container in pod.get("containers") or ():
+        arguments = list(container.get("args") or ()) if container.get("name") == names.VLLM_COMPONENT else []
+        if UTILIZATION in arguments[:-1]:
+            number = number_of(arguments[arguments.index(UTILIZATION) + 1])
+            return None if number is None else float(number)
+    return None
+
+
+def percent_in(pod: Mapping[str, Any]) -> int | None:
+    """Return how much of its cards an engine of ours asks HAMi for, in whole percents, from its pod's spec."""
+    return asked_of(pod).get(PERCENT_RESOURCE)
 
 
 def asked_of(pod: Mapping[str, Any]) -> Mapping[str, int]:

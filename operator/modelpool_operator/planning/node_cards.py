@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from modelpool_operator.api import names
-from modelpool_operator.api.pool import PoolSpec
+from modelpool_operator.api.pool import PoolSpec, Sharing
 from modelpool_operator.api.quantity import count_in
+from modelpool_operator.planning.cards import TOLERANCE
 from modelpool_operator.planning.holdings import CARD_RESOURCE, DRA, HAMI, Hold, counter_of
 from modelpool_operator.planning.inventory import NodeView
 
@@ -26,7 +27,9 @@ class Weighed:
 
     hold: Hold
     bytes: int
-    """Of each card."""
+    """Of each card that it may be on, with all of its copies."""
+    all: int
+    """Of all its cards together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,34 +64,47 @@ def weigh(node: NodeView, holds: Iterable[Hold], spec: PoolSpec, cards: int, mem
     here = [hold for hold in holds if _concerns(hold, mine)]
     reserved = spec.gpus.reserve.bytes > 0
     covered = tuple(hold for hold in here if reserved and _is_open(hold, node))
-    together = tuple(Weighed(hold=hold, bytes=_amount(hold, node, memory)) for hold in here if hold not in covered)
+    together = tuple(_weighed(hold, node, mine, memory) for hold in here if hold not in covered)
     if mine is None:
         each = tuple(tuple(one for one in together if _may_be_on(one.hold, index)) for index in range(cards))
     elif count == 1:
         each = (together,) * cards
     else:
-        each = (_on_any(together, mine, node, count),) * cards
+        each = (_on_any(together, spec, node, count),) * cards
     return NodeCards(node=node, count=count, cards=each, together=together, covered=covered)
 
 
 def card_count(node: NodeView, resource: str) -> int | None:
-    """Return how many cards a node has: by its label, else by what its device plugin offers where that is cards."""
-    if resource.startswith(names.MIG_RESOURCES):
-        return node.resources.get(resource)
-    told = count_in(node.labels.get(names.NODE_GPU_COUNT_LABEL))
-    if told is not None:
-        return told
-    return node.resources.get(resource) if is_unshared(node) else None
+    """Return how many cards, or slices, a node has: by its label, else by what its plugin offers where none is shared.
+
+    None where what the plugin offers may be replicas.
+    """
+    count = count_in(node.labels.get(_label(resource, "count", names.NODE_GPU_COUNT_LABEL)))
+    if count is not None:
+        return count
+    return node.resources.get(resource) if is_unshared(node, resource) else None
 
 
-def is_unshared(node: NodeView) -> bool:
-    """Return whether a node says that its device plugin hands out whole cards."""
-    return node.labels.get(names.NODE_GPU_SHARING_LABEL) == _ALONE and not node.has_hami
+def is_unshared(node: NodeView, resource: str) -> bool:
+    """Return whether a node says that its device plugin hands out whole cards, or slices."""
+    return not resource.endswith(names.SHARED_SUFFIX) and _strategy(node, resource) == _ALONE and not node.has_hami
 
 
 def is_shared(node: NodeView, resource: str) -> bool:
     """Return whether a resource of a node is known to be replicas of cards."""
-    return resource.endswith(names.SHARED_SUFFIX) or node.labels.get(names.NODE_GPU_SHARING_LABEL) in _SHARING
+    return resource.endswith(names.SHARED_SUFFIX) or _strategy(node, resource) in _SHARING
+
+
+def _strategy(node: NodeView, resource: str) -> str:
+    """Return how a resource is shared; of slices a label of their own tells, where there is one."""
+    common = node.labels.get(names.NODE_GPU_SHARING_LABEL, "")
+    return node.labels.get(_label(resource, "sharing-strategy", names.NODE_GPU_SHARING_LABEL), common)
+
+
+def _label(resource: str, what: str, of_cards: str) -> str:
+    """Return the label that tells of a resource: where slices are shared, it has a suffix, and its labels have not."""
+    own = resource.startswith(names.MIG_RESOURCES)
+    return f"{resource.removesuffix(names.SHARED_SUFFIX)}.{what}" if own else of_cards
 
 
 def _may_be_on(hold: Hold, gpu: int) -> bool:
@@ -101,24 +117,31 @@ def _concerns(hold: Hold, mine: str | None) -> bool:
     return not parts or hold.counter == mine
 
 
-def _on_any(together: Sequence[Weighed], mine: str, node: NodeView, count: int | None) -> tuple[Weighed, ...]:
+def _on_any(together: Sequence[Weighed], spec: PoolSpec, node: NodeView, count: int | None) -> tuple[Weighed, ...]:
     """Return what may be on whichever card is chosen: the worst of the known ones, and all that is chosen otherwise."""
     known: dict[int, list[Weighed]] = {}
     for one in together:
         for gpu in one.hold.gpus:
             known.setdefault(gpu, []).append(one)
     worst = max(known.values(), key=lambda here: sum(one.bytes for one in here), default=[])
-    chosen = [one for one in together if not one.hold.gpus and not _is_counted_with(one.hold, mine, node, count)]
+    chosen = [one for one in together if not one.hold.gpus and not _is_counted_with(one.hold, spec, node, count)]
     return (*worst, *chosen)
 
 
-def _is_counted_with(hold: Hold, mine: str, node: NodeView, count: int | None) -> bool:
-    """Return whether who chooses the pool's cards has counted this too."""
+def _is_counted_with(hold: Hold, spec: PoolSpec, node: NodeView, count: int | None) -> bool:
+    """Return whether who chooses the pool's cards has counted this too.
+
+    On a node that does not say how many cards it has, what is offered may be replicas of one. Another pool's replica
+    may then be of the same card; a stranger's is taken for a card, as what nobody shares is.
+    """
+    mine = counter_of(spec)
     if mine == HAMI and hold.counter == CARD_RESOURCE and node.has_hami:
         return True
-    if hold.counter != mine:
+    if hold.counter != mine or mine is None:
         return False
-    return count is not None or mine in (HAMI, DRA) or not is_shared(node, mine)
+    if count is not None or mine in (HAMI, DRA):
+        return True
+    return not is_shared(node, mine) and (hold.pool is None or spec.gpus.sharing is Sharing.EXCLUSIVE)
 
 
 def _is_open(hold: Hold, node: NodeView) -> bool:
@@ -126,11 +149,16 @@ def _is_open(hold: Hold, node: NodeView) -> bool:
     return hold.pool is None and hold.counter not in (None, HAMI, DRA) and is_shared(node, hold.counter or "")
 
 
-def _amount(hold: Hold, node: NodeView, memory: int) -> int:
-    """Return the bytes that count of each card: all of them where nobody says how many, or none are left to others."""
-    plugin = hold.counter not in (None, HAMI, DRA)
-    if hold.whole or (plugin and (hold.pool is None or is_unshared(node))):
-        return memory
-    if hold.bytes is not None:
-        return min(hold.bytes, memory)
-    return memory if hold.percent is None else min(memory, -(-memory * hold.percent // 100))
+def _weighed(hold: Hold, node: NodeView, mine: str | None, memory: int) -> Weighed:
+    """Return a hold with what counts of each card: all of it where nobody says how much, or none is left to others.
+
+    A pool counts cards as it was told of them. Where a node's are others, the part that is held of one is what counts.
+    """
+    each, counter = memory, hold.counter
+    plugin = counter is not None and counter not in (HAMI, DRA)
+    if not hold.whole and not (plugin and (hold.pool is None or is_unshared(node, counter or ""))):
+        size = node.memory_of(mine) or memory
+        taken = hold.of_card(size)
+        alike = abs(size - memory) <= memory * TOLERANCE
+        each = min(memory, hold.of_card(memory) if alike else -(-taken * memory // size))
+    return Weighed(hold=hold, bytes=min(memory, each * hold.copies), all=each * hold.width * hold.copies)

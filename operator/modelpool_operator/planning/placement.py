@@ -98,6 +98,8 @@ class Placement:
     """The way of sharing it was made for: the pool's, or the one that was chosen for it."""
     beside: tuple[str, ...] = ()
     """What the user should know of others on the same cards, as sentences."""
+    nodes: tuple[str, ...] = ()
+    """Where it is counted: the nodes on which the pool stands, and those on which it shall, as many as it needs."""
 
     def share_of(self, model: str) -> Share | None:
         """Return the share of a vLLM model, or None when it holds none."""

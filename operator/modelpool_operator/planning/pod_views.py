@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 
 from modelpool_operator.api import names
 from modelpool_operator.api.quantity import count_in
-from modelpool_operator.planning.holdings import counter_in
+from modelpool_operator.planning.holdings import counter_in, fraction_in, percent_in
 
 
 def cards_in(text: str) -> tuple[int, ...]:
@@ -104,6 +104,10 @@ class PodView:
     """Bytes that it may hold of each of them, by the same plan."""
     counter: str | None = None
     """Who counts its cards, as `holdings.Hold` has it."""
+    fraction: float | None = None
+    """Which part of its cards it is told to take, beside the context, where it says so."""
+    percent: int | None = None
+    """How much of them it asks HAMi for."""
     gate: str | None = None
     """The kubelet's words on a readiness gate that keeps a pod of ready containers from being ready."""
     containers: tuple[ContainerView, ...] = ()
@@ -139,6 +143,8 @@ class PodView:
             gpus=cards_in(annotations.get(names.CARD_ANNOTATION, "")),
             held=count_in(annotations.get(names.MEMORY_ANNOTATION)) or 0,
             counter=counter_in(pod.get("spec") or {}),
+            fraction=fraction_in(pod.get("spec") or {}),
+            percent=percent_in(pod.get("spec") or {}),
             unschedulable=(scheduled.get("message") or "no node fits") if unschedulable else None,
             gate=(ready.get("message") or "") if ready.get("reason") == GATED else None,
             containers=containers,

@@ -1,126 +1,92 @@
 """What a pool holds of cards: what its pods have, what its Deployments may start, and what its plan promises.
 
 An engine that is to change holds the larger of what it has and what it shall have, as the old one goes first. One that
-is scaled to zero, or whose pod is not there, keeps what it had. What a pod has it holds until it is gone.
+is scaled to zero, or whose pod is not there, keeps what it had. What a pod has it holds until it is gone. An engine
+without a node is counted where the pool is at home, and may come to be on another of its nodes.
 """
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+import functools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from modelpool_operator.api import names
-from modelpool_operator.api.models import Engine
 from modelpool_operator.api.names import ObjectRef
-from modelpool_operator.api.pool import ModelPool, Sharing
-from modelpool_operator.api.quantity import count_in
-from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning import pod_states
-from modelpool_operator.planning.holdings import DRA, ENDED, Hold, counter_in, counter_of
-from modelpool_operator.planning.manifests import ChildRef, Manifest
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.pod_views import PodView, cards_in
+from modelpool_operator.api.pool import Sharing
+from modelpool_operator.planning.holdings import DRA, Hold
+from modelpool_operator.planning.occupants import OLLAMA, Occupant
 
-OLLAMA: Final = "Ollama"
-_UNDER_WAY: Final = frozenset(
-    {
-        ModelState.PENDING,
-        ModelState.PULLING_IMAGE,
-        ModelState.WAITING,
-        ModelState.DOWNLOADING,
-        ModelState.LOADING,
-    }
-)
-
-
-class Occupant(NamedTuple):
-    """One engine on its cards, which the pool counts from 0, whatever index they have on the node."""
-
-    what: str
-    gpus: tuple[int, ...]
-    bytes: int
-    """Of each card."""
-    counter: str | None
-    node: str | None = None
-    starting: bool = False
-    """Whether it is about to measure its cards: it starts, and has not failed."""
-
-
-def standing(pods: Iterable[PodView], troubled: Container[tuple[str, str]] = ()) -> tuple[Occupant, ...]:
-    """Return the engines that have pods, also those that end.
-
-    Args:
-        pods: of the pool.
-        troubled: of what an Event tells a trouble, by kind and name: such a pod is not about to start.
-    """
-    return tuple(
-        Occupant(
-            pod.model or OLLAMA,
-            pod.gpus,
-            pod.held,
-            pod.counter,
-            pod.node,
-            starting=_starts(pod) and ("Pod", pod.name) not in troubled,
-        )
-        for pod in pods
-        if pod.held > 0 and pod.gpus and pod.phase not in ENDED
-    )
-
-
-def startable(children: Mapping[ChildRef, Manifest], pods: Iterable[PodView] = ()) -> tuple[Occupant, ...]:
-    """Return the engines whose Deployments are there; one that has none of these pods may be about to start."""
-    there = {pod.model for pod in pods}
-    found = (_startable(child, there) for ref, child in children.items() if ref.kind == "Deployment")
-    return tuple(one for one in found if one.gpus)
-
-
-def promised(pool: ModelPool, placement: Placement, starting: frozenset[str] = frozenset()) -> tuple[Occupant, ...]:
-    """Return the engines of a plan; how the pool shares its cards is settled.
-
-    Args:
-        pool: whose.
-        placement: of the plan.
-        starting: the models whose engines the plan starts.
-    """
-    counter = counter_of(pool.spec)
-    return tuple(
-        Occupant(
-            OLLAMA if share.engine is Engine.OLLAMA else share.model,
-            share.gpus,
-            share.bytes + share.overhead,
-            counter,
-            starting=share.model in starting,
-        )
-        for share in placement.shares
-    )
+_Key = tuple[str, tuple[int, ...], str | None]
+"""An engine, its cards, its node."""
 
 
 def holds_of(
-    ref: ObjectRef, pods: Iterable[Occupant], others: Iterable[Occupant], *, home: str | None, sharing: Sharing
+    ref: ObjectRef,
+    pods: Iterable[Occupant],
+    others: Iterable[Occupant],
+    *,
+    homes: Sequence[str],
+    sharing: Sharing,
+    nodes: Iterable[str] = (),
 ) -> tuple[Hold, ...]:
     """Return what a pool holds.
 
     Args:
         ref: the pool.
         pods: engines that stand.
-        others: engines that may start, or shall; those that stand too, stand where they do.
-        home: the node of those that have none yet, if that is known.
+        others: engines that may start, or shall; those that stand on one of `homes` too, stand there.
+        homes: the nodes of those that have none yet, as far as that is known, in the order in which they are taken.
         sharing: how the pool shares its cards.
+        nodes: on which the pool may be put; none where what has no node follows those that stand.
     """
-    found: dict[tuple[str, tuple[int, ...], str | None], Occupant] = {}
+    pods, whole, lying = tuple(pods), sharing is Sharing.EXCLUSIVE, set[_Key]()
+    found = _counted(one for one in pods if one.node is not None)
+    elsewhere = frozenset(nodes).difference(homes)
+    for one in (*(one for one in pods if one.node is None), *others):
+        there = [key for key in found if key[:2] == (one.what, one.gpus) and (key[2] in homes or not homes)]
+        for key in there:
+            found[key] = _larger(found[key], one)
+        left = one.copies - sum(found[key].copies for key in there)
+        taken = {key[2] for key in there}
+        for node in [home for home in homes if home not in taken][: max(0, left)]:
+            found[one.what, one.gpus, node] = one._replace(node=node, copies=1)
+            lying.add((one.what, one.gpus, node))
+            left -= 1
+        if left > 0 and whole and homes:
+            first = (one.what, one.gpus, homes[0])
+            found[first] = found[first]._replace(copies=found[first].copies + left)
+        elif left > 0 and (elsewhere or not homes):
+            found[one.what, one.gpus, None] = one._replace(copies=1)
+            lying.add((one.what, one.gpus, None))
+    engines = sorted(found.items(), key=lambda item: (item[0][0], item[0][1], item[0][2] or ""))
+    holds = (
+        replace(hold, may_be_on=elsewhere) if key in lying else hold
+        for key, one in engines
+        for hold in _holds(ref, one, whole)
+    )
+    return tuple(dict.fromkeys(holds))
+
+
+def _counted(pods: Iterable[Occupant]) -> dict[_Key, Occupant]:
+    """Return engines that stand, each with how many there are of it on its node: of one that is made anew, one goes."""
+    found: dict[_Key, list[Occupant]] = {}
     for one in pods:
-        _keep(found, one._replace(node=one.node or home))
-    for one in others:
-        nodes = [node for what, gpus, node in found if (what, gpus) == (one.what, one.gpus)]
-        for node in nodes or [home]:
-            _keep(found, one._replace(node=node))
-    whole = sharing is Sharing.EXCLUSIVE
-    engines = sorted(found.values(), key=lambda one: (one.what, one.gpus, one.node or ""))
-    return tuple(dict.fromkeys(hold for one in engines for hold in _holds(ref, one, whole)))
+        found.setdefault((one.what, one.gpus, one.node), []).append(one)
+    counted = {}
+    for key, alike in found.items():
+        ending = sum(one.ending for one in alike)
+        merged = functools.reduce(_larger, alike)
+        counted[key] = merged._replace(copies=max(ending, len(alike) - ending))
+    return counted
 
 
-def _keep(found: dict[tuple[str, tuple[int, ...], str | None], Occupant], one: Occupant) -> None:
-    known = found.setdefault((one.what, one.gpus, one.node), one)
-    merged = known._replace(bytes=max(known.bytes, one.bytes), starting=known.starting or one.starting)
-    found[one.what, one.gpus, one.node] = merged
+def _larger(known: Occupant, one: Occupant) -> Occupant:
+    """Return an engine that may take what either does, as the old one goes first."""
+    return known._replace(
+        bytes=max(known.bytes, one.bytes),
+        starting=known.starting or one.starting,
+        fraction=max(filter(None, (known.fraction, one.fraction)), default=None),
+        percent=max(filter(None, (known.percent, one.percent)), default=None),
+    )
 
 
 def _holds(ref: ObjectRef, one: Occupant, whole: bool) -> Iterator[Hold]:
@@ -137,34 +103,12 @@ def _holds(ref: ObjectRef, one: Occupant, whole: bool) -> Iterator[Hold]:
         node=one.node,
         gpus=one.gpus if one.counter is None else (),
         width=len(one.gpus),
+        copies=one.copies,
         bytes=one.bytes,
+        fraction=one.fraction,
+        percent=one.percent,
         counter=one.counter,
         whole=whole,
         pool=ref,
         starting=one.starting and one.what != OLLAMA,
     )
-
-
-def _starts(pod: PodView) -> bool:
-    """Return whether a pod's engine is yet to measure its cards, which it has done once its startup probe succeeds."""
-    return not pod.deleting and not pod.engine.started and pod_states.state_of(pod).state in _UNDER_WAY
-
-
-def _startable(deployment: Manifest, there: Collection[str | None]) -> Occupant:
-    template = deployment["spec"]["template"]
-    inner = (template.get("metadata") or {}).get("annotations") or {}
-    said = {**(deployment["metadata"].get("annotations") or {}), **inner}
-    what = said.get(names.MODEL_ANNOTATION, OLLAMA)
-    status = deployment.get("status") or {}
-    denied = any(one.get("type") == "ReplicaFailure" for one in status.get("conditions") or ())
-    return Occupant(
-        what,
-        cards_in(said.get(names.CARD_ANNOTATION, "")),
-        count_in(said.get(names.MEMORY_ANNOTATION)) or 0,
-        counter_in(template.get("spec") or {}),
-        starting=what not in there and not denied and _makes_pods(deployment["spec"]),
-    )
-
-
-def _makes_pods(spec: Manifest) -> bool:
-    return spec.get("replicas", 1) > 0 and not spec.get("paused")

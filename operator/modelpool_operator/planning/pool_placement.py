@@ -47,8 +47,9 @@ def place_pool(pool: ModelPool, observed: Observed) -> Placement | Refusal:
     cache = observed.child(CLAIM, names.cache_name(pool.ref.name))
     if (objection := checks.objection_to(pool) or volumes.objection_to(pool, cache)) is not None:
         return objection
-    sizes = _sizes_kept(card_sizes(pool.spec, offered_to(pool, observed)), observed)
-    if (objection := objection_to_amounts(pool.spec, sizes)) is not None:
+    offered = card_sizes(pool.spec, offered_to(pool, observed))
+    sizes = _sizes_kept(offered, observed)
+    if (objection := objection_to_amounts(pool.spec, {**sizes, **_of_standing(offered, observed)})) is not None:
         return objection
     cards = cards_of(pool.spec, min((least for least, *_ in sizes.values()), default=None))
     if isinstance(cards, Refusal):
@@ -76,12 +77,16 @@ def _sizes_kept(sizes: Mapping[str, tuple[int, ...]], observed: Observed) -> Map
     """
     said = ((live["metadata"].get("annotations") or {}) for live in observed.children.values())
     planned = {one.get(names.CARD_MEMORY_ANNOTATION) for one in said} - {None}
-    standing = {pod.node for pod in observed.pods if pod.held > 0}
-    there = {name: found for name, found in sizes.items() if name in standing}
+    there = _of_standing(sizes, observed)
     bound = min((least for least, *_ in there.values()), default=None)
     kept = {name: found for name, found in sizes.items() if str(found[0]) in planned}
     kept = {name: found for name, found in kept.items() if bound is None or found[0] <= bound}
     return kept or there or sizes
+
+
+def _of_standing(sizes: Mapping[str, tuple[int, ...]], observed: Observed) -> Mapping[str, tuple[int, ...]]:
+    standing = {pod.node for pod in observed.pods if pod.held > 0}
+    return {name: found for name, found in sizes.items() if name in standing}
 
 
 def settled_cards(observed: Observed) -> Mapping[str, tuple[int, ...]]:

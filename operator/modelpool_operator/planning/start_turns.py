@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import ModelPool, Others
 from modelpool_operator.planning.engines.vllm import cache_claim
-from modelpool_operator.planning.holdings import Hold
+from modelpool_operator.planning.holdings import Hold, counter_of
 from modelpool_operator.planning.manifests import ChildRef, Manifest
-from modelpool_operator.planning.neighbours import nodes_of
 from modelpool_operator.planning.node_cards import weigh
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.pool_nodes import nodes_of
 from modelpool_operator.planning.sequence import begins, model_of
 
 
@@ -38,8 +38,8 @@ def behind_others(
     """
     nodes = () if pool.spec.gpus.others is Others.IGNORE else nodes_of(pool, observed)
     holds = observed.neighbours.holds.get(nodes[0].name, ()) if len(nodes) == 1 else ()
-    mine = f"{pool.ref.namespace}/{cache_claim(pool)}"
-    starting = [one for one in holds if one.starting and observed.neighbours.locks.get(one.pool or pool.ref) != mine]
+    mine, counter = f"{pool.ref.namespace}/{cache_claim(pool)}", counter_of(pool.spec)
+    starting = [one for one in holds if one.starting and not observed.neighbours.has_lock(one, mine, counter)]
     if not starting:
         return {}
     cards = weigh(nodes[0], starting, pool.spec, len(placed.cards), placed.cards[0].memory).cards

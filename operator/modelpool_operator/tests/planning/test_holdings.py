@@ -8,7 +8,8 @@ from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import Sharing
 from modelpool_operator.api.quantity import GIB, MIB
 from modelpool_operator.planning.holdings import HAMI, Hold, asked_of, counter_in, of_claim, of_pod
-from modelpool_operator.planning.pool_holdings import Occupant, holds_of, standing, startable
+from modelpool_operator.planning.occupants import Occupant, standing, startable
+from modelpool_operator.planning.pool_holdings import holds_of
 from modelpool_operator.tests.planning.pools import pool_of, settled, two_cards, vllm
 
 GPU, SHARED, PART = "nvidia.com/gpu", "nvidia.com/gpu.shared", "nvidia.com/mig-3g.20gb"
@@ -109,20 +110,20 @@ def held(holds: tuple[Hold, ...]) -> set[tuple[str, str | None, tuple[int, ...],
 def test_an_engine_that_changes_holds_the_larger_of_both_and_one_that_moves_both() -> None:
     old = (Occupant("a", (0,), 8 * GIB, None, "gpu-1"), Occupant("b", (0,), 4 * GIB, None, "gpu-1"))
     new = (Occupant("a", (0,), 6 * GIB, None), Occupant("b", (1,), 4 * GIB, None), Occupant("c", (1,), GIB, None))
-    found = holds_of(REF, old, new, home="gpu-1", sharing=Sharing.VISIBLE_DEVICES)
+    found = holds_of(REF, old, new, homes=["gpu-1"], sharing=Sharing.VISIBLE_DEVICES)
     assert held(found) == {
         ("a", "gpu-1", (0,), 8 * GIB),
         ("b", "gpu-1", (0,), 4 * GIB),
         ("b", "gpu-1", (1,), 4 * GIB),
         ("c", "gpu-1", (1,), GIB),
     }
-    larger = holds_of(REF, old, [Occupant("a", (0,), 9 * GIB, None)], home=None, sharing=Sharing.VISIBLE_DEVICES)
+    larger = holds_of(REF, old, [Occupant("a", (0,), 9 * GIB, None)], homes=[], sharing=Sharing.VISIBLE_DEVICES)
     assert ("a", "gpu-1", (0,), 9 * GIB) in held(larger)
 
 
 def test_engines_that_share_a_claim_hold_its_card_once() -> None:
     pods = [Occupant(name, (0,), GIB, "gpu.nvidia.com", "gpu-1") for name in ("a", "b")]
-    found = holds_of(REF, pods, (), home=None, sharing=Sharing.DRA)
+    found = holds_of(REF, pods, (), homes=[], sharing=Sharing.DRA)
     assert [(one.what, one.node, one.whole) for one in found] == [("claim agentic-gpu-0", "gpu-1", True)]
 
 
