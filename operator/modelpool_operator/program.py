@@ -140,8 +140,7 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
             pools = await resync.start()
             await stack.enter_async_context(following(api, mirror, memo.queue.add))
             await stack.enter_async_context(following(api, surroundings, waking(memo.queue, neighbourhood)))
-            for pool in resync.noted:
-                reconciler.expect(pool)
+            reconciler.remains.expect(pools, resync.noted)
             resync.noted.clear()
             async with asyncio.TaskGroup() as tasks:
                 running = [

@@ -91,6 +91,11 @@ class Collection:
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def pools(self) -> Iterable[ObjectRef]:
+        """Whose objects are there, as their labels have it."""
+        return self._by_pool.keys()
+
     def of(self, pool: ObjectRef) -> list[Object]:
         """Return the objects with a pool's label, by name.
 
@@ -180,6 +185,11 @@ class Mirror:
             errors.ClusterError: they are not known.
         """
         return self._collection(kind, pool.namespace).of(_labelled(pool))
+
+    def others(self, kind: Kind, pools: Iterable[ObjectRef]) -> frozenset[ObjectRef]:
+        """Return whose objects of a kind are there beside these pools', by their labels; of what is not known, none."""
+        found = [one for (of, _), one in self.collections.items() if of == kind and one.problem is None]
+        return frozenset(pool for one in found for pool in one.pools).difference(map(_labelled, pools))
 
     def ended(self, pool: ObjectRef) -> dict[str, int]:
         """Return the Jobs of a pool that were complete and went by themselves, with a number that grows."""

@@ -17,6 +17,7 @@ from modelpool_operator.cluster.together import together
 from modelpool_operator.planning import hanging, node_choice
 from modelpool_operator.planning.adoption import is_orphan
 from modelpool_operator.planning.inventory import NodeView
+from modelpool_operator.planning.manifests import CLAIM
 from modelpool_operator.planning.observed import Observed, Said
 from modelpool_operator.planning.pod_views import LINES, PodView
 from modelpool_operator.planning.pool_placement import with_sharing
@@ -90,13 +91,14 @@ def look_again(mirror: Mirror, pool: ModelPool, observed: Observed) -> Observed:
 
 
 def engines_of(mirror: Mirror, pool: names.ObjectRef) -> Observed:
-    """Return what the mirror has of a pool's engines, whoever owns them.
+    """Return what the mirror has of a pool's engines and volumes, whoever owns them.
 
     Raises:
         errors.ClusterError: it is not known.
     """
-    deployments = mirror.of(kinds.child("apps/v1", "Deployment"), pool)
-    return Observed.from_manifests(children=deployments, pods=mirror.of(kinds.PODS, pool))
+    wanted = (kinds.child("apps/v1", "Deployment"), kinds.child("v1", CLAIM))
+    children = [child for kind in wanted for child in mirror.of(kind, pool)]
+    return Observed.from_manifests(children=children, pods=mirror.of(kinds.PODS, pool))
 
 
 def _children(mirror: Mirror, pool: ModelPool) -> list[Object]:

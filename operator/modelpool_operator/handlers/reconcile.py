@@ -15,7 +15,7 @@ from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.execute import SLOW_WRITES, execute
 from modelpool_operator.cluster.mirror import Mirror
-from modelpool_operator.cluster.observe import engines_of, look_again, observe, owned_by
+from modelpool_operator.cluster.observe import look_again, observe, owned_by
 from modelpool_operator.cluster.recorder import News, Recorder, news_between
 from modelpool_operator.cluster.report import report
 from modelpool_operator.handlers import failing
@@ -24,6 +24,7 @@ from modelpool_operator.handlers.engine_keys import EngineKeys
 from modelpool_operator.handlers.failing import Failure, failure_of
 from modelpool_operator.handlers.neighbourhood import Neighbourhood
 from modelpool_operator.handlers.next_look import next_look
+from modelpool_operator.handlers.remains import Remains
 from modelpool_operator.handlers.results import Outcome, Result
 from modelpool_operator.handlers.scaling import Scaling
 from modelpool_operator.handlers.standings import Standings
@@ -78,6 +79,7 @@ class Reconciler:
         self._recorder = recorder
         self._claims = claims
         self._neighbourhood = neighbourhood
+        self.remains = Remains(mirror, neighbourhood)
         self._now = now
         self._standings = Standings(clock)
         self._gateway = gateway
@@ -195,18 +197,6 @@ class Reconciler:
         )
         return replace(observed, installation=installation, children=children)
 
-    def expect(self, pool: ModelPool) -> None:
-        """Take note of what a pool has, before the first pass over any; what cannot be looked at, its pass will say.
-
-        Nothing of one pool ends the operator, nor keeps it from the others.
-        """
-        try:
-            self._neighbourhood.expect(pool, engines_of(self._mirror, pool.ref))
-        except errors.ClusterError as exc:
-            logger.debug("Could not look at what a pool has", extra={"pool": pool.ref, "error": str(exc)})
-        except Exception:
-            logger.exception("Could not look at what a pool has because of a bug", extra={"pool": pool.ref})
-
     def _gone(self, ref: ObjectRef) -> Result:
         self._mirror.let_go(ref)
         return Result(outcome=Outcome.GONE, concerned=self._claims.drop(ref) | self._let_be(ref))
@@ -215,21 +205,14 @@ class Reconciler:
         """Forget all of a pool that is not ours to carry out, but for what its pods and Deployments hold."""
         self._scaling.drop(ref)
         self._standings.drop(ref)
-        return self._leave(ref)
-
-    def _leave(self, ref: ObjectRef) -> frozenset[ObjectRef]:
-        """Let a pool that is gone, or cannot be read, hold what its pods and Deployments do."""
-        try:
-            return self._neighbourhood.leave(ref, engines_of(self._mirror, ref))
-        except errors.ClusterError:
-            return frozenset()
+        return self.remains.leave(ref)
 
     async def _leaving(self, body: Object, ref: ObjectRef) -> Result:
         """Say what holds a pool that is being deleted, and how it is: its engines are there, and its routes."""
         if (held := failing.held_by(body["metadata"])) is None:
             return self._gone(ref)
         self._scaling.drop(ref)
-        concerned, previous = self._leave(ref), parsing.status_of(body)
+        concerned, previous = self.remains.leave(ref), parsing.status_of(body)
         try:
             pool = parsing.from_body(body)
         except parsing.InvalidPoolError:
@@ -248,7 +231,7 @@ class Reconciler:
         generation = body["metadata"]["generation"]
         status = statuses.assess_invalid(generation=generation, error=str(error), previous=previous, now=self._now())
         await self._report(body, previous, status)
-        return Result(outcome=Outcome.INVALID, concerned=self._keep_routes(body, ref) | self._leave(ref))
+        return Result(outcome=Outcome.INVALID, concerned=self._keep_routes(body, ref) | self.remains.leave(ref))
 
     def _keep_routes(self, body: Object, ref: ObjectRef) -> frozenset[ObjectRef]:
         """Let a pool that cannot be read claim what its last routes say."""

@@ -58,6 +58,13 @@ def _in_use(who: Patient) -> str:
     return "Delete the object that has the name, or give the pool another name: nothing of others is taken over"
 
 
+def _in_anothers_use(who: Patient) -> str:
+    return (
+        "A pool's name and its model's make that of what runs it, and two pools' make the same here: give this pool,"
+        " or its model, another name"
+    )
+
+
 def _ends(who: Patient) -> str:
     return f"Namespace {who.namespace} is being deleted, and the pool with it: create the pool in another one"
 
@@ -93,6 +100,7 @@ ADVICE: Final[Mapping[str, Advice]] = {
     denials.PRIORITY_CLASS: _priority,
     denials.RUNTIME_CLASS: _runtime,
     denials.NAME_IN_USE: _in_use,
+    denials.NAME_OF_A_POOL: _in_anothers_use,
     denials.NAMESPACE_ENDS: _ends,
     denials.NO_GROWTH: _growth,
     denials.WEBHOOK_AWAY: _webhook,

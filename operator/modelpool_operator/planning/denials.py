@@ -15,6 +15,7 @@ SERVICE_ACCOUNT: Final = "ServiceAccountMissing"
 PRIORITY_CLASS: Final = "PriorityClassMissing"
 RUNTIME_CLASS: Final = "RuntimeClassMissing"
 NAME_IN_USE: Final = "NameInUse"
+NAME_OF_A_POOL: Final = "NameOfAnotherPool"
 NAMESPACE_ENDS: Final = "NamespaceTerminating"
 NO_GROWTH: Final = "VolumeCannotGrow"
 WEBHOOK_AWAY: Final = "WebhookAway"
@@ -28,6 +29,7 @@ _SENTENCES: Final = (
     (SERVICE_ACCOUNT, r"error looking up service account "),
     (PRIORITY_CLASS, r"no PriorityClass with name "),
     (RUNTIME_CLASS, r"RuntimeClass \S+ not found"),
+    (NAME_OF_A_POOL, r"an object of that name is there and is not this pool's, but ModelPool "),
     (NAME_IN_USE, r"an object of that name is there and is not this pool's"),
     (NAMESPACE_ENDS, r"because it is being terminated"),
     (POLICY, r'admission webhook "|ValidatingAdmissionPolicy'),

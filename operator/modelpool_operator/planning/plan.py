@@ -29,6 +29,7 @@ from modelpool_operator.planning.notes import notes_on
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.pool_placement import (
+    as_kept,
     choose_sharing,
     offered_to,
     place_pool,
@@ -112,7 +113,7 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     pool = with_sharing(pool, chosen)
     placed, kept_off = _placed(pool, observed)
     if isinstance(placed, Refusal):
-        return _refused(placed, pool, observed, chosen if chosen == observed.chosen else None)
+        return _refused(as_kept(placed, pool, chosen), pool, observed, chosen if chosen == observed.chosen else None)
     wanted = _wanted(pool, placed, observed, kept_off)
     changing = {
         ref: reason

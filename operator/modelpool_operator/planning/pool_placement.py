@@ -4,6 +4,7 @@ The steps before `placement`, which knows one pool and its cards alone.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from msgspec import structs
 
@@ -37,6 +38,23 @@ def choose_sharing(pool: ModelPool, observed: Observed) -> SharingStatus | Refus
 def with_sharing(pool: ModelPool, chosen: SharingStatus | None) -> ModelPool:
     """Return the pool as if it said what was chosen for it."""
     return pool if chosen is None else structs.replace(pool, spec=auto.settled(pool.spec, chosen))
+
+
+def as_kept(refusal: Refusal, pool: ModelPool, chosen: SharingStatus | None) -> Refusal:
+    """Return a refusal that says whose choice a way of sharing was, where the pool named none and that is what objects.
+
+    Args:
+        refusal: of the pool.
+        pool: how it shares its cards is settled.
+        chosen: for a pool that leaves it open.
+    """
+    if chosen is None or refusal != sharing.mode_of(pool.spec).objection(pool.spec):
+        return refusal
+    message = (
+        f"`gpus.sharing` is 'auto', and the pool keeps '{chosen.mode}', with which it runs: {refusal.message}; or"
+        " delete its Deployments, and what its nodes offer is chosen anew"
+    )
+    return replace(refusal, message=message)
 
 
 def place_pool(pool: ModelPool, observed: Observed) -> Placement | Refusal:

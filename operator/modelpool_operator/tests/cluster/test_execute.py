@@ -121,19 +121,25 @@ async def test_what_is_replaced_is_known_to_be_going_until_its_pods_went(
 
 
 @pytest.mark.parametrize(
-    "metadata",
-    [{}, {"ownerReferences": [{"uid": "of-another-pool", "controller": True}]}],
+    ("metadata", "whose"),
+    [
+        ({}, ""),
+        (
+            {"ownerReferences": [{"kind": "ModelPool", "name": "b", "uid": "theirs", "controller": True}]},
+            ", but ModelPool b's",
+        ),
+    ],
     ids=["nobody's", "another pool's"],
 )
 async def test_an_object_of_somebody_else_is_not_taken_over(
-    server: ApiServer, client: Client, mirror: Mirror, metadata: dict[str, Any]
+    server: ApiServer, client: Client, mirror: Mirror, metadata: dict[str, Any], whose: str
 ) -> None:
     server.put(CONFIGS, metadata={"name": "a", **metadata})
     done = await execute(client, mirror, POOL, plan(manifest("ConfigMap", "a"), manifest("Service", "b")), Observed())
     assert server.writes == [("PATCH", f"{CONFIGS}/a"), ("PATCH", f"{SERVICES}/b")]
     assert server.objects[f"{CONFIGS}/a"]["metadata"].get("ownerReferences") == metadata.get("ownerReferences")
     want = "Could not apply ConfigMap a: an object of that name is there and is not this pool's"
-    assert done.failures == (want,)
+    assert done.failures == (f"{want}{whose}",)
 
 
 async def test_what_came_since_we_looked_and_is_ours_is_applied(

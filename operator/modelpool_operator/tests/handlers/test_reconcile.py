@@ -733,7 +733,7 @@ async def test_nobody_waits_for_what_a_pool_wishes_that_is_left_to_others(
     server: ApiServer, reconciler: Reconciler, metadata: dict[str, Any]
 ) -> None:
     older, younger = put_beside(server, "older", 8, **metadata), put_beside(server, "younger", 9)
-    reconciler.expect(older)
+    reconciler.remains.expect([], [older])
     await reconciler.reconcile(younger.ref)
     assert planned_of(server, "younger") == ("False", "CardHeld")
     if not metadata:
@@ -775,16 +775,41 @@ async def test_a_pool_whose_pods_nobody_can_read_ends_no_operator(
 ) -> None:
     """What is looked at before the workers begin is looked at outside of any pass."""
     first = put_beside(server, "first", 8)
-    monkeypatch.setattr(f"{reconcile.__name__}.engines_of", Mock(side_effect=ValueError("no such pod")))
-    reconciler.expect(first)
+    monkeypatch.setattr(f"{remains.__name__}.engines_of", Mock(side_effect=ValueError("no such pod")))
+    reconciler.remains.expect([first.ref], [first])
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["cannot be read", "is gone"])
+async def test_what_runs_of_a_pool_without_a_plan_is_known_before_the_first_pass(
+    server: ApiServer, reconciler: Reconciler, listed: bool
+) -> None:
+    ours = put_beside(server, "ours", 8)
+    server.put(
+        "/api/v1/namespaces/llm/pods",
+        metadata={
+            "name": "p",
+            "labels": {**LABELS, "modelpool.dev/pool": "theirs"},
+            "annotations": {
+                "modelpool.dev/model-name": "a",
+                "modelpool.dev/gpu": "0",
+                "modelpool.dev/gpu-memory": str(20 << 30),
+            },
+        },
+        spec={"nodeName": "gpu-1", "containers": [{"name": "vllm"}]},
+        status={"phase": "Running"},
+    )
+    await fill(reconciler._client, reconciler._mirror)
+    reconciler.remains.expect([ours.ref, *([ObjectRef("llm", "theirs")] if listed else [])], [ours])
+    await reconciler.reconcile(ours.ref)
+    assert planned_of(server, "ours") == ("False", "CardHeld")
 
 
 async def test_whom_a_pass_concerns_is_known_although_it_raised(
     server: ApiServer, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = put_beside(server, "first", 8), put_beside(server, "second", 9)
-    reconciler.expect(second)
+    reconciler.remains.expect([], [second])
     monkeypatch.setattr(f"{reconcile.__name__}.execute", Mock(side_effect=errors.UnreachableError("later")))
     with pytest.raises(errors.UnreachableError):
         await reconciler.reconcile(first.ref)

@@ -86,6 +86,10 @@ def test_only_what_can_be_asked_for_in_part_is_advised_to_be_less() -> None:
         ),
         ("Service agentic-qwen3-8b: exceeded quota: q, requested: services=1", "have the quota raised"),
         ("Deployment agentic-qwen3-8b: an object of that name is there and is not this pool's", "Delete the object"),
+        (
+            "Service a-b: an object of that name is there and is not this pool's, but ModelPool a's",
+            "give this pool, or its model, another name",
+        ),
         ("Deployment agentic-qwen3-8b: nobody knows", ""),
     ],
 )

@@ -150,6 +150,18 @@ def test_a_pool_that_runs_keeps_its_way_whatever_comes() -> None:
     assert gone.refusal is None
 
 
+def test_a_way_that_is_kept_and_does_not_serve_what_is_wanted_now_is_said_to_be_kept() -> None:
+    kept = SharingStatus(mode="timeSlicing", evidence="before")
+    offered = Inventory(nodes=(node("time-slicing", gpu=4),), runtime_classes=RUNTIME)
+    first = make_plan(pool(), Observed(inventory=offered, chosen=kept))
+    runs = replace(after(Observed(), first), inventory=offered, chosen=kept)
+    plan = make_plan(pool(count=2), runs)
+    assert plan.refusal is not None
+    assert (plan.refusal.reason, plan.sharing) == ("SharingNotPossible", kept)
+    assert "`gpus.sharing` is 'auto', and the pool keeps 'timeSlicing', with which it runs" in plan.refusal.message
+    assert "delete its Deployments" in plan.refusal.message
+
+
 def test_a_pool_without_anything_running_is_chosen_for_anew() -> None:
     recorded = SharingStatus(mode="timeSlicing", evidence="before")
     plan = make_plan(pool(), Observed(inventory=EVERYTHING, chosen=recorded))
