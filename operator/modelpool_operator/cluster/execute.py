@@ -135,10 +135,8 @@ class _Work:
             same_pool = (found["metadata"].get("labels") or {}).get(names.POOL_LABEL) == labels.get(names.POOL_LABEL)
             ours = any(owned_by(found, owner["uid"]) for owner in owners)
             if not ours and not (is_retained(found) and same_pool):
-                owner = next(
-                    (one for one in found["metadata"].get("ownerReferences") or () if one.get("controller")), {}
-                )
-                whose = f", but {owner['kind']} {owner['name']}'s" if owner.get("name") else ""
+                others = [one for one in found["metadata"].get("ownerReferences") or () if one.get("controller")]
+                whose = next((f", but {one['kind']} {one['name']}'s" for one in others), "")
                 raise errors.TakenError(
                     f"Could not apply {ref}: an object of that name is there and is not this pool's{whose}"
                 )

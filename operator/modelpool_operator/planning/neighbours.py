@@ -18,6 +18,7 @@ from modelpool_operator.planning.neighbour_notes import TOLD
 from modelpool_operator.planning.node_cards import weigh
 from modelpool_operator.planning.node_room import Room, own_on, place_on
 from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.occupants import startable
 from modelpool_operator.planning.placement import Placement, place
 from modelpool_operator.planning.pool_nodes import nodes_of, standing_on
 from modelpool_operator.planning.refusals import Refusal
@@ -53,17 +54,23 @@ def place_beside(
     stands = standing_on(observed)
     known = stands.union(others.homes)
 
-    def room(node: NodeView, holds: Iterable[Hold]) -> Room:
+    def room(node: NodeView, holds: Iterable[Hold], *, here: bool) -> Room:
         seen = weigh(node, holds, spec, len(cards), cards[0].memory)
-        here = not known or node.name in known
-        return Room(spec=spec, seen=seen, mine=tuple(own_on(node, observed, alone, here)) if seen else ())
+        return Room(spec=spec, seen=seen, mine=tuple(own_on(spec, node, observed, alone, here)) if seen else ())
 
     looks = spec.gpus.others is not Others.IGNORE
-    rooms = [room(node, others.holds.get(node.name, ()) if looks else ()) for node in nodes]
+    held = {node.name: others.holds.get(node.name, ()) if looks else () for node in nodes}
+    rooms = [room(node, held[node.name], here=node.name in known) for node in nodes]
     answers = [(one, place_on([one], cards, settled, alone)) for one in rooms]
     full = [answer for _, answer in answers if isinstance(answer, Refusal)]
     roomy = [_Answer(one, answer) for one, answer in answers if isinstance(answer, Placement)]
     needed = min(_nodes_needed(spec), len(rooms))
+    if len(roomy) < needed and not known:  # Where it was nobody knows: on so many of them what it has may be its own.
+        copies = max((one.copies for one in startable(observed.children)), default=0)
+        again = [room(one.seen.node, held[one.name], here=True) for one, found in answers if isinstance(found, Refusal)]
+        own = [(one, place_on([one], cards, settled, alone)) for one in again]
+        excused = [_Answer(one, found) for one, found in own if isinstance(found, Placement)]
+        roomy += excused[: min(copies, needed - len(roomy))]
     if len(roomy) < needed or any(one.name in stands for one, answer in answers if isinstance(answer, Refusal)):
         return _nowhere(full, needed, len(roomy))
     common = _common(roomy, cards, settled, alone, stands, needed)
@@ -81,8 +88,7 @@ def place_beside(
         meeting = [
             (one.room.name, coming)
             for one, coming in holds
-            if coming
-            and not room(one.room.seen.node, (*others.holds.get(one.room.name, ()), *coming)).fits(cards, placed)
+            if coming and not room(one.room.seen.node, (*held[one.room.name], *coming), here=False).fits(cards, placed)
         ]
         said += neighbour_notes.on_who_may_come(meeting)
     return replace(placed, beside=tuple(dict.fromkeys(said)), nodes=_homes(fitting, stands, others, needed))

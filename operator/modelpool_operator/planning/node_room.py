@@ -106,26 +106,29 @@ def place_on(
     return growing or replace(placed, beside=(*placed.beside, *(found.message for _, found in over)))
 
 
-def own_on(node: NodeView, observed: Observed, alone: Placement, here: bool) -> Iterator[Occupant]:
+def own_on(spec: PoolSpec, node: NodeView, observed: Observed, alone: Placement, here: bool) -> Iterator[Occupant]:
     """Yield what the pool has on a node already: what its Deployments may start there, and what its pods hold without.
 
-    Where an Ollama on a card does not say how much of it is its own, it is what the plan gives to it.
+    What it has in another way of sharing may be on any card of this one. Where an Ollama on a card does not say how
+    much of it is its own, it is what the plan gives to it.
 
     Args:
+        spec: how the pool shares its cards is settled.
         node: which one.
         observed: what is there of the pool.
         alone: the plan as if nobody else were there.
         here: whether what has no pod counts as being there.
     """
     children = {ref: one for ref, one in observed.children.items() if here and leads_to(one, node)}
-    found = startable(children)
+    counter = counter_of(spec)
+    found = [one for one in startable(children) if one.counter == counter]
     there = {one.what for one in found}
     pods = (one for one in standing(observed.pods, children=observed.children) if one.node == node.name)
     yield from found
-    yield from {(one.what, one.gpus): one for one in pods if one.what not in there}.values()
+    yield from {(one.what, one.gpus): one for one in pods if one.counter == counter and one.what not in there}.values()
     share = alone.ollama
     if share is not None and OLLAMA not in there and any(map(_is_ollama_on_card, children.values())):
-        yield Occupant(OLLAMA, share.gpus, share.bytes + share.overhead, None)
+        yield Occupant(OLLAMA, share.gpus, share.bytes + share.overhead, counter)
 
 
 def _is_ollama_on_card(child: Manifest) -> bool:

@@ -277,7 +277,7 @@ class Cluster(RuleBasedStateMachine):
                 self.pods.append(pod)
                 self._check(host)
                 return
-        if pinned and fitting:
+        if pinned and fitting and self.labelled:
             self._must_be_others_fault(name, fitting[0])
 
     def _give(self, pod: Pod) -> bool:
