@@ -39,7 +39,7 @@ WAYS = {
     "hami": ("visibleDevices", "hami"),
 }
 PLACES = st.sampled_from([*HOSTS, None])
-FRACTIONS = st.sampled_from([0.2, 0.45, 0.7, 0.9])
+FRACTIONS = st.sampled_from([0.45, 0.7, 0.8, 0.9])
 
 
 @dataclass
@@ -149,9 +149,12 @@ class Cluster(RuleBasedStateMachine):
         host=PLACES,
         replicas=st.integers(0, 2),
         count=st.integers(1, 2),
+        settles=st.sampled_from([True, True, True, False]),
     )
-    def wants(self, name: str, way: int, fraction: float, host: str | None, replicas: int, count: int) -> None:
-        """Make a pool, or change it."""
+    def wants(
+        self, name: str, way: int, fraction: float, host: str | None, replicas: int, count: int, settles: bool
+    ) -> None:
+        """Make a pool, or change it, and let it come to be as it is wanted."""
         sharing = WAYS[self.kind][way]
         if name in self.left:
             return
@@ -168,6 +171,9 @@ class Cluster(RuleBasedStateMachine):
         created = datetime(2026, 11, POOLS.index(name) + 1, tzinfo=UTC)
         self.pools[name] = structs.replace(made, uid=f"uid-{name}", created=created)
         self.look(name)
+        if settles:
+            self._drain(name, all_=False)
+            self._start(name)
 
     @precondition(lambda self: self.pools)
     @rule(data=st.data())
@@ -187,7 +193,9 @@ class Cluster(RuleBasedStateMachine):
     @rule(data=st.data())
     def is_put_on_nodes(self, data: st.DataObject) -> None:
         """Let Deployments make what pods they lack, and the scheduler put them where it likes."""
-        name = data.draw(st.sampled_from(sorted(self.pools)))
+        self._start(data.draw(st.sampled_from(sorted(self.pools))))
+
+    def _start(self, name: str) -> None:
         for deployment in self._deployments(name):
             wanted = deployment["spec"]["replicas"] - sum(one.pool == name for one in self.pods)
             for _ in range(wanted if self._is_current(name, deployment) else 0):
@@ -198,7 +206,9 @@ class Cluster(RuleBasedStateMachine):
     @rule(data=st.data(), all_=st.booleans())
     def is_drained(self, data: st.DataObject, all_: bool) -> None:
         """End the pods of a pool that its Deployments do not want any more, or all of them."""
-        name = data.draw(st.sampled_from(sorted(self.pools)))
+        self._drain(data.draw(st.sampled_from(sorted(self.pools))), all_=all_)
+
+    def _drain(self, name: str, *, all_: bool) -> None:
         for deployment in self._deployments(name):
             mine = [one for one in self.pods if one.pool == name]
             surplus = mine[deployment["spec"]["replicas"] :] if self._is_current(name, deployment) else mine

@@ -16,7 +16,7 @@ from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.recorder import Recorder
 from modelpool_operator.cluster.reflector import fill
 from modelpool_operator.cluster.surroundings import Surroundings
-from modelpool_operator.handlers import next_look, reconcile
+from modelpool_operator.handlers import next_look, reconcile, remains
 from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.engine_keys import EngineKeys
 from modelpool_operator.handlers.neighbourhood import Neighbourhood
