@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from modelpool_operator.planning.comparison import Difference, Item, differences, item_of
+from modelpool_operator.planning.comparison import Difference, Item, differences, inside
 from modelpool_operator.planning.manifests import Manifest
 from modelpool_operator.planning.strays import strays_in
 
@@ -41,14 +41,14 @@ def as_asked(live: Manifest, altered: Sequence[Difference]) -> Manifest:
 def _take_back(view: Any, one: Difference) -> None:
     place: Any = view
     for step, following in itertools.pairwise(one.steps):
-        below = _get(place, step)
+        below = inside(place, step)
         if below is None and one.live is None and isinstance(place, dict):
             below = place[step] = [] if isinstance(following, Item) else {}
         if below is None:
             return
         place = below
     last = one.steps[-1]
-    if _get(place, last) != one.live:
+    if inside(place, last) != one.live:
         return
     if isinstance(last, Item):
         if isinstance(place, list) and one.live is None:
@@ -57,11 +57,3 @@ def _take_back(view: Any, one: Difference) -> None:
         place.pop(last, None)
     else:
         place[last] = copy.deepcopy(one.wanted)
-
-
-def _get(place: Any, step: Any) -> Any:
-    if isinstance(step, Item):
-        return item_of(place, step)
-    if isinstance(step, int):
-        return place[step] if isinstance(place, list) and step < len(place) else None
-    return place.get(step) if isinstance(place, dict) else None

@@ -37,15 +37,18 @@ def reason_for(wanted: Manifest, observed: Observed) -> str | None:
 
 
 def is_applied(wanted: Manifest, observed: Observed) -> bool:
-    """Return whether a child that is to be changed has all that is wanted of it, or can have no more."""
+    """Return whether a child that is to be changed needs no applying: it has all, can have no more, or is patched."""
     live = observed.children.get(ref_of(wanted))
     if live is None or wanted["kind"] == CLAIM:
         return False
-    return wanted["kind"] in UNCHANGEABLE or comparison.is_in_place(wanted, live)
+    if wanted["kind"] in UNCHANGEABLE or comparison.is_in_place(wanted, live):
+        return True
+    trim = strays.trim_of(wanted, live)
+    return trim is not None and trim.is_all
 
 
 def trim_of(wanted: Manifest, observed: Observed) -> strays.Trim | None:
-    """Return what somebody added to a child and is to be taken out, or None."""
+    """Return what of a child is put right otherwise than by applying it, or None."""
     live = observed.children.get(ref_of(wanted))
     if live is not None and wanted["kind"] in UNCHANGEABLE:
         return adoption.adoption_of(wanted, live)

@@ -119,6 +119,15 @@ def item_of(live: Any, item: Item) -> Any:
     return next((one for one in found if isinstance(one, Mapping) and str(one.get(item.key)) == item.value), None)
 
 
+def inside(place: Any, step: Step) -> Any:
+    """Return what is one step further, or None."""
+    if isinstance(step, Item):
+        return item_of(place, step)
+    if isinstance(step, int):
+        return place[step] if isinstance(place, list) and step < len(place) else None
+    return place.get(step) if isinstance(place, Mapping) else None
+
+
 def _differences_of_lists(wanted: list[Any], live: Any, steps: tuple[Step, ...]) -> Iterator[Difference]:
     if live is not None and not isinstance(live, list):
         yield Difference(steps, wanted, live)

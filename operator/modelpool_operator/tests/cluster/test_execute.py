@@ -271,7 +271,7 @@ async def test_a_change_that_is_refused_after_its_trim_is_not_taken_for_done(
         done = await execute(client, mirror, POOL, todo, Observed.from_manifests(children=[live]))
     finally:
         client.apply = patch  # type: ignore[method-assign]
-    assert server.objects[f"{SERVICES}/s"]["spec"]["selector"] == {"a": "b"}
+    assert server.objects[f"{SERVICES}/s"]["spec"]["selector"] == {"a": "c"}
     assert (done.failures, done.answers) == (("denied",), {})
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from modelpool_operator.planning.manifests import Manifest
+from modelpool_operator.planning.manifests import Manifest, sealed
 from modelpool_operator.planning.strays import strays_in, trim_of
 
 CONTAINER = {"name": "vllm", "image": "a", "resources": {"limits": {"nvidia.com/gpu": 1}}, "env": [{"name": "A"}]}
@@ -97,3 +97,141 @@ def test_volumes_and_jobs_are_filled_in_by_others() -> None:
     way, value, _ = CASES["a node selector"]
     for kind in ("Job", "PersistentVolumeClaim", "ResourceClaim"):
         assert strays_in({**WANTED, "kind": kind}, {**live(way, value), "kind": kind}) == ()
+
+
+HTTP = {"name": "http", "containerPort": 8000, "protocol": "TCP"}
+WHOLE: Manifest = {
+    **WANTED,
+    "spec": {
+        "replicas": 1,
+        "strategy": {"type": "Recreate"},
+        "template": {
+            "metadata": {"labels": {"a/b": "c"}},
+            "spec": {
+                "containers": [{**CONTAINER, "ports": [HTTP], "startupProbe": {"httpGet": {"path": "/health"}}}],
+                "volumes": [{"name": "cache", "persistentVolumeClaim": {"claimName": "cache"}}],
+            },
+        },
+    },
+}
+SERVICE: Manifest = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "x", "namespace": "llm"},
+    "spec": {"ports": [{"name": "http", "port": 8000, "protocol": "TCP"}]},
+}
+_ENGINE = ("spec", "template", "spec", "containers", 0)
+_AT = "/spec/template/spec/containers/0"
+EDITS: dict[str, tuple[Manifest, dict[tuple[Any, ...], Any], list[dict[str, Any]]]] = {
+    "another strategy": (
+        WHOLE,
+        {("spec", "strategy"): {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}},
+        [
+            {"op": "replace", "path": "/spec/strategy/type", "value": "Recreate"},
+            {"op": "remove", "path": "/spec/strategy/rollingUpdate"},
+        ],
+    ),
+    "another port": (
+        WHOLE,
+        {(*_ENGINE, "ports", 0, "containerPort"): 8001},
+        [{"op": "replace", "path": f"{_AT}/ports", "value": [HTTP]}],
+    ),
+    "a port of the host": (
+        WHOLE,
+        {(*_ENGINE, "ports", 0, "hostPort"): 8000},
+        [{"op": "replace", "path": f"{_AT}/ports", "value": [HTTP]}],
+    ),
+    "another port, and one more": (
+        WHOLE,
+        {(*_ENGINE, "ports"): [{**HTTP, "containerPort": 8001}, {"name": "metrics", "containerPort": 9000}]},
+        [{"op": "replace", "path": f"{_AT}/ports", "value": [HTTP, {"name": "metrics", "containerPort": 9000}]}],
+    ),
+    "two ports that changed their numbers": (
+        WHOLE,
+        {(*_ENGINE, "ports"): [{**HTTP, "containerPort": 8001}, {**HTTP, "name": "other"}]},
+        [{"op": "replace", "path": f"{_AT}/ports", "value": [HTTP]}],
+    ),
+    "another port of a Service": (
+        SERVICE,
+        {("spec", "ports", 0, "port"): 80},
+        [{"op": "replace", "path": "/spec/ports", "value": SERVICE["spec"]["ports"]}],
+    ),
+    "another source of a volume": (
+        WHOLE,
+        {("spec", "template", "spec", "volumes", 0): {"name": "cache", "emptyDir": {}}},
+        [
+            {
+                "op": "add",
+                "path": "/spec/template/spec/volumes/0/persistentVolumeClaim",
+                "value": {"claimName": "cache"},
+            },
+            {"op": "remove", "path": "/spec/template/spec/volumes/0/emptyDir"},
+        ],
+    ),
+    "another probe": (
+        WHOLE,
+        {(*_ENGINE, "startupProbe"): {"exec": {"command": ["true"]}}},
+        [
+            {"op": "add", "path": f"{_AT}/startupProbe/httpGet", "value": {"path": "/health"}},
+            {"op": "remove", "path": f"{_AT}/startupProbe/exec"},
+        ],
+    ),
+    "another image, which applying puts back": (WHOLE, {(*_ENGINE, "image"): "b"}, []),
+}
+
+
+def edited(wanted: Manifest, edits: dict[tuple[Any, ...], Any], manager: str = "carol") -> Manifest:
+    """Return the child as somebody has edited it, who holds all of it since."""
+    found = sealed(copy.deepcopy(wanted))
+    found["metadata"] |= {"resourceVersion": "7", "managedFields": [{"manager": manager, "fieldsV1": {"f:spec": {}}}]}
+    for way, value in edits.items():
+        place: Any = found
+        for step in way[:-1]:
+            place = place[step]
+        place[way[-1]] = value
+    return found
+
+
+@pytest.mark.parametrize(("wanted", "edits", "want"), EDITS.values(), ids=EDITS.keys())
+def test_what_applying_alone_cannot_put_back_is_patched_at_once(
+    wanted: Manifest, edits: dict[tuple[Any, ...], Any], want: list[dict[str, Any]]
+) -> None:
+    trim = trim_of(wanted, edited(wanted, edits))
+    assert (list(trim.patch[1:]) if trim else []) == want
+    assert trim is None or trim.is_all
+
+
+def test_ports_that_the_pool_wants_changed_are_applied() -> None:
+    live = edited(SERVICE, {}, manager="modelpool-operator")
+    wanted = copy.deepcopy(SERVICE)
+    wanted["spec"]["ports"][0]["port"] = 9000
+    assert trim_of(wanted, live) is None
+
+
+def test_what_is_below_a_field_that_is_put_back_whole_is_not_taken_out_again() -> None:
+    policy = {**SERVICE, "kind": "NetworkPolicy", "spec": {"podSelector": {"matchLabels": {"a": "b"}}}}
+    live = edited(policy, {("spec", "podSelector", "matchExpressions"): [{"key": "x"}]})
+    trim = trim_of(policy, live)
+    assert trim is not None
+    assert [one["path"] for one in trim.patch[1:]] == ["/spec/podSelector"]
+
+
+def test_a_child_of_which_more_is_to_be_changed_is_applied_behind_it() -> None:
+    edits = {("spec", "strategy", "rollingUpdate"): {"maxSurge": 1}, ("metadata", "name"): "y"}
+    trim = trim_of(WHOLE, edited(WHOLE, edits))
+    assert trim is not None
+    assert not trim.is_all
+
+
+def test_what_a_patch_holds_is_given_up_before_the_pool_wants_something_else() -> None:
+    """Else a variable that was once put back would stay when the pool drops it."""
+    live = edited(WHOLE, {}, manager="modelpool-operator")
+    live["metadata"]["managedFields"] = [
+        {"manager": "modelpool-operator", "operation": "Apply", "fieldsV1": {"f:spec": {}}},
+        {"manager": "modelpool-operator", "operation": "Update", "fieldsV1": {"f:spec": {}}},
+    ]
+    assert trim_of(WHOLE, live) is None
+    trim = trim_of({**WHOLE, "spec": {**WHOLE["spec"], "replicas": 2}}, live)
+    assert trim is not None
+    assert list(trim.patch[1:]) == [{"op": "remove", "path": "/metadata/managedFields/1"}]
+    assert not trim.is_all
