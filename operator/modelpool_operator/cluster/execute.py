@@ -48,6 +48,8 @@ class Outcome:
     """What the API server refused, with what it said. The rest of the plan was carried out."""
     answers: Mapping[ChildRef, Object] = field(default_factory=dict)
     """What has all that was wanted of it, as it was stored: of a child that is trimmed and applied, by the second."""
+    found: Mapping[ChildRef, Object] = field(default_factory=dict)
+    """Children that were there although nobody saw them, as they were before: somebody took their labels away."""
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -66,6 +68,7 @@ class _Work:
         self._observed = observed
         self.refused: dict[ChildRef, str] = {}
         self.answers: dict[ChildRef, Object] = {}
+        self.found: dict[ChildRef, Object] = {}
         self.deleted = 0
         self.away: errors.UnreachableError | None = None
         """Why the pass has to end, if it has to."""
@@ -140,6 +143,7 @@ class _Work:
                 raise errors.TakenError(
                     f"Could not apply {ref}: an object of that name is there and is not this pool's{whose}"
                 )
+            self.found[ref] = found
 
     async def _delete(self, child: ChildRef) -> None:
         """Delete a child, unless another object bears its name now, of which the watch tells."""
@@ -206,7 +210,13 @@ async def execute(
                 break
     if work.away is not None:
         raise work.away
-    done = Outcome(applied=len(work.answers), deleted=work.deleted, refused=work.refused, answers=work.answers)
+    done = Outcome(
+        applied=len(work.answers),
+        deleted=work.deleted,
+        refused=work.refused,
+        answers=work.answers,
+        found=work.found,
+    )
     if plan:
         logger.log(
             logging.WARNING if done.failures else logging.INFO,

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
+from typing import Final
 
+from modelpool_operator.api import names
 from modelpool_operator.planning.comparison import differences
 from modelpool_operator.planning.managers import manager_of
 from modelpool_operator.planning.manifests import ChildRef, Manifest, seal_of
 from modelpool_operator.planning.strays import strays_in
+
+_SEAL: Final = ("metadata", "annotations", names.APPLIED_ANNOTATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,7 @@ class Interference:
 
 
 def found_in(wanted: Mapping[ChildRef, Manifest], live: Mapping[ChildRef, Manifest]) -> Iterator[Interference]:
-    """Yield what others changed in children that were applied as they are wanted.
+    """Yield what others changed in children that were applied, in whatever way they are wanted.
 
     Args:
         wanted: sealed manifests.
@@ -38,8 +41,17 @@ def found_in(wanted: Mapping[ChildRef, Manifest], live: Mapping[ChildRef, Manife
     """
     for ref, manifest in wanted.items():
         found = live.get(ref)
-        if found is None or seal_of(found) != seal_of(manifest):
+        if found is None or not (seal_of(found) == seal_of(manifest) or _took_the_seal(found)):
             continue
-        one = next(chain(differences(manifest, found), strays_in(manifest, found)), None)
-        if one is not None:
-            yield Interference(child=ref, field=one.path, manager=manager_of(found, one.labels))
+        changes = (*differences(manifest, found), *strays_in(manifest, found))
+        by = [(manager_of(found, one.steps), one) for one in changes]
+        if by:  # What somebody holds says more than what is gone, and any field more than the seal.
+            manager, one = min(by, key=lambda held: (held[0] is None, held[1].steps == _SEAL))
+            yield Interference(child=ref, field=one.path, manager=manager)
+
+
+def _took_the_seal(live: Manifest) -> bool:
+    """Return whether a child bears a seal of somebody else's, or none although it was applied: not an older one."""
+    if seal_of(live) is not None:
+        return manager_of(live, _SEAL) is not None
+    return any(entry.get("manager") == names.FIELD_MANAGER for entry in live["metadata"].get("managedFields") or ())

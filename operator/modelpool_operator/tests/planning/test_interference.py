@@ -72,3 +72,43 @@ def test_what_is_added_is_named_with_who_holds_it() -> None:
     (said,) = found(spec(paused=True), entry("kubectl-rollout", {"f:spec": {"f:paused": {}}}))
     assert "/spec/paused was changed by 'kubectl-rollout'" in said
     assert found(spec(minReadySeconds=3)) == [], "the API server's own"
+
+
+SEAL: dict[str, Any] = {"f:metadata": {"f:annotations": {f"f:{names.APPLIED_ANNOTATION}": {}}}}
+
+
+def sealed_as(seal: str | None, manifest: Manifest) -> Manifest:
+    annotations = {**WANTED["metadata"]["annotations"], names.APPLIED_ANNOTATION: seal}
+    kept = {key: value for key, value in annotations.items() if value is not None}
+    return {**manifest, "metadata": {**manifest["metadata"], "annotations": kept}}
+
+
+def test_who_applies_an_exported_child_again_is_named_by_what_he_changed() -> None:
+    theirs = entry("argocd-controller", {**SEAL, "f:spec": {"f:replicas": {}}})
+    (said,) = found(sealed_as("exported", spec(replicas=5)), theirs)
+    assert "/spec/replicas was changed by 'argocd-controller'" in said
+    (said,) = found(sealed_as("exported", WANTED), entry("argocd-controller", SEAL))
+    assert f"/metadata/annotations/{names.APPLIED_ANNOTATION} was changed by 'argocd-controller'" in said
+
+
+def test_who_replaces_a_child_by_one_without_its_seal_is_named() -> None:
+    mine = entry(names.FIELD_MANAGER, {"f:spec": {"f:template": {}}})
+    theirs = entry("kubectl-replace", {"f:spec": {"f:replicas": {}}})
+    (said,) = found(sealed_as(None, spec(replicas=5)), mine, theirs)
+    assert "/spec/replicas was changed by 'kubectl-replace'" in said
+
+
+def test_a_port_is_found_by_its_number_and_protocol() -> None:
+    port = {"name": "http", "containerPort": 8000, "protocol": "TCP"}
+    template = {"spec": {"containers": [{"name": "vllm", "image": "a", "ports": [port]}]}}
+    wanted = sealed({**WANTED, "metadata": {"name": "x"}, "spec": {"template": template}})
+    live = {**wanted, "metadata": dict(wanted["metadata"])}
+    live["spec"] = {
+        "template": {"spec": {"containers": [{"name": "vllm", "image": "a", "ports": [{**port, "hostPort": 8000}]}]}}
+    }
+    ports: dict[str, Any] = {"f:ports": {'k:{"containerPort":8000,"protocol":"TCP"}': {"f:hostPort": {}}}}
+    containers = {"f:containers": {'k:{"name":"vllm"}': ports}}
+    fields: dict[str, Any] = {"f:spec": {"f:template": {"f:spec": containers}}}
+    live["metadata"]["managedFields"] = [entry("carol", fields)]
+    (said,) = (str(one) for one in interference.found_in({REF: wanted}, {REF: live}))
+    assert "/spec/template/spec/containers/vllm/ports/http/hostPort was changed by 'carol'" in said
