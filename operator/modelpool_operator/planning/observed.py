@@ -46,6 +46,8 @@ class Observed:
     """What was decided for the models that have `autoscaling`, by name."""
     refused: Mapping[ChildRef, str] = field(default_factory=dict)
     """Children that the API server does not take, with what it said."""
+    fought_over: frozenset[ChildRef] = frozenset()
+    """Children that others change back again and again."""
     said: Mapping[tuple[str, str], Said] = field(default_factory=dict)
     """What was said of objects that hang, by kind and name."""
     claimed: Mapping[str, names.ObjectRef] = field(default_factory=dict)

@@ -5,9 +5,10 @@ card, so that some models answer all the while, and an image that does not work 
 the cards behind it keep what they have until somebody sets it right.
 
 An engine that does not answer has nothing to lose and waits for nobody. Nor does anybody wait for one that answered
-once and crashed since, or that never did; only for one that is being replaced. And where that one fails by itself, with
-an image that the others run already, they do not wait for it. An engine that asks for another key than gateways have
-answers none of them, and goes at once.
+once and crashed since, or that never did; only for one that is being replaced. Where that one fails by itself, with an
+image that the others run already, they do not wait for it; nor for one that has an image of somebody else's, whose
+change the API server refuses, or that others change back each time. An engine that asks for another key than gateways
+have answers none of them, and goes at once.
 
 Engines that shall stand elsewhere, on other cards or other nodes, all change at once: those of one pool stand together.
 """
@@ -59,13 +60,18 @@ class _Engine:
     replaced: bool
     """Whether a change is under way, and what was changed does not answer yet."""
     failing: bool
+    stuck: bool
+    """Whether the API server refuses its change, or others undo it."""
 
     def holds_up(self, other: Self) -> bool:
         """Return whether `other`, on a later card, has to wait for this one."""
+        if self.stuck:
+            return False
         if self.restarts:
             return True
         alike = _image(self.wanted) == _image(other.wanted) != _image(other.live)
-        return self.replaced and (alike or not self.failing)
+        ours = _image(self.live) == _image(self.wanted)
+        return self.replaced and ours and (alike or not self.failing)
 
 
 def turns(
@@ -112,8 +118,9 @@ def _engines(
             live=live,
             answers=bool(answering) and not (live is not None and engine_keys.is_locked_out(live, child)),
             restarts=live is not None and ref in changing and restarts(child, ref, observed),
-            replaced=live is not None and template_of(child) not in answering and _is_replaced(live),
+            replaced=live is not None and template_of(child) not in answering and _is_replaced(live) and _runs(child),
             failing=_fails(pods),
+            stuck=ref in observed.refused or ref in observed.fought_over,
         )
 
 
@@ -126,6 +133,11 @@ def _groups(engines: Iterable[_Engine]) -> list[list[_Engine]]:
         cards = set(engine.gpus).union(*(group[0] for group in joined))
         groups.append((cards, [*(one for group in joined for one in group[1]), engine]))
     return [members for _, members in sorted(groups, key=lambda group: min(group[0]))]
+
+
+def _runs(wanted: Manifest) -> bool:
+    """Return whether an engine is to answer at all; for one that is stopped nobody waits."""
+    return bool(wanted["spec"].get("replicas", 1))
 
 
 def _is_replaced(live: Manifest) -> bool:

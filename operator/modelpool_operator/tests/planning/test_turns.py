@@ -10,7 +10,7 @@ import pytest
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning.admission import altered_in, as_asked
 from modelpool_operator.planning.installation import Installation
-from modelpool_operator.planning.manifests import Manifest
+from modelpool_operator.planning.manifests import Manifest, ref_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.plan import Plan, make_plan
 from modelpool_operator.planning.pod_views import PodView
@@ -141,6 +141,30 @@ def test_an_engine_that_fails_by_itself_holds_up_nobody_elses_change() -> None:
     failed = rolled(observed, make_plan(broken, observed), broken, a=NO_IMAGE)
     edited = pool(vllm("a", 0.4, gpu=0, args=["--nonsense"]), MODELS[1], vllm("c", 0.7, gpu=1))
     assert applied(make_plan(edited, failed)) == ["c"]
+
+
+@pytest.mark.parametrize("how", ["refused", "fought_over"])
+def test_an_engine_whose_change_is_refused_or_undone_holds_up_nobody_elses(how: str) -> None:
+    observed = running(pool())
+    refs = {ref_of(one): "denied" for one in make_plan(UPGRADED, observed).apply if one["kind"] == "Deployment"}
+    assert len(refs) == 2
+    stuck = replace(observed, refused=refs) if how == "refused" else replace(observed, fought_over=frozenset(refs))
+    plan = make_plan(UPGRADED, stuck)
+    assert (applied(plan), plan.turns) == (["a", "b", "c"], ())
+
+
+def test_nobody_waits_for_an_engine_that_is_stopped() -> None:
+    observed = running(pool())
+    stopped = pool(vllm("a", 0.4, gpu=0, replicas=0), *MODELS[1:], image=NEW)
+    begun = rolled(observed, make_plan(stopped, observed), stopped, a=LOADING)
+    assert applied(make_plan(stopped, begun)) == ["c"]
+
+
+def test_an_engine_that_was_given_another_image_by_somebody_else_holds_up_nobody() -> None:
+    observed = running(pool())
+    stuck = rolled(observed, make_plan(UPGRADED, observed), UPGRADED, a=LOADING)
+    deployment(stuck, "a")["spec"]["template"]["spec"]["containers"][0]["image"] = "other"
+    assert applied(make_plan(UPGRADED, stuck)) == ["a", "c"]
 
 
 @pytest.mark.parametrize("status", [LOADING, NO_IMAGE])
