@@ -20,7 +20,7 @@ from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.plugin import GpuNodes
 from modelpool_cluster.rest import MERGE
-from modelpool_operator.planning.pacing import FREE_CHANGES
+from modelpool_operator.planning.edits import FREE
 
 pytestmark = pytest.mark.cluster
 
@@ -136,7 +136,7 @@ def test_the_table_follows_the_pool_from_its_first_model_to_its_end(
     path = f"/apis/modelpool.dev/v1alpha1/namespaces/{namespace}/modelpools/followed"
 
     delays: list[float] = []
-    for number in range(FREE_CHANGES):
+    for number in range(FREE):
         models = [{**POOL["spec"]["models"][0], "aliases": [f"alias-{number}"]}]
         cluster.api.patch(path, {"spec": {"models": models}}, MERGE)
         since = time.perf_counter()

@@ -54,6 +54,11 @@ class Hand:
         self.api.patch(f"{path}?fieldManager={manager}", body, MERGE)
         self.acted += 1
 
+    def put(self, path: str, body: Object, manager: str) -> None:
+        """Replace an object as a manager, unless it has changed since it was read."""
+        self.api.replace(f"{path}?fieldManager={manager}", body)
+        self.acted += 1
+
 
 Act = Callable[[Hand], None]
 

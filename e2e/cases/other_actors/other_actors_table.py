@@ -9,7 +9,29 @@ from typing import Final
 
 from examples_pool import Pool, small
 from other_actors_admission import REGISTRY, Webhook, name_of
-from other_actors_stage import Act, Actor, Hand, Object, engine_of, events_of
+from other_actors_hands import (
+    deletes_the_pods,
+    deletes_the_service,
+    edits_by_hand,
+    moves_the_port,
+    moves_the_service,
+    narrows_the_selector,
+    opens_a_port_of_the_host,
+    restores_an_older_one,
+    restores_the_status,
+    rolls,
+    scales,
+    sets_the_image,
+    sets_the_spec,
+    takes_the_label,
+    takes_the_owner,
+    touches_the_pool,
+    wipes_the_status,
+    wipes_what_is_held,
+)
+from other_actors_stage import Act, Actor, Object, engine_of, events_of
+
+from modelpool_cluster.rest import MERGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,89 +52,14 @@ class Row:
     """Words of its message."""
     events: dict[str, int] = field(default_factory=dict)
     """How many Events of a reason there are at the most; of reasons that are not named, none."""
+    told: tuple[str, ...] = ()
+    """Words of one of them, which has to be there."""
     writes: int = 6
     """Of the operator, in the second minute, at the most."""
     children: Callable[[Pool], None] = lambda _: None
     """Asserts what became of the children."""
-
-
-def sets_the_image(hand: Hand) -> None:
-    """An image updater, of every Deployment of the pool."""
-    for live in hand.api.items(hand.path("Deployment", "").rstrip("/")):
-        (container,) = live["spec"]["template"]["spec"]["containers"]
-        if container["image"] != "other":
-            path = hand.path("Deployment", live["metadata"]["name"])
-            patch = {"spec": {"template": {"spec": {"containers": [{"name": container["name"], "image": "other"}]}}}}
-            hand.api.patch(f"{path}?fieldManager=image-updater", patch)
-            hand.acted += 1
-
-
-def scales(hand: Hand) -> None:
-    """An autoscaler, by the subresource."""
-    path = f"{hand.path('Deployment', hand.engine)}/scale"
-    if hand.api.get(path)["spec"]["replicas"] != 2:
-        hand.merge(path, {"spec": {"replicas": 2}}, "autoscaler")
-
-
-def deletes_the_service(hand: Hand) -> None:
-    """A cleaner."""
-    if hand.api.find(hand.path("Service", hand.engine)):
-        hand.api.delete(hand.path("Service", hand.engine))
-        hand.acted += 1
-
-
-def narrows_the_selector(hand: Hand) -> None:
-    """Somebody with a mesh of his own."""
-    path = hand.path("Service", hand.engine)
-    if "version" not in hand.api.get(path)["spec"]["selector"]:
-        hand.merge(path, {"spec": {"selector": {"version": "canary"}}}, "mesh")
-
-
-def takes_the_label(hand: Hand) -> None:
-    """A labeller."""
-    path, label = hand.path("Deployment", hand.engine), "app.kubernetes.io/managed-by"
-    if hand.api.get(path)["metadata"]["labels"].get(label) == "modelpool-operator":
-        hand.merge(path, {"metadata": {"labels": {label: "labeller"}}}, "labeller")
-
-
-def takes_the_owner(hand: Hand) -> None:
-    """Who would have the child outlive its pool."""
-    path = hand.path("Deployment", hand.engine)
-    if hand.api.get(path)["metadata"].get("ownerReferences"):
-        hand.merge(path, {"metadata": {"ownerReferences": None}}, "keeper")
-
-
-def restores_an_older_one(hand: Hand) -> None:
-    """Who keeps a child as it was exported once, with the operator's own annotations."""
-    path, seal = hand.path("Service", hand.engine), "modelpool.dev/applied"
-    if hand.api.get(path)["metadata"]["annotations"].get(seal) != "exported":
-        hand.merge(path, {"metadata": {"annotations": {seal: "exported"}}}, "argocd-controller")
-
-
-def sets_the_spec(hand: Hand) -> None:
-    """Two who deploy one pool, each its own."""
-    spec = hand.pool.get()["spec"]
-    spec["models"][0]["maxConcurrency"] = 3 + hand.turn % 2
-    hand.merge(hand.pool.path, {"spec": spec}, ("argocd", "flux")[hand.turn % 2])
-
-
-def wipes_the_status(hand: Hand) -> None:
-    """A backup that restores what it knows."""
-    hand.merge(f"{hand.pool.path}/status", {"status": None}, "restore")
-
-
-def touches_the_pool(hand: Hand) -> None:
-    """Whoever keeps notes on it."""
-    hand.merge(hand.pool.path, {"metadata": {"annotations": {"example.com/turn": str(hand.turn)}}}, "notes")
-
-
-def edits_by_hand(hand: Hand) -> None:
-    """Somebody who adds what the operator does not have, once."""
-    limits = {"memory": "1Gi"}
-    pod = {"nodeSelector": {"disk": "ssd"}, "containers": [{"name": "vllm", "resources": {"limits": limits}}]}
-    path = hand.path("Deployment", hand.engine)
-    hand.api.patch(f"{path}?fieldManager=carol", {"spec": {"paused": True, "template": {"spec": pod}}})
-    hand.merge(hand.path("Service", hand.engine), {"spec": {"selector": {"version": "canary"}}}, "carol")
+    end: Callable[[Pool], None] = lambda _: None
+    """Lets go of the pool, so that it can be removed."""
 
 
 def as_before_the_edit(pool: Pool) -> None:
@@ -120,6 +67,8 @@ def as_before_the_edit(pool: Pool) -> None:
     found = {one["kind"]: one for one in pool.children(("Deployment", "Service"))}
     spec = found["Deployment"]["spec"]
     assert "paused" not in spec
+    assert spec["strategy"] == {"type": "Recreate"}
+    assert "hostPort" not in spec["template"]["spec"]["containers"][0]["ports"][0]
     assert "nodeSelector" not in spec["template"]["spec"] or "disk" not in spec["template"]["spec"]["nodeSelector"]
     assert "memory" not in (spec["template"]["spec"]["containers"][0]["resources"].get("limits") or {})
     assert "version" not in found["Service"]["spec"]["selector"]
@@ -154,6 +103,27 @@ def pulled_once(pool: Pool) -> None:
     assert len([one for one in made if one.user.endswith("operator")]) == 1, made
 
 
+def too_large(*, models: int) -> Object:
+    """Return a pool of which one model does not fit beside the other."""
+    body = small(models=models)
+    for model in body["spec"]["models"]:
+        del model["gpuMemoryFraction"]
+        model["gpuMemory"] = "16Gi"
+    return body
+
+
+def held(*, models: int) -> Object:
+    """Return a pool that somebody's finalizer holds when it is deleted."""
+    body = small(models=models)
+    body["metadata"]["finalizers"] = ["example.com/backup"]
+    return body
+
+
+def lets_go(pool: Pool) -> None:
+    """Take the finalizer away."""
+    pool.cluster.api.patch(pool.path, {"metadata": {"finalizers": None}}, MERGE)
+
+
 def fight(what: Act, *says: str, events: int = 0, models: int = 1) -> Row:
     """Return the row of somebody who undoes the operator's work without end."""
     told = {"ChildPutBack": events}
@@ -170,6 +140,7 @@ def refusal(hook: Webhook, *says: str) -> Row:
         condition=("Degraded", "ApplyFailed"),
         says=says,
         events=told,
+        told=(name_of(hook),),
         children=no_deployment_and_all_else,
     )
 
@@ -180,11 +151,51 @@ ROWS: Final[dict[str, Row]] = {
     "replicas": fight(scales, "'autoscaler' changes /spec/replicas; put back", events=1),
     "service": fight(deletes_the_service, "Service {engine}: somebody deletes it"),
     "selector": fight(narrows_the_selector, "'mesh' changes /spec/selector/version; put back", events=1),
-    "label": fight(takes_the_label, "takes its labels away"),
+    "label": fight(
+        takes_the_label, "'labeller' changes /metadata/labels/app.kubernetes.io/managed-by; put back", events=1
+    ),
     "owner": fight(takes_the_owner, "/metadata/ownerReferences", events=1),
-    "export": fight(restores_an_older_one, "Service {engine}: somebody changes it back each time; put back"),
-    "spec": fight(sets_the_spec, "the ModelPool wanted it changed"),
-    "status": Row(actor=Actor(what=wipes_the_status), condition=("", "")),
+    "export": fight(
+        restores_an_older_one,
+        "Service {engine}: 'argocd-controller' changes /metadata/annotations/modelpool.dev/applied; put back",
+        events=1,
+    ),
+    "strategy": fight(rolls, "'kubectl-patch' changes /spec/strategy/type; put back", events=1),
+    "port": fight(moves_the_port, "'kubectl-edit' changes", "/ports/http/containerPort; put back", events=1),
+    "address": fight(moves_the_service, "'kubectl-edit' changes /spec/ports/http/port; put back", events=1),
+    "hostport": fight(opens_a_port_of_the_host, "'carol' changes", "/ports/http/hostPort; put back", events=1),
+    "spec": fight(sets_the_spec, "the ModelPool was changed", "last"),
+    "refused": Row(
+        pool=too_large,
+        models=2,
+        ready=False,
+        actor=Actor(what=sets_the_spec),
+        condition=("Degraded", "Interference"),
+        says=("the ModelPool was changed", "last"),
+        events={"CardOverfull": 1},
+        told=("CardOverfull",),
+    ),
+    "status": Row(
+        actor=Actor(what=restores_the_status),
+        condition=("", ""),
+        events={"StatusOverwritten": 1},
+        told=("'restore' writes over the status",),
+    ),
+    "wiped": Row(
+        actor=Actor(what=wipes_the_status),
+        condition=("", ""),
+        events={"StatusOverwritten": 1},
+        told=("'wiper' writes over the status",),
+    ),
+    "held": Row(
+        pool=held,
+        actor=Actor(what=wipes_what_is_held),
+        condition=("", ""),
+        events={"StatusOverwritten": 1},
+        told=("'wiper' writes over the status",),
+        end=lets_go,
+    ),
+    "pods": Row(actor=Actor(what=deletes_the_pods), condition=("", "")),
     "notes": Row(actor=Actor(what=touches_the_pool), writes=0),
     "edit": Row(
         actor=Actor(what=edits_by_hand, every=0), events={"ChildPutBack": 2}, writes=0, children=as_before_the_edit
@@ -197,12 +208,14 @@ ROWS: Final[dict[str, Row]] = {
 }
 
 
-def unwanted_events(pool: Pool, row: Row) -> list[tuple[str, str]]:
-    """Return the Events that a row does not allow."""
-    left = dict(row.events)
+def problems_with_events(pool: Pool, row: Row) -> list[str]:
+    """Return which Events a row does not allow, and which it lacks."""
+    left, said = dict(row.events), events_of(pool)
     found = []
-    for reason, message in events_of(pool):
+    for reason, message in said:
         left[reason] = left.get(reason, 0) - 1
         if left[reason] < 0:
-            found.append((reason, message))
+            found.append(f"an Event that is not wanted: {reason}: {message}")
+    if row.told and not any(all(words in f"{reason}: {message}" for words in row.told) for reason, message in said):
+        found.append(f"no Event says {row.told}: {said}")
     return found

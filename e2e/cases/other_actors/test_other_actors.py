@@ -13,7 +13,7 @@ from examples_pool import Object, Pool, small
 from installation import Installation, Operator, installed, rendered
 from other_actors_admission import HANGS, Webhook, webhooks
 from other_actors_stage import Acting, acting, engine_of, model_of, writes_of
-from other_actors_table import ROWS, Row, unwanted_events
+from other_actors_table import ROWS, Row, problems_with_events
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
@@ -92,6 +92,8 @@ def test_everybody_else_who_writes(world: World, tmp_path: Path) -> None:
             found = {name: problems(pools[name], row, operator, began, ended) for name, row in ROWS.items()}
             for name, one in at_work.items():
                 found[name] += lazy(one)
+        for name, row in ROWS.items():
+            row.end(pools[name])
     assert not any(found.values()), "\n".join(f"{name}: {text}" for name, one in found.items() for text in one)
 
 
@@ -116,8 +118,7 @@ def problems(pool: Pool, row: Row, operator: Operator, began: datetime, ended: d
     progressing = pool.conditions().get("Progressing", {})
     if progressing.get("reason") == "Applying":
         found.append(f"is for ever on its way: {progressing}")
-    if unwanted := unwanted_events(pool, row):
-        found.append(f"Events that are not wanted: {unwanted}")
+    found += problems_with_events(pool, row)
     try:
         row.children(pool)
     except AssertionError as exc:

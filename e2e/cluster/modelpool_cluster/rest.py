@@ -66,6 +66,10 @@ class Api:
         """Patch an object and return it. Raises ApiError."""
         return self._send("PATCH", path, body=body, content_type=kind)
 
+    def replace(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Replace an object, in the version that it was read in, and return it. Raises ApiError."""
+        return self._send("PUT", path, body=body)
+
     def delete(self, path: str, **query: str) -> None:
         """Delete an object, or a collection; what is not there is as good as deleted. Raises ApiError."""
         try:

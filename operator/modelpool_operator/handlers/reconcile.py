@@ -27,7 +27,7 @@ from modelpool_operator.handlers.next_look import next_look
 from modelpool_operator.handlers.remains import Remains
 from modelpool_operator.handlers.results import Outcome, Result
 from modelpool_operator.handlers.scaling import Scaling
-from modelpool_operator.handlers.standings import Standings
+from modelpool_operator.handlers.standings import Standings, unchanged_by
 from modelpool_operator.planning import engine_keys, interference
 from modelpool_operator.planning import plan as plans
 from modelpool_operator.planning import status as statuses
@@ -35,7 +35,6 @@ from modelpool_operator.planning.autoscaling import scaled
 from modelpool_operator.planning.conditions import yes
 from modelpool_operator.planning.deployments import replicas_of
 from modelpool_operator.planning.installation import Installation
-from modelpool_operator.planning.managers import manager_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.routes import entries_in, entries_of
 
@@ -113,6 +112,7 @@ class Reconciler:
         try:
             if await self._elsewhere(ref.namespace) is not None:
                 return Result(outcome=Outcome.ELSEWHERE, again=TRY_AGAIN, concerned=self._let_be(ref))
+            self._standings.of(ref).look(body, self._now())
             if body["metadata"].get("deletionTimestamp"):
                 # Its children go by their ownerReferences; to apply them now would be to bring them back.
                 return await self._leaving(body, ref)
@@ -154,16 +154,16 @@ class Reconciler:
         if plan.key is not None and (keyless := await self._keys.make(pool)):
             waiting = engine_keys.waiting_for(plan.key, plan.changed, observed)
             plan, paced = plan.without(waiting), replace(paced, plan=paced.plan.without(waiting))
-        put_back = tuple(interference.found_in(plan.changed, observed.children))
         done = await execute(self._client, self._mirror, pool.ref, paced.plan, observed, slow=self._slow)
-        standing.note(paced, done, put_back, observed, editor=manager_of(body, ("spec",)), time=self._now())
+        put_back = tuple(interference.found_in(plan.changed, {**observed.children, **done.found}))
+        standing.note(paced, done, put_back, observed, time=self._now())
         then = look_again(self._mirror, pool, observed)
         then = replace(then, children=standing.as_asked(then.children), refused=standing.refused)
         failures = (*keyless, *standing.refused.values())
         status = statuses.assess(
             pool,
             then,
-            paced.plan.without(done.refused),
+            paced.plan.as_done(refused=done.refused, unchanged=unchanged_by(done, observed)),
             previous=previous,
             now=self._now(),
             failures=failures,
@@ -171,8 +171,7 @@ class Reconciler:
             held=standing.held_back(paced),
             gateway=self._gateway(pool.ref),
         )
-        if standing.may_tell(status, previous):
-            await self._report(body, previous, status)
+        await self._report(body, previous, status)
         for one in standing.news_of(put_back, done):
             await self._recorder.post(body, News(reason="ChildPutBack", message=str(one), about=one.child.name))
         if failures:
@@ -190,12 +189,19 @@ class Reconciler:
         chosen = previous.sharing if previous else None
         nodes = self._neighbourhood.nodes
         observed = await observe(self._client, self._mirror, pool, chosen=chosen, now=self._now, nodes=nodes)
-        children = self._standings.of(pool.ref).as_asked(observed.children)
+        standing = self._standings.of(pool.ref)
+        children = standing.as_asked(observed.children)
         asked_for = engine_keys.asked_for(pool, children.values()) if self._keys.unknown else None
         installation = Installation(
             gateways=self._gateways_in(pool.ref), key_mark=self._keys.mark, key_asked_for=asked_for
         )
-        return replace(observed, installation=installation, children=children)
+        return replace(
+            observed,
+            installation=installation,
+            children=children,
+            refused=standing.refused,
+            fought_over=standing.fought_over,
+        )
 
     def _gone(self, ref: ObjectRef) -> Result:
         self._mirror.let_go(ref)
@@ -211,27 +217,42 @@ class Reconciler:
         """Say what holds a pool that is being deleted, and how it is: its engines are there, and its routes."""
         if (held := failing.held_by(body["metadata"])) is None:
             return self._gone(ref)
-        self._scaling.drop(ref)
         concerned, previous = self.remains.leave(ref), parsing.status_of(body)
+        self._scaling.drop(ref)
+        standing = self._standings.of(ref)
         try:
             pool = parsing.from_body(body)
         except parsing.InvalidPoolError:
             await self._say_failed(body, held)
-            return Result(outcome=Outcome.LEAVING, concerned=concerned)
+            return Result(outcome=Outcome.LEAVING, again=standing.next_look(), concerned=concerned)
         observed = await self._look(pool, previous)
         observed = replace(observed, neighbours=self._neighbourhood.beside(pool), claimed=self._claims.lost_by(ref))
         plan = plans.make_plan(pool, observed)
-        why, gateway = yes(held.reason, held.message), self._gateway(ref)
-        status = statuses.assess_held(pool, observed, plan, why, previous=previous, now=self._now(), gateway=gateway)
+        status = statuses.assess_held(
+            pool,
+            observed,
+            plan,
+            yes(held.reason, held.message),
+            previous=previous,
+            now=self._now(),
+            fights=standing.fights,
+            gateway=self._gateway(ref),
+        )
         await self._report(body, previous, status)
-        return Result(outcome=Outcome.LEAVING, again=next_look(pool, observed), concerned=concerned)
+        times = (next_look(pool, observed), standing.next_look())
+        again = min((one for one in times if one is not None), default=None)
+        return Result(outcome=Outcome.LEAVING, again=again, concerned=concerned)
 
     async def _refuse(self, body: Object, ref: ObjectRef, error: parsing.InvalidPoolError) -> Result:
         previous = parsing.status_of(body)
         generation = body["metadata"]["generation"]
-        status = statuses.assess_invalid(generation=generation, error=str(error), previous=previous, now=self._now())
+        standing = self._standings.of(ref)
+        status = statuses.assess_invalid(
+            generation=generation, error=str(error), previous=previous, now=self._now(), fights=standing.fights
+        )
         await self._report(body, previous, status)
-        return Result(outcome=Outcome.INVALID, concerned=self._keep_routes(body, ref) | self.remains.leave(ref))
+        concerned = self._keep_routes(body, ref) | self.remains.leave(ref)
+        return Result(outcome=Outcome.INVALID, again=standing.next_look(), concerned=concerned)
 
     def _keep_routes(self, body: Object, ref: ObjectRef) -> frozenset[ObjectRef]:
         """Let a pool that cannot be read claim what its last routes say."""
@@ -247,6 +268,7 @@ class Reconciler:
         failure = failure_of(error)
         try:
             body = await self._client.get(kinds.POOLS, ref)
+            self._standings.of(ref).look(body, self._now())
             await self._say_failed(body, failure._replace(passing=failure.passing and not lasting))
         except errors.ClusterError as exc:
             logger.debug("Could not tell the pool of a failure", extra={"error": str(exc)})
@@ -260,11 +282,23 @@ class Reconciler:
             passing=failure.passing,
             previous=previous,
             now=self._now(),
+            fights=self._standings.of(_ref_of(body)).fights,
         )
         await self._report(body, previous, status)
 
     async def _report(self, body: Object, previous: PoolStatus | None, status: PoolStatus) -> None:
+        """Write the status, if it says something new and may be written now."""
+        standing = self._standings.of(_ref_of(body))
+        if not standing.may_tell(status):
+            return
         self._telling(body["metadata"]["uid"], status)
-        if await report(self._client, body, status):
-            for news in news_between(previous, status):
-                await self._recorder.post(body, news)
+        if not await report(self._client, body, status):
+            return
+        if (overwritten := standing.told(status)) is not None:
+            await self._recorder.post(body, News(reason="StatusOverwritten", message=overwritten))
+        for news in news_between(previous, status):
+            await self._recorder.post(body, news)
+
+
+def _ref_of(body: Object) -> ObjectRef:
+    return ObjectRef(body["metadata"]["namespace"], body["metadata"]["name"])

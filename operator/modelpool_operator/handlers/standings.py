@@ -1,32 +1,30 @@
-"""How each pool stands with others who write its children: the pauses, what admission alters, the last status.
+"""How each pool stands with others who write it and its children: the pauses, what admission alters, the last status.
 
-Kept in memory, one `Standing` per pool. What follows from it is decided in `planning.pacing` and `planning.admission`.
-An operator that starts knows nothing, and learns it from at most one write of each child.
+Kept in memory, one `Standing` per pool. What follows from it is decided in `planning`: by `pacing` for children, by
+`edits` for the spec, by `telling` for the status, and by `admission`. An operator that starts knows nothing, and learns
+it from at most one write of each child.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Final
+from datetime import datetime
+from typing import Any
 
-from msgspec import structs
-
+from modelpool_operator.api import parsing
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.status import PoolStatus
 from modelpool_operator.cluster.execute import Outcome
-from modelpool_operator.planning import pacing
+from modelpool_operator.planning import edits, pacing, telling
 from modelpool_operator.planning.admission import altered_in, as_asked
 from modelpool_operator.planning.child_changes import KEPT, UNCHANGEABLE
 from modelpool_operator.planning.comparison import Difference
+from modelpool_operator.planning.edits import Edits
 from modelpool_operator.planning.interference import Interference
+from modelpool_operator.planning.managers import manager_of
 from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.pacing import Book, Paced
 from modelpool_operator.planning.plan import Plan
-
-TELL_EVERY: Final = 20.0
-"""Least seconds between two statuses of a pool whose children are fought over: each turn restarts engines, and would be
-told in several."""
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+from modelpool_operator.planning.telling import Telling
 
 
 class Standing:
@@ -36,11 +34,8 @@ class Standing:
         self._clock = clock
         self._book: Book = {}
         self._altered: dict[ChildRef, tuple[Difference, ...]] = {}
-        self._told: float | None = None
-        self._said: PoolStatus | None = None
-        """What was told last, without its times."""
-        self._undone = 0
-        """How often somebody else has written over it."""
+        self._edits: Edits | None = None
+        self._telling = Telling()
         self._due: float | None = None
         """When the status is to be told, where it may not be now."""
         self._unchanged = False
@@ -52,9 +47,30 @@ class Standing:
         return pacing.refused_in(self._book)
 
     @property
+    def fought_over(self) -> frozenset[ChildRef]:
+        """Children that others change back again and again."""
+        return frozenset(ref for ref, known in self._book.items() if known.is_fought_over)
+
+    @property
     def fights(self) -> tuple[str, ...]:
-        """Children that are fought over, as sentences."""
-        return pacing.fights(self._book, self._clock())
+        """Children, the spec and the status, where others write them again and again, as sentences."""
+        now = self._clock()
+        others = (self._edits.words(now) if self._edits else None, self._telling.words(now))
+        return (*pacing.fights(self._book, now), *(one for one in others if one))
+
+    @property
+    def edits(self) -> Edits:
+        """How often the spec has been changed."""
+        if self._edits is None:
+            raise AssertionError("a pool is looked at before anything is decided about it")
+        return self._edits
+
+    def look(self, body: Mapping[str, Any], time: datetime) -> None:
+        """Take note of a pool as it was read: whether somebody has changed its spec, or its status."""
+        now, generation = self._clock(), body["metadata"]["generation"]
+        self._edits = edits.seen(self._edits, generation, manager_of(body, ("spec",)), now=now, time=time)
+        there, by = parsing.status_of(body), manager_of(body, ("status",))
+        self._telling = telling.seen(self._telling, there, by, now=now, time=time)
 
     def held_back(self, paced: Paced) -> tuple[str, ...]:
         """Return the changes that wait for their time, as sentences."""
@@ -66,8 +82,8 @@ class Standing:
 
     def paced(self, plan: Plan) -> Paced:
         """Return what of a plan is carried out now."""
-        self._book = pacing.current(self._book, self._clock())
-        return pacing.paced(plan, self._book, self._clock())
+        self._book = pacing.current(self._book, self.edits, self._clock())
+        return pacing.paced(plan, self._book, self.edits, self._clock())
 
     def note(
         self,
@@ -76,7 +92,6 @@ class Standing:
         put_back: Collection[Interference],
         observed: Observed,
         *,
-        editor: str | None,
         time: datetime,
     ) -> None:
         """Remember what was done, and how it was taken."""
@@ -86,8 +101,8 @@ class Standing:
             paced,
             refused=done.refused,
             causes={one.child: one for one in put_back},
-            absent=wanted.keys() - observed.children.keys(),
-            editor=editor,
+            absent=wanted.keys() - observed.children.keys() - done.found.keys(),
+            generation=self.edits.generation,
             now=self._clock(),
             time=time,
         )
@@ -97,10 +112,7 @@ class Standing:
             self._altered[ref] = () if fixed else altered_in(wanted[ref], answer, trimmed=ref not in applied)
         gone = self._altered.keys() - observed.children.keys() - done.answers.keys()
         self._altered = {ref: found for ref, found in self._altered.items() if found and ref not in gone}
-        versions = {ref: live["metadata"].get("resourceVersion") for ref, live in observed.children.items()}
-        self._unchanged = any(
-            answer["metadata"].get("resourceVersion") == versions.get(ref) for ref, answer in done.answers.items()
-        )
+        self._unchanged = bool(unchanged_by(done, observed))
 
     def news_of(self, put_back: Collection[Interference], done: Outcome) -> Iterator[Interference]:
         """Yield what has been put back and is told as an Event: not what admission makes, nor what is fought over."""
@@ -110,38 +122,35 @@ class Standing:
             if one.child in done.answers and not fought and one.field not in {found.path for found in altered}:
                 yield one
 
-    def may_tell(self, status: PoolStatus, previous: PoolStatus | None) -> bool:
-        """Return whether the status may be written now, and take it that it is.
+    def may_tell(self, status: PoolStatus) -> bool:
+        """Return whether the status may be written now; else `next_look` says when."""
+        now = self._clock()
+        due = self._telling.due(status, now)
+        self._due = due if due > now else None
+        return self._due is None
 
-        One that somebody else writes over is written again less and less often, as children are.
-        """
-        now, said = self._clock(), essence(status)
-        undone = said == self._said and (previous is None or essence(previous) != said)
-        pause = pacing.pause_after(self._undone - pacing.FREE, pacing.LONGEST) if undone else 0.0
-        pause = max(pause, TELL_EVERY if self.fights else 0.0)
-        self._due = None if self._told is None or now - self._told >= pause else self._told + pause
-        if self._due is not None:
-            return False
-        calm = self._told is None or now - self._told >= pause + pacing.CALM
-        if said != self._said or (undone and calm):
-            self._undone = 0
-        self._undone += undone
-        if said != self._said or undone:
-            self._said, self._told = said, now
-        return True
+    def told(self, status: PoolStatus) -> str | None:
+        """Take it that the status was written, and return what is to be said of whoever writes over it."""
+        self._telling = telling.told(self._telling, status, now=self._clock())
+        return self._telling.words(self._clock())
 
-    def next_look(self, paced: Paced) -> float | None:
-        """Return the seconds until the pool is to be looked at again, or None."""
-        times = [pacing.next_look(self._book, paced, self._clock()), 0.0 if self._unchanged else None]
-        if self._due is not None:
-            times.append(self._due - self._clock())
+    def next_look(self, paced: Paced | None = None) -> float | None:
+        """Return the seconds until the pool is to be looked at again, or None; `paced` where it was carried out."""
+        now = self._clock()
+        times: list[float | None] = []
+        if paced is not None:
+            times += [pacing.next_look(self._book, paced, self.edits, now), 0.0 if self._unchanged else None]
+        ends = (self._due, self.edits.told_until, self._telling.told_until)
+        times += [one - now for one in ends if one is not None and one > now]
         return min((max(0.0, one) for one in times if one is not None), default=None)
 
 
-def essence(status: PoolStatus) -> PoolStatus:
-    """Return a status without the times of its conditions."""
-    conditions = tuple(structs.replace(one, last_transition_time=_NEVER) for one in status.conditions)
-    return structs.replace(status, conditions=conditions)
+def unchanged_by(done: Outcome, observed: Observed) -> frozenset[ChildRef]:
+    """Return the children of which a write came back as what was there: admission undoes it in the same request."""
+    versions = {ref: live["metadata"].get("resourceVersion") for ref, live in observed.children.items()}
+    return frozenset(
+        ref for ref, answer in done.answers.items() if answer["metadata"].get("resourceVersion") == versions.get(ref)
+    )
 
 
 class Standings:

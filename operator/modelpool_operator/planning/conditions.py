@@ -46,16 +46,20 @@ def was_ready(previous: PoolStatus | None, generation: int) -> bool:
     return any(one.status is ConditionStatus.TRUE and one.observed_generation == generation for one in said)
 
 
+def shortened(text: str, room: int) -> str:
+    """Return as much of a text as there is room for, in characters."""
+    return text if len(text) <= room else f"{text[: room - 1]}…"
+
+
 def condition(kind: str, finding: Finding, *, previous: PoolStatus | None, generation: int, now: datetime) -> Condition:
     """Return the condition; its time is the former one's unless the status has changed."""
     before = next((old for old in previous.conditions if old.type == kind), None) if previous else None
     kept = before is not None and before.status is finding.status
-    message = finding.message
     return Condition(
         type=kind,
         status=finding.status,
         reason=finding.reason,
-        message=message if len(message) <= MESSAGE_LENGTH else f"{message[: MESSAGE_LENGTH - 1]}…",
+        message=shortened(finding.message, MESSAGE_LENGTH),
         observed_generation=generation,
         last_transition_time=before.last_transition_time if kept and before else now.replace(microsecond=0),
     )

@@ -1,17 +1,21 @@
 """The checks behind the condition Degraded: what is broken, or not as the pool wants it. Pure; see `findings`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
 
 from modelpool_operator.api.pool import Sharing
 from modelpool_operator.planning import arithmetic, cards, volume_states
 from modelpool_operator.planning.advice import on_denial, on_refusal
 from modelpool_operator.planning.arithmetic import exact_gib
-from modelpool_operator.planning.conditions import Finding, no, yes
+from modelpool_operator.planning.conditions import MESSAGE_LENGTH, Finding, no, shortened, yes
 from modelpool_operator.planning.no_room import HELD
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.pool_placement import card_sizes, with_sharing
 from modelpool_operator.planning.sight import Sight, line_of, shared_reason, words_of
 from modelpool_operator.planning.states import BROKEN
+
+_INTERFERENCE: Final = "Interference"
 
 
 def changes_were_refused(sight: Sight, status: Callable[[str, str], Finding] = yes) -> Finding | None:
@@ -22,15 +26,26 @@ def changes_were_refused(sight: Sight, status: Callable[[str, str], Finding] = y
     return status("ApplyFailed", ". ".join(("; ".join(sight.failures), *advice)))
 
 
-def children_are_fought_over(sight: Sight) -> Finding | None:
-    """Somebody changes what the operator puts back, again and again."""
-    if not sight.fights:
-        return None
+def others_write_without_end(sight: Sight) -> Finding | None:
+    """Somebody changes what the operator puts back, or the spec, or the status, again and again."""
+    return yes(_INTERFERENCE, _words_of(sight.fights)) if sight.fights else None
+
+
+def with_fights(finding: Finding, fights: Sequence[str]) -> Finding:
+    """Return a finding that tells of others who write without end beside what it says, which is cut to leave room."""
+    if not fights or finding.reason == _INTERFERENCE:
+        return finding
+    told = _words_of(fights)[: MESSAGE_LENGTH // 2]
+    room = MESSAGE_LENGTH - len(told) - 2
+    return replace(finding, message=f"{shortened(finding.message, room)}. {told}")
+
+
+def _words_of(fights: Sequence[str]) -> str:
     advice = (
         "What undoes the operator's work is put back less and less often, at most every five minutes: have it leave"
         " these objects alone, and change the ModelPool instead"
     )
-    return yes("Interference", f"{'; '.join(sight.fights)}. {advice}")
+    return f"{'; '.join(fights)}. {advice}"
 
 
 def runs_an_older_spec(sight: Sight) -> Finding | None:

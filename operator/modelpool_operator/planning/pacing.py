@@ -2,7 +2,8 @@
 
 Two who want a field otherwise would write for ever, and each write may restart an engine. So what is put back again and
 again is put back after longer and longer pauses, and so is what the API server refuses. A pool whose own spec changes
-all the time is carried out by the same rule. Each child has its own pauses; those that are fought over take turns.
+all the time is carried out with pauses, too; what the operator changes by itself, as replicas by demand, has none. Each
+child has its own pauses; those that are fought over take turns.
 
 A `Book` is what is remembered of a pool's children. It is kept in memory: an operator that starts begins anew.
 """
@@ -12,24 +13,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from modelpool_operator.planning.edits import CALM, TOLD, Edits, pause_after
 from modelpool_operator.planning.interference import Interference
 from modelpool_operator.planning.manifests import ChildRef, digest, seal_of
 from modelpool_operator.planning.plan import Plan
 
 FREE: Final = 3
 """Writes in a row, behind the first, that put something back without a pause."""
-FREE_CHANGES: Final = 5
-"""Writes in a row that carry out a change of the pool without a pause."""
-FIRST: Final = 10.0
 LONGEST: Final = 300.0
 """Seconds between two writes that put the same back: the kubelet waits as long with what crashes."""
-LONGEST_CHANGE: Final = 60.0
 LONGEST_REFUSED: Final = 60.0
 """Seconds until a refused write is tried again: a quota was raised, a webhook came back."""
-CALM: Final = 60.0
-"""Seconds without a change by others after which a fight is over; a change that comes later begins another one."""
 SPACING: Final = 40.0
-"""Seconds between two writes to children of one pool that are fought over."""
+"""Seconds between two writes to children of one pool that are fought over, or whose pool is changed without end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +34,14 @@ class Writes:
 
     seal: str
     """Of what was sent last; empty for a deletion."""
+    generation: int
+    """Of the pool, then."""
     last: float
     """When that was, in seconds."""
     since: datetime
     """When the first of them was."""
     put_back: int = 0
     """How often what others did was undone."""
-    changes: int = 0
-    """How often the pool wanted something else."""
     refusals: int = 0
     """How often in a row the API server refused."""
     refusal: str | None = None
@@ -54,8 +50,8 @@ class Writes:
     """What others did last, where it can be told."""
     absent: bool = False
     """Whether the child was not there when it was written last."""
-    editor: str | None = None
-    """Who changed the pool last, where `changes` count."""
+    slowest: float = 0.0
+    """The most seconds from a write until it was undone."""
     waits: bool = False
     """Whether a write waits for its time."""
     wanted: float = 0.0
@@ -64,23 +60,24 @@ class Writes:
     @property
     def is_fought_over(self) -> bool:
         """Whether others have changed the child too often for it to be put back at once."""
-        return self.put_back > FREE or self.changes > FREE_CHANGES
+        return self.put_back > FREE
 
-    def pause(self, seal: str) -> float:
+    @property
+    def told_until(self) -> float:
+        """The time, in seconds, until which a fight is told: longer, where others take their time."""
+        return self.wanted + max(TOLD, 2 * self.slowest)
+
+    def pause(self, seal: str, edits: Edits) -> float:
         """Return the seconds from the last write to one that would send `seal`."""
         if seal != self.seal:
-            return pause_after(self.changes - FREE_CHANGES, LONGEST_CHANGE)
+            return edits.pause if edits.generation != self.generation else 0.0
         if self.refusal is not None:
             return min(LONGEST_REFUSED, 2.0 ** min(self.refusals, 16))
         return pause_after(self.put_back - FREE, LONGEST)
 
     def is_over(self, now: float) -> bool:
         """Return whether nothing of it matters any more."""
-        longest = max(
-            pause_after(self.put_back - FREE, LONGEST),
-            pause_after(self.changes - FREE_CHANGES, LONGEST_CHANGE),
-            LONGEST_REFUSED if self.refusal is not None else 0.0,
-        )
+        longest = max(pause_after(self.put_back - FREE, LONGEST), LONGEST_REFUSED if self.refusal is not None else 0.0)
         return not self.waits and now - self.wanted > longest + CALM
 
 
@@ -100,19 +97,19 @@ class Paced:
     """Seconds until the first of them may be written."""
 
 
-def current(book: Book, now: float) -> Book:
-    """Return what still matters."""
-    return {ref: known for ref, known in book.items() if not known.is_over(now)}
+def current(book: Book, edits: Edits, now: float) -> Book:
+    """Return what still matters: all of it while the pool is changed without end, of which a child may miss some."""
+    return {ref: known for ref, known in book.items() if edits.are_without_end or not known.is_over(now)}
 
 
-def paced(plan: Plan, book: Book, now: float) -> Paced:
+def paced(plan: Plan, book: Book, edits: Edits, now: float) -> Paced:
     """Return the plan without the changes whose time has not come."""
     due = {
-        ref: known.last + known.pause(seal)
+        ref: known.last + known.pause(seal, edits)
         for ref, seal in _seals(plan).items()
         if (known := book.get(ref)) is not None
     }
-    latest = {ref: known.last for ref, known in book.items() if known.is_fought_over}
+    latest = {ref: known.last for ref, known in book.items() if known.is_fought_over or edits.are_without_end}
     for ref in sorted(due.keys() & latest.keys(), key=lambda ref: (due[ref], ref)):
         others = (when + SPACING for other, when in latest.items() if other != ref)
         due[ref] = max((due[ref], *others))
@@ -130,7 +127,7 @@ def noted(
     refused: Mapping[ChildRef, str],
     causes: Mapping[ChildRef, Interference],
     absent: Collection[ChildRef],
-    editor: str | None,
+    generation: int,
     now: float,
     time: datetime,
 ) -> Book:
@@ -142,34 +139,37 @@ def noted(
         refused: what the API server said, by child.
         causes: what others had done to the children of the plan.
         absent: children of the plan that were not there.
-        editor: who changed the pool last.
+        generation: of the pool.
         now: the time of all pauses, in seconds.
         time: the same by the calendar.
     """
     found: dict[ChildRef, Writes] = {}
     for ref, known in book.items():
         waits = ref in done.held
-        cause = causes.get(ref, known.cause)
-        wanted = now if waits else known.wanted
-        refusal = known.refusal if waits else None
-        found[ref] = replace(known, waits=waits, wanted=wanted, refusal=refusal, cause=cause)
+        found[ref] = replace(
+            known,
+            waits=waits,
+            wanted=now if waits else known.wanted,
+            slowest=max(known.slowest, now - known.last) if waits and not known.waits else known.slowest,
+            refusal=known.refusal if waits else None,
+            cause=causes.get(ref, known.cause),
+        )
     for ref, seal in _seals(done.plan).items():
-        before = book.get(ref) or Writes(seal=seal, last=now, since=time)
+        before = book.get(ref) or Writes(seal=seal, generation=generation, last=now, since=time)
         again = before.refusal is not None and seal == before.seal
-        changed = seal != before.seal
         # Whoever has to send the same again soon was undone, whatever undid it, and whether or not it can be told.
-        undone = not again and (ref in causes or (ref in book and not changed))
+        undone = not again and (ref in causes or (ref in book and seal == before.seal))
         found[ref] = replace(
             before,
             seal=seal,
+            generation=generation,
             last=now,
             put_back=before.put_back + undone,
-            changes=before.changes + changed,
             refusals=(before.refusals if again else 0) + (ref in refused),
             refusal=refused.get(ref),
             cause=causes.get(ref) or before.cause,
             absent=ref in absent,
-            editor=editor if changed else before.editor,
+            slowest=max(before.slowest, now - before.last) if undone and not before.waits else before.slowest,
             waits=False,
             wanted=now,
         )
@@ -192,26 +192,23 @@ def fights(book: Book, now: float) -> tuple[str, ...]:
     return tuple(
         _words(ref, known)
         for ref, known in sorted(book.items())
-        if known.is_fought_over and (known.waits or now - known.wanted < CALM)
+        if known.is_fought_over and (known.waits or now < known.told_until)
     )
 
 
-def next_look(book: Book, done: Paced, now: float) -> float | None:
+def next_look(book: Book, done: Paced, edits: Edits, now: float) -> float | None:
     """Return the seconds until a pool is to be looked at again, since something may be written, or a fight be over."""
     times = [done.again] if done.again is not None else []
     for known in book.values():
         if known.refusal is not None and not known.waits:
-            times.append(known.last + known.pause(known.seal) - now)
-        elif known.is_fought_over and not known.waits and now - known.wanted < CALM:
-            times.append(known.wanted + CALM - now)
+            times.append(known.last + known.pause(known.seal, edits) - now)
+        elif known.is_fought_over and not known.waits and now < known.told_until:
+            times.append(known.told_until - now)
     return max(0.0, min(times)) if times else None
 
 
 def _words(ref: ChildRef, known: Writes) -> str:
     since = f"times since {known.since:%Y-%m-%dT%H:%M:%SZ}"
-    if known.put_back <= FREE:
-        who = f"'{known.editor}'" if known.editor else "somebody"
-        return f"{ref}: the ModelPool wanted it changed {known.changes} {since}; {who} changed the ModelPool last"
     if not known.seal:
         return f"{ref}: somebody makes it, and the pool does not want it; deleted {known.put_back} {since}"
     if known.cause is None and known.absent:
@@ -224,8 +221,3 @@ def _words(ref: ChildRef, known: Writes) -> str:
 def _seals(plan: Plan) -> Mapping[ChildRef, str]:
     changed = {ref: seal_of(one) or digest(one) for ref, one in plan.changed.items()}
     return {**dict.fromkeys(plan.delete, ""), **changed}
-
-
-def pause_after(number: int, longest: float) -> float:
-    """Return the seconds after so many writes more than are free."""
-    return min(longest, FIRST * 2.0 ** min(number - 1, 16)) if number > 0 else 0.0

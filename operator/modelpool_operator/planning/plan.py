@@ -46,7 +46,7 @@ class Plan:
     apply: tuple[Manifest, ...] = ()
     """Whole manifests for server-side apply, in this order. Ready to send: owner, labels and seal are in them."""
     trims: tuple[strays.Trim, ...] = ()
-    """What others added to children, to be taken out; before `apply`."""
+    """What of children is put right by patches, before `apply`: what others added, and what stands in the way of it."""
     delete: tuple[ChildRef, ...] = ()
     """Children that the pool no longer wants, in this order, after `apply`; with background propagation."""
     replaced: frozenset[ChildRef] = frozenset()
@@ -95,6 +95,11 @@ class Plan:
             delete=tuple(ref for ref in self.delete if ref not in refs),
             why={ref: why for ref, why in self.why.items() if ref not in refs},
         )
+
+    def as_done(self, *, refused: Collection[ChildRef], unchanged: Collection[ChildRef]) -> "Plan":
+        """Return what of the plan was done: not what was refused, nor what came back as it was before."""
+        same = {ref.name for ref in unchanged if ref.kind == "Deployment"}
+        return replace(self.without({*refused, *unchanged}), retemplated=self.retemplated - same)
 
     @property
     def refusal(self) -> Refusal | None:

@@ -16,6 +16,7 @@ from modelpool_operator.api.quantity import GIB, gib
 from modelpool_operator.api.status import ArithmeticLine, GatewayStatus, GpuStatus, ModelState, PoolStatus
 from modelpool_operator.planning import arithmetic, conditions, findings, ledger, sharing, states
 from modelpool_operator.planning.conditions import Finding, no, unknown, yes
+from modelpool_operator.planning.degraded_checks import with_fights
 from modelpool_operator.planning.findings import CONDITIONS
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
@@ -45,7 +46,7 @@ def assess(
         previous: the status so far; a condition that keeps its status keeps its time.
         now: the time of a transition, timezone aware.
         failures: changes of the plan that the API server refused, as sentences.
-        fights: children that others change again and again, as sentences.
+        fights: what others change again and again, as sentences.
         held: changes that wait for their time, since there were too many of them, as sentences.
         gateway: where clients point to, or None when the operator does not know.
     """
@@ -62,6 +63,7 @@ def assess(
         was_ready=was_ready,
     )
     said = {kind: _first(checks, sight) for kind, checks in CONDITIONS.items()}
+    said[conditions.DEGRADED] = with_fights(said[conditions.DEGRADED], sight.fights)
     if (stuck := findings.stalled(sight)) is not None:
         said[conditions.STALLED] = stuck
     ready = sum(1 for model in models if model.status.state is ModelState.READY)
@@ -90,6 +92,7 @@ def assess_held(
     *,
     previous: PoolStatus | None,
     now: datetime,
+    fights: Sequence[str] = (),
     gateway: GatewayStatus | None = None,
 ) -> PoolStatus:
     """Return the status of a pool that is being deleted, and held by somebody: `Degraded` says `why`.
@@ -101,28 +104,40 @@ def assess_held(
         why: what holds it.
         previous: the status so far.
         now: the time of a transition, timezone aware.
+        fights: what others change again and again, as sentences.
         gateway: where clients point to.
     """
     undone = replace(plan.without({*plan.changed, *plan.delete}), waits=(), turns=(), starts=())
     status = assess(pool, observed, undone, previous=previous, now=now, gateway=gateway)
-    degraded = conditions.condition(conditions.DEGRADED, why, previous=previous, generation=pool.generation, now=now)
+    said = with_fights(why, fights)
+    degraded = conditions.condition(conditions.DEGRADED, said, previous=previous, generation=pool.generation, now=now)
     others = (one for one in status.conditions if one.type != conditions.DEGRADED)
     return structs.replace(status, conditions=(*others, degraded))
 
 
-def assess_invalid(*, generation: int, error: str, previous: PoolStatus | None, now: datetime) -> PoolStatus:
+def assess_invalid(
+    *, generation: int, error: str, previous: PoolStatus | None, now: datetime, fights: Sequence[str] = ()
+) -> PoolStatus:
     """Return the status of a ModelPool that could not be parsed: `Planned` is False with reason `InvalidSpec`.
 
     What ran keeps running, and nobody looked at it: the other conditions are unknown, the rest is as it was.
     """
     nobody_looked = unknown("InvalidSpec", "The spec cannot be read, so nothing was looked at")
     said = dict.fromkeys(CONDITIONS, nobody_looked)
+    said[conditions.DEGRADED] = with_fights(nobody_looked, fights)
     said |= {conditions.PLANNED: no("InvalidSpec", error), conditions.STALLED: yes("InvalidSpec", error)}
     return _unseen(generation, said, previous=previous, now=now)
 
 
 def assess_failed(
-    *, generation: int, reason: str, message: str, passing: bool, previous: PoolStatus | None, now: datetime
+    *,
+    generation: int,
+    reason: str,
+    message: str,
+    passing: bool,
+    previous: PoolStatus | None,
+    now: datetime,
+    fights: Sequence[str] = (),
 ) -> PoolStatus:
     """Return the status of a pool over which a pass failed: `Degraded` says why, and what was known stays as it was.
 
@@ -134,9 +149,11 @@ def assess_failed(
             generation that they spoke of; else nobody knows.
         previous: the status so far.
         now: the time of a transition, timezone aware.
+        fights: what others change again and again, as sentences.
     """
     nobody_looked = unknown(reason, "The last look at the pool failed; see Degraded")
-    said = dict.fromkeys(CONDITIONS, nobody_looked) | {conditions.DEGRADED: yes(reason, message)}
+    broken = with_fights(yes(reason, message), fights)
+    said = dict.fromkeys(CONDITIONS, nobody_looked) | {conditions.DEGRADED: broken}
     status = _unseen(generation, said, previous=previous, now=now)
     if not passing or previous is None or not previous.conditions:
         return status

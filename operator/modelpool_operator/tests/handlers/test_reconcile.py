@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from aiohttp import web
 
 from modelpool_operator.api import parsing
 from modelpool_operator.api.names import ObjectRef
@@ -827,9 +828,143 @@ async def test_a_status_that_others_write_over_is_written_less_and_less_often(
         clock.now = float(second)
         server.objects[f"{POOLS}/agentic"]["status"] = {"observedGeneration": -1, "conditions": []}
         written += [second for path in await passes(reconciler, server, 1) if path == f"{POOLS}/agentic/status"]
-    assert written == [0, 1, 2, 3, 13, 33, 73, 153, 313]
+    assert written == [0, 1, 2, 21, 41, 61, 101, 181, 341]
 
     clock.now = 700.0
     await passes(reconciler, server, 1)
     server.objects[f"{POOLS}/agentic"]["metadata"]["generation"] += 1
     assert f"{POOLS}/agentic/status" in await passes(reconciler, server, 1), "what is new is told at once"
+
+
+STATUS = f"{POOLS}/agentic/status"
+TOO_LARGE = {**MODEL, "gpuMemoryFraction": 0.99}
+PODS = "/api/v1/namespaces/llm/pods"
+
+
+def edit(server: ApiServer, step: int) -> None:
+    """Act as two who deploy the pool, each its own."""
+    pool = server.objects[f"{POOLS}/agentic"]
+    pool["spec"]["models"][0]["maxConcurrency"] = 3 + step % 2
+    pool["metadata"]["generation"] += 1
+    holder: dict[str, Any] = {"manager": ("argocd", "flux")[step % 2], "time": str(step), "fieldsV1": {"f:spec": {}}}
+    pool["metadata"]["managedFields"] = [holder]
+
+
+def wipe(server: ApiServer, _: int) -> None:
+    """Act as who restores a pool that had no status."""
+    server.objects[f"{POOLS}/agentic"]["status"] = {"observedGeneration": -1, "conditions": []}
+
+
+def flip(server: ApiServer, step: int) -> None:
+    """Have the only engine answer now and then."""
+    put_pod(server, ready=step % 2 == 0)
+
+
+@pytest.mark.parametrize(
+    ("models", "metadata", "act", "says"),
+    [
+        ((TOO_LARGE, {**TOO_LARGE, "name": "b:1"}), {}, edit, "the ModelPool was changed"),
+        (({**MODEL, "image": 1},), {}, edit, "the ModelPool was changed"),
+        ((MODEL,), LEFT_TO_OTHERS["a finalizer"], wipe, "somebody writes over the status"),
+        ((MODEL,), {}, flip, ""),
+    ],
+    ids=["a refused pool", "an invalid pool", "a held pool", "a pod that flaps"],
+)
+async def test_whatever_changes_a_status_without_end_has_it_written_a_few_times_a_minute(
+    server: ApiServer,
+    reconciler: Reconciler,
+    clock: Clock,
+    models: tuple[dict[str, Any], ...],
+    metadata: dict[str, Any],
+    act: Any,
+    says: str,
+) -> None:
+    put_pool(server, *models)
+    if models == ({**MODEL, "image": 1},):
+        server.objects[f"{POOLS}/agentic"]["spec"]["models"][0]["engine"] = "none"
+    await passes(reconciler, server, 2)
+    server.objects[f"{POOLS}/agentic"]["metadata"] |= metadata
+    written, degraded = [], []
+    for step in range(240):
+        clock.now = step * 0.75
+        act(server, step)
+        written += [clock.now for path in await passes(reconciler, server, 1) if path == STATUS]
+        degraded.append(condition(server, "Degraded")[2] if status(server)["conditions"] else "")
+        if act is flip:
+            assert step % 2 == 0 or condition(server, "Ready")[0] != "True", "what is not so is told at once"
+    assert [sum(60 * minute <= when < 60 * minute + 60 for when in written) <= 6 for minute in range(3)][1:] == [
+        True
+    ] * 2
+    assert says in "; ".join(degraded)
+
+
+async def test_a_pool_with_a_status_to_be_told_later_is_looked_at_then(
+    server: ApiServer, reconciler: Reconciler, clock: Clock
+) -> None:
+    put_pool(server, {**MODEL, "engine": "none"})
+    again = None
+    for turn in range(10):
+        server.objects[f"{POOLS}/agentic"]["metadata"]["generation"] = turn
+        again = (await reconciler.reconcile(REF)).again
+    assert again == pytest.approx(20.0)
+    clock.now = 20.0
+    await reconciler.reconcile(REF)
+    assert status(server)["observedGeneration"] == 9
+
+
+async def test_who_writes_over_the_status_is_named_in_an_event(
+    server: ApiServer, reconciler: Reconciler, clock: Clock
+) -> None:
+    put_pool(server, MODEL)
+    await passes(reconciler, server, 2)
+    holder = {"manager": "restore", "time": "now", "fieldsV1": {"f:status": {"f:conditions": {}}}}
+    server.objects[f"{POOLS}/agentic"]["metadata"]["managedFields"] = [holder]
+    for second in range(60):
+        clock.now = float(second)
+        wipe(server, second)
+        await reconciler.reconcile(REF)
+    said = [one.body["message"] for one in server.requests if one.verb == "POST" and "reason" in one.body]
+    assert any(one.startswith("'restore' writes over the status") for one in said)
+
+
+async def test_who_takes_a_childs_label_away_is_named(server: ApiServer, reconciler: Reconciler) -> None:
+    put_pool(server, MODEL)
+    await passes(reconciler, server, 2)
+    label = "app.kubernetes.io/managed-by"
+    live = server.objects[DEPLOYMENT]
+    live["metadata"]["labels"][label] = "labeller"
+    fields: dict[str, Any] = {"f:metadata": {"f:labels": {f"f:{label}": {}}}}
+    live["metadata"]["managedFields"] = [{"manager": "labeller", "time": "now", "fieldsV1": fields}]
+    reconciler._mirror.drop(kinds.child("apps/v1", "Deployment"), ObjectRef("llm", "agentic-qwen3-8b"))
+    await reconciler.reconcile(REF)
+    (said,) = (one.body["message"] for one in server.requests if one.verb == "POST" and "reason" in one.body)
+    assert f"/metadata/labels/{label} was changed by 'labeller' and is put back" in said
+
+
+async def test_an_operator_that_starts_takes_nothing_for_changed_that_admission_rewrites(
+    server: ApiServer, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply = server._patch
+
+    def rewriting(request: Any) -> Any:
+        """Answer as the API server does where nothing changes: with the same version."""
+        before = server.objects.get(request.path)
+        if request.path == DEPLOYMENT and isinstance(request.body, dict):
+            (container,) = request.body["spec"]["template"]["spec"]["containers"]
+            container["image"] = "registry.example.com/mirrored"
+        answer = apply(request)
+        if request.path == DEPLOYMENT and before is not None:
+            server.objects[DEPLOYMENT]["metadata"] = before["metadata"]
+            answer = web.json_response(server.objects[DEPLOYMENT])
+        return answer
+
+    put_pool(server, MODEL)
+    monkeypatch.setattr(server, "_patch", rewriting)
+    await passes(reconciler, server, 3)
+    put_pod(server, ready=True)
+    await passes(reconciler, server, 3)
+    assert condition(server, "Ready")[0] == "True"
+    reconciler._standings.drop(REF)
+    assert await passes(reconciler, server, 1) == [DEPLOYMENT], "the status stays as it is"
+    assert await passes(reconciler, server, 2) == []
+    assert condition(server, "Ready")[0] == "True"

@@ -10,9 +10,9 @@ from modelpool_operator.planning.holdings import asked_of
 from modelpool_operator.planning.inventory import NodeView
 from modelpool_operator.planning.manifests import ChildRef
 from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.occupants import startable
 from modelpool_operator.planning.pod_states import state_of
 from modelpool_operator.planning.pod_views import ContainerView, PodView
-from modelpool_operator.planning.pool_holdings import startable
 
 
 def test_empty_objects_are_read() -> None:

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from modelpool_operator.planning import pacing
+from modelpool_operator.planning import edits, pacing
+from modelpool_operator.planning.edits import Edits
 from modelpool_operator.planning.interference import Interference
 from modelpool_operator.planning.manifests import ChildRef
 from modelpool_operator.planning.pacing import Book
@@ -15,6 +16,7 @@ from modelpool_operator.planning.plan import Plan
 
 START = datetime(2026, 11, 30, tzinfo=UTC)
 MINUTES = 40
+TURNS = 40
 MOST = 2
 """Writes to children in any minute after the first. The status has four beside them."""
 
@@ -40,12 +42,16 @@ class Operator:
 
     def __init__(self) -> None:
         self.book: Book = {}
+        self.edits: Edits | None = None
         self.writes: list[tuple[float, ChildRef]] = []
         self.again: float | None = None
 
-    def look(self, now: float, plan: Plan, *, how: str = "", refused: str | None = None) -> None:
-        self.book = pacing.current(self.book, now)
-        paced = pacing.paced(plan, self.book, now)
+    def look(self, now: float, plan: Plan, *, how: str = "", refused: str | None = None, generation: int = 1) -> None:
+        """Make a pass; `how` others changed the children before."""
+        time = START + timedelta(seconds=now)
+        self.edits = edits.seen(self.edits, generation, "argocd", now=now, time=time)
+        self.book = pacing.current(self.book, self.edits, now)
+        paced = pacing.paced(plan, self.book, self.edits, now)
         written = {*paced.plan.changed, *paced.plan.delete}
         self.writes += [(now, one) for one in sorted(written)]
         changed = Interference(child=ref(0), field="/spec/replicas", manager="hpa")
@@ -55,11 +61,17 @@ class Operator:
             refused=dict.fromkeys(written, refused) if refused else {},
             causes=dict.fromkeys(plan.changed, changed) if how == "edited" else {},
             absent=plan.changed.keys() if how == "deleted" else (),
-            editor="argocd",
+            generation=generation,
             now=now,
-            time=START + timedelta(seconds=now),
+            time=time,
         )
-        self.again = pacing.next_look(self.book, paced, now)
+        self.again = pacing.next_look(self.book, paced, self.edits, now)
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether somebody has acted too often for everything to be written at once."""
+        assert self.edits is not None
+        return self.edits.are_without_end or any(known.is_fought_over for known in self.book.values())
 
     def busiest(self, since: float) -> int:
         """Return the most writes in a minute that begins with one."""
@@ -80,28 +92,42 @@ ACTORS = {
 @given(
     how=st.sampled_from(list(ACTORS.values())),
     children=st.integers(1, 6),
-    pauses=st.lists(st.floats(0.1, 8), min_size=1, max_size=5),
+    pauses=st.lists(st.floats(0.1, 8) | st.floats(8, 600), min_size=1, max_size=5),
     two=st.booleans(),
 )
+@example(how="edited", children=6, pauses=[61.0], two=False)
+@example(how="", children=6, pauses=[61.0], two=False)
+@example(how="", children=3, pauses=[301.0], two=True)
+@example(how="edited", children=6, pauses=[0.1, 0.1, 0.1, 0.1, 600.0], two=False)
 def test_no_actor_makes_the_operator_write_without_end(how: str, children: int, pauses: list[float], two: bool) -> None:
-    """Two set the pool in turn: what is there is what the pool wants at each other look."""
-    operator, now, turn, there = Operator(), 0.0, 0, dict[ChildRef, str]()
-    while now < MINUTES * 60:
+    """Two set the pool in turn: what is there is what the pool wants at each other look.
+
+    Who takes his time is known by what he did, and not within a minute.
+    """
+    operator, now, turn, there, since, last = Operator(), 0.0, 0, dict[ChildRef, str](), 60.0, 0.0
+    while now < MINUTES * 60 or turn < TURNS:
         numbers = range(children)
         content = "" if how else str(turn % 2) if two else str(turn)
         asked = [number for number in numbers if how or there.get(ref(number)) != content]
-        done = len(operator.writes)
-        operator.look(now, plan(*asked, content=content, delete=how == "remade"), how=how)
+        done, generation = len(operator.writes), 1 if how else turn
+        operator.look(now, plan(*asked, content=content, delete=how == "remade"), how=how, generation=generation)
         there.update((one, content) for _, one in operator.writes[done:])
-        now += pauses[turn % len(pauses)]
+        if not operator.gives_way:
+            since = max(60.0, now + pauses[turn % len(pauses)])
+        last, now = now, now + pauses[turn % len(pauses)]
         turn += 1
-    assert operator.busiest(since=60) <= MOST
+    assert operator.gives_way
+    assert since <= max(60.0, 12 * max(pauses))
+    assert operator.busiest(since=since + 0.01) <= MOST
     if how:
         assert {one for _, one in operator.writes} == {ref(number) for number in range(children)}
-        assert len(pacing.fights(operator.book, now)) == children
+        assert len(pacing.fights(operator.book, last)) == children
+    else:
+        assert operator.edits is not None
+        assert "by 'argocd' last" in (operator.edits.words(last) or "")
 
 
-def test_a_fight_is_told_while_it_lasts_and_begins_anew_after_a_calm() -> None:
+def test_a_fight_is_told_while_it_lasts_and_is_remembered_for_ten_minutes() -> None:
     operator = Operator()
     for second in range(10):
         operator.look(float(second), plan(0), how="edited")
@@ -115,9 +141,18 @@ def test_a_fight_is_told_while_it_lasts_and_begins_anew_after_a_calm() -> None:
     operator.look(73, plan())
     assert pacing.fights(operator.book, 73) == ()
     operator.look(80, plan(0), how="edited")
-    assert len(operator.writes) == 6, "the pause was over"
-    operator.look(600, plan(0), how="edited")
+    assert operator.book[ref(0)].put_back == 6
+    operator.look(1000, plan(0), how="edited")
     assert operator.book[ref(0)].put_back == 1, "another fight"
+
+
+@pytest.mark.parametrize("every", [61.0, 300.0, 600.0])
+def test_who_takes_his_time_is_named_for_as_long_as_he_does(every: float) -> None:
+    operator = Operator()
+    for turn in range(8):
+        operator.look(turn * every, plan(0), how="edited")
+    (said,) = pacing.fights(operator.book, 8 * every - 1)
+    assert "'hpa' changes /spec/replicas; put back" in said
 
 
 def test_a_fight_in_which_the_seal_changes_is_told_and_paced() -> None:
@@ -130,13 +165,41 @@ def test_a_fight_in_which_the_seal_changes_is_told_and_paced() -> None:
     assert pacing.fights(operator.book, 600) == (want,)
 
 
-def test_a_spec_that_changes_all_the_time_is_carried_out_and_who_changes_it_is_named() -> None:
+def test_a_spec_that_changes_all_the_time_is_carried_out_with_pauses() -> None:
     operator = Operator()
-    for second in range(30):
-        operator.look(float(second), plan(0, content=str(second)))
-    (said,) = pacing.fights(operator.book, 30)
-    assert "the ModelPool wanted it changed 7 times" in said
-    assert "'argocd' changed the ModelPool last" in said
+    for second in range(150):
+        operator.look(float(second), plan(0, content=str(second)), generation=second)
+    assert [when for when, _ in operator.writes] == [0, 1, 2, 3, 4, 5, 65, 125]
+
+
+def test_edits_of_a_person_are_carried_out_whole_and_within_a_minute() -> None:
+    """Of six children each, 50 seconds apart."""
+    operator, now = Operator(), 0.0
+    for turn in range(10):
+        begun = turn * 50.0
+        while len(operator.writes) < 6 * (turn + 1):
+            operator.look(max(now, begun), plan(*range(6), content=str(turn)), generation=turn)
+            now = max(now, begun) + 1
+        assert {one for _, one in operator.writes[-6:]} == {ref(number) for number in range(6)}
+        assert operator.writes[-6][0] == operator.writes[-1][0] <= begun + (0 if turn < 9 else 60)
+
+
+def test_what_the_operator_wants_changed_by_itself_is_no_change_of_the_pool() -> None:
+    """As replicas by demand, to zero and back."""
+    operator = Operator()
+    for turn in range(40):
+        operator.look(turn * 20.0, plan(0, content=f"{turn % 2} replicas"))
+    assert [when for when, _ in operator.writes] == [turn * 20.0 for turn in range(40)]
+    assert pacing.fights(operator.book, 780) == ()
+    assert operator.edits is not None
+    assert operator.edits.words(780) is None
+
+
+def test_what_comes_and_goes_with_demand_is_made_and_deleted_at_once() -> None:
+    operator = Operator()
+    for turn in range(40):
+        operator.look(turn * 20.0, plan(0, delete=turn % 2 == 1))
+    assert len(operator.writes) == 40
 
 
 def test_what_the_api_server_refuses_is_tried_less_often_and_a_change_of_the_pool_at_once() -> None:
@@ -145,7 +208,7 @@ def test_what_the_api_server_refuses_is_tried_less_often_and_a_change_of_the_poo
         operator.look(float(second), plan(0), refused="denied")
         assert pacing.refused_in(operator.book) == {ref(0): "denied"}
     assert [when for when, _ in operator.writes] == [0, 2, 6, 14, 30, 62, 122, 182, 242]
-    operator.look(300.5, plan(0, content="else"))
+    operator.look(300.5, plan(0, content="else"), generation=2)
     assert operator.writes[-1][0] == 300.5
     assert pacing.refused_in(operator.book) == {}
 
@@ -169,7 +232,7 @@ def test_an_edit_of_the_pool_is_carried_out_in_the_midst_of_a_fight() -> None:
     operator = Operator()
     for second in range(400):
         operator.look(float(second), plan(0), how="edited")
-    operator.look(400.0, plan(0, content="edited"))
+    operator.look(400.0, plan(0, content="edited"), generation=2)
     assert (400.0, ref(0)) in operator.writes
 
 
@@ -178,7 +241,8 @@ def test_what_is_held_back_is_told_with_its_reason_and_what_is_refused_is_not() 
     for second in range(9):
         operator.look(float(second), plan(0), how="edited")
     operator.look(8.5, plan(1), refused="denied")
-    paced = pacing.paced(plan(0, 1), operator.book, 9.0)
+    assert operator.edits is not None
+    paced = pacing.paced(plan(0, 1), operator.book, operator.edits, 9.0)
     assert paced.held == {ref(0), ref(1)}
     operator.look(9.0, plan(0, 1))
     assert pacing.held_back(operator.book, paced) == ("Deployment d-0: because",)

@@ -1,7 +1,11 @@
-"""At no moment is Ready True with an observedGeneration whose pods do not run: whatever happens, in whatever order."""
+"""At no moment is Ready True with an observedGeneration whose pods do not run: whatever happens, in whatever order.
+
+What is said is what was written: a status has to wait for its turn, but for one that takes `Ready` back.
+"""
 
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,10 +14,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec import structs
 
+from modelpool_operator.api.parsing import render
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import Condition, ConditionStatus, PoolStatus
+from modelpool_operator.cluster.execute import Outcome
+from modelpool_operator.handlers.standings import Standing
+from modelpool_operator.planning import interference
 from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
 from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.pacing import Paced
 from modelpool_operator.planning.plan import Plan, make_plan
 from modelpool_operator.planning.status import assess, assess_failed, assess_invalid
 from modelpool_operator.tests.planning.played_cluster import NO_SUCH_IMAGE, PlayedCluster, essence
@@ -62,7 +71,25 @@ class ReadyTellsTheTruth(RuleBasedStateMachine):
         self.spec, self.cluster = pool(1, self.edit), PlayedCluster()
         self.status: PoolStatus | None = None
         self.proven: set[int] = set()
+        self.seconds = 0.0
+        self.standing = Standing(lambda: self.seconds)
         self.settle()
+
+    def look(self) -> None:
+        """Read the pool as a pass does."""
+        found = {"metadata": {"generation": self.spec.generation}}
+        self.standing.look(found if self.status is None else {**found, "status": render(self.status)}, NOW)
+
+    def tell(self, status: PoolStatus) -> None:
+        """Write a status, if it may be written now."""
+        assert self.standing.may_tell(status) or self.says_ready(status) or not self.says_ready(self.status), (
+            "what is not ready is told at once"
+        )
+        if self.standing.may_tell(status):
+            self.status = status
+            self.standing.told(status)
+            if self.says_ready(status):
+                assert status.observed_generation in self.proven
 
     @rule(edit=EDITS)
     def change(self, edit: dict[str, Any]) -> None:
@@ -73,10 +100,23 @@ class ReadyTellsTheTruth(RuleBasedStateMachine):
     @rule(denied=DENIED, steps=STEPS)
     def reconcile(self, denied: frozenset[str] = frozenset(), steps: Sequence[str] = ()) -> None:
         """The operator makes a pass, of which the API server may refuse a part; meanwhile the cluster goes on."""
-        plan = make_plan(self.spec, self.cluster.observed())
-        failures = self.cluster.carry_out(plan, denied)
+        self.seconds += 1.0
+        self.look()
+        standing, observed = self.standing, self.cluster.observed()
+        observed = replace(observed, refused=standing.refused, fought_over=standing.fought_over)
+        plan = make_plan(self.spec, observed)
+        paced = standing.paced(plan)
+        self.cluster.carry_out(paced.plan, denied)
+        refused = {ref_of(one): "denied" for one in paced.plan.apply if one["kind"] in denied}
+        put_back = tuple(interference.found_in(plan.changed, observed.children))
+        standing.note(paced, Outcome(refused=refused), put_back, observed, time=NOW)
         self.go_on(steps)
-        self.report(plan, failures)
+        self.report(paced, paced.plan.as_done(refused=refused, unchanged=()))
+
+    @rule(seconds=st.sampled_from([5.0, 20.0, 60.0, 700.0]))
+    def wait(self, seconds: float) -> None:
+        """Time passes."""
+        self.seconds += seconds
 
     @rule(edit=EDITS, denied=DENIED, steps=STEPS)
     def deploy(self, edit: dict[str, Any], denied: frozenset[str], steps: Sequence[str]) -> None:
@@ -90,10 +130,20 @@ class ReadyTellsTheTruth(RuleBasedStateMachine):
         for step in steps:
             getattr(self.cluster, step)()
 
-    def report(self, plan: Plan, failures: tuple[str, ...]) -> None:
-        self.status = assess(self.spec, self.cluster.observed(), plan, previous=self.status, now=NOW, failures=failures)
-        if self.says_ready(self.status):
+    def report(self, paced: Paced, plan: Plan) -> None:
+        status = assess(
+            self.spec,
+            replace(self.cluster.observed(), refused=self.standing.refused),
+            plan,
+            previous=self.status,
+            now=NOW,
+            failures=tuple(self.standing.refused.values()),
+            fights=self.standing.fights,
+            held=self.standing.held_back(paced),
+        )
+        if self.says_ready(status):
             self.prove()
+        self.tell(status)
 
     def prove(self) -> None:
         """Fail unless pods of this generation's templates answer for every model that is to run, and no others do."""
@@ -117,15 +167,16 @@ class ReadyTellsTheTruth(RuleBasedStateMachine):
     @rule(what=st.sampled_from(["a pass fails", "the API server is away", "it cannot be read", "the status is wiped"]))
     def suffer(self, what: str) -> None:
         """Something happens to the status."""
+        self.look()
         told: dict[str, Any] = {"generation": self.spec.generation, "previous": self.status, "now": NOW}
         match what:
             case "it cannot be read":
-                self.status = assess_invalid(error="no", **told)
+                self.tell(assess_invalid(error="no", **told))
             case "the status is wiped":
                 self.status = None
             case _:
                 passing = what == "the API server is away"
-                self.status = assess_failed(reason="X", message="x", passing=passing, **told)
+                self.tell(assess_failed(reason="X", message="x", passing=passing, **told))
 
     @precondition(lambda self: self.cluster.pods)
     @rule(number=st.integers(0, 9))
@@ -158,6 +209,7 @@ class ReadyTellsTheTruth(RuleBasedStateMachine):
             live["spec"].pop("paused", None)
         can_be = wanted_of(self.spec) is not None and self.edit["image"] != NO_SUCH_IMAGE
         for _ in range(LONGEST):
+            self.seconds += 700.0
             self.reconcile()
             self.go_on(["roll", "start", "reach"])
             if can_be and self.says_ready(self.status):

@@ -19,7 +19,7 @@ from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import Plan, make_plan
 from modelpool_operator.planning.pod_views import PodView
-from modelpool_operator.planning.status import assess, assess_invalid
+from modelpool_operator.planning.status import assess, assess_failed, assess_invalid
 from modelpool_operator.tests.planning.pools import ollama, pool_of, settled, two_cards, vllm
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
@@ -427,6 +427,19 @@ def test_a_change_that_the_api_server_refused_is_a_damage() -> None:
     status = report(pod("qwen3:8b", ready=True, **RUNNING), failures=("could not apply Service a: denied",))
     assert words(status, "Degraded") == ("True", "ApplyFailed")
     assert condition(status, "Degraded").message == "could not apply Service a: denied"
+
+
+def test_who_writes_without_end_is_named_whatever_else_is_broken() -> None:
+    fights = ("Deployment x: 'hpa' changes /spec/replicas; put back 9 times since 2026-11-22T12:00:00Z",)
+    told: dict[str, Any] = {"previous": None, "now": NOW, "fights": fights}
+    seen = Observed()
+    refused = assess(POOL, seen, make_plan(POOL, seen), failures=("denied " * 500,), **told)
+    failed = assess_failed(generation=3, reason="PassFailed", message="no", passing=False, **told)
+    invalid = assess_invalid(generation=3, error="no", **told)
+    sound = assess(POOL, seen, make_plan(POOL, seen), **told)
+    found = [one for status in (refused, failed, invalid, sound) for one in status.conditions if one.type == "Degraded"]
+    assert [one.reason for one in found] == ["ApplyFailed", "PassFailed", "InvalidSpec", "Interference"]
+    assert all(fights[0] in one.message and "change the ModelPool instead" in one.message for one in found)
 
 
 def test_a_name_that_an_older_pool_serves_is_a_damage() -> None:

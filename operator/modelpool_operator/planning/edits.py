@@ -1,0 +1,83 @@
+"""How often a pool's spec is changed, and by whom: two who deploy it in turn change it for ever. Pure."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+FREE: Final = 5
+"""Changes in a row that are carried out without a pause."""
+MANY: Final = 10
+OFTEN: Final = 30.0
+"""Seconds from one change to the next; where it is less on the average, more than the free ones are without end."""
+FIRST: Final = 10.0
+LONGEST: Final = 60.0
+"""Seconds between two writes of a child that carry out changes of its pool."""
+CALM: Final = 600.0
+"""Seconds without a change by others after which what they did before counts no more."""
+TOLD: Final = 60.0
+"""Seconds, at the least, for which somebody is named after what he did last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edits:
+    """The latest changes of a pool's spec, each of which followed the one before within `CALM`."""
+
+    generation: int
+    """Of the spec that was seen last."""
+    begun: float
+    """When the first of them was seen, in seconds."""
+    last: float
+    since: datetime
+    """When the first of them was seen, by the calendar."""
+    number: int = 0
+    slowest: float = 0.0
+    """The most seconds between two of them."""
+    editor: str | None = None
+    """Who changed the spec last."""
+
+    @property
+    def pause(self) -> float:
+        """Return the seconds from the last write of a child to one that carries out the latest change."""
+        return pause_after(self.number - FREE, LONGEST)
+
+    @property
+    def are_without_end(self) -> bool:
+        """Return whether there have been too many of them, or too many in a short time."""
+        often = self.number * OFTEN > self.last - self.begun
+        return self.number > MANY or (self.number > FREE and often)
+
+    @property
+    def told_until(self) -> float | None:
+        """Return the time, in seconds, until which the editor is named, or None where he is not."""
+        return self.last + max(TOLD, 2 * self.slowest) if self.are_without_end else None
+
+    def words(self, now: float) -> str | None:
+        """Return a sentence about them, or None where there is nothing to be told."""
+        if self.told_until is None or now >= self.told_until:
+            return None
+        who = f"'{self.editor}'" if self.editor else "somebody"
+        since = f"{self.since:%Y-%m-%dT%H:%M:%SZ}"
+        return f"the ModelPool was changed {self.number} times since {since}, and by {who} last"
+
+
+def seen(before: Edits | None, generation: int, editor: str | None, *, now: float, time: datetime) -> Edits:
+    """Return what is to be remembered of a spec that is seen."""
+    if before is None:
+        return Edits(generation=generation, begun=now, last=now, since=time)
+    if generation == before.generation:
+        return before
+    if now - before.last > CALM:
+        return Edits(generation=generation, begun=now, last=now, since=time, number=1, editor=editor)
+    return replace(
+        before,
+        generation=generation,
+        last=now,
+        number=before.number + 1,
+        slowest=max(before.slowest, now - before.last),
+        editor=editor,
+    )
+
+
+def pause_after(number: int, longest: float) -> float:
+    """Return the seconds after so many writes more than are free."""
+    return min(longest, FIRST * 2.0 ** min(number - 1, 16)) if number > 0 else 0.0
