@@ -67,8 +67,10 @@ class Standing:
 
     def look(self, body: Mapping[str, Any], time: datetime) -> None:
         """Take note of a pool as it was read: whether somebody has changed its spec, or its status."""
-        now, generation = self._clock(), body["metadata"]["generation"]
-        self._edits = edits.seen(self._edits, generation, manager_of(body, ("spec",)), now=now, time=time)
+        now, generation, before = self._clock(), body["metadata"]["generation"], self._edits
+        self._edits = edits.seen(before, generation, manager_of(body, ("spec",)), now=now, time=time)
+        if before is None or (generation != before.generation and self._edits.number <= edits.FREE):
+            self._telling = telling.opened(self._telling, now=now)
         there, by = parsing.status_of(body), manager_of(body, ("status",))
         self._telling = telling.seen(self._telling, there, by, now=now, time=time)
 

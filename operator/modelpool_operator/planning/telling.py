@@ -21,6 +21,10 @@ RESERVED: Final = 2.0
 """Of these, those that are not spent on other words for the same."""
 EVERY: Final = 20.0
 """Seconds after which there is one more."""
+EXTRA: Final = 15.0
+"""Statuses more, while a person looks what becomes of a change of the pool; the bucket is emptied by them, too."""
+WATCHED: Final = 60.0
+"""Seconds for which that is."""
 FREE: Final = 3
 """How often in a row a status that somebody has written over is written again at once, behind the first time."""
 LONGEST: Final = 300.0
@@ -37,6 +41,10 @@ class Telling:
     """When that was, in seconds."""
     left: float = BURST
     """What was in the bucket then; less than nothing where it is owed."""
+    extra: float = 0.0
+    """What may be told beside the bucket."""
+    watched_until: float = 0.0
+    """When that ends, in seconds."""
     lost: bool = False
     """Whether somebody else has written over it."""
     lost_at: float = 0.0
@@ -70,11 +78,17 @@ class Telling:
         if _is_ready(self.said) and not _is_ready(new):
             return now
         same = not self.lost and self.said is not None and _matter_of(new) == _matter_of(self.said)
+        if self.is_watched(now) and self.extra >= 1.0 and not self.lost and not same:
+            return now
         short = 1.0 + RESERVED * same - self.left_at(now)
         times = [now, now + short * EVERY]
         if self.lost:
             times.append(self.last + pause_after(self.number - FREE, LONGEST))
         return max(times)
+
+    def is_watched(self, now: float) -> bool:
+        """Return whether the pool was changed a moment ago."""
+        return now < self.watched_until
 
     def left_at(self, now: float) -> float:
         """Return how many statuses are in the bucket."""
@@ -105,13 +119,20 @@ def seen(before: Telling, there: PoolStatus | None, by: str | None, *, now: floa
     )
 
 
+def opened(before: Telling, *, now: float) -> Telling:
+    """Return what is to be remembered once a person wants a pool, or wants it otherwise."""
+    return replace(before, extra=EXTRA, watched_until=now + WATCHED)
+
+
 def told(before: Telling, status: PoolStatus, *, now: float) -> Telling:
     """Return what is to be remembered once a status was written."""
+    left = before.left_at(now) - 1.0
     return replace(
         before,
         said=essence(status),
         last=now,
-        left=before.left_at(now) - 1.0,
+        left=max(0.0, left) if before.is_watched(now) else left,
+        extra=before.extra - 1.0,
         lost=False,
         number=before.number + before.lost,
     )

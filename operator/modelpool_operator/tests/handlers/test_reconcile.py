@@ -903,13 +903,13 @@ async def test_a_pool_with_a_status_to_be_told_later_is_looked_at_then(
 ) -> None:
     put_pool(server, {**MODEL, "engine": "none"})
     again = None
-    for turn in range(10):
+    for turn in range(60):
         server.objects[f"{POOLS}/agentic"]["metadata"]["generation"] = turn
         again = (await reconciler.reconcile(REF)).again
     assert again == pytest.approx(20.0)
     clock.now = 20.0
     await reconciler.reconcile(REF)
-    assert status(server)["observedGeneration"] == 9
+    assert status(server)["observedGeneration"] == 59
 
 
 async def test_who_writes_over_the_status_is_named_in_an_event(

@@ -65,6 +65,7 @@ ACTORS: dict[str, Callable[[int], PoolStatus]] = {
 )
 def test_nothing_makes_a_status_be_written_without_end(what: str, wiped: bool, pauses: list[float]) -> None:
     pool, now, turn = Pool(), 0.0, 0
+    pool.telling = telling.opened(pool.telling, now=0.0)
     while now < 1200:
         if wiped:
             pool.there = status(reason="Wiped")
@@ -126,3 +127,12 @@ def test_a_status_that_is_there_is_not_written_again_and_costs_nothing() -> None
         pool.report(status(), float(second))
     assert pool.writes == [0.0]
     assert pool.telling.left_at(100.0) == BURST
+
+
+def test_what_becomes_of_a_change_of_the_pool_is_told_step_by_step() -> None:
+    pool = Pool()
+    pool.telling = telling.opened(pool.telling, now=0.0)
+    for second in range(12):
+        pool.report(status(ready=False, reason=f"Step{second}"), float(second))
+    assert len(pool.writes) == 12
+    assert pool.telling.left_at(12.0) < 1.0, "others find nothing left"
