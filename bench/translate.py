@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from modelpool_sidecar.protocols import sse
-from modelpool_sidecar.protocols.translation import Backend, Exchange, Timings, Translation, translate
+from modelpool_sidecar.dialects import sse
+from modelpool_sidecar.translation import Backend, Exchange, Timings, Translation, translate
 
 CHUNK = {
     "id": "chatcmpl-b05ad4b3b88b39a9",

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from modelpool_sidecar.protocols import endings, errors, paths
-from modelpool_sidecar.protocols.dialect import Dialect, Engine, Operation
-from modelpool_sidecar.protocols.errors import Reason, Refusal
-from modelpool_sidecar.protocols.paths import Native, Translated, Upstream
+from modelpool_sidecar.dialects import calls, errors, stream_end
+from modelpool_sidecar.dialects.calls import Native, Translated, Upstream
+from modelpool_sidecar.dialects.dialect import Dialect, Engine, Operation
+from modelpool_sidecar.dialects.errors import Reason, Refusal
 from modelpool_sidecar.tests.conformance.calls import LEFT_OUT, ROWS
 from modelpool_sidecar.tests.conformance.faults import FAULTS, Death
 from modelpool_sidecar.tests.conformance.fields import FIELDS
@@ -99,7 +99,7 @@ def failures() -> str:
 # Errors
 
 The status is the same in every dialect unless a table says otherwise; the body is what the caller's dialect wants.
-`python -m pytest -m conformance` proves the second table, `tests/protocols/test_errors.py` the first.
+`python -m pytest -m conformance` proves the second table, `tests/dialects/test_errors.py` the first.
 
 ## What the gateway refuses
 
@@ -136,7 +136,7 @@ The test is `test_faults.py::test_fault`.
 
 
 def _calls() -> Iterator[tuple[str, ...]]:
-    for path, (dialect, _, upstreams) in paths.INFERENCE.items():
+    for path, (dialect, _, upstreams) in calls.INFERENCE.items():
         yield (
             f"`POST {path}`",
             dialect.value,
@@ -155,7 +155,7 @@ def _upstream(way: Upstream) -> str:
 
 
 def _catalog() -> Iterator[tuple[str, ...]]:
-    for path, (dialect, _) in paths.CATALOG.items():
+    for path, (dialect, _) in calls.CATALOG.items():
         both = f"{dialect.value}, {Dialect.ANTHROPIC.value}" if path == "/v1/models" else dialect.value
         yield f"`GET {path}`, `HEAD {path}`", both
     yield "`GET /v1/models/{id}`", f"{Dialect.OPENAI.value}, {Dialect.ANTHROPIC.value}"
@@ -163,7 +163,7 @@ def _catalog() -> Iterator[tuple[str, ...]]:
 
 
 def _admin() -> Iterator[tuple[str, ...]]:
-    for (method, path), (name, engine) in paths.ADMIN.items():
+    for (method, path), (name, engine) in calls.ADMIN.items():
         yield f"`{method} {path}{'sha256:…' if path.endswith('/') else ''}`", f"`{name}`", engine.value
 
 
@@ -208,7 +208,7 @@ def _faults() -> Iterator[tuple[str, ...]]:
 
 def _broken() -> Iterator[tuple[str, ...]]:
     for dialect in Dialect:
-        text = endings.broken(dialect, "the engine's answer broke off").decode().rstrip("\n").replace("\n", "` `")
+        text = stream_end.broken(dialect, "the engine's answer broke off").decode().rstrip("\n").replace("\n", "` `")
         yield dialect.value, f"`{text}`"
 
 

@@ -15,26 +15,26 @@ from dataclasses import dataclass
 from functools import partial
 
 from . import descriptors
-from .protocols import origins
-from .protocols.origins import Doorman
-from .proxy.administration import Administration
-from .proxy.admission import Admission
-from .proxy.directory import Directory
-from .proxy.front import Front
-from .proxy.gateway import Gateway
-from .proxy.hangs import Hangs
-from .proxy.inference import Inference
-from .proxy.lean_upstream import LeanUpstream
-from .proxy.limits import Limit, Limits
-from .proxy.pages import Pages, Phase
-from .proxy.probes import PROBE_TIMEOUT, Prober
-from .proxy.request_bodies import RequestBodies
-from .proxy.sources import Source, key_file
-from .proxy.sources import access as access_to
-from .proxy.sources.access import Access
-from .proxy.sources.cluster import ClusterSource
-from .proxy.sources.file import FileSource
+from .dialects import cors
+from .dialects.cors import HostPolicy
+from .discovery.directory import Directory
+from .discovery.probes import PROBE_TIMEOUT, Prober
+from .discovery.sources import Source, key_file
+from .discovery.sources import access as access_to
+from .discovery.sources.access import Access
+from .discovery.sources.cluster import ClusterSource
+from .discovery.sources.file import FileSource
+from .http.client.pool import ConnectionPool
+from .http.server.limits import Limit, Limits
+from .http.server.server import Server
 from .routing.keys import Keys
+from .serving.admin import Admin
+from .serving.admission import Admission
+from .serving.dispatch import Dispatch
+from .serving.inference import Inference
+from .serving.pages import Pages, Phase
+from .serving.request_bodies import RequestBodies
+from .serving.silent_engines import SilentEngines
 from .settings import EVERYWHERE, Listen, Settings
 from .stopping import Stop
 from .telemetry.log_writer import LogWriter
@@ -52,7 +52,7 @@ class Running:
     directory: Directory
     admission: Admission
     phase: Phase
-    front: Front
+    front: Server
     limits: Limits
 
 
@@ -73,19 +73,21 @@ async def gateway(
         log.when_lost = partial(limits.reached, Limit.LOG_LINES)
     bodies = RequestBodies(limits)
     pages = Pages(directory, admission, phase, limits)
-    upstream = LeanUpstream(connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout, limits=limits)
+    upstream = ConnectionPool(
+        connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout, limits=limits
+    )
     # Probes have connections of their own: theirs say nothing about those that answers travel on.
-    probing = LeanUpstream(connect_timeout=PROBE_TIMEOUT, read_timeout=PROBE_TIMEOUT)
-    door = Gateway(
+    probing = ConnectionPool(connect_timeout=PROBE_TIMEOUT, read_timeout=PROBE_TIMEOUT)
+    door = Dispatch(
         directory=directory,
         inference=Inference(directory, admission, upstream, pages.metrics, limits.bounds, bodies),
-        administration=Administration(directory, upstream, settings.open_admin),
+        administration=Admin(directory, upstream, settings.open_admin),
         pages=pages,
         metrics=pages.metrics,
         access=access,
-        doorman=Doorman(
+        doorman=HostPolicy(
             origins=settings.origins,
-            loopback=origins.are_loopback(listen.host for listen in settings.listen),
+            loopback=cors.are_loopback(listen.host for listen in settings.listen),
             hostname=socket.gethostname(),
         ),
         bodies=bodies,
@@ -93,7 +95,7 @@ async def gateway(
     async with asyncio.TaskGroup() as group:
         source = _source(settings, directory)
         prober = Prober(directory, probing, everything=settings.routes_file is not None)
-        hangs = Hangs(directory, admission, upstream, prober)
+        hangs = SilentEngines(directory, admission, upstream, prober)
         tasks = [
             group.create_task(source.run(), name="source"),
             group.create_task(prober.run(), name="prober"),
@@ -102,7 +104,7 @@ async def gateway(
         if settings.engine_key_file is not None and key is not None:
             following = key_file.follow(settings.engine_key_file, key, directory)
             tasks.append(group.create_task(following, name="engine key"))
-        front = Front(door.handle, door.refuse, group, limits)
+        front = Server(door.handle, door.refuse, group, limits)
         try:
             listening = [await _open(front, listen) for listen in settings.listen]
             yield Running(
@@ -142,7 +144,7 @@ async def serve(
                 await stop.hurried.wait()
 
 
-async def _closed(front: Front, timeout: float, stop: Stop) -> None:
+async def _closed(front: Server, timeout: float, stop: Stop) -> None:
     """Close the ports, and give running answers so many seconds, or until there is a hurry."""
     async with asyncio.TaskGroup() as group:
         hurrying = group.create_task(_hurried(front, stop), name="hurry")
@@ -150,7 +152,7 @@ async def _closed(front: Front, timeout: float, stop: Stop) -> None:
         hurrying.cancel()
 
 
-async def _hurried(front: Front, stop: Stop) -> None:
+async def _hurried(front: Server, stop: Stop) -> None:
     await stop.hurried.wait()
     front.hurry()
 
@@ -189,7 +191,7 @@ def _access(settings: Settings) -> Access:
     return access_to.from_kubeconfig(named)
 
 
-async def _open(front: Front, listen: Listen) -> Listen:
+async def _open(front: Server, listen: Listen) -> Listen:
     bound = _bound(listen)
     await front.listen(bound)
     host, port = bound.getsockname()[:2]

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from .protocols.paths import ADMIN
+from .dialects.calls import ADMIN
 
 PREFIX: Final = "MODELPOOL_GATEWAY_"
 ADMIN_CALLS: Final = frozenset(name for name, _ in ADMIN.values())

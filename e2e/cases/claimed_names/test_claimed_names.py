@@ -15,7 +15,7 @@ from modelpool_operator.planning import routes
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.pool_placement import place_pool
-from modelpool_sidecar.routing import building, documents
+from modelpool_sidecar.routing import documents, table_building
 
 FIRST = datetime(2026, 11, 22, tzinfo=UTC)
 NAMES = st.sampled_from(
@@ -54,7 +54,7 @@ def test_both_say_who_serves_a_name(pools: list[tuple[int, list[tuple[str, list[
         documents.parse(json.dumps(routes.routes_document(pool, placement, routes.in_cluster(pool, placement))))
         for pool, placement in planned
     ]
-    table = building.build(told, MappingProxyType({}), MappingProxyType({}))
+    table = table_building.build(told, MappingProxyType({}), MappingProxyType({}))
     for pool, _ in planned:
         lost = claims.lost_by(pool.ref)
         for entry in routes.entries_of(pool):

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelpool_sidecar.tests.proxy import processes
-from modelpool_sidecar.tests.proxy.processes import Program
+from modelpool_sidecar.tests.gateway import processes
+from modelpool_sidecar.tests.gateway.processes import Program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import clients_pool
 import pytest
 from clients_pool import Models
 
-from modelpool_sidecar.tests.proxy.processes import Program
+from modelpool_sidecar.tests.gateway.processes import Program
 
 
 @pytest.fixture(scope="package")

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessageChunk, HumanMessage, ToolMessage
 from langchain_ollama import ChatOllama, OllamaEmbeddings
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 
-from modelpool_sidecar.tests.proxy.processes import Program
+from modelpool_sidecar.tests.gateway.processes import Program
 
 Chat = Callable[..., BaseChatModel]
 pytestmark = [

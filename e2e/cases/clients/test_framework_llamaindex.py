@@ -15,7 +15,7 @@ from llama_index.llms.ollama import Ollama
 from llama_index.llms.openai_like import OpenAILike
 from pydantic import BaseModel
 
-from modelpool_sidecar.tests.proxy.processes import Program
+from modelpool_sidecar.tests.gateway.processes import Program
 
 Model = Callable[..., FunctionCallingLLM]
 pytestmark = [

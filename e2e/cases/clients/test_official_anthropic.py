@@ -7,7 +7,7 @@ import anthropic
 import pytest
 from clients_pool import ALL_NAMES, ASK, ASK_FOR_TOOL, OLLAMA, VLLM, WEATHER_SCHEMA, Models, png_base64
 
-from modelpool_sidecar.tests.proxy.processes import Program
+from modelpool_sidecar.tests.gateway.processes import Program
 
 TOOLS: Any = [{"name": "get_weather", "description": "Weather of a city", "input_schema": WEATHER_SCHEMA}]
 

@@ -8,7 +8,7 @@ import ollama
 import pytest
 from clients_pool import ALL_NAMES, ANSWER_SCHEMA, ASK, ASK_FOR_TOOL, VLLM, WEATHER_TOOL, Models, png
 
-from modelpool_sidecar.tests.proxy.processes import Program
+from modelpool_sidecar.tests.gateway.processes import Program
 
 
 @pytest.fixture(params=["", "/ollama"])

@@ -8,7 +8,7 @@ import openai
 import pytest
 from clients_pool import ALL_NAMES, ANSWER_SCHEMA, ASK, ASK_FOR_TOOL, OLLAMA, VLLM, WEATHER_TOOL, Models, png_uri
 
-from modelpool_sidecar.tests.proxy.processes import Program
+from modelpool_sidecar.tests.gateway.processes import Program
 
 TOOLS: Any = [WEATHER_TOOL]
 FORMAT: Any = {"type": "json_schema", "json_schema": {"name": "answer", "schema": ANSWER_SCHEMA}}

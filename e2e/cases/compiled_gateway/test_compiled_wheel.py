@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-MODULE = "modelpool_sidecar/proxy/lengths"
+MODULE = "modelpool_sidecar/http/head_cache"
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 from pressure_world import MODEL, QUEUED, RUNNING, WAITING, Caller, metric, routes, said, until
 
-from modelpool_sidecar.tests.proxy import processes
-from modelpool_sidecar.tests.proxy.processes import Program
+from modelpool_sidecar.tests.gateway import processes
+from modelpool_sidecar.tests.gateway.processes import Program
 
 WITHIN = 0.1
 """Seconds. The machine may be busy with other tests, so the best of a few tries counts."""

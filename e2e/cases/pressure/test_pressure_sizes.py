@@ -14,9 +14,9 @@ import aiohttp
 import pytest
 from pressure_world import MODEL, resident_bytes, routes, said
 
-from modelpool_sidecar.tests.proxy import processes
-from modelpool_sidecar.tests.proxy.processes import Program
-from modelpool_sidecar.tests.proxy.scripted import Engine, Received, engine
+from modelpool_sidecar.tests.gateway import processes
+from modelpool_sidecar.tests.gateway.processes import Program
+from modelpool_sidecar.tests.gateway.scripted import Engine, Received, engine
 
 MIB = 1024 * 1024
 CHUNKS = 100_000

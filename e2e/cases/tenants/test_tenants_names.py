@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelpool_operator.api import names
-from modelpool_sidecar.proxy.sources import objects, ownership, reading
+from modelpool_sidecar.discovery.sources import objects, ownership, reading
 
 
 @given(st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", fullmatch=True))

@@ -19,8 +19,8 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from .demand import Tally
+from .route_request import RouteRequest
 from .table import Backend, BackendKey, Endpoint, Model, RoutingTable
-from .wanted import Wanted
 
 
 class Route(StrEnum):
@@ -31,7 +31,7 @@ class Route(StrEnum):
     RETRY = "retry"
 
 
-class Why(StrEnum):
+class SkipReason(StrEnum):
     """Why a backend was passed over. A closed set: it labels a metric."""
 
     UNREADY = "unready"
@@ -43,7 +43,7 @@ class Why(StrEnum):
     UNSERVED = "unserved"
 
 
-class RefusalKind(StrEnum):
+class NoTargetKind(StrEnum):
     """Why a request cannot be served at all."""
 
     UNKNOWN_MODEL = "unknown_model"
@@ -81,7 +81,7 @@ class Target:
     )  # fmt: skip
 
     def __init__(
-        self, *, model: Model, backend: Backend, endpoint: Endpoint, route: Route, why: Why | None = None
+        self, *, model: Model, backend: Backend, endpoint: Endpoint, route: Route, why: SkipReason | None = None
     ) -> None:
         # What is looked at for every request comes first: the fields lie in memory in this order.
         self.url = endpoint.url
@@ -110,10 +110,10 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class NoTarget:
     """Nobody can take it. The message is for the caller and names the model."""
 
-    kind: RefusalKind
+    kind: NoTargetKind
     message: str
     model: Model | None = None
     lacks: tuple[str, ...] = ()
@@ -121,8 +121,8 @@ class Refusal:
 
 
 def choose(
-    table: RoutingTable, loads: Loads, wanted: Wanted, *, line: BackendKey | None = None
-) -> Target | Wait | Refusal:
+    table: RoutingTable, loads: Loads, wanted: RouteRequest, *, line: BackendKey | None = None
+) -> Target | Wait | NoTarget:
     """Apply the rules above to one request.
 
     `line`: the backend in whose queue the request stands already. It keeps its place there, whatever the queue's
@@ -130,23 +130,23 @@ def choose(
     """
     model = table.find(wanted.model)
     if model is None:
-        return Refusal(kind=RefusalKind.UNKNOWN_MODEL, message=f"model '{wanted.model}' not found")
+        return NoTarget(kind=NoTargetKind.UNKNOWN_MODEL, message=f"model '{wanted.model}' not found")
     if wanted.broke >= MOST_BREAKS:
         message = f"model '{wanted.model}': {wanted.broke} engines broke while they worked on this request"
-        return Refusal(kind=RefusalKind.BROKE_ENGINES, message=message, model=model)
-    passed: list[Why] = []
+        return NoTarget(kind=NoTargetKind.BROKE_ENGINES, message=message, model=model)
+    passed: list[SkipReason] = []
     for backend in model.backends:
         if backend.engine not in wanted.engines:
-            passed.append(Why.UNSERVED)
+            passed.append(SkipReason.UNSERVED)
             continue
         if backend.capabilities is not None and not wanted.needs <= backend.capabilities:
-            passed.append(Why.CAPABILITY)
+            passed.append(SkipReason.CAPABILITY)
             continue
         usable = backend.ready_endpoints
         if wanted.tried:
             usable = tuple(endpoint for endpoint in usable if endpoint.url not in wanted.tried)
         if not usable:
-            passed.append(Why.FAILED if _has_failed(backend, wanted) else Why.UNREADY)
+            passed.append(SkipReason.FAILED if _has_failed(backend, wanted) else SkipReason.UNREADY)
             continue
         endpoint = least_loaded(backend, usable, loads)
         if endpoint is not None:
@@ -158,39 +158,39 @@ def choose(
                 why=passed[0] if passed else None,
             )
         if backend.key in wanted.gave_up:
-            passed.append(Why.QUEUE_TIMEOUT)
+            passed.append(SkipReason.QUEUE_TIMEOUT)
         elif line is not None and backend.key == line:
             return Wait(model=model, backend=backend)
         elif line is not None or not loads.admits(backend.key, wanted.caller, model.queue.max_pending):
-            passed.append(Why.QUEUE_FULL)
+            passed.append(SkipReason.QUEUE_FULL)
         else:
             return Wait(model=model, backend=backend)
     coming = _starting(model, passed) or _returning(model, wanted, passed)
     if coming is not None:
         if coming.key in wanted.gave_up:
-            passed.append(Why.STARTING if coming.starts_on_demand else Why.UNREADY)
+            passed.append(SkipReason.STARTING if coming.starts_on_demand else SkipReason.UNREADY)
         elif line == coming.key or (line is None and loads.admits(coming.key, wanted.caller, model.queue.max_pending)):
             return Wait(model=model, backend=coming)
         else:
-            passed.append(Why.QUEUE_FULL)
+            passed.append(SkipReason.QUEUE_FULL)
     return _refusal(model, wanted, passed)
 
 
-def _has_failed(backend: Backend, wanted: Wanted) -> bool:
+def _has_failed(backend: Backend, wanted: RouteRequest) -> bool:
     """Whether the request has been at the backend, or at its door."""
     return any(one.url in wanted.tried or one.url in wanted.refused for one in backend.endpoints)
 
 
-def _starting(model: Model, passed: list[Why]) -> Backend | None:
+def _starting(model: Model, passed: list[SkipReason]) -> Backend | None:
     """The backend that comes when it is asked for, if that is why it was passed over."""
     reasons = zip(model.backends, passed, strict=True)
-    return next((one for one, why in reasons if one.starts_on_demand and why is Why.UNREADY), None)
+    return next((one for one, why in reasons if one.starts_on_demand and why is SkipReason.UNREADY), None)
 
 
-def _returning(model: Model, wanted: Wanted, passed: list[Why]) -> Backend | None:
+def _returning(model: Model, wanted: RouteRequest, passed: list[SkipReason]) -> Backend | None:
     """The backend that may be back in a moment, if that is why it was passed over."""
     for backend, why in zip(model.backends, passed, strict=True):
-        if why in (Why.UNREADY, Why.FAILED):
+        if why in (SkipReason.UNREADY, SkipReason.FAILED):
             for endpoint in backend.endpoints:
                 if endpoint.returning and endpoint.url not in wanted.tried:
                     return backend
@@ -205,29 +205,29 @@ def least_loaded(backend: Backend, usable: Sequence[Endpoint], loads: Loads) -> 
     return min(with_room, key=lambda one: (loads.in_flight(one.url), loads.last_turn(one.url)), default=None)
 
 
-def _route(model: Model, backend: Backend, wanted: Wanted) -> Route:
+def _route(model: Model, backend: Backend, wanted: RouteRequest) -> Route:
     if backend is not model.backends[0]:
         return Route.FALLBACK
     return Route.RETRY if wanted.tried or wanted.refused else Route.PRIMARY
 
 
-def _refusal(model: Model, wanted: Wanted, passed: list[Why]) -> Refusal:
-    if passed and all(why is Why.UNSERVED for why in passed):
+def _refusal(model: Model, wanted: RouteRequest, passed: list[SkipReason]) -> NoTarget:
+    if passed and all(why is SkipReason.UNSERVED for why in passed):
         message = f"the engine that serves model '{wanted.model}' has no such call"
-        return Refusal(kind=RefusalKind.UNSERVED, message=message, model=model)
-    if passed and all(why in (Why.CAPABILITY, Why.UNSERVED) for why in passed):
+        return NoTarget(kind=NoTargetKind.UNSERVED, message=message, model=model)
+    if passed and all(why in (SkipReason.CAPABILITY, SkipReason.UNSERVED) for why in passed):
         has = frozenset().union(*(one.capabilities or () for one in model.backends if one.engine in wanted.engines))
         lacks = tuple(sorted(wanted.needs - has or wanted.needs))
         message = f"model '{wanted.model}' does not support {', '.join(lacks)}"
-        return Refusal(kind=RefusalKind.LACKS_CAPABILITY, message=message, model=model, lacks=lacks)
-    if Why.STARTING in passed:
+        return NoTarget(kind=NoTargetKind.LACKS_CAPABILITY, message=message, model=model, lacks=lacks)
+    if SkipReason.STARTING in passed:
         message = f"model '{wanted.model}' is starting: waited {model.queue.timeout_seconds:g} s for its engine"
-        return Refusal(kind=RefusalKind.QUEUE_TIMEOUT, message=message, model=model)
-    if Why.QUEUE_TIMEOUT in passed:
+        return NoTarget(kind=NoTargetKind.QUEUE_TIMEOUT, message=message, model=model)
+    if SkipReason.QUEUE_TIMEOUT in passed:
         message = f"model '{wanted.model}' is busy: waited {model.queue.timeout_seconds:g} s for a free slot"
-        return Refusal(kind=RefusalKind.QUEUE_TIMEOUT, message=message, model=model)
-    if Why.QUEUE_FULL in passed:
+        return NoTarget(kind=NoTargetKind.QUEUE_TIMEOUT, message=message, model=model)
+    if SkipReason.QUEUE_FULL in passed:
         message = f"model '{wanted.model}' is busy: {model.queue.max_pending} requests are waiting already"
-        return Refusal(kind=RefusalKind.QUEUE_FULL, message=message, model=model)
+        return NoTarget(kind=NoTargetKind.QUEUE_FULL, message=message, model=model)
     message = f"model '{wanted.model}' is not ready: no engine that serves it can answer now"
-    return Refusal(kind=RefusalKind.UNAVAILABLE, message=message, model=model)
+    return NoTarget(kind=NoTargetKind.UNAVAILABLE, message=message, model=model)

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from . import escaping
-from .records import AccessRecord
+from .access_record import AccessRecord
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from .ledger import Ledger
+from .request_series import RequestSeries
 from .series import Counters, Histograms, Made
 
 UNKNOWN = "unknown"
@@ -77,9 +77,9 @@ class Metrics:
         self.ledgers = Made(self._ledger)
         """By the label values of `requests`, for requests that came to an engine."""
 
-    def _ledger(self, values: tuple[str, ...]) -> Ledger:
+    def _ledger(self, values: tuple[str, ...]) -> RequestSeries:
         of_model = values[:3]
-        return Ledger(
+        return RequestSeries(
             values,
             self.requests.of[values],
             self.duration.of[of_model],

@@ -2,8 +2,8 @@
 
 import pytest
 
-from modelpool_sidecar.proxy import front
+from modelpool_sidecar.http.server import server
 
 patches_what_is_compiled = pytest.mark.skipif(
-    not front.__file__.endswith(".py"), reason="what it patches is built in; it runs with the interpreted gateway"
+    not server.__file__.endswith(".py"), reason="what it patches is built in; it runs with the interpreted gateway"
 )

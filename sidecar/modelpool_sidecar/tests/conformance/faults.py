@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from modelpool_sidecar.protocols.dialect import Dialect
+from modelpool_sidecar.dialects.dialect import Dialect
 
 OLLAMA, OPENAI, ANTHROPIC = Dialect.OLLAMA, Dialect.OPENAI, Dialect.ANTHROPIC
 

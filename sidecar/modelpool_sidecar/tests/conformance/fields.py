@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from modelpool_sidecar.protocols.translation import Translation, options
-from modelpool_sidecar.protocols.translation.options import Kind
+from modelpool_sidecar.translation import Translation, options
+from modelpool_sidecar.translation.options import Kind
 
 PIXEL: Final = "iVBORw0KGgo="
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..protocols import recordings
-from ..protocols.recordings import Recorded
-from ..proxy.scenes import Scene, backend, document, scene
-from ..proxy.scripted import Engine, Received, engine
+from ..dialects import recordings
+from ..dialects.recordings import Recorded
+from ..gateway.scenes import Scene, backend, document, scene
+from ..gateway.scripted import Engine, Received, engine
 
 CAPABILITIES = {
     "qwen3:8b": ["completion", "tools", "thinking"],

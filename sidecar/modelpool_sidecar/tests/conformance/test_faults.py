@@ -7,10 +7,10 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from modelpool_sidecar.protocols.dialect import Dialect
+from modelpool_sidecar.dialects.dialect import Dialect
 
-from ..proxy.scenes import CHAT, Scene, backend, document, scene
-from ..proxy.scripted import Engine, Received, engine
+from ..gateway.scenes import CHAT, Scene, backend, document, scene
+from ..gateway.scripted import Engine, Received, engine
 from .faults import FAULTS, Death, Fault
 
 pytestmark = pytest.mark.conformance

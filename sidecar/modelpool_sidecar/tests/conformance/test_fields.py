@@ -6,19 +6,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from modelpool_sidecar.protocols.answer import Answer
-from modelpool_sidecar.protocols.errors import BadRequestError
-from modelpool_sidecar.protocols.translation import Exchange, Translation, incoming, translate
+from modelpool_sidecar.dialects.answer import Answer
+from modelpool_sidecar.dialects.errors import BadRequestError
+from modelpool_sidecar.translation import Exchange, Translation, ollama_requests, translate
 
-from ..protocols.translation.asking import BACKEND, EPOCH
+from ..translation.asking import BACKEND, EPOCH
 from .fields import FIELDS, Field, Verdict, needed
 
 pytestmark = pytest.mark.conformance
 STRUCTS: dict[Translation, type[msgspec.Struct]] = {
-    Translation.CHAT: incoming.ChatRequest,
-    Translation.GENERATE: incoming.GenerateRequest,
-    Translation.EMBED: incoming.EmbedRequest,
-    Translation.EMBEDDING: incoming.EmbeddingRequest,
+    Translation.CHAT: ollama_requests.ChatRequest,
+    Translation.GENERATE: ollama_requests.GenerateRequest,
+    Translation.EMBED: ollama_requests.EmbedRequest,
+    Translation.EMBEDDING: ollama_requests.EmbeddingRequest,
 }
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from ..protocols import recordings
-from ..protocols.recordings import Recorded
+from ..dialects import recordings
+from ..dialects.recordings import Recorded
 from . import shapes
 from .calls import LEFT_OUT, ROWS, Row
 from .stage import Stage, load, stage, whole_request

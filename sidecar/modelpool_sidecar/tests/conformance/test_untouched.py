@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from ..protocols import recordings
+from ..dialects import recordings
 from .stage import CAPABILITIES, Stage, load, stage, whole_request
 
 pytestmark = pytest.mark.conformance

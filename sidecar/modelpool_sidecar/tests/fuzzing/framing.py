@@ -1,9 +1,9 @@
 """Targets for the bytes on the wire: HTTP itself, whatever it carries."""
 
-from modelpool_sidecar.proxy.front_head import Heads
-from modelpool_sidecar.proxy.front_request import Requests
-from modelpool_sidecar.proxy.lean_framing import MalformedAnswer
-from modelpool_sidecar.proxy.lean_response import AnswerReader
+from modelpool_sidecar.http.client.response_framing import MalformedResponse
+from modelpool_sidecar.http.client.response_parser import ResponseParser
+from modelpool_sidecar.http.server.request_parser import HeadCache
+from modelpool_sidecar.http.server.request_reader import RequestReader
 
 
 def engine_answer(data: bytes) -> None:
@@ -13,12 +13,12 @@ def engine_answer(data: bytes) -> None:
 
 
 def _answer(data: bytes, size: int) -> tuple[object, ...]:
-    reader, body, understood = AnswerReader(), b"", True
+    reader, body, understood = ResponseParser(), b"", True
     try:
         for begin in range(0, len(data), size):
             reader.feed(data[begin : begin + size])
             body += reader.taken() if reader.parts else b""
-    except MalformedAnswer:
+    except MalformedResponse:
         understood = False
         body += reader.taken() if reader.parts else b""
     head = (reader.head.status, list(reader.head.headers)) if reader.head is not None else None
@@ -31,15 +31,15 @@ def caller_requests(data: bytes) -> None:
     Nor does it matter whether their heads have been read before.
     """
     first, rest = (data[0] + 1, data[1:]) if data else (1, b"")
-    heads = Heads(1000)
+    heads = HeadCache(1000)
     cut, one, again = (_requests(rest, size, heads) for size in (first, len(rest) + 1, len(rest) + 1))
-    assert cut[0] == one[0] == again[0] == _requests(rest, len(rest) + 1, Heads(1000))[0]
+    assert cut[0] == one[0] == again[0] == _requests(rest, len(rest) + 1, HeadCache(1000))[0]
     assert cut[1] == one[1] == again[1]
     assert rest.endswith(cut[2]) or not cut[1]
 
 
-def _requests(data: bytes, size: int, heads: Heads) -> tuple[list[object], bool, bytes]:
-    requests, found = Requests(heads), list[object]()
+def _requests(data: bytes, size: int, heads: HeadCache) -> tuple[list[object], bool, bytes]:
+    requests, found = RequestReader(heads), list[object]()
     begins = range(0, len(data), size)
     for begin in begins:
         requests.feed(data[begin : begin + size])

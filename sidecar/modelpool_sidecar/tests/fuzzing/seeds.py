@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..protocols import recordings
+from ..dialects import recordings
 
 _PATHS = (b"/api/chat", b"/v1/models/x", b"/ollama/api/blobs/sha256:1", b"https://a.example.org", b"localhost:1")
 _ANSWERS = (

@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from unittest import mock
 
-from modelpool_sidecar.protocols import endings, errors, gojson, ndjson, paths, sse
-from modelpool_sidecar.protocols.answer import Answer
-from modelpool_sidecar.protocols.bounds import Bounds
-from modelpool_sidecar.protocols.dialect import Dialect, Operation
-from modelpool_sidecar.protocols.durations import parse_keep_alive
-from modelpool_sidecar.protocols.errors import BadRequestError, EngineError, Refusal
-from modelpool_sidecar.protocols.origins import Doorman, is_local
-from modelpool_sidecar.protocols.requests import read_head
-from modelpool_sidecar.protocols.rewriting import replace_model
-from modelpool_sidecar.protocols.translation import Backend, Exchange, Timings, Translation, repeats, translate
-from modelpool_sidecar.proxy.carriers import Untouched
-from modelpool_sidecar.proxy.renaming import Naming, whole
+from modelpool_sidecar.dialects import calls, errors, go_json, ndjson, sse, stream_end
+from modelpool_sidecar.dialects.answer import Answer
+from modelpool_sidecar.dialects.bodies import read_head
+from modelpool_sidecar.dialects.bounds import Bounds
+from modelpool_sidecar.dialects.cors import HostPolicy, is_local
+from modelpool_sidecar.dialects.dialect import Dialect, Operation
+from modelpool_sidecar.dialects.durations import parse_keep_alive
+from modelpool_sidecar.dialects.errors import BadRequestError, EngineError, Refusal
+from modelpool_sidecar.dialects.model_field import replace_model
+from modelpool_sidecar.serving.model_renaming import Naming, whole
+from modelpool_sidecar.serving.transforms import Passthrough
+from modelpool_sidecar.translation import Backend, Exchange, Timings, Translation, repeated_chunks, translate
 
 from .framing import caller_requests, engine_answer
 
@@ -137,7 +137,7 @@ def translated_repeats(data: bytes) -> None:
     if not data:
         return
     short = _told(data)
-    with mock.patch.object(repeats, "learn", return_value=None):
+    with mock.patch.object(repeated_chunks, "learn", return_value=None):
         assert short == _told(data)
 
 
@@ -170,7 +170,7 @@ def translated_error(data: bytes) -> None:
 def untouched_stream(data: bytes) -> None:
     """With another name nothing is lost, and the end is judged without a crash."""
     for dialect in Dialect:
-        same, other = (Untouched(dialect, Naming(engine="served", caller=name)) for name in ("served", "asked"))
+        same, other = (Passthrough(dialect, Naming(engine="served", caller=name)) for name in ("served", "asked"))
         try:
             plain = b"".join([same.feed(piece) for piece in _cut(data)])
             named = b"".join([other.feed(piece) for piece in _cut(data)])
@@ -179,7 +179,7 @@ def untouched_stream(data: bytes) -> None:
             continue
         assert len(plain) - len(named) == plain.count(b'"model":"served"') - named.count(b'"model":"served"')
         assert same.failed == other.failed
-        assert same.failed != endings.is_whole(dialect, data[1:][-endings.TAIL_BYTES :])
+        assert same.failed != stream_end.is_whole(dialect, data[1:][-stream_end.TAIL_BYTES :])
 
 
 def whole_answer(data: bytes) -> None:
@@ -195,11 +195,11 @@ def paths_and_headers(data: bytes) -> None:
     """Any path, host and origin is judged."""
     text = data.decode("latin-1")
     for method in ("GET", "POST", "DELETE", text[:4]):
-        found = paths.resolve(method, "/" + text)
-        assert isinstance(found, paths.Call | Refusal)
-    paths.dialect_of(text)
+        found = calls.resolve(method, "/" + text)
+        assert isinstance(found, calls.Call | Refusal)
+    calls.dialect_of(text)
     is_local(text, "box")
-    Doorman(origins=("https://*.example.org",), loopback=True).check("OPTIONS", {"Origin": text, "Host": text})
+    HostPolicy(origins=("https://*.example.org",), loopback=True).check("OPTIONS", {"Origin": text, "Host": text})
 
 
 def durations_and_escapes(data: bytes) -> None:
@@ -207,7 +207,7 @@ def durations_and_escapes(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     with contextlib.suppress(BadRequestError):
         assert parse_keep_alive(text) >= 0
-    assert json.loads(gojson.encode(text)) == text
+    assert json.loads(go_json.encode(text)) == text
 
 
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {

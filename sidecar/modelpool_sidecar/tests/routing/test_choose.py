@@ -2,11 +2,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from modelpool_sidecar.routing import building, choose, table
-from modelpool_sidecar.routing.choose import RefusalKind, Target, Wait
+from modelpool_sidecar.routing import choose, table, table_building
+from modelpool_sidecar.routing.choose import NoTargetKind, Target, Wait
 from modelpool_sidecar.routing.documents import Engine
+from modelpool_sidecar.routing.route_request import RouteRequest
 from modelpool_sidecar.routing.table import BackendKey, RoutingTable
-from modelpool_sidecar.routing.wanted import Wanted
 
 from .worlds import OLLAMA, VLLM, Loads, built, document, entry, model
 
@@ -24,13 +24,13 @@ SLEEPER_WITH_HELP = model(
 )
 
 
-def told(decision: Target | Wait | choose.Refusal) -> str:
+def told(decision: Target | Wait | choose.NoTarget) -> str:
     match decision:
         case Target(endpoint=endpoint, route=route, why=why):
             return f"{endpoint.url} {route.value}" + (f" {why.value}" if why else "")
         case Wait(backend=backend):
             return f"wait {backend.engine.value}"
-        case choose.Refusal(kind=kind):
+        case choose.NoTarget(kind=kind):
             return kind.value
 
 
@@ -40,11 +40,11 @@ class Case:
     live: RoutingTable = READY
     loads: Loads = field(default_factory=Loads)
     line: BackendKey | None = None
-    wanted: Wanted = field(default_factory=lambda: Wanted(model="qwen3:8b"))
+    wanted: RouteRequest = field(default_factory=lambda: RouteRequest(model="qwen3:8b"))
 
 
-def asking(**fields: object) -> Wanted:
-    return Wanted(model="qwen3:8b", **fields)  # type: ignore[arg-type]
+def asking(**fields: object) -> RouteRequest:
+    return RouteRequest(model="qwen3:8b", **fields)  # type: ignore[arg-type]
 
 
 def lately(*urls: str) -> RoutingTable:
@@ -52,7 +52,7 @@ def lately(*urls: str) -> RoutingTable:
     routes = document()
     services = [table.service_of(routes.pool, item) for item in routes.models[0].backends]
     addresses = {service: (table.Address(url=service.name, ready=True),) for service in services}
-    return building.build([routes], addresses, {url: table.Probed(alive=False, returning=True) for url in urls})
+    return table_building.build([routes], addresses, {url: table.Probed(alive=False, returning=True) for url in urls})
 
 
 BOTH = (VLLM, OLLAMA)
@@ -63,25 +63,25 @@ CASES = {
     "an engine with room takes it": Case(loads=Loads({VLLM: 1}), want=f"{VLLM} primary"),
     "a busy engine is waited for, though the fallback is idle": Case(loads=Loads(BUSY), want="wait vllm"),
     "a full queue spills to the fallback": Case(loads=Loads(BUSY, queued=2), want=f"{OLLAMA} fallback queue_full"),
-    "full queues everywhere refuse": Case(loads=Loads(ALL_BUSY, queued=2), want=RefusalKind.QUEUE_FULL),
+    "full queues everywhere refuse": Case(loads=Loads(ALL_BUSY, queued=2), want=NoTargetKind.QUEUE_FULL),
     "an unready engine is not waited for": Case(
         live=built(document(), dead=(VLLM,)), want=f"{OLLAMA} fallback unready"
     ),
     "a busy fallback is waited for": Case(
         live=built(document(), dead=(VLLM,)), loads=Loads(ALL_BUSY), want="wait ollama"
     ),
-    "nothing ready refuses": Case(live=built(document(), dead=(VLLM, OLLAMA)), want=RefusalKind.UNAVAILABLE),
+    "nothing ready refuses": Case(live=built(document(), dead=(VLLM, OLLAMA)), want=NoTargetKind.UNAVAILABLE),
     "a failed engine is not tried again": Case(
         wanted=asking(tried=frozenset({VLLM})), want=f"{OLLAMA} fallback failed"
     ),
-    "all failed refuses": Case(wanted=asking(tried=frozenset({VLLM, OLLAMA})), want=RefusalKind.UNAVAILABLE),
+    "all failed refuses": Case(wanted=asking(tried=frozenset({VLLM, OLLAMA})), want=NoTargetKind.UNAVAILABLE),
     "after the wait the fallback takes it": Case(
         loads=Loads(BUSY), wanted=asking(gave_up=frozenset({KEY[Engine.VLLM]})), want=f"{OLLAMA} fallback queue_timeout"
     ),
     "after the wait with all busy it is refused": Case(
-        loads=Loads(ALL_BUSY), wanted=asking(gave_up=frozenset(KEY.values())), want=RefusalKind.QUEUE_TIMEOUT
+        loads=Loads(ALL_BUSY), wanted=asking(gave_up=frozenset(KEY.values())), want=NoTargetKind.QUEUE_TIMEOUT
     ),
-    "an unknown name is refused": Case(wanted=Wanted(model="nope"), want=RefusalKind.UNKNOWN_MODEL),
+    "an unknown name is refused": Case(wanted=RouteRequest(model="nope"), want=NoTargetKind.UNKNOWN_MODEL),
     "in line, one keeps the place although the queue is full": Case(
         line=KEY[Engine.VLLM], loads=Loads(ALL_BUSY, queued=2), want="wait vllm"
     ),
@@ -98,7 +98,7 @@ CASES = {
         live=built(document(), dead=(VLLM,)),
         line=KEY[Engine.VLLM],
         loads=Loads(ALL_BUSY),
-        want=RefusalKind.QUEUE_FULL,
+        want=NoTargetKind.QUEUE_FULL,
     ),
     "an image goes to the backend that sees": Case(
         live=built(document(TEXT_ONLY)),
@@ -108,18 +108,18 @@ CASES = {
     "an image is refused when the backend that sees is the only hope and is dead": Case(
         live=built(document(TEXT_ONLY), dead=(OLLAMA,)),
         wanted=asking(needs=frozenset({"vision"})),
-        want=RefusalKind.UNAVAILABLE,
+        want=NoTargetKind.UNAVAILABLE,
     ),
     "an image is refused by name when nobody sees": Case(
         live=built(document(model(capabilities=("completion",)))),
         wanted=asking(needs=frozenset({"vision"})),
-        want=RefusalKind.LACKS_CAPABILITY,
+        want=NoTargetKind.LACKS_CAPABILITY,
     ),
     "a call that only the fallback has goes there": Case(
         wanted=asking(engines=frozenset({Engine.OLLAMA})), want=f"{OLLAMA} fallback unserved"
     ),
     "a call that no engine of the model has is refused": Case(
-        wanted=asking(engines=frozenset()), want=RefusalKind.UNSERVED
+        wanted=asking(engines=frozenset()), want=NoTargetKind.UNSERVED
     ),
     "an engine that starts on demand is waited for": Case(
         live=built(document(SLEEPER), dead=(VLLM,)), want="wait vllm"
@@ -128,15 +128,15 @@ CASES = {
         live=built(document(SLEEPER), dead=(VLLM,)), line=KEY[Engine.VLLM], loads=Loads(queued=2), want="wait vllm"
     ),
     "too many that wait for its start are refused": Case(
-        live=built(document(SLEEPER), dead=(VLLM,)), loads=Loads(queued=2), want=RefusalKind.QUEUE_FULL
+        live=built(document(SLEEPER), dead=(VLLM,)), loads=Loads(queued=2), want=NoTargetKind.QUEUE_FULL
     ),
     "its start is not waited for twice": Case(
         live=built(document(SLEEPER), dead=(VLLM,)),
         wanted=asking(gave_up=frozenset({KEY[Engine.VLLM]})),
-        want=RefusalKind.QUEUE_TIMEOUT,
+        want=NoTargetKind.QUEUE_TIMEOUT,
     ),
     "an engine that started on demand and failed is not waited for": Case(
-        live=built(document(SLEEPER)), wanted=asking(tried=frozenset({VLLM})), want=RefusalKind.UNAVAILABLE
+        live=built(document(SLEEPER)), wanted=asking(tried=frozenset({VLLM})), want=NoTargetKind.UNAVAILABLE
     ),
     "the fallback answers while it starts": Case(
         live=built(document(SLEEPER_WITH_HELP), dead=(VLLM,)), want=f"{OLLAMA} fallback unready"
@@ -153,7 +153,7 @@ CASES = {
     "and not where another is ready": Case(live=lately(VLLM), want=f"{OLLAMA} fallback unready"),
     "nor where another is busy": Case(live=lately(VLLM), loads=Loads({OLLAMA: 1}), want="wait ollama"),
     "nor by a request that broke there": Case(
-        live=lately(VLLM), wanted=asking(tried=frozenset(BOTH), broke=1), want=RefusalKind.UNAVAILABLE
+        live=lately(VLLM), wanted=asking(tried=frozenset(BOTH), broke=1), want=NoTargetKind.UNAVAILABLE
     ),
     "but by one whose connection was refused": Case(
         live=lately(VLLM, OLLAMA), wanted=asking(tried=frozenset({OLLAMA}), refused=frozenset({VLLM})), want="wait vllm"
@@ -162,10 +162,10 @@ CASES = {
         live=lately(VLLM, OLLAMA), line=KEY[Engine.VLLM], loads=Loads(queued=9), want="wait vllm"
     ),
     "too many that wait for it are refused": Case(
-        live=lately(VLLM, OLLAMA), loads=Loads(queued=9), want=RefusalKind.QUEUE_FULL
+        live=lately(VLLM, OLLAMA), loads=Loads(queued=9), want=NoTargetKind.QUEUE_FULL
     ),
     "it is not waited for twice": Case(
-        live=lately(VLLM, OLLAMA), wanted=asking(gave_up=frozenset(KEY.values())), want=RefusalKind.UNAVAILABLE
+        live=lately(VLLM, OLLAMA), wanted=asking(gave_up=frozenset(KEY.values())), want=NoTargetKind.UNAVAILABLE
     ),
     "a request whose connection was refused is put to the engine that is back": Case(
         wanted=asking(refused=frozenset({VLLM})), want=f"{VLLM} retry"
@@ -173,7 +173,7 @@ CASES = {
     "a request that one engine broke with is put to another": Case(
         wanted=asking(tried=frozenset({VLLM}), broke=1), want=f"{OLLAMA} fallback failed"
     ),
-    "and to no third": Case(wanted=asking(tried=frozenset({VLLM}), broke=2), want=RefusalKind.BROKE_ENGINES),
+    "and to no third": Case(wanted=asking(tried=frozenset({VLLM}), broke=2), want=NoTargetKind.BROKE_ENGINES),
     "unknown capabilities refuse nothing": Case(wanted=asking(needs=frozenset({"vision"})), want=f"{VLLM} primary"),
 }
 
@@ -187,7 +187,7 @@ def two_endpoints() -> RoutingTable:
     routes = document()
     service = table.service_of(routes.pool, routes.models[0].backends[0])
     addresses = tuple(table.Address(url=url, ready=True) for url in ("http://a:1", "http://b:1"))
-    return building.build([routes], {service: addresses}, {})
+    return table_building.build([routes], {service: addresses}, {})
 
 
 @pytest.mark.parametrize(
@@ -200,9 +200,9 @@ def two_endpoints() -> RoutingTable:
     ],
 )
 def test_the_least_loaded_endpoint_takes_it_and_equals_take_turns(loads: Loads, want: str) -> None:
-    assert told(choose.choose(two_endpoints(), loads, Wanted(model="qwen3:8b"))) == want
+    assert told(choose.choose(two_endpoints(), loads, RouteRequest(model="qwen3:8b"))) == want
 
 
 def test_another_endpoint_of_the_same_backend_is_a_retry() -> None:
-    wanted = Wanted(model="qwen3:8b", tried=frozenset({"http://a:1"}))
+    wanted = RouteRequest(model="qwen3:8b", tried=frozenset({"http://a:1"}))
     assert told(choose.choose(two_endpoints(), Loads(), wanted)) == "http://b:1 retry"

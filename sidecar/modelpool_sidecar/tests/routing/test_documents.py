@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelpool_sidecar.proxy.lean_request import Base
-from modelpool_sidecar.proxy.upstream import UpstreamRequest
+from modelpool_sidecar.http.client.request import BaseUrl
+from modelpool_sidecar.http.client.response import ClientRequest
 from modelpool_sidecar.routing import documents
 from modelpool_sidecar.routing.addressing import objection_to_url
 from modelpool_sidecar.routing.documents import InvalidRoutesError
@@ -118,8 +118,8 @@ def test_whatever_the_bytes_are_there_is_one_kind_of_error(data: bytes | str) ->
 def test_a_url_that_is_read_can_be_resolved_connected_to_and_asked(url: str) -> None:
     if objection_to_url(url) is not None:
         return
-    base = Base(url)
-    base.head(UpstreamRequest(method="GET", path="/health"))
+    base = BaseUrl(url)
+    base.head(ClientRequest(method="GET", path="/health"))
     base.place.host.encode("idna")
     assert 0 < base.place.port < 65536
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from modelpool_sidecar.routing import building, documents
+from modelpool_sidecar.routing import documents, table_building
 from modelpool_sidecar.routing.documents import Pool
 from modelpool_sidecar.routing.keys import Keys, key_of
 from modelpool_sidecar.routing.table import Address, service_of
@@ -43,7 +43,7 @@ def test_vllm_engines_that_ask_for_a_key_get_it_and_nobody_else_does() -> None:
     places = {
         service_of(routes.pool, one): (Address(url=str(one.url), ready=True),) for one in routes.models[0].backends
     }
-    table = building.build([routes], places, {}, Keys(RELEASE))
+    table = table_building.build([routes], places, {}, Keys(RELEASE))
     found = [backend.authorization for backend in table.models[0].backends]
     key = key_of(RELEASE, "llm", "agentic", "")
     assert found == [f"Authorization: Bearer {key}\r\n".encode(), b"", b""]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from modelpool_sidecar.routing import building, documents, table
+from modelpool_sidecar.routing import documents, table, table_building
 from modelpool_sidecar.routing.documents import Engine
 
 from .worlds import OLLAMA, VLLM, built, document, entry, model
@@ -33,7 +33,7 @@ def test_names_that_clients_mean_alike_are_one(one: str, other: str, same: bool)
 def test_a_document_becomes_models_with_ordered_backends() -> None:
     ref = table.ServiceRef("llm", "agentic-qwen3-8b", 8000)
     addresses = {ref: (table.Address(url="http://10.0.0.1:8000", ready=True),)}
-    found = building.build([documents.parse(DESIGN)], addresses, {}).find("qwen3")
+    found = table_building.build([documents.parse(DESIGN)], addresses, {}).find("qwen3")
     assert found is not None
     assert [(one.engine, one.ready, one.max_concurrency) for one in found.backends] == [
         (Engine.VLLM, True, 16),
@@ -100,7 +100,7 @@ def test_an_alias_never_hides_a_model_of_its_pool_and_loses_to_an_older_pool() -
 def test_ollama_is_ready_for_the_models_it_holds(probed: dict[str, table.Probed], want: bool) -> None:
     routes = document(model("qwen3", entry(Engine.OLLAMA, OLLAMA, model="qwen3")))
     service = table.service_of(routes.pool, routes.models[0].backends[0])
-    live = building.build([routes], {service: (table.Address(url=OLLAMA, ready=True),)}, probed)
+    live = table_building.build([routes], {service: (table.Address(url=OLLAMA, ready=True),)}, probed)
     assert live.models[0].ready is want
 
 
@@ -114,7 +114,7 @@ def test_addresses_that_lack_a_model_are_known_without_a_search() -> None:
     ref = table.ServiceRef("llm", "agentic-qwen3-8b", 8000)
     ready, lacking = "http://10.0.0.1:8000", "http://10.0.0.2:8000"
     addresses = {ref: (table.Address(url=ready, ready=True), table.Address(url=lacking, ready=True))}
-    found = building.build([documents.parse(DESIGN)], addresses, {lacking: table.Probed(alive=False)})
+    found = table_building.build([documents.parse(DESIGN)], addresses, {lacking: table.Probed(alive=False)})
     assert found.unready == {(lacking, Engine.VLLM)}
 
 

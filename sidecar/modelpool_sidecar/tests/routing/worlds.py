@@ -4,7 +4,7 @@ import datetime
 from collections import Counter
 from typing import Any
 
-from modelpool_sidecar.routing import building, documents, table
+from modelpool_sidecar.routing import documents, table, table_building
 from modelpool_sidecar.routing.documents import Engine
 
 VLLM, OLLAMA = "http://vllm:1", "http://ollama:1"
@@ -43,7 +43,7 @@ def built(*routes: documents.RoutesDocument, dead: tuple[str, ...] = ()) -> tabl
     """A table in which every URL is one ready address, except the dead ones."""
     services = {table.service_of(route.pool, item) for route in routes for one in route.models for item in one.backends}
     addresses = {service: (table.Address(url=service.name, ready=True),) for service in services}
-    return building.build(routes, addresses, {url: table.Probed(alive=False) for url in dead})
+    return table_building.build(routes, addresses, {url: table.Probed(alive=False) for url in dead})
 
 
 class Loads:

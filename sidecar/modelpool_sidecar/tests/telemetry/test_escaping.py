@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelpool_sidecar.telemetry import logs
+from modelpool_sidecar.telemetry.access_record import AccessRecord
 from modelpool_sidecar.telemetry.escaping import json_object, text, word
 from modelpool_sidecar.telemetry.logs import AccessLog
-from modelpool_sidecar.telemetry.records import AccessRecord
 
-from ..protocols.cutting import QUICK
+from ..dialects.cutting import QUICK
 
 UGLY = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\x1b[2J\x00\x7f\x9b\u202e\u2066\ufeff\u200b\\\" '="
 STRINGS = st.text(st.sampled_from(UGLY) | st.characters(), max_size=10)

@@ -1,0 +1,98 @@
+"""Server-sent events, without I/O.
+
+Follows the WHATWG event-stream grammar, on bytes: lines end at CR LF, LF or CR, a byte order mark may open the stream,
+lines that begin with a colon are comments, several `data` lines join with LF. One deviation: an event cut off by the
+end of the stream is still given, by `close`, because its reader checks the JSON anyway.
+"""
+
+from typing import Final, NamedTuple
+
+from .bounds import USUAL, Bounds
+from .line_splitter import ANY_END, LineSplitter
+
+_DATA: Final = b"data: "
+_END: Final = b"\n\n"
+_LINE_COSTS: Final = 32
+"""What a further line of an event takes besides its bytes, and counts for: it may be empty."""
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class Event(NamedTuple):
+    """One event. `data` stays bytes: who reads it decodes JSON from bytes."""
+
+    data: bytes
+    event: str = ""
+    id: str = ""
+
+
+class Decoder:
+    """Feed it whatever the network gave; it gives back the events that are complete."""
+
+    def __init__(self, bounds: Bounds = USUAL) -> None:
+        """An event may be as long as a line."""
+        self._bounds = bounds
+        self._limit = bounds.line_bytes
+        self._lines = LineSplitter(cr=True, bounds=bounds)
+        self._first = True
+        self._data: list[bytes] = []
+        self._size = 0
+        self._event = ""
+        self._id = ""
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """Events completed by this chunk. Raises EngineError when one event grows beyond the limit."""
+        # What engines send nearly always: one event, one line, one chunk.
+        whole = chunk.startswith(_DATA) and chunk.endswith(_END) and chunk.find(b"\n") == len(chunk) - len(_END)
+        if whole and self.between and b"\r" not in chunk and len(chunk) <= self._limit:
+            return [Event(chunk[len(_DATA) : -len(_END)], "", self._id)]
+        return self._take(self._lines.feed(chunk))
+
+    @property
+    def between(self) -> bool:
+        """Whether all that came were whole events."""
+        return self._lines.between and not (self._first or self._data or self._event)
+
+    def close(self) -> list[Event]:
+        """The event that the end of the stream cut off, if any."""
+        return self._take([self._lines.close(), b""])
+
+    def _take(self, lines: list[bytes]) -> list[Event]:
+        events: list[Event] = []
+        if self._first and lines:
+            self._first = False
+            lines[0] = lines[0].removeprefix(_BOM)
+        for line in lines:
+            if not line:
+                if self._data:
+                    data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+                    events.append(Event(data, self._event, self._id))
+                    self._data = []
+                    self._size = 0
+                self._event = ""
+            elif line.startswith(b"data: "):
+                self._append(line[6:])
+            elif not line.startswith(b":"):
+                self._field(line)
+        return events
+
+    def _field(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._append(value)
+        elif name == b"event":
+            self._event = value.decode(errors="replace")
+        elif name == b"id" and b"\0" not in value:
+            self._id = value.decode(errors="replace")
+
+    def _append(self, value: bytes) -> None:
+        self._size += len(value) + _LINE_COSTS if self._data else len(value)
+        if self._size > self._limit:
+            raise self._bounds.long_line()
+        self._data.append(value)
+
+
+def encode(data: bytes, *, event: str = "") -> bytes:
+    """One event as bytes. Line ends inside `data` become several data lines."""
+    head = f"event: {event}\n".encode() if event else b""
+    return head + b"".join(b"data: " + line + b"\n" for line in ANY_END.split(data)) + b"\n"

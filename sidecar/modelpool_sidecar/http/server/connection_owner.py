@@ -1,0 +1,57 @@
+"""What a caller's connection needs of the front that it belongs to."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .body_memory import Bodies
+from .limits import Limits
+from .pipelining import Turns
+from .request import ServerRequest
+from .request_parser import HeadCache
+from .response_writer import Clock, ResponseWriter
+
+if TYPE_CHECKING:
+    from .connection import ServerConnection
+
+
+class KeptConnection(Protocol):
+    """A connection, which is kept when nothing is asked."""
+
+    @property
+    def idle_since(self) -> float:
+        """Since when nothing has been asked, as far as was looked, by the loop's clock; infinite where something is."""
+        ...
+
+    def leave(self) -> None:
+        """Close it, if nothing is asked."""
+        ...
+
+
+class ConnectionOwner(Protocol):
+    """The front, as its connections see it."""
+
+    clock: Clock
+    group: asyncio.TaskGroup
+    """Owns the tasks of requests that need one."""
+    heads: HeadCache
+    turns: Turns
+    limits: Limits
+    bodies: Bodies
+
+    answer: Callable[[ServerRequest], Coroutine[Any, None, None]]
+    """Answers one request, as an `errand`."""
+    refuse: Callable[[ServerRequest, Exception], None]
+    """Answers one request with the reason why it is not served."""
+
+    def failed(self, back: ResponseWriter, fault: Exception) -> None:
+        """End an answer whose errand has ended with a fault."""
+        ...
+
+    def lend(self, due: float) -> asyncio.Protocol:
+        """Make a protocol for requests that are not common. `due`: by when the head must be whole that has begun."""
+        ...
+
+    def left(self, connection: "ServerConnection") -> None:
+        """Hear that the connection is closed."""
+        ...

@@ -1,0 +1,36 @@
+"""The side door: it reads what the front door does not, and refuses what is no HTTP.
+
+Uploads in chunks, compressed bodies, old clients, bodies too large to be held, malformed requests. Heads are parsed by
+the same parser and judged by the same rules as at the front door, and answers go back over the caller's own connection,
+so that nobody can tell which of the two it was.
+"""
+
+import asyncio
+from typing import cast
+
+from .general_connection import GeneralConnection
+from .general_owner import GeneralOwner
+
+
+class GeneralConnections:
+    """Makes protocols for connections that were lent, and ends them."""
+
+    def __init__(self, house: GeneralOwner) -> None:
+        self._house = house
+        self.connections: set[GeneralConnection] = set()
+
+    def protocol(self, due: float) -> asyncio.Protocol:
+        """For one connection. `due`: by when the head must be whole that has begun."""
+        made = GeneralConnection(self._house, due, self.connections.discard)
+        self.connections.add(made)
+        return cast("asyncio.Protocol", made)
+
+    def leave(self) -> None:
+        """Close every connection that was lent after the answer that it is being given, or at once."""
+        for connection in list(self.connections):
+            connection.leave()
+
+    def end(self) -> None:
+        """Have every answer that is being given end now, whole or not."""
+        for connection in list(self.connections):
+            connection.end()

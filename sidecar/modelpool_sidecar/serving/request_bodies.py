@@ -1,0 +1,73 @@
+"""What large bodies are put through: a bound on what their JSON holds, and a thread of their own.
+
+One event loop serves all callers, so nothing that one of them sends may keep it for long. Light bodies are read where
+they arrive. Others are counted first, and read and translated in one thread, one after another: several threads
+would take the interpreter from the loop in turns, and each of them would hold its memory.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final, TypeVar
+
+from ..dialects import bodies, json_structure, model_field
+from ..dialects.answer import Answer
+from ..dialects.bodies import BodyFacts
+from ..dialects.dialect import Dialect, Operation
+from ..dialects.errors import BadRequestError
+from ..http.inline_task import in_task
+from ..http.server.limits import Limit, Limits
+from ..translation import Backend, Exchange, Translation, translate
+
+_SMALL_BYTES: Final = 128 * 1024
+"""Whatever a body of this size holds, it is read and translated within some ten milliseconds."""
+_LIGHT_BYTES: Final = 512 * 1024
+_LIGHT_VALUES: Final = 16 * 1024
+"""A body of these bytes that holds no more than this is read as fast: mostly text."""
+_Found = TypeVar("_Found")
+
+
+class RequestBodies:
+    """Reads and translates bodies. One per gateway, used by its event loop; `close` ends its thread."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._most_values = limits.max_body_values
+        self.small_bytes = min(_SMALL_BYTES, limits.max_body_values)
+        """A body up to this size is light, whatever it holds."""
+        self._light_values = min(_LIGHT_VALUES, limits.max_body_values)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large bodies")
+
+    def is_light(self, body: bytes) -> bool:
+        """Whether a body may be read and translated by whoever has it."""
+        if len(body) <= self.small_bytes:
+            return True
+        return len(body) <= _LIGHT_BYTES and json_structure.values_at_most(body) <= self._light_values
+
+    async def read_head(self, body: bytes, dialect: Dialect, operation: Operation) -> BodyFacts:
+        """As `bodies.read_head`, for a body of any size. Raises BadRequestError."""
+        if self.is_light(body):
+            return bodies.read_head(body, dialect, operation)
+        if await self._run(partial(json_structure.has_more_values, body, self._most_values)):
+            self._limits.reached(Limit.BODY_VALUES)
+            raise BadRequestError(f"the request body holds more than {self._most_values} values")
+        return await self._run(partial(bodies.read_head, body, dialect, operation))
+
+    async def translated(
+        self, translation: Translation, body: bytes, backend: Backend, *, epoch_ns: int
+    ) -> Exchange | Answer:
+        """As `translate`, for a body that is not light, and that `read_head` has read. Raises BadRequestError."""
+        return await self._run(partial(translate, translation, body, backend, epoch_ns=epoch_ns))
+
+    async def renamed(self, body: bytes, model: str) -> bytes:
+        """As `model_field.replace_model`, likewise."""
+        return await self._run(partial(model_field.replace_model, body, model))
+
+    def close(self) -> None:
+        """Take no more. What is being worked on ends by itself, within a second or two."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self, work: Callable[[], _Found]) -> _Found:
+        await in_task()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

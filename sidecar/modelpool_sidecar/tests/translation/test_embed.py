@@ -1,0 +1,92 @@
+import json
+import math
+from typing import Any
+
+import pytest
+
+from modelpool_sidecar.dialects.errors import BadRequestError, EngineError
+from modelpool_sidecar.translation import Translation, Usage
+
+from ..dialects import recordings
+from .asking import BACKEND, DISPATCHED, STARTED, TIMINGS, answer, exchange
+
+EMBED, SINGLE = Translation.EMBED, Translation.EMBEDDING
+NOW = DISPATCHED + 1_000
+
+
+def sent(call: Translation, body: Any) -> Any:
+    found = exchange(call, body)
+    assert (found.path, found.stream) == ("/v1/embeddings", False)
+    return json.loads(found.body)
+
+
+def test_request() -> None:
+    base = {"model": BACKEND.model, "encoding_format": "float"}
+    assert sent(EMBED, {"model": "e", "input": "a"}) == {**base, "input": ["a"], "truncate_prompt_tokens": -1}
+    asked = {"model": "e", "input": ["a", "b"], "truncate": False, "dimensions": 4}
+    assert sent(EMBED, asked) == {**base, "input": ["a", "b"], "dimensions": 4}
+    assert sent(SINGLE, {"model": "e", "prompt": "a"}) == {**base, "input": "a"}
+
+
+def test_nothing_to_embed_needs_no_engine() -> None:
+    recorded = recordings.load("ollama/39c-embed-empty-input")
+    assert answer(EMBED, recorded.request).body == recorded.body
+    assert answer(EMBED, {"model": "e", "input": ""}).body == b'{"model":"e","embeddings":[]}'
+    assert answer(SINGLE, {"model": "e"}).body == b'{"embedding":[]}'
+
+
+@pytest.mark.parametrize("value", [5, {"a": 1}, [1], ["a", 1], True])
+def test_what_is_no_text_is_refused(value: Any) -> None:
+    with pytest.raises(BadRequestError, match="invalid input type"):
+        exchange(EMBED, {"model": "e", "input": value})
+
+
+def test_answer_has_every_field_of_ollamas() -> None:
+    ours, theirs = recordings.load("vllm/86-embeddings"), recordings.load("ollama/38-embed")
+    reply = exchange(EMBED, theirs.request).open(TIMINGS)
+    half = len(ours.body) // 2
+    assert reply.feed(ours.body[:half], NOW) == b"" == reply.feed(ours.body[half:], NOW)
+    got = reply.answer(NOW)
+    assert recordings.shape(json.loads(got.body)) == recordings.shape(theirs.document)
+    document = json.loads(got.body)
+    assert len(document["embeddings"]) == 2
+    assert document["prompt_eval_count"] == ours.document["usage"]["prompt_tokens"]
+    assert (document["total_duration"], document["load_duration"]) == (NOW - STARTED, DISPATCHED - STARTED)
+    for vector in document["embeddings"]:
+        assert math.hypot(*vector) == pytest.approx(1, abs=1e-3)
+    assert isinstance(reply.usage, Usage)
+
+
+def test_single_answer_has_the_older_shape() -> None:
+    ours, theirs = recordings.load("vllm/86-embeddings"), recordings.load("ollama/39-embeddings-legacy")
+    reply = exchange(SINGLE, theirs.request).open(TIMINGS)
+    reply.feed(ours.body, NOW)
+    got = json.loads(reply.answer(NOW).body)
+    assert recordings.shape(got) == recordings.shape(theirs.document)
+    assert got["embedding"] == ours.document["data"][0]["embedding"]
+
+
+def test_vectors_are_put_in_order_and_normalised() -> None:
+    reply = exchange(EMBED, {"model": "e", "input": ["a", "b", "c"]}).open(TIMINGS)
+    data = [{"index": 1, "embedding": [3, 4]}, {"index": 2, "embedding": [0, 0]}, {"index": 0, "embedding": [1, 0]}]
+    reply.feed(json.dumps({"data": data}).encode(), NOW)
+    document = json.loads(reply.answer(NOW).body)
+    assert document["embeddings"] == [[1, 0], [pytest.approx(0.6), pytest.approx(0.8)], [0, 0]]
+    assert "prompt_eval_count" not in document
+
+
+@pytest.mark.parametrize("body", [b"", b"nonsense", b'{"data":[{"embedding":"aGk="}]}', b"{}"])
+def test_what_is_no_embedding_is_the_engines_fault(body: bytes) -> None:
+    reply = exchange(EMBED, {"model": "e", "input": "a"}).open(TIMINGS)
+    reply.feed(body, NOW)
+    with pytest.raises(EngineError, match="no embedding"):
+        reply.answer(NOW)
+
+
+def test_a_generating_model_refuses_as_ollama_does() -> None:
+    ours, theirs = (
+        recordings.load("vllm/63-err-embeddings-on-generate-model"),
+        recordings.load("ollama/39d-embed-on-generate-model-501"),
+    )
+    got = exchange(EMBED, theirs.request).open(TIMINGS).refused(ours.status, ours.body)
+    assert (got.status, got.body, got.content_type) == (theirs.status, theirs.body, theirs.content_type)

@@ -1,0 +1,57 @@
+"""POST /api/chat for vLLM: always /v1/chat/completions."""
+
+from functools import partial
+
+import msgspec
+
+from ..dialects.answer import Answer
+from ..dialects.bounds import USUAL, Bounds
+from ..dialects.dialect import Operation
+from ..dialects.errors import BadRequestError
+from . import loading, messages, ollama_requests, prompting
+from .exchange import Backend, Exchange, Reply, Timings
+from .replies import TextReply
+
+
+def translate(body: bytes, backend: Backend, *, epoch_ns: int) -> Exchange | Answer:
+    """Raises BadRequestError."""
+    request = ollama_requests.chat(body)
+    if not request.messages:
+        return loading.chat_answer(request, epoch_ns)
+    if backend.lacks("completion"):
+        raise BadRequestError(f'"{request.model}" does not support chat')
+    if request.tools and backend.lacks("tools"):
+        raise BadRequestError(f'"{request.model}" does not support tools')
+    params, warnings = prompting.parameters(request, backend)
+    params |= prompting.thinking(request, backend)
+    params["messages"] = messages.conversation(request.messages)
+    if request.tools:
+        params["tools"] = request.tools
+    return exchange(request, params, warnings, Operation.CHAT)
+
+
+def exchange(
+    request: ollama_requests.Prompted, params: dict[str, object], warnings: tuple[str, ...], operation: Operation
+) -> Exchange:
+    """The call to vLLM's chat, for a chat or a prompt."""
+    count = prompting.logprobs(request)
+    if count is not None:
+        params |= {"logprobs": True, "top_logprobs": count}
+    stream = request.stream is not False
+    return Exchange(
+        path="/v1/chat/completions",
+        body=msgspec.json.encode(params),
+        stream=stream,
+        open=partial(open_reply, request, operation, stream),
+        warnings=warnings,
+    )
+
+
+def open_reply(
+    request: ollama_requests.Prompted, operation: Operation, stream: bool, timings: Timings, bounds: Bounds = USUAL
+) -> Reply:
+    """A Reply for one try."""
+    thinking = None if request.think is None else request.think is not False
+    return TextReply(
+        model=request.model, operation=operation, stream=stream, thinking=thinking, timings=timings, bounds=bounds
+    )

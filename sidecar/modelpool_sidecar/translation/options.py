@@ -1,0 +1,156 @@
+"""Ollama's `options` and what becomes of each at vLLM: one table, which is also the documentation."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, assert_never
+
+from ..dialects.errors import BadRequestError, cut
+
+
+class Kind(Enum):
+    """The type Ollama demands, as its error message names it."""
+
+    INTEGER = "integer"
+    FLOAT = "float32"
+    BOOLEAN = "boolean"
+    STRINGS = "array"
+
+
+class Verdict(Enum):
+    """What is done with an option."""
+
+    SENT = "sent"
+    CHECKED = "checked"
+    """Compared with what the engine was started with."""
+    DROPPED = "dropped"
+    """Has no meaning for vLLM, or belongs to the start of the engine, which the pool decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One row of the table."""
+
+    name: str
+    kind: Kind
+    verdict: Verdict
+    target: str = ""
+    """The vLLM parameter."""
+    convert: Callable[[float], float | None] = lambda value: value
+    """From Ollama's value to vLLM's where the two disagree about an edge; None means the engine's default."""
+
+
+def _positive(value: float) -> float | None:
+    return value if value > 0 else None
+
+
+def _top_k(value: float) -> float:
+    return value if value > 0 else -1
+
+
+def _top_p(value: float) -> float:
+    return min(1.0, max(value, 1e-6))
+
+
+TABLE: Final = (
+    Option("num_predict", Kind.INTEGER, Verdict.SENT, "max_tokens", _positive),  # -1 and -2: no limit
+    Option("temperature", Kind.FLOAT, Verdict.SENT, "temperature", lambda value: max(value, 0.0)),
+    Option("top_k", Kind.INTEGER, Verdict.SENT, "top_k", _top_k),  # 0 and below: off
+    Option("top_p", Kind.FLOAT, Verdict.SENT, "top_p", _top_p),  # vLLM takes (0, 1]
+    Option("min_p", Kind.FLOAT, Verdict.SENT, "min_p"),
+    Option("seed", Kind.INTEGER, Verdict.SENT, "seed", lambda value: None if value == -1 else value),
+    Option("stop", Kind.STRINGS, Verdict.SENT, "stop"),
+    Option(
+        "repeat_penalty", Kind.FLOAT, Verdict.SENT, "repetition_penalty", _positive
+    ),  # over all tokens, not the last 64
+    Option("presence_penalty", Kind.FLOAT, Verdict.SENT, "presence_penalty"),
+    Option("frequency_penalty", Kind.FLOAT, Verdict.SENT, "frequency_penalty"),
+    Option("num_ctx", Kind.INTEGER, Verdict.CHECKED),
+    Option("typical_p", Kind.FLOAT, Verdict.DROPPED),
+    Option("tfs_z", Kind.FLOAT, Verdict.DROPPED),
+    Option("repeat_last_n", Kind.INTEGER, Verdict.DROPPED),
+    Option("penalize_newline", Kind.BOOLEAN, Verdict.DROPPED),
+    Option("mirostat", Kind.INTEGER, Verdict.DROPPED),
+    Option("mirostat_tau", Kind.FLOAT, Verdict.DROPPED),
+    Option("mirostat_eta", Kind.FLOAT, Verdict.DROPPED),
+    Option("num_keep", Kind.INTEGER, Verdict.DROPPED),
+    Option("draft_num_predict", Kind.INTEGER, Verdict.DROPPED),
+    Option("num_batch", Kind.INTEGER, Verdict.DROPPED),
+    Option("num_gpu", Kind.INTEGER, Verdict.DROPPED),
+    Option("main_gpu", Kind.INTEGER, Verdict.DROPPED),
+    Option("num_thread", Kind.INTEGER, Verdict.DROPPED),
+    Option("numa", Kind.BOOLEAN, Verdict.DROPPED),
+    Option("low_vram", Kind.BOOLEAN, Verdict.DROPPED),
+    Option("f16_kv", Kind.BOOLEAN, Verdict.DROPPED),
+    Option("logits_all", Kind.BOOLEAN, Verdict.DROPPED),
+    Option("vocab_only", Kind.BOOLEAN, Verdict.DROPPED),
+    Option("use_mmap", Kind.BOOLEAN, Verdict.DROPPED),
+    Option("use_mlock", Kind.BOOLEAN, Verdict.DROPPED),
+)
+_MOST_WARNINGS: Final = 2 * len(TABLE)
+"""Unknown options beyond it are dropped without a word."""
+_BY_NAME: Final = {option.name: option for option in TABLE}
+
+
+def sampling(options: Mapping[str, object], context_length: int | None) -> tuple[dict[str, object], tuple[str, ...]]:
+    """vLLM's parameters for these options, and a sentence for each that is not passed on.
+
+    Raises BadRequestError with status 500, as Ollama answers, when a value has the wrong type. An unknown option is
+    ignored, as by Ollama.
+    """
+    params: dict[str, object] = {}
+    warnings: list[str] = []
+    for name, value in options.items():
+        option = _BY_NAME.get(name)
+        if option is None:
+            if len(warnings) < _MOST_WARNINGS:
+                warnings.append(f"option '{cut(name)}' is not known")
+            continue
+        if value is None:
+            continue
+        number = _checked(option, value)
+        match option.verdict:
+            case Verdict.SENT if option.kind is Kind.STRINGS:
+                params.update(_stop(option, value))
+            case Verdict.SENT:
+                converted = option.convert(number)
+                if converted is not None:
+                    params[option.target] = int(converted) if option.kind is Kind.INTEGER else converted
+            case Verdict.CHECKED:
+                if context_length is not None and number > context_length:
+                    warnings.append(f"num_ctx is {int(number)}, the model is served with {context_length} tokens")
+            case Verdict.DROPPED:
+                warnings.append(f"option '{name}' has no effect on this engine")
+            case _:
+                assert_never(option.verdict)
+    _cap(params, context_length)
+    return params, tuple(warnings)
+
+
+def _cap(params: dict[str, object], context_length: int | None) -> None:
+    """VLLM refuses what can never fit; Ollama takes any number and stops when full, which is vLLM's default."""
+    limit = params.get("max_tokens")
+    if isinstance(limit, int) and context_length is not None and limit >= context_length:
+        del params["max_tokens"]
+
+
+def _checked(option: Option, value: object) -> float:
+    """The value as a number, 0 where it is none. Go accepts a fraction for an integer, and cuts it."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    fits = {
+        Kind.INTEGER: number,
+        Kind.FLOAT: number,
+        Kind.BOOLEAN: isinstance(value, bool),
+        Kind.STRINGS: isinstance(value, list),
+    }[option.kind]
+    if not fits:
+        raise BadRequestError(f'option "{option.name}" must be of type {option.kind.value}', status=500)
+    return value if isinstance(value, int | float) else 0.0
+
+
+def _stop(option: Option, value: object) -> dict[str, object]:
+    texts = value if isinstance(value, list) else []
+    if not all(isinstance(text, str) for text in texts):
+        raise BadRequestError(f'option "{option.name}" must be of an array of strings', status=500)
+    kept = [text for text in texts if text]  # vLLM refuses an empty one
+    return {option.target: kept} if kept else {}
