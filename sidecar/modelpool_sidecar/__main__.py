@@ -14,6 +14,7 @@ from . import allocator, app
 from .settings import InvalidSettingError, LogFormat, Settings, read
 from .stopping import Stop
 from .telemetry import logs
+from .telemetry.access_log import AccessLog
 from .telemetry.log_writer import LogWriter
 
 _LAST_WORDS_SECONDS: Final = 2.0
@@ -39,10 +40,12 @@ def main() -> int:
         sys.stderr.write(f"modelpool-sidecar: {error}\n")
         return 2
     as_json = settings.log_format is LogFormat.JSON
-    log = LogWriter(_descriptor(sys.stderr), most_lines=settings.max_log_lines, told=partial(logs.lost, json=as_json))
-    announcing = LogWriter(_descriptor(sys.stdout), most_lines=1, told=lambda _: "")
+    log = LogWriter(
+        _descriptor(sys.stderr), most_lines=settings.max_log_lines, lost_line=partial(logs.lost, json=as_json)
+    )
+    announcing = LogWriter(_descriptor(sys.stdout), most_lines=1, lost_line=lambda _: "")
     logs.set_up(json=as_json, level=settings.log_level, stream=log)
-    access = logs.AccessLog(log if settings.access_log else None, json=as_json)
+    access = AccessLog(log if settings.access_log else None, json=as_json)
     allocator.give_back()
     gc.collect()
     gc.freeze()  # what is here now stays: it need not be looked through again and again
@@ -59,9 +62,7 @@ def _descriptor(stream: TextIO | None) -> int | None:
     return None if stream is None else stream.fileno()
 
 
-async def _serve(
-    settings: Settings, access: logs.AccessLog, log: LogWriter, announcing: LogWriter
-) -> tuple[Exception, ...]:
+async def _serve(settings: Settings, access: AccessLog, log: LogWriter, announcing: LogWriter) -> tuple[Exception, ...]:
     """Run to the end; what the operating system refused, if that ended it early."""
     stop = Stop()
     loop = asyncio.get_running_loop()

@@ -23,6 +23,6 @@ def give_back() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return False
-    told = ((_MMAP_THRESHOLD, _LARGE_BYTES), (_TRIM_THRESHOLD, _KEPT_BYTES), (_ARENA_MAX, 2))
-    taken = [mallopt(parameter, value) == 1 for parameter, value in told]
+    options = ((_MMAP_THRESHOLD, _LARGE_BYTES), (_TRIM_THRESHOLD, _KEPT_BYTES), (_ARENA_MAX, 2))
+    taken = [mallopt(parameter, value) == 1 for parameter, value in options]
     return all(taken)

@@ -16,6 +16,7 @@ from functools import partial
 
 from . import descriptors
 from .dialects import cors
+from .dialects.bounds import Bounds
 from .dialects.cors import HostPolicy
 from .discovery.directory import Directory
 from .discovery.probes import PROBE_TIMEOUT, Prober
@@ -24,21 +25,25 @@ from .discovery.sources import access as access_to
 from .discovery.sources.access import Access
 from .discovery.sources.cluster import ClusterSource
 from .discovery.sources.file import FileSource
+from .engines.registry import PROFILES, Profiles
 from .http.client.pool import ConnectionPool
-from .http.server.limits import Limit, Limits
+from .http.limits import Limit, Limits
 from .http.server.server import Server
 from .routing.keys import Keys
 from .serving.admin import Admin
 from .serving.admission import Admission
 from .serving.dispatch import Dispatch
+from .serving.gauges import Gauges
 from .serving.inference import Inference
 from .serving.pages import Pages, Phase
 from .serving.request_bodies import RequestBodies
 from .serving.silent_engines import SilentEngines
 from .settings import EVERYWHERE, Listen, Settings
 from .stopping import Stop
+from .telemetry.access_log import AccessLog
+from .telemetry.events import Events
 from .telemetry.log_writer import LogWriter
-from .telemetry.logs import AccessLog
+from .telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
@@ -54,25 +59,41 @@ class Running:
     phase: Phase
     front: Server
     limits: Limits
+    bounds: Bounds
 
 
 @asynccontextmanager
 async def gateway(
-    settings: Settings, access: AccessLog, log: LogWriter | None = None, *, stop: Stop | None = None
+    settings: Settings,
+    access: AccessLog,
+    log: LogWriter | None = None,
+    *,
+    stop: Stop | None = None,
+    profiles: Profiles = PROFILES,
 ) -> AsyncIterator[Running]:
     """Run a gateway for the length of the block; leaving it closes the ports and waits for running answers.
 
-    `log` writes the log's lines, if they can be lost. Answers are waited for until `stop` is hurried.
+    `log` writes the log's lines, if they can be lost. Answers are waited for until `stop` is hurried. `profiles`: the
+    kinds of engines that there may be.
     """
     key = None if settings.engine_key_file is None else key_file.read(settings.engine_key_file)
-    directory = Directory(keys=Keys(key))
-    admission = Admission(directory)
+    keyed = frozenset(one.name for one in profiles if one.takes_a_key)
+    directory = Directory(keys=Keys(key, keyed))
+    admission = Admission(directory, profiles)
     phase = Phase()
     limits = _limits(settings)
     if log is not None:
         log.when_lost = partial(limits.reached, Limit.LOG_LINES)
     bodies = RequestBodies(limits)
-    pages = Pages(directory, admission, phase, limits)
+    bounds = Bounds(
+        line_bytes=limits.max_engine_line_bytes,
+        answer_bytes=limits.max_engine_answer_bytes,
+        on_line=partial(limits.reached, Limit.ENGINE_LINE_BYTES),
+        on_answer=partial(limits.reached, Limit.ENGINE_ANSWER_BYTES),
+    )
+    metrics = Metrics(Gauges(directory, admission.in_flight).now, limits.counts)
+    events = Events((metrics, access))
+    pages = Pages(directory, admission, phase, metrics)
     upstream = ConnectionPool(
         connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout, limits=limits
     )
@@ -80,12 +101,12 @@ async def gateway(
     probing = ConnectionPool(connect_timeout=PROBE_TIMEOUT, read_timeout=PROBE_TIMEOUT)
     door = Dispatch(
         directory=directory,
-        inference=Inference(directory, admission, upstream, pages.metrics, limits.bounds, bodies),
-        administration=Admin(directory, upstream, settings.open_admin),
+        inference=Inference(directory, admission, upstream, events, profiles, bounds, bodies),
+        administration=Admin(directory, upstream, settings.open_admin, profiles),
         pages=pages,
-        metrics=pages.metrics,
-        access=access,
-        doorman=HostPolicy(
+        events=events,
+        profiles=profiles,
+        host_policy=HostPolicy(
             origins=settings.origins,
             loopback=cors.are_loopback(listen.host for listen in settings.listen),
             hostname=socket.gethostname(),
@@ -93,8 +114,8 @@ async def gateway(
         bodies=bodies,
     )
     async with asyncio.TaskGroup() as group:
-        source = _source(settings, directory)
-        prober = Prober(directory, probing, everything=settings.routes_file is not None)
+        source = _source(settings, directory, profiles)
+        prober = Prober(directory, probing, profiles, everything=settings.routes_file is not None)
         hangs = SilentEngines(directory, admission, upstream, prober)
         tasks = [
             group.create_task(source.run(), name="source"),
@@ -102,9 +123,9 @@ async def gateway(
             group.create_task(hangs.run(), name="hangs"),
         ]
         if settings.engine_key_file is not None and key is not None:
-            following = key_file.follow(settings.engine_key_file, key, directory)
+            following = key_file.follow(settings.engine_key_file, key, directory, keyed)
             tasks.append(group.create_task(following, name="engine key"))
-        front = Server(door.handle, door.refuse, group, limits)
+        front = Server(door, group, limits)
         try:
             listening = [await _open(front, listen) for listen in settings.listen]
             yield Running(
@@ -114,6 +135,7 @@ async def gateway(
                 phase=phase,
                 front=front,
                 limits=limits,
+                bounds=bounds,
             )
         finally:
             await _closed(front, settings.shutdown_timeout, stop or Stop())
@@ -138,7 +160,7 @@ async def serve(
         await stop.asked.wait()
         running.phase.draining = True
         running.front.drain()
-        _log.info("Draining", extra={"seconds": settings.drain_delay, "in_flight": running.admission.account.running})
+        _log.info("Draining", extra={"seconds": settings.drain_delay, "in_flight": running.admission.in_flight.running})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(settings.drain_delay):
                 await stop.hurried.wait()
@@ -160,8 +182,10 @@ async def _hurried(front: Server, stop: Stop) -> None:
 def _limits(settings: Settings) -> Limits:
     most = descriptors.for_callers(settings.max_connections, found := descriptors.raised())
     if most < settings.max_connections:
-        told = {"max_connections": settings.max_connections, "descriptors": found, "connections": most}
-        _log.warning("Fewer callers may connect than were allowed: the process may have too few files open", extra=told)
+        facts = {"max_connections": settings.max_connections, "descriptors": found, "connections": most}
+        _log.warning(
+            "Fewer callers may connect than were allowed: the process may have too few files open", extra=facts
+        )
     return Limits(
         max_connections=most,
         head_timeout=settings.head_timeout,
@@ -177,10 +201,10 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _source(settings: Settings, directory: Directory) -> Source:
+def _source(settings: Settings, directory: Directory, profiles: Profiles) -> Source:
     if settings.routes_file is not None:
-        return FileSource(settings.routes_file, directory)
-    return ClusterSource(directory, access=lambda: _access(settings), namespaces=settings.namespaces)
+        return FileSource(settings.routes_file, directory, profiles.names)
+    return ClusterSource(directory, profiles.names, access=lambda: _access(settings), namespaces=settings.namespaces)
 
 
 def _access(settings: Settings) -> Access:

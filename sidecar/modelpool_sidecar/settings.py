@@ -215,8 +215,8 @@ def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     given = vars(parser.parse_args(argv))
     values: dict[str, Any] = {}
     for option in OPTIONS:
-        if (told := given[option.field]) is not None:
-            values[option.field] = _parsed(option, told if option.many else [told], option.flag)
+        if (value := given[option.field]) is not None:
+            values[option.field] = _parsed(option, value if option.many else [value], option.flag)
         elif (text := environ.get(option.variable, "")) != "":
             parts = [part.strip() for part in text.split(",")] if option.many else [text]
             values[option.field] = _parsed(option, parts, option.variable)

@@ -9,10 +9,11 @@ from typing import Final
 
 import msgspec
 
+from ..http.errors import BadRequestError
 from .body_fields import NOTHING, Body, Chat, Fields, Message, Part, Parts
 from .dialect import Dialect, Operation
 from .durations import parse_keep_alive
-from .errors import LONGEST_NAME, BadRequestError, cut
+from .errors import LONGEST_NAME, cut
 
 _MOST_SPACE: Final = 1024
 """Bytes of a value that are looked at where it should say something at once."""
@@ -246,7 +247,7 @@ def _keep_alive(raw: msgspec.Raw) -> float | None:
     if len(value) == _MOST_SPACE:
         raise BadRequestError(f"time: invalid duration {cut(value.decode(errors='replace'))}")
     try:
-        told = msgspec.json.decode(value)
+        decoded = msgspec.json.decode(value)
     except _UNREADABLE as error:
         raise unreadable(error, value, "ChatRequest") from error
-    return parse_keep_alive(told)
+    return parse_keep_alive(decoded)

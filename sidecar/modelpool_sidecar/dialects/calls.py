@@ -1,4 +1,4 @@
-"""What a call is: one table from method and path to dialect, operation, and each engine's own way to serve it.
+"""What a call is: one table from method and path to dialect and operation. Engines say themselves which they have.
 
 Pure and closed: a path that is not here is answered 404 and never reaches an engine. The gateway's own pages (health,
 metrics) are not here either; they belong to `proxy`.
@@ -6,14 +6,13 @@ metrics) are not here either; they belong to `proxy`.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
-from ..translation import Translation
-from .dialect import Dialect, Engine, Operation
+from .dialect import Dialect, Operation
 from .errors import Reason, Refusal
 
 
@@ -28,30 +27,6 @@ class Kind(Enum):
     """An engine, if the gateway's administration is open."""
 
 
-@dataclass(frozen=True, slots=True)
-class Native:
-    """The engine has the call itself: the body goes to `path` untouched, but for the model's name."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Translated:
-    """The call must become another one first."""
-
-    call: Translation
-
-
-@dataclass(frozen=True, slots=True)
-class Unserved:
-    """The engine has nothing like it; the sentence is for the caller."""
-
-    message: str
-
-
-Upstream = Native | Translated | Unserved
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One resolved call."""
@@ -62,14 +37,12 @@ class Call:
     method: str
     path: str
     """Without the prefix that chose the dialect."""
-    upstreams: Mapping[Engine, Upstream] = field(default_factory=lambda: MappingProxyType({}))
     argument: str = ""
     """The rest of the path where it has one: a model's id, a blob's digest."""
     admin: str = ""
     """The administrative operation: pull, push, sleep, ..."""
 
 
-_UNSERVED: Final = Unserved("the engine that serves this model has no such call")
 ANTHROPIC_HEADER: Final = "anthropic-version"
 """Sent by all clients of Anthropic's API: it tells their list of models from OpenAI's, which has the same path."""
 CATALOG: Final = {
@@ -86,61 +59,46 @@ _DIGEST: Final = re.compile(r"sha256[:-][0-9a-fA-F]{64}").fullmatch
 """What Ollama takes for a digest."""
 
 _SCORES: Final = ("/v1/rerank", "/v2/rerank", "/rerank", "/v1/score", "/score")
-_BOTH: Final = frozenset(Engine)
-_VLLM: Final = frozenset({Engine.VLLM})
-_OLLAMA: Final = frozenset({Engine.OLLAMA})
-
-
-def _native(path: str, engines: frozenset[Engine]) -> Mapping[Engine, Upstream]:
-    return MappingProxyType({engine: Native(path) if engine in engines else _UNSERVED for engine in Engine})
-
-
-def _translated(call: Translation) -> Mapping[Engine, Upstream]:
-    return MappingProxyType({Engine.VLLM: Translated(call), Engine.OLLAMA: Native(call.value)})
-
-
-INFERENCE: Final[Mapping[str, tuple[Dialect, Operation, Mapping[Engine, Upstream]]]] = {
-    "/api/chat": (Dialect.OLLAMA, Operation.CHAT, _translated(Translation.CHAT)),
-    "/api/generate": (Dialect.OLLAMA, Operation.GENERATE, _translated(Translation.GENERATE)),
-    "/api/embed": (Dialect.OLLAMA, Operation.EMBED, _translated(Translation.EMBED)),
-    "/api/embeddings": (Dialect.OLLAMA, Operation.EMBED, _translated(Translation.EMBEDDING)),
-    **{
-        path: (dialect, operation, _native(path, engines))
-        for path, dialect, operation, engines in (
-            ("/v1/chat/completions", Dialect.OPENAI, Operation.CHAT, _BOTH),
-            ("/v1/completions", Dialect.OPENAI, Operation.GENERATE, _BOTH),
-            ("/v1/embeddings", Dialect.OPENAI, Operation.EMBED, _BOTH),
-            ("/v1/responses", Dialect.OPENAI, Operation.RESPONSES, _BOTH),
-            ("/v1/messages", Dialect.ANTHROPIC, Operation.CHAT, _BOTH),
-            ("/v1/messages/count_tokens", Dialect.ANTHROPIC, Operation.COUNT_TOKENS, _VLLM),
-            *((path, Dialect.OPENAI, Operation.SCORE, _VLLM) for path in _SCORES),
-            ("/tokenize", Dialect.OPENAI, Operation.TOKENIZE, _VLLM),
-            ("/detokenize", Dialect.OPENAI, Operation.TOKENIZE, _VLLM),
-        )
-    },
-}
-ADMIN: Final[Mapping[tuple[str, str], tuple[str, Engine]]] = MappingProxyType(
+INFERENCE: Final[Mapping[str, tuple[Dialect, Operation]]] = MappingProxyType(
     {
-        ("POST", "/api/pull"): ("pull", Engine.OLLAMA),
-        ("POST", "/api/push"): ("push", Engine.OLLAMA),
-        ("POST", "/api/create"): ("create", Engine.OLLAMA),
-        ("POST", "/api/copy"): ("copy", Engine.OLLAMA),
-        ("DELETE", "/api/delete"): ("delete", Engine.OLLAMA),
-        ("HEAD", _BLOBS): ("blobs", Engine.OLLAMA),
-        ("POST", _BLOBS): ("blobs", Engine.OLLAMA),
-        ("POST", "/sleep"): ("sleep", Engine.VLLM),
-        ("POST", "/wake_up"): ("wake_up", Engine.VLLM),
-        ("GET", "/is_sleeping"): ("is_sleeping", Engine.VLLM),
-        ("POST", "/release_kv_cache_memory"): ("release_kv_cache_memory", Engine.VLLM),
-        ("POST", "/reset_prefix_cache"): ("reset_prefix_cache", Engine.VLLM),
-        ("POST", "/reset_mm_cache"): ("reset_mm_cache", Engine.VLLM),
-        ("POST", "/collective_rpc"): ("collective_rpc", Engine.VLLM),
-        ("POST", "/v1/load_lora_adapter"): ("load_lora_adapter", Engine.VLLM),
-        ("POST", "/v1/unload_lora_adapter"): ("unload_lora_adapter", Engine.VLLM),
+        "/api/chat": (Dialect.OLLAMA, Operation.CHAT),
+        "/api/generate": (Dialect.OLLAMA, Operation.GENERATE),
+        "/api/embed": (Dialect.OLLAMA, Operation.EMBED),
+        "/api/embeddings": (Dialect.OLLAMA, Operation.EMBED),
+        "/v1/chat/completions": (Dialect.OPENAI, Operation.CHAT),
+        "/v1/completions": (Dialect.OPENAI, Operation.GENERATE),
+        "/v1/embeddings": (Dialect.OPENAI, Operation.EMBED),
+        "/v1/responses": (Dialect.OPENAI, Operation.RESPONSES),
+        "/v1/messages": (Dialect.ANTHROPIC, Operation.CHAT),
+        "/v1/messages/count_tokens": (Dialect.ANTHROPIC, Operation.COUNT_TOKENS),
+        **dict.fromkeys(_SCORES, (Dialect.OPENAI, Operation.SCORE)),
+        "/tokenize": (Dialect.OPENAI, Operation.TOKENIZE),
+        "/detokenize": (Dialect.OPENAI, Operation.TOKENIZE),
+    }
+)
+"""Calls for a model, which is named in the body."""
+ADMIN: Final[Mapping[tuple[str, str], tuple[str, Dialect]]] = MappingProxyType(
+    {
+        ("POST", "/api/pull"): ("pull", Dialect.OLLAMA),
+        ("POST", "/api/push"): ("push", Dialect.OLLAMA),
+        ("POST", "/api/create"): ("create", Dialect.OLLAMA),
+        ("POST", "/api/copy"): ("copy", Dialect.OLLAMA),
+        ("DELETE", "/api/delete"): ("delete", Dialect.OLLAMA),
+        ("HEAD", _BLOBS): ("blobs", Dialect.OLLAMA),
+        ("POST", _BLOBS): ("blobs", Dialect.OLLAMA),
+        ("POST", "/sleep"): ("sleep", Dialect.OPENAI),
+        ("POST", "/wake_up"): ("wake_up", Dialect.OPENAI),
+        ("GET", "/is_sleeping"): ("is_sleeping", Dialect.OPENAI),
+        ("POST", "/release_kv_cache_memory"): ("release_kv_cache_memory", Dialect.OPENAI),
+        ("POST", "/reset_prefix_cache"): ("reset_prefix_cache", Dialect.OPENAI),
+        ("POST", "/reset_mm_cache"): ("reset_mm_cache", Dialect.OPENAI),
+        ("POST", "/collective_rpc"): ("collective_rpc", Dialect.OPENAI),
+        ("POST", "/v1/load_lora_adapter"): ("load_lora_adapter", Dialect.OPENAI),
+        ("POST", "/v1/unload_lora_adapter"): ("unload_lora_adapter", Dialect.OPENAI),
     }
 )
 """Calls that change an engine: closed unless the gateway's operator opens them, each by its name."""
-_OF_VLLM: Final = frozenset(path for (_, path), (_, engine) in ADMIN.items() if engine is Engine.VLLM)
+_ADMIN_DIALECTS: Final = {path: dialect for (_, path), (_, dialect) in ADMIN.items()}
 
 _REMEMBERED: Final = 256
 """Paths whose meaning is remembered; callers may send any."""
@@ -163,8 +121,9 @@ def dialect_of(path: str) -> Dialect:
         return INFERENCE[local][0]
     if local == "/v1/messages" or local.startswith("/v1/messages/"):
         return Dialect.ANTHROPIC
-    openai = local == "/v1" or local.startswith(("/v1/", "/v2/")) or local in _OF_VLLM
-    return Dialect.OPENAI if openai else Dialect.OLLAMA
+    if local == "/v1" or local.startswith(("/v1/", "/v2/")):
+        return Dialect.OPENAI
+    return _ADMIN_DIALECTS.get(local, Dialect.OLLAMA)
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -185,9 +144,8 @@ def resolve(method: str, path: str) -> Call | Refusal:
 
 def _candidates(path: str) -> list[Call]:
     if path in INFERENCE:
-        dialect, operation, upstreams = INFERENCE[path]
-        kind = Kind.INFERENCE
-        return [Call(dialect=dialect, operation=operation, kind=kind, method="POST", path=path, upstreams=upstreams)]
+        dialect, operation = INFERENCE[path]
+        return [Call(dialect=dialect, operation=operation, kind=Kind.INFERENCE, method="POST", path=path)]
     if path in CATALOG:
         dialect, operation = CATALOG[path]
         return [Call(dialect=dialect, operation=operation, kind=Kind.CATALOG, method="GET", path=path)]
@@ -210,15 +168,14 @@ def _admin(path: str) -> list[Call]:
     row = _BLOBS if digest else path
     return [
         Call(
-            dialect=dialect_of(path),
+            dialect=dialect,
             operation=Operation.ADMIN,
             kind=Kind.ADMIN,
             method=method,
             path=path,
-            upstreams=MappingProxyType({engine: Native(path)}),
             argument=digest,
             admin=name,
         )
-        for (method, listed), (name, engine) in ADMIN.items()
+        for (method, listed), (name, dialect) in ADMIN.items()
         if listed == row and (listed != _BLOBS or digest)
     ]

@@ -58,16 +58,16 @@ class HostPolicy:
         `headers` must be case-insensitive.
         """
         origin, host = headers.get("Origin", ""), headers.get("Host", "")
-        told: dict[str, str] = {}
+        allowed: dict[str, str] = {}
         if origin and origin not in (f"http://{host}", f"https://{host}"):
             if not self.allows(origin):
                 return _FORBIDDEN
-            told = {"Access-Control-Allow-Origin": "*"} if "*" in self.origins else _echoed(origin)
+            allowed = {"Access-Control-Allow-Origin": "*"} if "*" in self.origins else _echoed(origin)
             if method == "OPTIONS":
-                return Answer(status=204, content_type="", headers=(*told.items(), *_PREFLIGHT))
+                return Answer(status=204, content_type="", headers=(*allowed.items(), *_PREFLIGHT))
         if self.loopback and not is_local(host, self.hostname):
             return _FORBIDDEN
-        return told
+        return allowed
 
     def allows(self, origin: str) -> bool:
         """Whether pages of this origin may ask."""

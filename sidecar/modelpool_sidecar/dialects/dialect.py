@@ -11,13 +11,6 @@ class Dialect(StrEnum):
     ANTHROPIC = "anthropic"
 
 
-class Engine(StrEnum):
-    """The program behind the gateway. Values are those of the routes document."""
-
-    VLLM = "vllm"
-    OLLAMA = "ollama"
-
-
 class Operation(StrEnum):
     """What is asked for, whatever the dialect. Labels metrics, so the set is closed."""
 

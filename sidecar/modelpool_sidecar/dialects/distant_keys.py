@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from ..http.errors import BadRequestError
 from . import json_structure
-from .errors import BadRequestError
 
 _BLOCK_BYTES: Final = 1024 * 1024
 _BACKSLASH: Final = ord("\\")

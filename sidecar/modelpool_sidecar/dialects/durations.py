@@ -5,7 +5,8 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from .errors import BadRequestError, cut
+from ..http.errors import BadRequestError
+from .errors import cut
 
 _UNITS_S: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _TERM: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")

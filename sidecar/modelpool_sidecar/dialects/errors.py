@@ -1,17 +1,15 @@
 """What can go wrong between a caller and an engine, with the blame in the type, and how each dialect words it.
 
-    ProtocolError
-    ├── BadRequestError     the caller's: its request cannot be read or cannot be served as asked
-    └── EngineError    the engine's: its answer is no answer. Raised only while nothing has gone to the caller,
-                       so the request may still go elsewhere
-
-`Refusal` is the gateway's own no. `render` is the only place that turns any of these into bytes.
+`BadRequestError` is the caller's: its request cannot be read or cannot be served as asked. `EngineError` is the
+engine's: its answer is no answer; raised only while nothing has gone to the caller, so the request may still go
+elsewhere. `Refusal` is the gateway's own no. `render` is the only place that turns any of these into bytes.
 """
 
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, assert_never
 
+from ..http.errors import BadRequestError
 from . import go_json
 from .answer import OLLAMA_JSON, PLAIN_JSON, Answer
 from .dialect import Dialect, Operation
@@ -33,27 +31,13 @@ def cut(text: str, longest: int = LONGEST_QUOTE) -> str:
     return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
 
 
-class ProtocolError(Exception):
-    """Something on one side of the gateway does not speak as it should."""
-
-    def __init__(self, message: str, *, status: int) -> None:
-        super().__init__(message)
-        self.message = message
-        self.status = status
-
-
-class BadRequestError(ProtocolError):
-    """The caller's fault. `status` is 400 unless Ollama answers otherwise to the same mistake."""
-
-    def __init__(self, message: str, *, status: int = 400) -> None:
-        super().__init__(message, status=status)
-
-
-class EngineError(ProtocolError):
+class EngineError(Exception):
     """The engine's fault. `status` is what the caller would see if nobody else can serve the request."""
 
     def __init__(self, message: str, *, status: int = 500) -> None:
-        super().__init__(message, status=status)
+        super().__init__(message)
+        self.message = message
+        self.status = status
 
 
 class Reason(Enum):
@@ -98,7 +82,7 @@ class Refusal:
     """The methods a path has; sent as Allow."""
 
     @classmethod
-    def of(cls, error: ProtocolError) -> "Refusal":
+    def of(cls, error: "BadRequestError | EngineError") -> "Refusal":
         """The refusal that a caught error becomes."""
         reason = Reason.BAD_REQUEST if isinstance(error, BadRequestError) else Reason.ENGINE_FAILED
         return cls(reason=reason, detail=error.message, status=error.status)

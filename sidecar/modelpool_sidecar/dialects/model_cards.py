@@ -7,7 +7,6 @@ from typing import Final
 
 from . import go_json, names
 from .answer import PLAIN_JSON, Answer
-from .dialect import Engine
 from .durations import rfc3339
 
 OLLAMA_VERSION: Final = "0.33.0"
@@ -22,9 +21,12 @@ class ModelCard:
     """What the gateway tells about a model."""
 
     name: str
-    engine: Engine
+    engine: str
+    """The kind of engine that serves it, by its name."""
     created_ns: int
     """Wall clock, nanoseconds."""
+    weights_format: str = "safetensors"
+    """As Ollama names formats: gguf or safetensors."""
     aliases: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ("completion",)
     context_length: int | None = None
@@ -88,7 +90,7 @@ def show(card: ModelCard) -> Answer:
     if card.context_length is not None:
         info[f"{family}.context_length"] = card.context_length
     document = {
-        "modelfile": f"# Served by {card.engine.value}\nFROM {card.name}\n",
+        "modelfile": f"# Served by {card.engine}\nFROM {card.name}\n",
         "template": "{{ .Prompt }}",
         "details": _details(card),
         "model_info": info,
@@ -148,7 +150,7 @@ def _details(card: ModelCard) -> dict[str, object]:
     family = card.family or _UNKNOWN_FAMILY
     return {
         "parent_model": "",
-        "format": "gguf" if card.engine is Engine.OLLAMA else "safetensors",
+        "format": card.weights_format,
         "family": family,
         "families": [family],
         "parameter_size": card.parameter_size,
@@ -158,7 +160,7 @@ def _details(card: ModelCard) -> dict[str, object]:
 
 def _digest(card: ModelCard) -> str:
     """An identity in the form of Ollama's digest: equal for the names of one model, different between models."""
-    return hashlib.sha256(f"{card.engine.value}\n{card.name}\n{card.created_ns}".encode()).hexdigest()
+    return hashlib.sha256(f"{card.engine}\n{card.name}\n{card.created_ns}".encode()).hexdigest()
 
 
 def _anthropic(card: ModelCard, name: str) -> dict[str, object]:

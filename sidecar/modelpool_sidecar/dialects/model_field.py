@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
+from ..http.errors import BadRequestError
 from . import distant_keys
-from .errors import BadRequestError
 
 _REST_OF_STRING: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _BACKSLASH: Final = ord("\\")

@@ -49,8 +49,8 @@ class Connections:
                     await asyncio.sleep(_LOOK)
         except TimeoutError:
             peers = sorted({_peer(one) for one in self._open()})
-            told = f"could not close the connections to {', '.join(peers)} within {PATIENCE:g} s"
-            raise StillOpenError(told) from None
+            message = f"could not close the connections to {', '.join(peers)} within {PATIENCE:g} s"
+            raise StillOpenError(message) from None
         # One more round of the loop, for whoever is told that its connection is lost.
         await asyncio.sleep(0)
 

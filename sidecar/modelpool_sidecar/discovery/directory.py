@@ -8,18 +8,13 @@ once. Listeners hear of every change, on the same loop.
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
 
-from ..routing import documents, health, table_building, table_refreshing
+from ..routing import documents, table_building, table_refreshing
 from ..routing.documents import PoolRef
-from ..routing.health import NO_BREAK, Outcome, Row, Verdict
+from ..routing.health import Failure, Health, Verdict
 from ..routing.keys import Keys
 from ..routing.table import Address, Probed, RoutingTable, ServiceRef, folded
 from ..routing.table_building import NO_KEYS
-
-RETURN_SECONDS: Final = 5.0
-"""How long an engine that died is worth waiting for: a false alarm is over in milliseconds, a restart in a few seconds.
-Who waits longer is better told to come again."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +26,8 @@ class Directory:
         self.table = RoutingTable()
         self.loaded = False
         """Whether a source has spoken at all: before that, an empty table means nothing."""
-        self.rows: dict[str, Row] = {}
-        """Requests that broke in a row, by address: read-only, and the same object for ever."""
+        self.health = Health()
+        """What outcomes of requests and silent probes say of the engines. To be written by this object alone."""
         self._clock = clock
         self._keys = keys
         self._keyless: frozenset[PoolRef] = frozenset()
@@ -40,12 +35,6 @@ class Directory:
         self._documents: tuple[documents.RoutesDocument, ...] = ()
         self._addresses: Mapping[ServiceRef, tuple[Address, ...]] = {}
         self._probed: dict[str, Probed] = {}
-        self._suspects: dict[str, int] = {}
-        """What is to be asked, and the number of the suspicion, which is higher the later it came."""
-        self._suspicions = 0
-        self._died: dict[str, float] = {}
-        """When each engine died that may be back in a moment."""
-        self._silent: set[str] = set()
         self._listeners: list[Callable[[], None]] = []
         self._doubters: list[Callable[[str], None]] = []
 
@@ -71,10 +60,9 @@ class Directory:
         self._documents = tuple(routes)
         self._addresses = dict(addresses)
         urls = {address.url for group in self._addresses.values() for address in group}
-        for known in (self._probed, self._suspects, self._died, self.rows):
-            for gone in known.keys() - urls:
-                del known[gone]
-        self._silent &= urls
+        for gone in self._probed.keys() - urls:
+            del self._probed[gone]
+        self.health.keep(urls)
         if not trusted:
             for url in urls:
                 self._probed.setdefault(url, Probed(alive=False))
@@ -104,32 +92,25 @@ class Directory:
         `suspicion`: what `suspicion` was when it asked. An engine that was suspected while it answered is asked again.
         """
         if not found.alive:
-            self._silent.discard(url)
+            self.health.spoke(url)
             self._lost(url)
-        elif suspicion is None or suspicion == self.suspicion(url):
-            self._suspects.pop(url, None)
-            self._died.pop(url, None)
-            self._silent.discard(url)
+        elif suspicion is None or suspicion == self.health.suspicion(url):
+            self.health.lives(url)
             self._know(url, found)
 
     def silence(self, url: str, *, lasting: bool) -> None:
         """A probe got no answer. `lasting`: nor did several before it, so the engine hangs or is out of reach."""
         known = self._probed.get(url)
         if lasting:
-            self._silent.add(url)
+            self.health.fell_silent(url)
         if lasting or (known is not None and not known.alive):
             self._lost(url)
 
-    def heard(self, url: str, outcome: Outcome) -> None:
-        """What became of a request there."""
-        before = self.rows.get(url)
-        if url not in self._addressed or (before is None and outcome is Outcome.ANSWERED):
+    def ended(self, url: str, failure: Failure | None) -> None:
+        """How an attempt there ended: None as it should."""
+        if url not in self._addressed or (failure is None and url not in self.health.breaks):
             return
-        row, verdict = health.judged(before or NO_BREAK, outcome, self._clock())
-        if row.length:
-            self.rows[url] = row
-        else:
-            self.rows.pop(url, None)
+        verdict = self.health.ended(url, failure, self._clock())
         if verdict is not Verdict.FINE:
             self.suspect(url)
         if verdict is Verdict.DEAD:
@@ -139,8 +120,7 @@ class Directory:
         """Have an address asked at once whether it lives. It goes on taking requests until it has answered."""
         if url not in self._addressed:
             return
-        self._suspicions += 1
-        self._suspects[url] = self._suspicions
+        self.health.suspect(url)
         for doubter in self._doubters:
             doubter(url)
 
@@ -155,20 +135,6 @@ class Directory:
         self.suspect(url)
         self._know(url, Probed(alive=known is None or known.alive, models=held - {folded(model)}))
 
-    @property
-    def suspects(self) -> frozenset[str]:
-        """Addresses that are to be asked and have not answered since."""
-        return frozenset(self._suspects)
-
-    @property
-    def silent(self) -> frozenset[str]:
-        """Addresses that have answered none of the last probes."""
-        return frozenset(self._silent)
-
-    def suspicion(self, url: str) -> int:
-        """The number of the last suspicion of an address; 0 when there is none."""
-        return self._suspects.get(url, 0)
-
     def known(self, url: str) -> Probed | None:
         """What was last learnt about an address."""
         return self._probed.get(url)
@@ -180,13 +146,8 @@ class Directory:
     def _lost(self, url: str) -> None:
         """The engine takes no requests. For a while after it did, it is worth waiting for."""
         known = self._probed.get(url)
-        if known is None or known.alive:
-            self._died[url] = self._clock()
-        died = self._died.get(url)
-        if died is not None and self._clock() - died >= RETURN_SECONDS:
-            died = None
-            del self._died[url]
-        self._know(url, Probed(alive=False, returning=died is not None))
+        returning = self.health.lost(url, self._clock(), lived=known is None or known.alive)
+        self._know(url, Probed(alive=False, returning=returning))
 
     def _know(self, url: str, known: Probed) -> None:
         if self._probed.get(url) != known:

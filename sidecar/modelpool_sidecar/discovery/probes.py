@@ -1,8 +1,7 @@
 """Asking engines whether they are ready: what is asked of which engine, and how often.
 
-vLLM binds its port before the model is loaded in some versions and after it in others, so only 200 from /health
-counts. An Ollama that runs may still lack a model, so its /api/tags is asked too. A slow answer is not a dead engine:
-one that was alive becomes unready after several silent probes in a row, but at once when nobody listens.
+What is asked is in the engine's profile. A slow answer is not a dead engine: one that was alive becomes unready after
+several silent probes in a row, but at once when nobody listens.
 
 Whatever an engine sends, who watches it lives on: what cannot be understood is unready.
 """
@@ -11,14 +10,15 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-import msgspec
-
-from ..http.client.response import Client, ClientError, ClientRequest, ClientResponse, NobodyThere, OutOfResources
-from ..routing.documents import Engine
-from ..routing.table import Probed, RoutingTable, folded
-from ..routing.urls import shown
+from ..engines.registry import Profiles
+from ..http.client.errors import ClientError, NobodyThere, OutOfResources
+from ..http.client.pool import ConnectionPool
+from ..http.client.request import ClientRequest
+from ..http.urls import shown
+from ..routing.table import Probed, RoutingTable
 from .directory import Directory
 
 UNREADY_INTERVAL: Final = 0.2
@@ -32,13 +32,6 @@ PROBE_TIMEOUT: Final = 2.0
 SILENCES: Final = 3
 """Probes without an answer in a row before an engine that was alive counts as dead."""
 
-_TAGS_BYTES: Final = 4 * 1024 * 1024
-"""The longest list of models that is read; Ollama writes some 400 bytes of each."""
-_SMALL_BYTES: Final = 64 * 1024
-"""A longer list is read in a thread, because callers would wait for it."""
-_STATUS_BYTES: Final = 64 * 1024
-"""The most that is read of an answer of which only the status counts."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -47,25 +40,15 @@ class Subject:
     """An address to be probed, and what runs there."""
 
     url: str
-    engine: Engine
-
-
-class _Tag(msgspec.Struct, gc=False):
-    name: str = ""
-
-
-class _Tags(msgspec.Struct):
-    models: list[_Tag] | None = None
-
-
-_decode = msgspec.json.Decoder(_Tags).decode
+    engine: str
 
 
 class Prober:
     """Keeps a Directory informed until cancelled."""
 
-    def __init__(self, directory: Directory, upstream: Client, *, everything: bool) -> None:
-        """`everything=False` leaves vLLM to the cluster's own probes, unless something makes it a suspect."""
+    def __init__(self, directory: Directory, upstream: ConnectionPool, profiles: Profiles, *, everything: bool) -> None:
+        """`everything=False` leaves to the cluster's own probes what it can, unless something makes it a suspect."""
+        self._profiles = profiles
         self._directory = directory
         self._upstream = upstream
         self._everything = everything
@@ -100,11 +83,11 @@ class Prober:
 
     def doubt(self, url: str) -> None:
         """Ask an engine at which requests get no answer, unless it is asked all the time anyway."""
-        if not any(Subject(url, engine) in self._watchers for engine in Engine):
+        if not any(Subject(url, engine) in self._watchers for engine in self._profiles.names):
             self._directory.suspect(url)
 
     def _suspected(self, url: str) -> None:
-        for engine in Engine:
+        for engine in self._profiles.names:
             hurry = self._hurry.get(Subject(url, engine))
             if hurry is not None:
                 hurry.set()
@@ -134,18 +117,18 @@ class Prober:
                 if self._is_watched(backend.engine):
                     for endpoint in backend.endpoints:
                         yield Subject(endpoint.url, backend.engine)
-        for url in self._directory.suspects:
+        for url in self._directory.health.suspects:
             yield from _subjects_at(table, url)
 
-    def _is_watched(self, engine: Engine) -> bool:
+    def _is_watched(self, engine: str) -> bool:
         """Whether it is asked all the time."""
-        return self._everything or engine is Engine.OLLAMA
+        return self._everything or self._profiles[engine].probed_always
 
     async def _watch(self, subject: Subject, hurry: asyncio.Event) -> None:
         url, silences = subject.url, 0
         while True:
             hurry.clear()
-            suspicion = self._directory.suspicion(url)
+            suspicion = self._directory.health.suspicion(url)
             try:
                 found = await self._found(subject)
             except OutOfResources:  # the engine was not asked
@@ -157,7 +140,7 @@ class Prober:
             else:
                 silences += 1
                 self._directory.silence(url, lasting=silences >= SILENCES)
-            if not self._is_watched(subject.engine) and url not in self._directory.suspects:
+            if not self._is_watched(subject.engine) and url not in self._directory.health.suspects:
                 self._forget(subject)
                 return
             await self._pause(subject, hurry)
@@ -191,7 +174,7 @@ class Prober:
             await asyncio.sleep(READY_INTERVAL if subject in self._odd else UNREADY_INTERVAL)
             return
         await asyncio.sleep(SUSPECT_INTERVAL)
-        is_suspect = subject.url in self._directory.suspects
+        is_suspect = subject.url in self._directory.health.suspects
         soon = UNREADY_INTERVAL if is_suspect else READY_INTERVAL
         enough = asyncio.get_running_loop().call_later(soon, hurry.set)
         try:
@@ -203,22 +186,10 @@ class Prober:
         return (subject.url, subject.engine) not in self._directory.table.unready
 
     async def _ask(self, subject: Subject) -> Probed:
-        match subject.engine:
-            case Engine.VLLM:
-                status, _ = await self._get(subject.url, "/health", _STATUS_BYTES)
-                return Probed(alive=status == 200)
-            case Engine.OLLAMA:
-                status, _ = await self._get(subject.url, "/api/version", _STATUS_BYTES)
-                if status != 200:
-                    return Probed(alive=False)
-                status, body = await self._get(subject.url, "/api/tags", _TAGS_BYTES)
-                if status != 200:
-                    return Probed(alive=False)
-                names = _names(body) if len(body) <= _SMALL_BYTES else await asyncio.to_thread(_names, body)
-                return Probed(alive=True, models=names)
+        return await self._profiles[subject.engine].probe(partial(self._get, subject.url))
 
     async def _get(self, url: str, path: str, most_bytes: int) -> tuple[int, bytes]:
-        response: ClientResponse = await self._upstream.open(url, ClientRequest(method="GET", path=path))
+        response = await self._upstream.open(url, ClientRequest(method="GET", path=path))
         try:
             return response.head.status, await response.read(most_bytes)
         finally:
@@ -230,8 +201,3 @@ def _subjects_at(table: RoutingTable, url: str) -> set[Subject]:
     models = (table.models[place] for place in table.places.get(url, ()))
     backends = (backend for model in models for backend in model.backends)
     return {Subject(url, one.engine) for one in backends if any(at.url == url for at in one.endpoints)}
-
-
-def _names(body: bytes) -> frozenset[str]:
-    """The models of a list, as `folded`. Raises what a decoder raises when it is none."""
-    return frozenset(folded(tag.name) for tag in _decode(body).models or ())

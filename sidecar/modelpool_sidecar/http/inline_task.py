@@ -20,7 +20,7 @@ class _Sleeper(Protocol):
 
 
 class Waker:
-    """One waits until it rings: a task, which then has its turn, or an errand, which goes on before `ring` returns."""
+    """One waits until it rings: a task, which then has its turn, or an errand, which goes on before `wake` returns."""
 
     __slots__ = ("_loop", "sleeper")
 
@@ -40,7 +40,7 @@ class Waker:
         finally:
             self.sleeper = None
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Wake who waits, if somebody does. In no task, or an errand would run in it."""
         sleeper = self.sleeper
         if sleeper is not None:
@@ -115,13 +115,13 @@ class InlineTask:
         if self._run is not None and self._moved():
             self._end()
 
-    def _moved(self, told: BaseException | None = None) -> bool:
+    def _moved(self, thrown: BaseException | None = None) -> bool:
         """Run to the next wait. Returns whether it came to the end."""
         run = self._run
         assert run is not None
         try:
             # `next` and not `send`, because an end is no exception then, which would cost as much as four calls.
-            wanted = next(run, _ENDED) if told is None else run.throw(told)
+            wanted = next(run, _ENDED) if thrown is None else run.throw(thrown)
         except (StopIteration, asyncio.CancelledError):
             self._run = None
             return True

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
-from .demand import Tally
 from .route_request import RouteRequest
 from .table import Backend, BackendKey, Endpoint, Model, RoutingTable
 
@@ -73,11 +72,11 @@ class Loads(Protocol):
 
 
 class Target:
-    """Where the request goes now. Read-only, because it may be that of many requests, but for its tally."""
+    """Where the request goes now. Read-only, because it may be that of many requests."""
 
     __slots__ = (
         "authorization", "backend", "endpoint", "engine", "engine_model", "model", "name", "pool_name", "room", "route",
-        "tally", "url", "why",
+        "url", "why",
     )  # fmt: skip
 
     def __init__(
@@ -91,8 +90,6 @@ class Target:
         self.authorization = backend.authorization
         self.name = model.name
         self.pool_name = model.pool_name
-        self.tally: Tally | None = None
-        """Where the model's requests are counted, once somebody has got this."""
         self.model = model
         self.backend = backend
         self.endpoint = endpoint
@@ -130,13 +127,13 @@ def choose(
     """
     model = table.find(wanted.model)
     if model is None:
-        return NoTarget(kind=NoTargetKind.UNKNOWN_MODEL, message=f"model '{wanted.model}' not found")
+        return unknown(wanted)
     if wanted.broke >= MOST_BREAKS:
         message = f"model '{wanted.model}': {wanted.broke} engines broke while they worked on this request"
         return NoTarget(kind=NoTargetKind.BROKE_ENGINES, message=message, model=model)
     passed: list[SkipReason] = []
     for backend in model.backends:
-        if backend.engine not in wanted.engines:
+        if wanted.engines is not None and backend.engine not in wanted.engines:
             passed.append(SkipReason.UNSERVED)
             continue
         if backend.capabilities is not None and not wanted.needs <= backend.capabilities:
@@ -174,6 +171,11 @@ def choose(
         else:
             passed.append(SkipReason.QUEUE_FULL)
     return _refusal(model, wanted, passed)
+
+
+def unknown(wanted: RouteRequest) -> NoTarget:
+    """What a request is told that asks for a model which no table knows."""
+    return NoTarget(kind=NoTargetKind.UNKNOWN_MODEL, message=f"model '{wanted.model}' not found")
 
 
 def _has_failed(backend: Backend, wanted: RouteRequest) -> bool:
@@ -216,7 +218,13 @@ def _refusal(model: Model, wanted: RouteRequest, passed: list[SkipReason]) -> No
         message = f"the engine that serves model '{wanted.model}' has no such call"
         return NoTarget(kind=NoTargetKind.UNSERVED, message=message, model=model)
     if passed and all(why in (SkipReason.CAPABILITY, SkipReason.UNSERVED) for why in passed):
-        has = frozenset().union(*(one.capabilities or () for one in model.backends if one.engine in wanted.engines))
+        has = frozenset().union(
+            *(
+                one.capabilities or ()
+                for one in model.backends
+                if wanted.engines is None or one.engine in wanted.engines
+            )
+        )
         lacks = tuple(sorted(wanted.needs - has or wanted.needs))
         message = f"model '{wanted.model}' does not support {', '.join(lacks)}"
         return NoTarget(kind=NoTargetKind.LACKS_CAPABILITY, message=message, model=model, lacks=lacks)

@@ -35,14 +35,12 @@ _NEVER: Final = float("-inf")
 class Tally:
     """What is counted of one model: whoever is served keeps it at hand, so that few requests have to look for it."""
 
-    __slots__ = ("last", "ledger", "pending", "present")
+    __slots__ = ("last", "pending", "present")
 
     def __init__(self) -> None:
         self.present = 0
         self.pending = 0
         self.last = _NEVER
-        self.ledger: object | None = None
-        """Where the last request of the model was entered: `telemetry` keeps it here for the next one."""
 
     def served(self, now: float) -> None:
         """A request came, and is at an engine at once."""

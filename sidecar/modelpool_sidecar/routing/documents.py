@@ -8,26 +8,18 @@ an error. Every bound is at least as wide as the CRD's.
 """
 
 import datetime
-from enum import StrEnum
+from collections.abc import Container
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
+from ..http.urls import shown
 from .addressing import objection_to_url
-from .urls import shown
 
 
 class InvalidRoutesError(ValueError):
     """The bytes are no routes document of version 1; the message says where and why."""
-
-
-class Engine(StrEnum):
-    """What a backend runs. The dialects it speaks follow from it."""
-
-    VLLM = "vllm"
-    OLLAMA = "ollama"
-    __hash__ = str.__hash__  # Enum's own is written in Python, and this is looked up for every request
 
 
 class PoolRef(NamedTuple):
@@ -91,7 +83,8 @@ _SHOWN = 200
 class BackendEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One way to serve a model: a Service and port of the pool's namespace, or a URL where there is no cluster."""
 
-    engine: Engine
+    engine: Word
+    """The kind of engine that runs there, one of those that the gateway knows."""
     model: ModelName
     """The name to ask the engine for."""
     max_concurrency: Annotated[int, Meta(ge=1, le=1_000_000)] = 16
@@ -150,26 +143,42 @@ _DECODER = msgspec.json.Decoder(RoutesDocument)
 _ONE_OR_MANY = msgspec.json.Decoder(RoutesDocument | list[RoutesDocument])
 
 
-def parse(data: bytes | str) -> RoutesDocument:
-    """Read one document; raises InvalidRoutesError with the path of the first offending field."""
+def parse(data: bytes | str, engines: Container[str]) -> RoutesDocument:
+    """Read one document; raises InvalidRoutesError with the path of the first offending field.
+
+    `engines`: the kinds that are known.
+    """
     try:
-        return _DECODER.decode(data)
+        found = _DECODER.decode(data)
     except _UNREADABLE as error:
-        raise InvalidRoutesError(_told(error)) from error
+        raise InvalidRoutesError(_described(error)) from error
+    _check_engines(found, engines)
+    return found
 
 
-def parse_all(data: bytes | str) -> tuple[RoutesDocument, ...]:
-    """Read one document or a list of them; raises InvalidRoutesError."""
+def parse_all(data: bytes | str, engines: Container[str]) -> tuple[RoutesDocument, ...]:
+    """Read one document or a list of them; see `parse`."""
     try:
         found = _ONE_OR_MANY.decode(data)
     except _UNREADABLE as error:
-        raise InvalidRoutesError(_told(error)) from error
-    return tuple(found) if isinstance(found, list) else (found,)
+        raise InvalidRoutesError(_described(error)) from error
+    routes = tuple(found) if isinstance(found, list) else (found,)
+    for one in routes:
+        _check_engines(one, engines)
+    return routes
+
+
+def _check_engines(document: RoutesDocument, engines: Container[str]) -> None:
+    for number, model in enumerate(document.models):
+        for place, item in enumerate(model.backends):
+            if item.engine not in engines:
+                where = f"$.models[{number}].backends[{place}].engine"
+                raise InvalidRoutesError(f"unknown engine {item.engine!r} - at `{where}`")
 
 
 _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError, OverflowError)
 """What a decoder raises over bytes: wrong JSON or shape, no Unicode, too deep, a number that is none."""
 
 
-def _told(error: Exception) -> str:
+def _described(error: Exception) -> str:
     return str(error)[:1000]

@@ -1,30 +1,47 @@
-"""What the outcomes of requests say about the engine that they were sent to. Pure: outcomes in, a verdict out.
+"""What the outcomes of attempts say about the engines that were asked. Pure: outcomes and times in, verdicts out.
 
-A request that breaks may have broken the engine, or only its own connection: nobody knows before the engine is asked.
+An attempt that breaks may have broken the engine, or only its own connection: nobody knows before the engine is asked.
 So one break makes a suspect, which is asked at once and serves on meanwhile, and only several in a row make it dead
 without being asked. A port at which nobody listens needs no second opinion.
 """
 
-from enum import Enum
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from enum import Enum, StrEnum
+from typing import Final
+
+from .route_request import RouteRequest
 
 IN_A_ROW: Final = 5
-"""Requests that break one after the other, none answered in between, until an engine counts as dead unasked."""
+"""Attempts that break one after the other, none answered in between, until an engine counts as dead unasked."""
 ROW_SECONDS: Final = 10.0
 """Breaks that lie further apart than this are no row."""
+RETURN_SECONDS: Final = 5.0
+"""How long an engine that died is worth waiting for: a false alarm is over in milliseconds, a restart in a few seconds.
+Who waits longer is better told to come again."""
 
 
-class Outcome(Enum):
-    """What became of one request at an engine."""
+class Failure(StrEnum):
+    """How an attempt failed, before the caller saw anything or after that. A closed set: it labels a metric."""
 
-    ANSWERED = "answered"
-    """Something came back that ended as it should, be it an error's status."""
-    COMPLAINED = "complained"
-    """The engine lives, and says that something is wrong with it."""
-    BROKE = "broke"
-    """The connection ended, or stayed silent, after the request was sent; or none came about, and nobody said why."""
     REFUSED = "refused"
     """Nobody listens there."""
+    UNREACHED = "unreached"
+    """No connection came about in time."""
+    CLOSED = "closed"
+    """The connection ended, or was silent for too long, after the request was sent."""
+    DIED = "died"
+    """The engine said that what does its work has died."""
+    STATUS = "status"
+    """A status of a server's error."""
+    UNAUTHORIZED = "unauthorized"
+    """It does not know the gateway's key."""
+    BUSY = "busy"
+    """A status that says: not now."""
+    FAULT = "fault"
+    """An error inside the answer, or an answer that is none."""
+    NOT_PULLED = "not_pulled"
+    SHORTAGE = "shortage"
+    """The gateway's own, of descriptors, ports or memory."""
 
 
 class Verdict(Enum):
@@ -37,26 +54,100 @@ class Verdict(Enum):
     """It takes no requests until it has answered."""
 
 
-class Row(NamedTuple):
-    """Breaks without an answer in between."""
-
-    length: int = 0
-    last: float = 0.0
-    """When the last one was, in seconds."""
+_BREAKS: Final = frozenset({Failure.UNREACHED, Failure.CLOSED})
+_COMPLAINTS: Final = frozenset({Failure.DIED, Failure.STATUS, Failure.FAULT})
+"""The engine lives, and says that something is wrong with it."""
+_MAYBE_THE_REQUESTS_DOING: Final = frozenset({Failure.CLOSED, Failure.DIED})
 
 
-NO_BREAK: Final = Row()
+def after(wanted: RouteRequest, failure: Failure, url: str) -> RouteRequest:
+    """The request that failed at an endpoint, on its way elsewhere."""
+    if failure is Failure.REFUSED:
+        return wanted.without(refused=url)
+    return wanted.without(url=url, broke=failure in _MAYBE_THE_REQUESTS_DOING)
 
 
-def judged(before: Row, outcome: Outcome, now: float) -> tuple[Row, Verdict]:
-    """What is known after one more outcome, and what to do. `now`: seconds, of the clock of `before`."""
-    match outcome:
-        case Outcome.ANSWERED:
-            return NO_BREAK, Verdict.FINE
-        case Outcome.COMPLAINED:
-            return before, Verdict.SUSPECT
-        case Outcome.REFUSED:
-            return NO_BREAK, Verdict.DEAD
-        case Outcome.BROKE:
-            length = before.length + 1 if now - before.last <= ROW_SECONDS else 1
-            return Row(length, now), Verdict.DEAD if length >= IN_A_ROW else Verdict.SUSPECT
+class Health:
+    """What is known of engines by the outcomes of attempts and the silence of probes, by their base URLs.
+
+    Times are seconds of one clock.
+    """
+
+    def __init__(self) -> None:
+        self.breaks: dict[str, tuple[int, float]] = {}
+        """Attempts that broke in a row, and when the last one did. Read-only, and the same object for ever."""
+        self._suspects: dict[str, int] = {}
+        """What is to be asked, and the number of the suspicion, which is higher the later it came."""
+        self._suspicions = 0
+        self._died: dict[str, float] = {}
+        """When each engine died that may be back in a moment."""
+        self._silent: set[str] = set()
+
+    def ended(self, url: str, failure: Failure | None, now: float) -> Verdict:
+        """Take in how an attempt ended, None for one that was answered as it should be."""
+        if failure in _COMPLAINTS:
+            return Verdict.SUSPECT
+        if failure is Failure.REFUSED:
+            self.breaks.pop(url, None)
+            return Verdict.DEAD
+        if failure in _BREAKS:
+            length, last = self.breaks.get(url, (0, 0.0))
+            length = length + 1 if now - last <= ROW_SECONDS else 1
+            self.breaks[url] = length, now
+            return Verdict.DEAD if length >= IN_A_ROW else Verdict.SUSPECT
+        if failure is not Failure.SHORTAGE:
+            self.breaks.pop(url, None)
+        return Verdict.FINE
+
+    def suspect(self, url: str) -> None:
+        """Note that an engine is to be asked whether it lives."""
+        self._suspicions += 1
+        self._suspects[url] = self._suspicions
+
+    def suspicion(self, url: str) -> int:
+        """The number of the last suspicion of an engine; 0 when there is none."""
+        return self._suspects.get(url, 0)
+
+    @property
+    def suspects(self) -> frozenset[str]:
+        """Engines that are to be asked and have not answered since."""
+        return frozenset(self._suspects)
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """Engines that have answered none of the last probes."""
+        return frozenset(self._silent)
+
+    def fell_silent(self, url: str) -> None:
+        """Note that several probes in a row got no answer."""
+        self._silent.add(url)
+
+    def spoke(self, url: str) -> None:
+        """Note that a probe got an answer, be it a bad one."""
+        self._silent.discard(url)
+
+    def lives(self, url: str) -> None:
+        """Note that a probe was answered well: nothing is held against the engine any longer."""
+        self._suspects.pop(url, None)
+        self._died.pop(url, None)
+        self._silent.discard(url)
+
+    def lost(self, url: str, now: float, *, lived: bool) -> bool:
+        """Note that an engine takes no requests, and did until now if it `lived`. Whether it is worth waiting for."""
+        if lived:
+            self._died[url] = now
+        died = self._died.get(url)
+        if died is None:
+            return False
+        if now - died >= RETURN_SECONDS:
+            del self._died[url]
+            return False
+        return True
+
+    def keep(self, urls: Iterable[str]) -> None:
+        """Forget all but these engines."""
+        kept = set(urls)
+        for known in (self.breaks, self._suspects, self._died):
+            for gone in known.keys() - kept:
+                del known[gone]
+        self._silent &= kept

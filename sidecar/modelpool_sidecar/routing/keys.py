@@ -16,11 +16,12 @@ _PURPOSE: Final = "modelpool engine key"
 class Keys:
     """What a gateway knows. Its text is nobody's: it is shown nowhere."""
 
-    __slots__ = ("_release",)
+    __slots__ = ("_release", "engines")
 
-    def __init__(self, release: bytes | None = None) -> None:
-        """`release`: the release key; None where there is none."""
+    def __init__(self, release: bytes | None = None, engines: frozenset[str] = frozenset()) -> None:
+        """`release`: the release key; None where there is none. `engines`: the kinds that can ask for one."""
         self._release = release
+        self.engines = engines
 
     @property
     def known(self) -> bool:

@@ -2,13 +2,11 @@
 
 from typing import Final
 
-from .documents import Engine
 from .table import BackendKey
 
 # One for all: a new one for each request would be looked at as long as a full one.
 _NO_NAMES: Final[frozenset[str]] = frozenset()
 _NO_BACKENDS: Final[frozenset[BackendKey]] = frozenset()
-_ALL_ENGINES: Final = frozenset(Engine)
 
 
 class RouteRequest:
@@ -21,7 +19,7 @@ class RouteRequest:
         *,
         model: str,
         needs: frozenset[str] = _NO_NAMES,
-        engines: frozenset[Engine] = _ALL_ENGINES,
+        engines: frozenset[str] | None = None,
         tried: frozenset[str] = _NO_NAMES,
         gave_up: frozenset[BackendKey] = _NO_BACKENDS,
         refused: frozenset[str] = _NO_NAMES,
@@ -32,7 +30,7 @@ class RouteRequest:
         self.needs = needs
         """Capabilities the request cannot do without."""
         self.engines = engines
-        """Engines that have such a call."""
+        """Kinds of engines that have such a call; None for all."""
         self.tried = tried
         """Endpoints that are not to be tried again: they failed before the first byte."""
         self.gave_up = gave_up

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from . import documents
 from .demand import ModelKey
-from .documents import Engine, PoolRef
+from .documents import PoolRef
 
 
 class BackendKey(NamedTuple):
@@ -69,7 +69,7 @@ class Backend:
     """One way to serve a model, with its live endpoints."""
 
     key: BackendKey
-    engine: Engine
+    engine: str
     model: str
     max_concurrency: int
     capabilities: frozenset[str] | None
@@ -128,7 +128,7 @@ class RoutingTable:
     names: Mapping[str, Model] = field(default_factory=lambda: MappingProxyType({}))
     conflicts: tuple[Conflict, ...] = ()
     pools: tuple[PoolRef, ...] = ()
-    unready: frozenset[tuple[str, Engine]] = frozenset()
+    unready: frozenset[tuple[str, str]] = frozenset()
     """Addresses, and what runs there, that lack a model which they should have: looked up at every probe."""
     places: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
     """Which of `models` stand at an address. The same object as long as documents and addresses are the same."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from . import documents
 from .demand import ModelKey
-from .documents import Engine, PoolRef
+from .documents import PoolRef
 from .keys import Keys
 from .table import (
     Address,
@@ -49,7 +49,7 @@ def build(
             if holder is not None:
                 conflicts.append(Conflict(name=entry.name, winner=holder.pool.ref, loser=document.pool.ref))
                 continue
-            model = _model(document, ref, pool_name, entry, addresses, probed, shared, line)
+            model = _model(document, ref, pool_name, entry, addresses, probed, shared, line, keys.engines)
             models.append(model)
             names[model.name] = names[folded(entry.name)] = model
         # A pool's own names come before its aliases, so an alias never hides a model of the same pool.
@@ -121,7 +121,7 @@ def endpoints_of(
     )
 
 
-def unready_of(model: Model) -> Iterator[tuple[str, Engine]]:
+def unready_of(model: Model) -> Iterator[tuple[str, str]]:
     """What a model adds to a table's `unready`."""
     for backend in model.backends:
         for endpoint in backend.endpoints:
@@ -146,6 +146,7 @@ def _model(
     probed: Mapping[str, Probed],
     shared: Shared,
     line: bytes,
+    keyed: frozenset[str],
 ) -> Model:
     name = intern(entry.name)  # so that what is compared and hashed with each request is there once
     backends = []
@@ -156,14 +157,14 @@ def _model(
         backends.append(
             Backend(
                 key=shared.key(ref, shown),
-                engine=item.engine,
+                engine=intern(item.engine),
                 model=intern(item.model),
                 max_concurrency=item.max_concurrency,
                 capabilities=None if named is None else shared.capabilities(named),
                 endpoints=endpoints_of(service, item.model, addresses, probed, shared),
                 service=service,
                 starts_on_demand=item.starts_on_demand,
-                authorization=line if item.keyed and item.engine is Engine.VLLM else b"",
+                authorization=line if item.keyed and item.engine in keyed else b"",
             )
         )
     return Model(

@@ -25,7 +25,7 @@ class TargetCache:
             or wanted.tried
             or wanted.refused
             or wanted.needs
-            or target.engine not in wanted.engines
+            or (wanted.engines is not None and target.engine not in wanted.engines)
             or loads.in_flight(target.url) >= target.room
         ):
             return None

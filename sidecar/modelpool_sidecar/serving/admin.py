@@ -1,7 +1,7 @@
 """Calls that change an engine: closed, unless the gateway's operator has opened them by name.
 
-A call of Ollama's goes to the first Ollama that is ready. Every vLLM serves one model, so a call of vLLM's says by
-`?model=NAME` which one it means. Bodies travel as streams, because blobs are larger than any memory. Nothing is tried
+A call goes to the first engine of its kind that is ready. Where each engine serves one model, as every vLLM does, it
+says by `?model=NAME` which one it means. Bodies travel as streams, because blobs are larger than any memory. Nothing is tried
 twice: it is no read.
 """
 
@@ -13,13 +13,14 @@ from ..dialects import errors
 from ..dialects.calls import Call
 from ..dialects.errors import Reason, Refusal
 from ..discovery.directory import Directory
-from ..http.client.response import BrokenMidStream, Client, ClientError, ClientRequest, OutOfResources
-from ..routing.documents import Engine
+from ..engines.profile import Profile
+from ..engines.registry import Profiles
+from ..http.client.errors import BrokenMidStream, ClientError, OutOfResources
+from ..http.client.pool import ConnectionPool
+from ..http.client.request import ClientRequest
 from ..routing.table import Backend
 from . import refusals, relay, transforms
 from .context import RequestContext
-
-_NAMES = {Engine.OLLAMA: "Ollama", Engine.VLLM: "vLLM"}
 
 
 class _Place(NamedTuple):
@@ -32,57 +33,61 @@ class _Place(NamedTuple):
 class Admin:
     """Lets the opened calls through. One per gateway."""
 
-    def __init__(self, directory: Directory, upstream: Client, opened: frozenset[str]) -> None:
+    def __init__(
+        self, directory: Directory, upstream: ConnectionPool, opened: frozenset[str], profiles: Profiles
+    ) -> None:
         self._directory = directory
         self._upstream = upstream
         self._opened = opened
+        self._profiles = profiles
 
-    async def serve(self, visit: RequestContext, call: Call) -> None:
+    async def serve(self, context: RequestContext, call: Call) -> None:
         """Pass one call on, or refuse it."""
         if call.admin not in self._opened:
             closed = Refusal(reason=Reason.CLOSED, detail=f"{call.admin} is closed at this gateway")
-            self._refuse(visit, closed)
+            self._refuse(context, closed)
             return
-        engine = next(Engine(one.value) for one in call.upstreams)
-        visitor, opening = visit.visitor, visit.opening
-        asked = parse_qsl(visitor.head.query, keep_blank_values=True)
+        engine = self._profiles.with_admin(call.admin)
+        assert engine is not None, "every call of the table has an engine"
+        request, resolved = context.request, context.resolved
+        asked = parse_qsl(request.head.query, keep_blank_values=True)
         place = self._place(engine, dict(reversed(asked)).get("model", ""), call)
         if isinstance(place, Refusal):
-            self._refuse(visit, place)
+            self._refuse(context, place)
             return
         query = urlencode([(name, value) for name, value in asked if name != "model"])
-        request = ClientRequest(
-            method=visitor.head.method,
+        outgoing = ClientRequest(
+            method=request.head.method,
             path=quote(call.path, safe="/:") + (f"?{query}" if query else ""),
-            lines=opening.for_engine(json=False) + visit.id_line + place.authorization,
-            body=visitor.pieces(),
+            lines=resolved.for_engine(json=False) + context.id_line + place.authorization,
+            body=request.pieces(),
         )
-        visit.backend = engine.value
+        context.backend = engine.name
         try:
-            response = await self._upstream.open(place.url, request)
+            response = await self._upstream.open(place.url, outgoing)
         except OutOfResources as short:
-            visit.error = str(short)
+            context.error = str(short)
             busy = Refusal(reason=Reason.BUSY, detail=refusals.SHORT, retry_after_s=refusals.SOON_S)
-            self._refuse(visit, busy)
+            self._refuse(context, busy)
             return
         except ClientError as error:
-            visit.error = str(error)
-            failed = Refusal(reason=Reason.ENGINE_FAILED, detail=f"{_NAMES[engine]} did not answer")
-            self._refuse(visit, failed)
+            context.error = str(error)
+            failed = Refusal(reason=Reason.ENGINE_FAILED, detail=f"{engine.title} did not answer")
+            self._refuse(context, failed)
             return
         try:
-            await relay.stream(visit, response, transforms.Opaque())
+            await relay.stream(context, response, transforms.Opaque())
         except BrokenMidStream as error:
-            visit.error = str(error)
-            self._refuse(visit, Refusal(reason=Reason.ENGINE_FAILED, detail=f"{_NAMES[engine]} broke off"))
+            context.error = str(error)
+            self._refuse(context, Refusal(reason=Reason.ENGINE_FAILED, detail=f"{engine.title} broke off"))
         finally:
             response.release()
 
-    def _place(self, engine: Engine, model: str, call: Call) -> _Place | Refusal:
+    def _place(self, engine: Profile, model: str, call: Call) -> _Place | Refusal:
         """Where the call goes."""
         table = self._directory.table
         backends: Iterable[Backend] = (backend for one in table.models for backend in one.backends)
-        if engine is Engine.VLLM:
+        if not engine.holds_many:
             if not model:
                 return Refusal(reason=Reason.BAD_REQUEST, detail=f"{call.admin} must name an engine by ?model=NAME")
             known = table.find(model)
@@ -92,15 +97,15 @@ class Admin:
         ready = (
             _Place(one.url, backend.authorization)
             for backend in backends
-            if backend.engine is engine
+            if backend.engine == engine.name
             for one in backend.endpoints
             if one.ready
         )
         nobody = Refusal(
-            reason=Reason.UNAVAILABLE, detail=f"no {_NAMES[engine]} is ready", retry_after_s=refusals.LATER_S
+            reason=Reason.UNAVAILABLE, detail=f"no {engine.title} is ready", retry_after_s=refusals.LATER_S
         )
         return next(ready, nobody)
 
-    def _refuse(self, visit: RequestContext, refusal: Refusal) -> None:
-        visit.error = visit.error or refusal.detail
-        relay.answer(visit, errors.render(refusal, visit.dialect))
+    def _refuse(self, context: RequestContext, refusal: Refusal) -> None:
+        context.error = context.error or refusal.detail
+        relay.answer(context, errors.render(refusal, context.resolved.dialect))

@@ -1,4 +1,4 @@
-"""The door: every request comes in here, is told what it is, and leaves one line in the log.
+"""Every request comes in here, learns what it is, and is answered by whoever has that call.
 
 Errors of all rooms are turned into words here and nowhere else.
 """
@@ -7,17 +7,17 @@ import asyncio
 import logging
 import time
 
-from ..dialects import errors
+from ..dialects import calls, errors
 from ..dialects.calls import Call, Kind
 from ..dialects.cors import HostPolicy
 from ..dialects.dialect import Dialect, Operation
-from ..dialects.errors import BadRequestError, Reason, Refusal
+from ..dialects.errors import Reason, Refusal
 from ..discovery.directory import Directory
+from ..engines.registry import Profiles
 from ..http import headers
-from ..http.server.request import NoRoomError, RequestHead, ServerRequest, TooLargeError, TooLateError
-from ..telemetry.logs import AccessLog
-from ..telemetry.metrics import Metrics
-from ..telemetry.request_series import RequestSeries
+from ..http.errors import BadRequestError, NoRoomError, TooLargeError, TooLateError
+from ..http.server.request import RequestHead, ServerRequest
+from ..telemetry.events import Events
 from . import refusals, relay
 from .admin import Admin
 from .context import Ids, RequestContext
@@ -32,14 +32,11 @@ _GONE = 499
 
 _READING = ("GET", "HEAD")
 
-_CODES = [str(status) for status in range(1000)]
-"""Made once: llhttp accepts statuses of three digits."""
-
 _log = logging.getLogger(__name__)
 
 
 class Dispatch:
-    """Handles requests. One per process."""
+    """Implements `connection_owner.Application`. One per gateway."""
 
     def __init__(
         self,
@@ -48,142 +45,124 @@ class Dispatch:
         inference: Inference,
         administration: Admin,
         pages: Pages,
-        metrics: Metrics,
-        access: AccessLog,
-        doorman: HostPolicy,
+        events: Events,
+        profiles: Profiles,
+        host_policy: HostPolicy,
         bodies: RequestBodies,
     ) -> None:
         self._directory = directory
         self._inference = inference
         self._administration = administration
         self._pages = pages
-        self._metrics = metrics
-        self._access = access
-        self._doorman = doorman
+        self._events = events
+        self._profiles = profiles
+        self._host_policy = host_policy
         self._bodies = bodies
         self._ids = Ids()
-        self._told = Models()
+        self._models = Models(profiles)
 
-    async def handle(self, visitor: ServerRequest) -> None:
-        """Answer one request. Runs as an `errand`."""
-        opening = visitor.head.opening or self._opened(visitor.head)
-        if opening.page:
-            self._tell(visitor, opening)
+    async def answer(self, request: ServerRequest) -> None:
+        """Answer one request. Runs as an `inline_task`."""
+        resolved = request.head.resolved
+        if type(resolved) is not ResolvedHead:
+            resolved = self._resolve(request.head)
+        if resolved.page:
+            self._tell(request, resolved)
             return
-        visiting = RequestContext(visitor, opening, opening.request_id or self._ids.new())
+        context = self._begun(request, resolved)
         try:
-            call = opening.inference
+            call = resolved.inference
             if call is not None:
-                body = visitor.body
-                await self._inference.serve(visiting, call, await visitor.read() if body is None else body)
+                body = request.body
+                await self._inference.serve(context, call, await request.read() if body is None else body)
             else:
-                await self._answer(visiting)
+                await self._answer(context)
         except (BadRequestError, TooLargeError, TooLateError, NoRoomError) as wrong:
-            self._refuse(visiting, refusals.of_caller(wrong))
+            self._refuse(context, refusals.of_caller(wrong))
         except (asyncio.CancelledError, ConnectionError):
-            self._end(visiting)
+            self._end(context)
             raise
         except Exception as fault:
-            _log.exception("Could not answer a request", extra={"request_id": visiting.request_id})
-            if visiting.first_byte_ns:
+            _log.exception("Could not answer a request", extra={"request_id": context.request_id})
+            if context.first_byte_ns:
                 raise
-            visiting.error = type(fault).__name__
-            self._refuse(visiting, Refusal(reason=Reason.INTERNAL, detail="internal error"))
+            context.error = type(fault).__name__
+            self._refuse(context, Refusal(reason=Reason.INTERNAL, detail="internal error"))
         finally:
-            self._leave(visiting)
+            self._leave(context)
 
-    def _opened(self, head: RequestHead) -> ResolvedHead:
+    def streams_body(self, path: str) -> bool:
+        """See `connection_owner.Application`: what changes an engine may be larger than any memory."""
+        call = calls.resolve("POST", path)
+        return isinstance(call, Call) and call.kind is Kind.ADMIN
+
+    def _resolve(self, head: RequestHead) -> ResolvedHead:
         """A head that has not been seen before, understood: it is remembered with it."""
-        opening = head.opening = ResolvedHead(head, self._doorman)
-        opening.page = opening.turned_away is None and head.method in _READING and self._pages.has(head.path)
-        return opening
+        known = head.resolved
+        if type(known) is ResolvedHead:
+            return known
+        head.resolved = resolved = ResolvedHead(head, self._host_policy, self._profiles)
+        resolved.page = resolved.turned_away is None and head.method in _READING and self._pages.has(head.path)
+        return resolved
 
-    def _tell(self, visitor: ServerRequest, opening: ResolvedHead) -> None:
+    def _tell(self, request: ServerRequest, resolved: ResolvedHead) -> None:
         """One of the gateway's own pages. They are asked for all the time, so they are not logged."""
-        page = self._pages.find(visitor.head.path)
+        page = self._pages.find(request.head.path)
         assert page is not None
-        told = headers.lines([("Content-Type", page.content_type), *opening.cors.items()])
-        visitor.back.whole(page.status, told, page.body)
+        lines = headers.lines([("Content-Type", page.content_type), *resolved.cors.items()])
+        request.writer.whole(page.status, lines, page.body)
 
-    def refuse(self, visitor: ServerRequest, wrong: Exception) -> None:
+    def refuse(self, request: ServerRequest, wrong: Exception) -> None:
         """Answer a request that a door does not let in. `wrong` is of those that `request.ServerRequest.read` raises."""
-        opening = visitor.head.opening or self._opened(visitor.head)
-        visiting = RequestContext(visitor, opening, opening.request_id or self._ids.new())
+        context = self._begun(request, self._resolve(request.head))
         try:
-            self._refuse(visiting, refusals.of_caller(wrong))
+            self._refuse(context, refusals.of_caller(wrong))
         finally:
-            self._leave(visiting)
+            self._leave(context)
 
-    def _end(self, visiting: RequestContext) -> None:
+    def _end(self, context: RequestContext) -> None:
         """The caller left, or nobody waits for the answer any longer."""
-        back = visiting.visitor.back
-        visiting.error = visiting.error or back.why
-        if not back.ending:
-            visiting.status = _GONE
-        elif not back.begun:
-            self._refuse(visiting, Refusal(reason=Reason.UNAVAILABLE, detail=back.why, retry_after_s=refusals.SOON_S))
+        writer = context.request.writer
+        context.error = context.error or writer.why
+        if not writer.ending:
+            context.status = _GONE
+        elif not writer.begun:
+            self._refuse(context, Refusal(reason=Reason.UNAVAILABLE, detail=writer.why, retry_after_s=refusals.SOON_S))
 
-    async def _answer(self, visiting: RequestContext) -> None:
+    async def _answer(self, context: RequestContext) -> None:
         """What is no call for an engine, or not let in."""
-        opening = visiting.opening
-        if opening.turned_away is not None:
-            relay.answer(visiting, opening.turned_away)
+        resolved = context.resolved
+        if resolved.turned_away is not None:
+            relay.answer(context, resolved.turned_away)
             return
-        match opening.call:
+        match resolved.call:
             case Refusal() as refusal:
-                self._refuse(visiting, refusal)
+                self._refuse(context, refusal)
             case Call(kind=Kind.ADMIN) as call:
-                await self._administration.serve(visiting, call)
+                await self._administration.serve(context, call)
             case Call() as call:
-                await self._catalogue(visiting, call)
+                await self._catalogue(context, call)
 
-    async def _catalogue(self, visiting: RequestContext, call: Call) -> None:
+    async def _catalogue(self, context: RequestContext, call: Call) -> None:
         asked = call.argument
         if call.operation is Operation.SHOW_MODEL and call.dialect is Dialect.OLLAMA:
-            body = await visiting.visitor.read()
+            body = await context.request.read()
             asked = (await self._bodies.read_head(body, call.dialect, call.operation)).model
-        told = self._told.answer(call, self._directory.table, asked, epoch_ns=visiting.epoch_ns)
-        if isinstance(told, Refusal):
-            self._refuse(visiting, told)
+        given = self._models.answer(call, self._directory.table, asked, epoch_ns=context.epoch_ns)
+        if isinstance(given, Refusal):
+            self._refuse(context, given)
         else:
-            relay.answer(visiting, told)
+            relay.answer(context, given)
 
-    def _refuse(self, visiting: RequestContext, refusal: Refusal) -> None:
-        visiting.error = visiting.error or refusal.detail or refusal.reason.value[1]
-        relay.answer(visiting, errors.render(refusal, visiting.dialect))
+    def _refuse(self, context: RequestContext, refusal: Refusal) -> None:
+        context.error = context.error or refusal.detail or refusal.reason.value[1]
+        relay.answer(context, errors.render(refusal, context.resolved.dialect))
 
-    def _leave(self, visiting: RequestContext) -> None:
-        started_ns = visiting.started_ns
-        visiting.ended_ns = ended_ns = time.monotonic_ns()
-        if visiting.backend:
-            first_ns = visiting.first_byte_ns
-            first_byte_ns = first_ns - started_ns if first_ns else -1
-            self._ledger(visiting).enter(ended_ns - started_ns, first_byte_ns, visiting.queue_ns)
-        else:
-            self._metrics.requests.of[_labels(visiting)].inc()
-        self._access.write(visiting.record())
+    def _begun(self, request: ServerRequest, resolved: ResolvedHead) -> RequestContext:
+        context = RequestContext(request, resolved, resolved.request_id or self._ids.new(), self._events)
+        self._events.request_began(context)
+        return context
 
-    def _ledger(self, visiting: RequestContext) -> RequestSeries:
-        """Where a request that came to an engine is entered: most often where the model's last one was."""
-        tally = visiting.tally
-        if tally is not None:
-            known = tally.ledger
-            if (
-                isinstance(known, RequestSeries)
-                and known.code is _CODES[visiting.status]
-                and known.backend is visiting.backend
-                and known.route is visiting.route
-                and known.dialect is visiting.dialect._value_
-            ):
-                return known
-        ledger = self._metrics.ledgers[_labels(visiting)]
-        if tally is not None:
-            tally.ledger = ledger
-        return ledger
-
-
-def _labels(visiting: RequestContext) -> tuple[str, ...]:
-    return (
-        visiting.pool, visiting.model, visiting.backend,
-        visiting.dialect._value_, _CODES[visiting.status], visiting.route,
-    )  # fmt: skip
+    def _leave(self, context: RequestContext) -> None:
+        context.ended_ns = time.monotonic_ns()
+        self._events.request_ended(context)

@@ -8,12 +8,11 @@ import msgspec
 
 from ..dialects.answer import PLAIN_JSON, Answer
 from ..discovery.directory import Directory
-from ..http.server.limits import Limits
+from ..http.urls import shown
 from ..routing.demand import Demand
 from ..routing.in_flight import InFlight
 from ..routing.table import Model, RoutingTable
-from ..routing.urls import shown
-from ..telemetry.metrics import Level, Levels, Metrics
+from ..telemetry.metrics import Metrics
 from .admission import Admission
 from .page_cache import PageCache
 
@@ -33,14 +32,13 @@ class Phase:
 class Pages:
     """Answers from the live state. One per gateway."""
 
-    def __init__(self, directory: Directory, admission: Admission, phase: Phase, limits: Limits) -> None:
+    def __init__(self, directory: Directory, admission: Admission, phase: Phase, metrics: Metrics) -> None:
         self._directory = directory
-        self._account = admission.account
+        self._in_flight = admission.in_flight
         self._demand = admission.demand
         self._phase = phase
         self._costly = PageCache()
-        self.metrics = Metrics(self._levels)
-        self.metrics.registry.register(limits.counts)
+        self._metrics = metrics
 
     @staticmethod
     def has(path: str) -> bool:
@@ -64,14 +62,14 @@ class Pages:
                 return None
 
     def _counted(self) -> Answer:
-        return Answer(body=self.metrics.text(), content_type=_PROMETHEUS)
+        return Answer(body=self._metrics.text(), content_type=_PROMETHEUS)
 
     def _demanded(self) -> Answer:
-        told = demand_view(self._directory.table, self._demand, time.monotonic())
-        return Answer(body=msgspec.json.encode(told) + b"\n", content_type=PLAIN_JSON)
+        view = demand_view(self._directory.table, self._demand, time.monotonic())
+        return Answer(body=msgspec.json.encode(view) + b"\n", content_type=PLAIN_JSON)
 
     def _routed(self) -> Answer:
-        view = live_view(self._directory.table, self._account, draining=self._phase.draining)
+        view = live_view(self._directory.table, self._in_flight, draining=self._phase.draining)
         return Answer(body=msgspec.json.format(msgspec.json.encode(view)) + b"\n", content_type=PLAIN_JSON)
 
     def _ready(self) -> Answer:
@@ -80,31 +78,6 @@ class Pages:
         if not self._directory.loaded:
             return Answer(status=503, body=b"no routes read yet\n", content_type=_TEXT)
         return Answer(body=b"ok\n", content_type=_TEXT)
-
-    def _levels(self) -> Levels:
-        table, account = self._directory.table, self._account
-        lines = {
-            (str(model.pool.ref), backend.engine.value): 0.0 for model in table.models for backend in model.backends
-        }
-        for key, queue in account.queues.items():
-            engine = next(
-                (one.engine.value for model in table.models for one in model.backends if one.key == key), "gone"
-            )
-            labels = (str(key.pool), engine)
-            lines[labels] = lines.get(labels, 0.0) + len(queue)
-        held = account.by_model()
-        running: dict[tuple[str, ...], float] = {}
-        ready: dict[tuple[str, ...], float] = {}
-        for model in table.models:
-            for backend in model.backends:
-                labels3 = (str(model.pool.ref), model.name, backend.engine.value)
-                running[labels3] = held[backend.key, backend.model]
-                ready[labels3] = sum(endpoint.ready for endpoint in backend.endpoints)
-        return Levels(
-            queue_depth=[Level(labels, value) for labels, value in lines.items()],
-            in_flight=[Level(labels, value) for labels, value in running.items()],
-            endpoints=[Level(labels, value) for labels, value in ready.items()],
-        )
 
 
 def demand_view(table: RoutingTable, demand: Demand, now: float) -> dict[str, Any]:
@@ -126,33 +99,33 @@ def demand_view(table: RoutingTable, demand: Demand, now: float) -> dict[str, An
     }
 
 
-def live_view(table: RoutingTable, account: InFlight, *, draining: bool) -> dict[str, Any]:
+def live_view(table: RoutingTable, in_flight: InFlight, *, draining: bool) -> dict[str, Any]:
     """The table as a person or a test reads it."""
     pools = [
-        {"pool": str(pool), "models": [_model(model, account) for model in table.models if model.pool.ref == pool]}
+        {"pool": str(pool), "models": [_model(model, in_flight) for model in table.models if model.pool.ref == pool]}
         for pool in table.pools
     ]
     conflicts = [
         {"name": one.name, "servedBy": str(one.winner), "refusedTo": str(one.loser)} for one in table.conflicts
     ]
-    return {"draining": draining, "inFlight": account.running, "pools": pools, "conflicts": conflicts}
+    return {"draining": draining, "inFlight": in_flight.running, "pools": pools, "conflicts": conflicts}
 
 
-def _model(model: Model, account: InFlight) -> dict[str, Any]:
+def _model(model: Model, in_flight: InFlight) -> dict[str, Any]:
     return {
         "name": model.name,
         "aliases": list(model.entry.aliases),
         "ready": model.ready,
         "backends": [
             {
-                "engine": backend.engine.value,
+                "engine": backend.engine,
                 "model": backend.model,
                 "address": shown(backend.key.address),
                 "ready": backend.ready,
                 "maxConcurrency": backend.max_concurrency,
-                "queueDepth": account.queued(backend.key),
+                "queueDepth": in_flight.queued(backend.key),
                 "endpoints": [
-                    {"url": shown(endpoint.url), "ready": endpoint.ready, "inFlight": account.in_flight(endpoint.url)}
+                    {"url": shown(endpoint.url), "ready": endpoint.ready, "inFlight": in_flight.in_flight(endpoint.url)}
                     for endpoint in backend.endpoints
                 ],
             }

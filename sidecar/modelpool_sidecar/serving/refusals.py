@@ -6,8 +6,8 @@ from typing import Final, assert_never
 from ..dialects import errors
 from ..dialects.calls import Call
 from ..dialects.dialect import Dialect
-from ..dialects.errors import ProtocolError, Reason
-from ..http.server.request import NoRoomError, TooLargeError, TooLateError
+from ..dialects.errors import EngineError, Reason
+from ..http.errors import BadRequestError, NoRoomError, TooLargeError, TooLateError
 from ..routing import choose
 from ..routing.choose import NoTargetKind
 
@@ -22,7 +22,7 @@ LATER_S: Final = 5
 def of_caller(wrong: Exception) -> errors.Refusal:
     """Why a request cannot be read, ready to be rendered in the caller's dialect."""
     match wrong:
-        case ProtocolError():
+        case BadRequestError() | EngineError():
             return errors.Refusal.of(wrong)
         case TooLargeError():
             return errors.Refusal(reason=Reason.TOO_LARGE, detail=str(wrong))
@@ -41,11 +41,11 @@ def worded(refusal: choose.NoTarget, asked: str, call: Call) -> errors.Refusal:
             return errors.Refusal(reason=Reason.UNKNOWN_MODEL, detail=asked, operation=call.operation)
         case NoTargetKind.LACKS_CAPABILITY:
             ollama = f'"{asked}" does not support {", ".join(refusal.lacks)}'
-            told = ollama if call.dialect is Dialect.OLLAMA else refusal.message
-            return errors.Refusal(reason=Reason.BAD_REQUEST, detail=told)
+            detail = ollama if call.dialect is Dialect.OLLAMA else refusal.message
+            return errors.Refusal(reason=Reason.BAD_REQUEST, detail=detail)
         case NoTargetKind.UNSERVED:
-            told = f"the engine that serves model '{asked}' does not offer {call.path}"
-            return errors.Refusal(reason=Reason.UNSUPPORTED, detail=told)
+            detail = f"the engine that serves model '{asked}' does not offer {call.path}"
+            return errors.Refusal(reason=Reason.UNSUPPORTED, detail=detail)
         case NoTargetKind.UNAVAILABLE:
             return errors.Refusal(reason=Reason.UNAVAILABLE, detail=refusal.message, retry_after_s=LATER_S)
         case NoTargetKind.QUEUE_FULL:

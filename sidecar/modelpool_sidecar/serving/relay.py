@@ -6,9 +6,12 @@ from typing import Final
 
 from ..dialects.answer import Answer
 from ..http import chunked, headers
-from ..http.client.response import BrokenMidStream, ClientResponse, Receiver
+from ..http.client.connection import ClientConnection
+from ..http.client.errors import BrokenMidStream
+from ..http.client.response import Receiver
+from ..routing.health import Failure
+from . import forwarded_headers
 from .context import RequestContext
-from .failures import Failure
 from .transforms import Transform
 
 _STREAM_LINE: Final = b"X-Accel-Buffering: no\r\n"
@@ -26,9 +29,9 @@ class Whole:
         self.body = body
 
 
-def answer(visit: RequestContext, ours: Answer) -> None:
+def answer(context: RequestContext, ours: Answer) -> None:
     """Send what the gateway itself says."""
-    whole(visit, written(ours))
+    whole(context, written(ours))
 
 
 def written(ours: Answer) -> Whole:
@@ -37,85 +40,87 @@ def written(ours: Answer) -> Whole:
     return Whole(status=ours.status, lines=headers.lines((*kind, *ours.headers)), body=ours.body)
 
 
-def whole(visit: RequestContext, given: Whole) -> None:
+def whole(context: RequestContext, given: Whole) -> None:
     """Send a complete answer with its length."""
     status, body = given.status, given.body
-    visit.status, visit.sent = status, len(body)
-    visit.began()
-    visit.visitor.back.whole(status, visit.lines(given.lines), body)
+    context.status, context.sent = status, len(body)
+    context.began()
+    context.request.writer.whole(status, context.lines(given.lines), body)
 
 
 async def stream(
-    visit: RequestContext,
-    response: ClientResponse,
-    carrier: Transform,
+    context: RequestContext,
+    response: ClientConnection,
+    transform: Transform,
     *,
-    told: bytes | None = None,
+    lines: bytes | None = None,
     begun: bytes = b"",
     cut_off: bool = True,
 ) -> Failure | None:
     """Send a stream as it comes; how it failed, if it did. Raises EngineError or BrokenMidStream as long as nothing has
     been sent.
 
-    `told`: header lines in place of the engine's own. `begun`: what of the body has been read already. `cut_off`: a
+    `lines`: header lines in place of the engine's own. `begun`: what of the body has been read already. `cut_off`: a
     broken stream ends without a proper end of the body, for callers that read no error events.
 
     Cancelled because its time is up (`back.ending`), a stream ends as one that broke.
     """
-    back = visit.visitor.back
-    relay = _Relay(visit, response, carrier, told)
+    writer = context.request.writer
+    relay = _Relay(context, response, transform, lines)
     broken = False
     stopped: asyncio.CancelledError | None = None
-    back.draws_from(response)
+    writer.draws_from(response)
     try:
         if begun:
             relay.take(begun, None)
         await response.pour(relay)
-        rest = carrier.close()
+        rest = transform.close()
     except BrokenMidStream as error:
-        if not back.begun:
+        if not writer.begun:
             raise
-        visit.error, broken = str(error), True
-        rest = carrier.cut()
+        context.error, broken = str(error), True
+        rest = transform.cut()
     except asyncio.CancelledError as cancelled:
-        if not (back.ending and back.begun):
+        if not (writer.ending and writer.begun):
             raise
-        visit.error, broken, stopped = back.why, True, cancelled
-        rest = carrier.cut(back.why)
+        context.error, broken, stopped = writer.why, True, cancelled
+        rest = transform.cut(writer.why)
     finally:
-        back.draws_from(None)
-        carrier.let_go()
+        writer.draws_from(None)
+        transform.let_go()
         relay.settle()
-    if carrier.failed:
-        visit.error = visit.error or "the engine's answer ended with an error"
+    if transform.failed:
+        context.error = context.error or "the engine's answer ended with an error"
         response.abort()  # else it would go on with what nobody reads
     if rest:
         relay.send(rest, None)
         relay.settle()
-    if not back.begun:
+    if not writer.begun:
         relay.begin()
-    if (broken or carrier.failed) and cut_off:
-        back.cut_off()
+    if (broken or transform.failed) and cut_off:
+        writer.cut_off()
     else:
-        back.end()
+        writer.end()
     if stopped is not None:
         raise stopped
     if broken:
         return Failure.CLOSED
-    return Failure.FAULT if carrier.faulty else None
+    return Failure.FAULT if transform.faulty else None
 
 
 class _Relay(Receiver):
     """The pieces of one stream, on their way from the engine to the caller."""
 
-    __slots__ = ("_back", "_carrier", "_passed", "_response", "_told", "_visit", "_write")
+    __slots__ = ("_context", "_lines", "_passed", "_response", "_transform", "_write", "_writer")
 
-    def __init__(self, visit: RequestContext, response: ClientResponse, carrier: Transform, told: bytes | None) -> None:
-        self._visit = visit
-        self._back = visit.visitor.back
+    def __init__(
+        self, context: RequestContext, response: ClientConnection, transform: Transform, lines: bytes | None
+    ) -> None:
+        self._context = context
+        self._writer = context.request.writer
         self._response = response
-        self._carrier = carrier
-        self._told = told
+        self._transform = transform
+        self._lines = lines
         self._write: Callable[[bytes], None] | None = None
         """What sends chunks as they are, once the head is out; None where pieces are no chunks."""
         self._passed = 0
@@ -123,7 +128,7 @@ class _Relay(Receiver):
     def take_chunk(self, chunk: bytes, begin: int) -> None:
         """See `response.Receiver`. The shortest way that there is, for what nearly all chunks of most streams are."""
         write = self._write
-        if write is not None and self._carrier.passes(chunk, begin):
+        if write is not None and self._transform.passes(chunk, begin):
             self._passed += len(chunk) - begin - 2
             write(chunk)
         else:
@@ -131,7 +136,7 @@ class _Relay(Receiver):
 
     def take(self, piece: bytes, framed: bytes | None) -> None:
         """See `response.Receiver`. Raises EngineError while nothing has been sent."""
-        data = self._carrier.feed(piece)
+        data = self._transform.feed(piece)
         if data:
             self.send(data, framed if data is piece else None)
 
@@ -141,25 +146,25 @@ class _Relay(Receiver):
         if self._write is not None:
             self._write(chunked.framed(data) if framed is None else framed)
             return
-        if not self._back.begun:
+        if not self._writer.begun:
             self.begin()
-        self._back.write(data)
-        self._write = self._back.writer()
+        self._writer.write(data)
+        self._write = self._writer.chunk_writer()
 
     def finished(self) -> bool:
         """See `response.Receiver`."""
-        return self._carrier.finished()
+        return self._transform.finished()
 
     def settle(self) -> None:
         """Note how much has been sent."""
-        self._visit.sent += self._passed
+        self._context.sent += self._passed
         self._passed = 0
 
     def begin(self) -> None:
         """Say what the engine said of its answer."""
         head = self._response.head
-        visit = self._visit
-        visit.status = head.status
-        visit.began()
-        kept = head.lines if self._told is None else self._told
-        self._back.begin(head.status, visit.lines(kept) + _STREAM_LINE)
+        context = self._context
+        context.status = head.status
+        context.began()
+        kept = forwarded_headers.kept(head) if self._lines is None else self._lines
+        self._writer.begin(head.status, context.lines(kept) + _STREAM_LINE)

@@ -15,9 +15,9 @@ from ..dialects import bodies, json_structure, model_field
 from ..dialects.answer import Answer
 from ..dialects.bodies import BodyFacts
 from ..dialects.dialect import Dialect, Operation
-from ..dialects.errors import BadRequestError
+from ..http.errors import BadRequestError
 from ..http.inline_task import in_task
-from ..http.server.limits import Limit, Limits
+from ..http.limits import Limit, Limits
 from ..translation import Backend, Exchange, Translation, translate
 
 _SMALL_BYTES: Final = 128 * 1024

@@ -10,17 +10,19 @@ from typing import Final
 
 from ..dialects import calls
 from ..dialects.answer import Answer
-from ..dialects.calls import Call, Kind, Unserved, Upstream
+from ..dialects.calls import Call, Kind
 from ..dialects.cors import HostPolicy
 from ..dialects.dialect import Dialect
 from ..dialects.errors import Refusal
+from ..engines.profile import Unserved, Way
+from ..engines.registry import Profiles
 from ..http import headers
 from ..http.server.request import RequestHead
 from ..routing.callers import caller_of
-from ..routing.documents import Engine
+from . import forwarded_headers
 
 _LONGEST_ID: Final = 200
-_NOBODY: Final[frozenset[Engine]] = frozenset()
+_NOBODY: Final[frozenset[str]] = frozenset()
 
 
 class ResolvedHead:
@@ -42,13 +44,13 @@ class ResolvedHead:
         "ways",
     )
 
-    def __init__(self, head: RequestHead, doorman: HostPolicy) -> None:
-        self.request_id = _fit(head.headers.get(headers.REQUEST_ID))
+    def __init__(self, head: RequestHead, host_policy: HostPolicy, profiles: Profiles) -> None:
+        self.request_id = _fit(head.headers.get(forwarded_headers.REQUEST_ID))
         """The caller's own, or empty."""
         self.caller = caller_of(head.headers)
-        verdict = doorman.check(head.method, head.headers)
+        verdict = host_policy.check(head.method, head.headers)
         self.turned_away = verdict if isinstance(verdict, Answer) else None
-        """The finished answer of the doorman, if it does not let the request in."""
+        """The finished answer, where the host policy does not let the request in."""
         self.cors: Mapping[str, str] = {} if isinstance(verdict, Answer) else verdict
         """What a browser must read in the answer."""
         self.call = call = _call(head)
@@ -56,15 +58,15 @@ class ResolvedHead:
         """The call, if it is let in and for an engine."""
         self.page = False
         """Whether one of the gateway's own pages is asked for: for the gateway to say, which has them."""
-        self.ways: Mapping[str, Upstream] = {}
+        self.ways: Mapping[str, Way] = {}
         """How each engine serves the call, by the engine's name."""
         self.speakers = _NOBODY
         """The engines that have the call."""
         self.dialect: Dialect
         if isinstance(call, Call):
             self.dialect = call.dialect
-            self.ways = {engine.value: way for engine, way in call.upstreams.items()}
-            self.speakers = frozenset(Engine(name) for name, way in self.ways.items() if not isinstance(way, Unserved))
+            self.ways = {engine.name: engine.way(call) for engine in profiles}
+            self.speakers = frozenset(name for name, way in self.ways.items() if not isinstance(way, Unserved))
             if call.kind is Kind.INFERENCE and self.turned_away is None:
                 self.inference = call
         else:
@@ -78,7 +80,9 @@ class ResolvedHead:
         """The header lines that an engine gets, but for the request's id; `json`: with a body of ours."""
         lines = self._for_engine.get(json)
         if lines is None:
-            lines = self._for_engine[json] = headers.lines(headers.to_engine(self._head.headers.items(), json=json))
+            lines = self._for_engine[json] = headers.lines(
+                forwarded_headers.to_engine(self._head.headers.items(), json=json)
+            )
         return lines
 
 

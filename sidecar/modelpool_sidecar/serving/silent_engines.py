@@ -12,13 +12,12 @@ from typing import Final
 from ..discovery.directory import Directory
 from ..discovery.probes import Prober
 from ..http.client.pool import ConnectionPool
-from ..routing import choose
+from ..http.urls import shown
+from ..routing import choose, health
 from ..routing.choose import Target, Wait
-from ..routing.urls import shown
-from . import failures
+from ..routing.health import Failure
 from .admission import Admission
 from .context import RequestContext
-from .failures import Failure
 
 INTERVAL: Final = 2.0
 """Seconds between looks."""
@@ -31,7 +30,7 @@ class SilentEngines:
 
     def __init__(self, directory: Directory, admission: Admission, upstream: ConnectionPool, prober: Prober) -> None:
         self._directory = directory
-        self._account = admission.account
+        self._in_flight = admission.in_flight
         self._upstream = upstream
         self._prober = prober
 
@@ -41,25 +40,25 @@ class SilentEngines:
             await asyncio.sleep(INTERVAL)
             for url in self._upstream.silent(SILENT_SECONDS):
                 self._prober.doubt(url)
-            for url in self._directory.silent:
+            for url in self._directory.health.silent:
                 await self._relieve(url)
 
     async def _relieve(self, url: str) -> None:
         """Let go elsewhere what can: each in its turn, so that no place is promised twice."""
         loop = asyncio.get_running_loop()
         for connection in self._upstream.under_way(url):
-            visit = connection.behalf
-            if isinstance(visit, RequestContext) and self._may_leave(visit, url):
-                loop.call_soon(connection.give_up, visit, f"{shown(url)} answers neither requests nor probes")
+            context = connection.behalf
+            if isinstance(context, RequestContext) and self._may_leave(context, url):
+                loop.call_soon(connection.give_up, context, f"{shown(url)} answers neither requests nor probes")
                 await asyncio.sleep(0)  # it breaks
                 await asyncio.sleep(0)  # and its request has found a place
 
-    def _may_leave(self, visit: RequestContext, url: str) -> bool:
+    def _may_leave(self, context: RequestContext, url: str) -> bool:
         """Whether the caller has seen nothing, and some other engine would take the request or let it wait."""
-        if visit.wanted is None or visit.first_byte_ns:
+        if context.wanted is None or context.first_byte_ns:
             return False
-        elsewhere = failures.after(visit.wanted, Failure.CLOSED, url)
-        match choose.choose(self._directory.table, self._account, elsewhere):
+        elsewhere = health.after(context.wanted, Failure.CLOSED, url)
+        match choose.choose(self._directory.table, self._in_flight, elsewhere):
             case Target():
                 return True
             case Wait(backend=backend):

@@ -107,14 +107,14 @@ class Passthrough(Transform):
 
     def _renamed(self, rename: Renamer, chunk: bytes) -> bytes:
         try:
-            told = rename.feed(chunk)
+            renamed = rename.feed(chunk)
         except EngineError as fault:
             if not self._given:
                 raise
             self._fault = fault
             raise Enough from fault
-        self._given = self._given or bool(told)
-        return told
+        self._given = self._given or bool(renamed)
+        return renamed
 
     def passes(self, chunk: bytes, begin: int) -> bool:
         """See `Transform`. A whole event, or several, behind whole ones: as `feed`, but nothing is made of the bytes."""

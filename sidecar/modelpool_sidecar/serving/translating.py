@@ -10,7 +10,8 @@ from typing import Final
 from ..dialects import stream_end
 from ..dialects.bounds import USUAL, Bounds
 from ..dialects.dialect import Dialect
-from ..http.client.response import Enough, OutOfResources, Receiver
+from ..http.client.errors import OutOfResources
+from ..http.client.response import Enough, Receiver
 from ..translation import Reply
 from ..translation.replies import TextReply
 from .transforms import EOF, Transform
@@ -37,13 +38,13 @@ class Translating(Transform):
         text = self._text
         if text is None:
             return self._reply.feed(chunk, self._now_ns())
-        told = text.feed(chunk, self._now_ns())
+        lines = text.feed(chunk, self._now_ns())
         if text.over:
-            self._left = told
+            self._left = lines
             raise Enough
         if text.held != self._kept:
             self._keep(text)
-        return told
+        return lines
 
     def _keep(self, text: TextReply) -> None:
         """Count what the reply keeps now."""

@@ -11,6 +11,11 @@ from typing import Any, Final
 _SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 
 
+def shortened(given: str, longest: int) -> str:
+    """Not longer than this, and one can see that something is missing."""
+    return given if len(given) <= longest else f"{given[:longest]}… ({len(given)} characters)"
+
+
 def text(given: str) -> str:
     """For a line of text, with spaces. A backslash is doubled, so that what was sent can be told from it."""
     if given.isprintable() and "\\" not in given:

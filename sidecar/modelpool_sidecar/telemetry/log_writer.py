@@ -9,7 +9,7 @@ import os
 import select
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 _BYTES_OF_A_LINE: Final = 1024
 """On average: more than a line has, unless somebody wants it to."""
@@ -17,19 +17,26 @@ _LONGEST_WAIT: Final = 1.0
 """Seconds until a stream that takes nothing now is asked again."""
 
 
+class Stream(Protocol):
+    """Where lines go: a `LogWriter`, or whatever takes text."""
+
+    def write(self, text: str, /) -> object: ...  # noqa: D102
+    def flush(self) -> None: ...  # noqa: D102
+
+
 class LogWriter:
     """Writes to one file descriptor. Its thread ends with `close`, or with the program."""
 
-    def __init__(self, descriptor: int | None, *, most_lines: int, told: Callable[[int], str]) -> None:
-        """None drops everything. `told`: the line that says how many were lost, with its end."""
+    def __init__(self, descriptor: int | None, *, most_lines: int, lost_line: Callable[[int], str]) -> None:
+        """None drops everything. `lost_line`: the line that says how many were lost, with its end."""
         self._descriptor = descriptor
         self._most_lines = most_lines
-        self._told = told
+        self._lost_line = lost_line
         self._changed = threading.Condition()
         self._pending: list[tuple[bytes, int]] = []
         self._waiting = 0
         """Lines that are pending or being written."""
-        self._untold = 0
+        self._unreported = 0
         self._bytes = 0
         """Of these lines."""
         self._torn = False
@@ -77,16 +84,16 @@ class LogWriter:
 
     def _lose(self, lines: int) -> None:
         self.lost += lines
-        self._untold += lines
+        self._unreported += lines
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._pending and not self._untold and not self._closing:
+                while not self._pending and not self._unreported and not self._closing:
                     self._changed.wait()
                 pending, self._pending = self._pending, []
-                untold, self._untold = self._untold, 0
-                if not pending and not untold:
+                unreported, self._unreported = self._unreported, 0
+                if not pending and not unreported:
                     return
             for data, lines in pending:
                 written = self._write(data)
@@ -95,9 +102,9 @@ class LogWriter:
                     self._bytes -= len(data)
                     if not written:
                         self._lose(lines)
-            if untold and not self._write(self._told(untold).encode("utf-8", "backslashreplace")):
+            if unreported and not self._write(self._lost_line(unreported).encode("utf-8", "backslashreplace")):
                 with self._changed:
-                    self._untold += untold
+                    self._unreported += unreported
                     if self._closing:
                         return
                     self._changed.wait(_LONGEST_WAIT)

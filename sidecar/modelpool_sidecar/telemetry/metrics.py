@@ -4,17 +4,20 @@ A model that no table knows is labelled `unknown`, so callers cannot make up ser
 running requests, readiness) are read when Prometheus asks, not kept twice.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from .events import Listener, RequestFacts
 from .request_series import RequestSeries
 from .series import Counters, Histograms, Made
 
-UNKNOWN = "unknown"
+_CODES = [str(status) for status in range(1000)]
+"""Made once: llhttp accepts statuses of three digits."""
+_MOST_TARGETS = 10_000
 _DURATIONS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _WAITS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -37,10 +40,11 @@ class Levels(NamedTuple):
     """Ready endpoints by pool, model, backend."""
 
 
-class Metrics:
+class Metrics(Listener):
     """One registry per gateway, so that two gateways in one process do not meet."""
 
-    def __init__(self, levels: Callable[[], Levels]) -> None:
+    def __init__(self, levels: Callable[[], Levels], limits: Mapping[str, int]) -> None:
+        """`limits`: how often each limit was reached, by its name; read whenever the metrics are."""
         self.registry = CollectorRegistry()
         of_model = ("pool", "model", "backend")
         self.requests = Counters(
@@ -52,7 +56,7 @@ class Metrics:
             of_model,
             _DURATIONS,
         )
-        self.first_byte = Histograms(
+        self.first_bytes = Histograms(
             "modelpool_gateway_time_to_first_byte_seconds",
             "From the request's arrival to the answer's first byte",
             of_model,
@@ -70,28 +74,84 @@ class Metrics:
             "modelpool_gateway_upstream_errors", "Attempts that an engine failed, by how", (*of_model, "kind")
         )
         for family in (
-            self.requests, self.duration, self.first_byte, self.queue, self.fallbacks, self.upstream_errors,
+            self.requests, self.duration, self.first_bytes, self.queue, self.fallbacks, self.upstream_errors,
         ):  # fmt: skip
             self.registry.register(family)
         self.registry.register(_Gauges(levels))
-        self.ledgers = Made(self._ledger)
+        self.registry.register(_Limits(limits))
+        self._series = Made(self._made)
         """By the label values of `requests`, for requests that came to an engine."""
+        self._last: dict[object, RequestSeries] = {}
+        """Those in which the last request to each target was entered."""
 
-    def _ledger(self, values: tuple[str, ...]) -> RequestSeries:
+    def _made(self, values: tuple[str, ...]) -> RequestSeries:
         of_model = values[:3]
         return RequestSeries(
             values,
             self.requests.of[values],
             self.duration.of[of_model],
-            self.first_byte.of[of_model],
+            self.first_bytes.of[of_model],
             self.queue.of[of_model],
         )
 
+    def attempt_began(self, facts: RequestFacts) -> None:
+        """See `events.Listener`."""
+        if facts.skipped:
+            self.fallbacks.of[facts.pool, facts.model, facts.skipped].inc()
+
+    def attempt_ended(self, facts: RequestFacts, failure: str) -> None:
+        """See `events.Listener`."""
+        if failure:
+            self.upstream_errors.of[facts.pool, facts.model, facts.backend, failure].inc()
+
+    def request_ended(self, facts: RequestFacts) -> None:
+        """See `events.Listener`."""
+        if not facts.backend:
+            self.requests.of[_labels(facts)].inc()
+            return
+        started_ns, first_ns = facts.started_ns, facts.first_byte_ns
+        first_byte_ns = first_ns - started_ns if first_ns else -1
+        self._series_of(facts).enter(facts.ended_ns - started_ns, first_byte_ns, facts.queue_ns)
+
+    def _series_of(self, facts: RequestFacts) -> RequestSeries:
+        """Where a request that came to an engine is entered: most often where the last one to its target was."""
+        known = self._last.get(facts.target)
+        if (
+            known is not None
+            and known.code is _CODES[facts.status]
+            and known.backend is facts.backend
+            and known.route is facts.route
+            and known.dialect is facts.dialect
+            and known.model is facts.model
+        ):
+            return known
+        if len(self._last) >= _MOST_TARGETS:  # of tables that are gone
+            self._last.clear()
+        series = self._last[facts.target] = self._series[_labels(facts)]
+        return series
+
     def text(self) -> bytes:
         """Everything in Prometheus' text format."""
-        for ledger in self.ledgers.values():
-            ledger.settle()
+        for series in self._series.values():
+            series.settle()
         return generate_latest(self.registry)
+
+
+def _labels(facts: RequestFacts) -> tuple[str, ...]:
+    return facts.pool, facts.model, facts.backend, facts.dialect, _CODES[facts.status], facts.route
+
+
+class _Limits(Collector):
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(
+            "modelpool_gateway_limits_reached", "Times that a limit was reached", labels=["limit"]
+        )
+        for limit, count in self._counts.items():
+            family.add_metric((limit,), count)
+        yield family
 
 
 class _Gauges(Collector):
@@ -101,12 +161,12 @@ class _Gauges(Collector):
     def collect(self) -> Iterator[Metric]:
         levels = self._levels()
         of_model = ("pool", "model", "backend")
-        told = (
+        gauges = (
             ("modelpool_gateway_queue_depth", "Requests waiting for a slot", of_model[::2], levels.queue_depth),
             ("modelpool_gateway_in_flight", "Requests running at engines", of_model, levels.in_flight),
             ("modelpool_gateway_ready_endpoints", "Endpoints that take requests", of_model, levels.endpoints),
         )
-        for name, text, labels, values in told:
+        for name, text, labels, values in gauges:
             family = GaugeMetricFamily(name, text, labels=labels)
             for level in values:
                 family.add_metric(level.labels, level.value)

@@ -17,7 +17,7 @@ class RequestSeries:
 
     __slots__ = (
         "_above", "_alike", "_answered", "_at_most", "_duration", "_first", "_first_above", "_first_at_most",
-        "_first_byte", "_queue", "_total", "backend", "code", "dialect", "route",
+        "_first_byte", "_queue", "_total", "backend", "code", "dialect", "model", "route",
     )  # fmt: skip
 
     def __init__(
@@ -25,7 +25,7 @@ class RequestSeries:
     ) -> None:
         """`values`: the labels of `answered`."""
         # What is looked at for every request comes first: the fields lie in memory in this order.
-        _, _, self.backend, self.dialect, self.code, self.route = values
+        _, self.model, self.backend, self.dialect, self.code, self.route = values
         self._alike = 0
         """Requests that the series have not heard of, all between these bounds. In nanoseconds:"""
         self._above = self._first_above = 0

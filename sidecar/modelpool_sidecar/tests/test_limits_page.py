@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from modelpool_sidecar.http.server.limits import Limit, Limits
+from modelpool_sidecar.http.limits import Limit, Limits
 from modelpool_sidecar.settings import OPTIONS, Settings
 
 ROOT = Path(__file__).parents[3]

@@ -7,7 +7,7 @@ import msgspec
 from ..dialects.answer import Answer
 from ..dialects.bounds import USUAL, Bounds
 from ..dialects.dialect import Operation
-from ..dialects.errors import BadRequestError
+from ..http.errors import BadRequestError
 from . import loading, messages, ollama_requests, prompting
 from .exchange import Backend, Exchange, Reply, Timings
 from .replies import TextReply

@@ -11,7 +11,8 @@ from ..dialects import go_json
 from ..dialects.answer import Answer
 from ..dialects.bounds import USUAL, Bounds
 from ..dialects.dialect import Operation
-from ..dialects.errors import BadRequestError, EngineError
+from ..dialects.errors import EngineError
+from ..http.errors import BadRequestError
 from . import engine_errors, ollama_requests
 from .exchange import Backend, Exchange, Reply, Timings, Usage
 

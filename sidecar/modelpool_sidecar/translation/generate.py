@@ -7,7 +7,7 @@ import msgspec
 
 from ..dialects.answer import Answer
 from ..dialects.dialect import Operation
-from ..dialects.errors import BadRequestError
+from ..http.errors import BadRequestError
 from . import chat, loading, messages, ollama_requests, prompting
 from .exchange import Backend, Exchange
 

@@ -4,7 +4,7 @@ import base64
 import re
 from typing import Final
 
-from ..dialects.errors import BadRequestError
+from ..http.errors import BadRequestError
 
 _SIGNATURES: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),

@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from ..dialects.bodies import unreadable
-from ..dialects.errors import BadRequestError
+from ..http.errors import BadRequestError
 
 
 class Function(msgspec.Struct, gc=False):

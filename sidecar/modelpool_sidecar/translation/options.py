@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, assert_never
 
-from ..dialects.errors import BadRequestError, cut
+from ..dialects.errors import cut
+from ..http.errors import BadRequestError
 
 
 class Kind(Enum):

@@ -6,7 +6,8 @@ from typing import Final
 import msgspec
 
 from ..dialects import go_json
-from ..dialects.errors import BadRequestError, cut
+from ..dialects.errors import cut
+from ..http.errors import BadRequestError
 from . import options
 from .exchange import Backend
 from .ollama_requests import Prompted

@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Final, assert_never
 
 from ..dialects.answer import Answer
-from ..dialects.errors import BadRequestError
+from ..http.errors import BadRequestError
 from . import chat, embed, generate
 from .exchange import Backend, Exchange
 

@@ -8,7 +8,7 @@ so that a rollout does not rebuild the table a hundred times.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Final
 
 from ..directory import Directory
@@ -30,9 +30,17 @@ _log = logging.getLogger(__name__)
 class ClusterSource:
     """Implements `sources.Source` on the Kubernetes API."""
 
-    def __init__(self, directory: Directory, *, access: Callable[[], Access], namespaces: Sequence[str] = ()) -> None:
-        """No namespaces: all of them. `access` reads the credentials, and raises SourceMissingError without any."""
+    def __init__(
+        self,
+        directory: Directory,
+        engines: Container[str],
+        *,
+        access: Callable[[], Access],
+        namespaces: Sequence[str] = (),
+    ) -> None:
+        """`engines`: the kinds that documents may name. No namespaces: all of them. `access` reads the credentials, and raises SourceMissingError without any."""
         self._directory = directory
+        self._engines = engines
         self._namespaces = tuple(namespaces)
         self._access = access
 
@@ -64,7 +72,7 @@ class ClusterSource:
                 began = loop.time()
                 listed = [merged(one.store for one in kind) for kind in (maps, pools, slices)]
                 try:
-                    found, readings = snapshot(listed[0], listed[1], listed[2], readings)
+                    found, readings = snapshot(listed[0], listed[1], listed[2], readings, self._engines)
                     self._directory.load(found.routes, found.addresses, trusted=True)
                 except Exception:
                     # A bug, met by what somebody has written; it must not cost the others their gateway.

@@ -19,7 +19,7 @@ class Complaints:
 
     def __init__(self) -> None:
         self._since: dict[str, float] = {}
-        self._told: dict[str, tuple[str, float]] = {}
+        self._logged: dict[str, tuple[str, float]] = {}
         self.due: float | None = None
         """When to look again though nothing happened."""
 
@@ -28,17 +28,17 @@ class Complaints:
         current = dict(troubles)
         for gone in self._since.keys() - current.keys():
             del self._since[gone]
-            self._told.pop(gone, None)
+            self._logged.pop(gone, None)
         said: list[Trouble] = []
         self.due = None
         for subject, problem in current.items():
             since = self._since.setdefault(subject, now)
-            told, at = self._told.get(subject, (None, now - PAUSE))
-            if problem == told:
+            logged, at = self._logged.get(subject, (None, now - PAUSE))
+            if problem == logged:
                 continue
             when = max(since + PATIENCE, at + PAUSE)
             if now >= when:
-                self._told[subject] = problem, now
+                self._logged[subject] = problem, now
                 said.append(Trouble(subject, problem))
             else:
                 self.due = when if self.due is None else min(self.due, when)

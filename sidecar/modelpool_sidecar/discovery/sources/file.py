@@ -6,6 +6,7 @@ A file that is missing or wrong leaves the last good routes in force and is logg
 
 import asyncio
 import logging
+from collections.abc import Container
 from pathlib import Path
 from stat import S_ISREG
 from typing import Final
@@ -22,8 +23,10 @@ _log = logging.getLogger(__name__)
 class FileSource:
     """Implements `sources.Source` on a routes document, or a JSON list of them."""
 
-    def __init__(self, path: Path, directory: Directory) -> None:
+    def __init__(self, path: Path, directory: Directory, engines: Container[str]) -> None:
+        """`engines`: the kinds that documents may name."""
         self._path = path
+        self._engines = engines
         self._directory = directory
 
     async def run(self) -> None:
@@ -53,7 +56,7 @@ class FileSource:
             await asyncio.sleep(POLL_INTERVAL)
 
     def _load(self, data: bytes) -> None:
-        routes = documents.parse_all(data)
+        routes = documents.parse_all(data, self._engines)
         backends = [(one.pool, item) for one in routes for model in one.models for item in model.backends]
         if named := [item.service for _, item in backends if item.url is None]:
             raise documents.InvalidRoutesError(f"backends of a routes file must have `url`, got service {named[0]!r}")

@@ -26,8 +26,8 @@ def read(path: Path) -> bytes:
     return found
 
 
-async def follow(path: Path, known: bytes, directory: Directory) -> None:
-    """Hand every new key to the directory, until cancelled."""
+async def follow(path: Path, known: bytes, directory: Directory, engines: frozenset[str]) -> None:
+    """Hand every new key to the directory, until cancelled. `engines`: see `Keys`."""
     complained = ""
     while True:
         await asyncio.sleep(POLL_INTERVAL)
@@ -41,5 +41,5 @@ async def follow(path: Path, known: bytes, directory: Directory) -> None:
             continue
         if found != known:
             known = found
-            directory.rekey(Keys(found))
+            directory.rekey(Keys(found, engines))
             _log.info("Read another release key", extra={"file": str(path)})

@@ -67,10 +67,10 @@ class ObjectStore:
         """
         kind, item = field(event, "type"), field(event, "object")
         if kind == "ERROR":
-            told = str(field(item, "message") or item)[:256]
+            message = str(field(item, "message") or item)[:256]
             if field(item, "code") == 410:
-                raise ExpiredError(told)
-            raise ApiRefusedError(f"watch failed: {told}")
+                raise ExpiredError(message)
+            raise ApiRefusedError(f"watch failed: {message}")
         key, version = _key(item), _version(item)
         changed = False
         if kind == "DELETED" and key is not None:

@@ -4,7 +4,7 @@ One subject's data is that subject's trouble: a ConfigMap that speaks for no poo
 read keeps its last good document, and neither changes anything for another pool.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -41,7 +41,9 @@ class Snapshot(NamedTuple):
     troubles: tuple[Trouble, ...]
 
 
-def snapshot(config_maps: Objects, pools: Objects, slices: Objects, before: Readings) -> tuple[Snapshot, Readings]:
+def snapshot(
+    config_maps: Objects, pools: Objects, slices: Objects, before: Readings, engines: Container[str]
+) -> tuple[Snapshot, Readings]:
     """Read all objects; `before` is what the last snapshot returned beside itself."""
     readings: dict[ObjectKey, Reading] = {}
     troubles: list[Trouble] = []
@@ -52,7 +54,7 @@ def snapshot(config_maps: Objects, pools: Objects, slices: Objects, before: Read
         except NotOwnedError as error:
             troubles.append(Trouble(subject, str(error)))
             continue
-        reading = readings[key] = _read(item, owner, before.get(key))
+        reading = readings[key] = _read(item, owner, before.get(key), engines)
         if reading.problem is not None:
             troubles.append(Trouble(subject, reading.problem))
     routes = tuple(one.good for one in readings.values() if one.good is not None)
@@ -61,23 +63,23 @@ def snapshot(config_maps: Objects, pools: Objects, slices: Objects, before: Read
     return Snapshot(routes, found.addresses, (*troubles, *found.troubles)), readings
 
 
-def _read(item: KubeObject, owner: Owner, before: Reading | None) -> Reading:
+def _read(item: KubeObject, owner: Owner, before: Reading | None, engines: Container[str]) -> Reading:
     """Read a ConfigMap. The last good document counts only as long as it is of the same pool."""
     if before is not None and before.owner != owner:
         before = None
     if before is not None and before.item is item:
         return before
     try:
-        return Reading(item, owner, _routes(item, owner), None)
+        return Reading(item, owner, _routes(item, owner, engines), None)
     except InvalidRoutesError as error:
         return Reading(item, owner, before.good if before is not None else None, str(error))
 
 
-def _routes(item: KubeObject, owner: Owner) -> RoutesDocument:
+def _routes(item: KubeObject, owner: Owner, engines: Container[str]) -> RoutesDocument:
     text = field(item, "data", ROUTES_KEY)
     if not isinstance(text, str):
         raise InvalidRoutesError(f"must have the key {ROUTES_KEY!r}")
-    found = documents.parse(text)
+    found = documents.parse(text, engines)
     if found.pool.ref != owner.ref:
         # It speaks for its owner alone: its services are looked up in that one's namespace.
         raise InvalidRoutesError(f"must speak for {owner.ref}, which owns it, got {found.pool.ref}")

@@ -66,8 +66,8 @@ class Reflector:
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
 
     def _complain(self, error: Exception) -> None:
-        told = f"{type(error).__name__}: {error}"
-        _log.warning("Could not follow the API server", extra={"collection": self.collection.path, "error": told})
+        described = f"{type(error).__name__}: {error}"
+        _log.warning("Could not follow the API server", extra={"collection": self.collection.path, "error": described})
 
     async def _list(self) -> None:
         self.store.replace(await self._api.items(self.collection))
@@ -76,12 +76,12 @@ class Reflector:
 
     async def _watch(self) -> bool:
         """Follow events until the server ends the watch; True when it told anything."""
-        told = False
+        changed = False
         since = self.store.resource_version
         events = self._api.events(self.collection, since=since, seconds=SERVER_TIMEOUT, silence=SILENCE)
         async with aclosing(events):
             async for event in events:
-                told = True
+                changed = True
                 if self.store.apply(event):
                     self._changed()
-        return told
+        return changed

@@ -7,10 +7,11 @@ bounds, until somebody reads (`read`). Knows no pool and no second try; `pool` o
 import asyncio
 from typing import Final, cast
 
+from .errors import BrokenMidStream, described
 from .read_pausing import ReadPausing
 from .request import Origin
 from .request_sender import PoolOwner, RequestSender
-from .response import BrokenMidStream, Enough, Receiver, told
+from .response import Enough, Receiver
 from .response_framing import MalformedResponse
 
 _HELD_BYTES: Final = 256 * 1024
@@ -23,7 +24,7 @@ _BREAKS: Final = (OSError, EOFError, MalformedResponse)
 
 
 class ClientConnection(RequestSender):
-    """Implements `response.ClientResponse` for one answer after another, and the methods of asyncio.Protocol.
+    """One answer after another. Implements asyncio.Protocol by its methods.
 
     It does not inherit those: a compiled class with a base in Python has no attributes in C.
     """
@@ -33,24 +34,27 @@ class ClientConnection(RequestSender):
         super().__init__(owner, place, read_timeout)
         self._into: Receiver | None = None
 
-    # What the reader of an answer does: `response.ClientResponse`.
+    # What the reader of an answer does.
 
     @property
     def whole(self) -> bool:
-        """See `response.ClientResponse`."""
+        """Whether all of the body has come."""
         return self._answer.ended
 
     @property
     def framed(self) -> bool:
-        """See `response.ClientResponse`."""
+        """Whether the head says where the body ends. Else its connection's end ends it, and may have come too early."""
         return self._answer.framed
 
     def taken(self) -> bytes:
-        """See `response.ClientResponse`."""
+        """What has come of the body and was not read yet."""
         return self._answer.taken()
 
     async def read(self, limit: int) -> bytes:
-        """See `response.ClientResponse`."""
+        """The body when it is whole, or what has come of it when that is more than `limit` bytes: see `whole`.
+
+        Raises BrokenMidStream.
+        """
         parts: list[bytes] = []
         size = 0
         while True:
@@ -61,11 +65,14 @@ class ClientConnection(RequestSender):
             if self._answer.ended or size > limit:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
             if self._error is not None:
-                raise BrokenMidStream(told(self._error)) from self._error
-            await self._bell
+                raise BrokenMidStream(described(self._error)) from self._error
+            await self._waker
 
     async def pour(self, into: Receiver) -> None:
-        """See `response.ClientResponse`."""
+        """Give the body away, piece by piece, in the moment it arrives, and return at its end, or at its receiver's.
+
+        Raises BrokenMidStream, and what the receiver raises.
+        """
         if self._answer.parts:
             try:
                 into.take(self._answer.taken(), None)
@@ -75,30 +82,35 @@ class ClientConnection(RequestSender):
         self._into = into
         try:
             while not self._answer.ended and not self._enough and self._error is None:
-                await self._bell
+                await self._waker
         finally:
             self._into = None
         if self._enough:
             return
         if isinstance(self._error, _BREAKS):
-            raise BrokenMidStream(told(self._error)) from self._error
+            raise BrokenMidStream(described(self._error)) from self._error
         if self._error is not None:
             raise self._error
 
     def pause(self) -> None:
-        """See `response.ClientResponse`."""
+        """The body's taker is full: take no more from the engine until `resume`."""
         self._flow.full(True, ended=self._answer.ended)
 
     def resume(self) -> None:
-        """See `response.ClientResponse`."""
+        """The body's taker has room again."""
         self._flow.full(False, ended=self._answer.ended)
 
     def release(self) -> None:
-        """See `response.ClientResponse`."""
+        """Give the connection back after the body was read to its end; otherwise the same as `abort`.
+
+        After the receiver had `Enough`, the engine has a moment left to end the body.
+        """
         if not self._busy:
             return
         answer, self.behalf = self._answer, None
-        sound = answer.lasting and self._error is None and not self.lost and not self._transport.get_write_buffer_size()
+        sound = (
+            answer.keep_alive and self._error is None and not self.lost and not self._transport.get_write_buffer_size()
+        )
         if sound and answer.ended:
             self._busy = self._lingers = False
             self._flow.free()
@@ -118,8 +130,8 @@ class ClientConnection(RequestSender):
         if into is None:
             self.abort()
         elif into.finished():
-            self._enough, self._answer.lasting = True, False
-            self._bell.ring()
+            self._enough, self._answer.keep_alive = True, False
+            self._waker.wake()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
@@ -135,7 +147,7 @@ class ClientConnection(RequestSender):
                 into.take_chunk(data, begin)
             except Enough:
                 self._enough, self._into = True, None
-                self._bell.ring()
+                self._waker.wake()
             except Exception as error:
                 self._fail(error)
             return
@@ -153,7 +165,7 @@ class ClientConnection(RequestSender):
                 return
             if not data:
                 if self._enough:
-                    self._bell.ring()
+                    self._waker.wake()
                 return
         malformed: MalformedResponse | None = None
         try:
@@ -172,7 +184,7 @@ class ClientConnection(RequestSender):
         elif self._lingers:
             self._left_alone()
         elif self._into is None or answer.ended:
-            self._bell.ring()
+            self._waker.wake()
 
     def _give(self, body: bytes, framed: bytes | None) -> None:
         into = self._into
@@ -201,7 +213,7 @@ class ClientConnection(RequestSender):
     def resume_writing(self) -> None:
         """See asyncio.Protocol."""
         self._full = False
-        self._bell.ring()
+        self._waker.wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -219,4 +231,4 @@ class ClientConnection(RequestSender):
             self._error = self._error or error
         self._answer.forget()
         self._owner.gone(self)
-        self._bell.ring()
+        self._waker.wake()

@@ -11,20 +11,12 @@ import ssl
 from functools import cached_property
 from typing import Final, cast
 
-from ...routing.urls import shown
 from ..inline_task import in_task
-from ..server.limits import Limit, Limits
+from ..limits import Limit, Limits
+from ..urls import shown
 from .connection import ClientConnection
-from .request import BaseUrl, Origin
-from .response import (
-    ClientRequest,
-    ClientResponse,
-    ClosedBeforeFirstByte,
-    ConnectFailed,
-    NobodyThere,
-    OutOfResources,
-    told,
-)
+from .errors import ClosedBeforeFirstByte, ConnectFailed, NobodyThere, OutOfResources, described
+from .request import BaseUrl, ClientRequest, Origin
 from .shortage import Shortages, is_ours
 
 _IDLE_SECONDS: Final = 3.0
@@ -41,7 +33,7 @@ _EACH: Final = re.compile(r"\[Errno (\d+)\]")
 
 
 class ConnectionPool:
-    """Implements `response.Client`. Concurrency is bounded by admission, not here."""
+    """Asks engines. Concurrency is bounded by whoever asks, not here."""
 
     def __init__(self, *, connect_timeout: float, read_timeout: float, limits: Limits | None = None) -> None:
         """Both in seconds; `read_timeout` bounds the silence between two pieces, never the whole answer.
@@ -60,14 +52,17 @@ class ConnectionPool:
         self._closed = False
         self._emptied: asyncio.Future[None] | None = None
 
-    async def open(self, base_url: str, request: ClientRequest) -> ClientResponse:
-        """See `response.Client`."""
+    async def open(self, base_url: str, request: ClientRequest) -> ClientConnection:
+        """Send and wait for the head of the answer.
+
+        Raises ConnectFailed, OutOfResources or ClosedBeforeFirstByte.
+        """
         base = self._bases.get(base_url)
         if base is None:
             try:
                 base = self._base(base_url)
             except ValueError as wrong:
-                raise ConnectFailed(told(wrong)) from wrong
+                raise ConnectFailed(described(wrong)) from wrong
         head = base.head(request)
         # A stream cannot be sent twice, so it must not meet a stale connection.
         kept = self._taken(base.place) if request.body is None or isinstance(request.body, bytes) else None
@@ -131,14 +126,14 @@ class ConnectionPool:
         except TimeoutError as late:
             if self._limits is not None:
                 self._limits.reached(Limit.ENGINE_CONNECT_SECONDS)
-            raise ConnectFailed(f"{shown(base_url)}: {told(late)}") from late
+            raise ConnectFailed(f"{shown(base_url)}: {described(late)}") from late
         except OSError as error:
             if is_ours(error):
                 self._shortages.note(error)
-                raise OutOfResources(f"{shown(base_url)}: {told(error)}") from error
+                raise OutOfResources(f"{shown(base_url)}: {described(error)}") from error
             if _is_nobody(error):
-                raise NobodyThere(f"{shown(base_url)}: {told(error)}") from error
-            raise ConnectFailed(f"{shown(base_url)}: {told(error)}") from error
+                raise NobodyThere(f"{shown(base_url)}: {described(error)}") from error
+            raise ConnectFailed(f"{shown(base_url)}: {described(error)}") from error
         connection = cast("ClientConnection", made)
         if not connection.lost:  # else it was said already that it is gone
             self._open.add(connection)

@@ -3,16 +3,41 @@
 `Place` is what a connection belongs to: two base URLs that differ in their path alone share connections.
 """
 
+from collections.abc import AsyncIterable
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from ...routing.urls import shown
 from .. import headers
-from .response import ClientRequest
+from ..urls import shown
 
 _KNOWN_STARTS: Final = 64
 """Request lines that each base remembers."""
 _PORTS: Final = {"http": 80, "https": 443}
+
+
+class ClientRequest:
+    """What to send. Read-only: it may be sent again."""
+
+    __slots__ = ("behalf", "body", "lines", "method", "path")
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        path: str,
+        lines: bytes = b"",
+        body: bytes | AsyncIterable[bytes] | None = None,
+        behalf: object = None,
+    ) -> None:
+        self.method = method
+        self.path = path
+        """Begins with a slash and includes the query."""
+        self.lines = lines
+        """Headers as `headers.lines` writes them, without Host and what is hop-by-hop."""
+        self.body = body
+        """Bytes can be sent again to another engine; a stream cannot."""
+        self.behalf = behalf
+        """Whose request it is, for whoever looks at what is under way."""
 
 
 class Origin(NamedTuple):

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from .. import chunked
 from ..inline_task import Waker
+from .errors import ClosedBeforeFirstByte, described
 from .read_timeout import ReadTimeout
 from .request import Origin
-from .response import ClosedBeforeFirstByte, ResponseHead, told
+from .response import ResponseHead
 from .response_parser import ResponseParser
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class RequestSender:
         self._enough = False
         self._lingers = False
         """Whether the engine is only given time to end a body of which nobody needs more."""
-        self._bell = Waker(self._loop)
+        self._waker = Waker(self._loop)
         self._error: BaseException | None = None
 
     # What its owner does.
@@ -81,9 +82,9 @@ class RequestSender:
             else:
                 self._transport.write(head + body)
             while answer.head is None and self._error is None:
-                await self._bell
+                await self._waker
             if self._error is not None:
-                raise ClosedBeforeFirstByte(told(self._error)) from self._error
+                raise ClosedBeforeFirstByte(described(self._error)) from self._error
         except BaseException:
             self.abort()
             raise
@@ -98,9 +99,9 @@ class RequestSender:
                 self._transport.write(chunked.framed(piece))
                 self._silence.begin()
             while self._full and not self._settled:
-                await self._bell
+                await self._waker
             if self._settled:
-                self._answer.lasting = False
+                self._answer.keep_alive = False
                 return
         self._transport.write(chunked.LAST)
 
@@ -136,7 +137,7 @@ class RequestSender:
         return self._answer.head is not None or self._error is not None
 
     def abort(self) -> None:
-        """See `response.ClientResponse`."""
+        """Close the connection at once, so that the engine stops generating."""
         self._busy = False
         self.behalf = None
         if not self.lost:
@@ -145,7 +146,7 @@ class RequestSender:
     def _fail(self, error: Exception) -> None:
         self._error = self._error or error
         self._transport.abort()
-        self._bell.ring()
+        self._waker.wake()
 
     def _fell_silent(self) -> None:
         if self._busy and not self._answer.ended:

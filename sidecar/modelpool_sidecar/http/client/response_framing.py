@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from .. import headers
-from ..headers import Headers
+from ..headers import EACH_ITS_OWN, Headers
 
 MOST_HEADERS: Final = 256
 """In one head; trailers are not counted, because nobody keeps them."""
@@ -40,7 +39,7 @@ def framing(given: Headers) -> tuple[list[tuple[str, str]], bool, bool]:
     framed = chunked = False
     for name, value in given:
         key = name.lower()
-        if key not in headers.OWN:
+        if key not in EACH_ITS_OWN:
             kept.append((name, value))
         if key == "transfer-encoding":
             if framed or value.lower() != "chunked":

@@ -13,9 +13,9 @@ from typing import Final
 import httptools
 
 from .. import chunked, head_cache
-from .known_heads import KnownHeads
 from .response import ResponseHead
 from .response_framing import MOST_HEADERS, MalformedResponse, framing, is_informational
+from .response_heads import KnownHeads
 
 HEAD_BYTES: Final = 64 * 1024
 """The longest head that is read; only approximately, because reads are counted whole."""
@@ -49,7 +49,7 @@ class ResponseParser:
         """Once it is whole."""
         self.ended = False
         """Whether the body is whole."""
-        self.lasting = False
+        self.keep_alive = False
         """Whether the connection may carry another answer, once this one has ended."""
         self.between = False
         """Whether a chunk of the body may begin now, so that `whole_chunks` may be asked first."""
@@ -90,13 +90,13 @@ class ResponseParser:
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self.lasting = False
+            self.keep_alive = False
             if not self.ended:  # what follows a whole answer spoils the connection alone
                 raise MalformedResponse(_cause(error)) from error
         # More than the end of a chunk may have come of which the parser has said nothing yet.
         self.between = self.between and data.endswith(_CHUNK_END)
         if self._read > HEAD_BYTES and not self.ended:
-            self.lasting = False
+            self.keep_alive = False
             raise MalformedResponse(f"the head of the answer is longer than {HEAD_BYTES} bytes")
 
     def one_chunk(self, data: bytes) -> int:
@@ -133,7 +133,7 @@ class ResponseParser:
             return False
         self.head, end = known
         self._read = end
-        self.ended = self.lasting = self.framed = True
+        self.ended = self.keep_alive = self.framed = True
         if end < len(data):
             self.parts.append(data[end:])
         return True
@@ -145,7 +145,7 @@ class ResponseParser:
             return False
         self._read = len(text)
         self._unseen, self.head = text, head
-        self.framed = self.lasting = self.between = True
+        self.framed = self.keep_alive = self.between = True
         return True
 
     @property
@@ -193,7 +193,7 @@ class ResponseParser:
         given, self.framed, chunked = framing(self._fresh)
         self.head, self.ended = ResponseHead(status, given), self._only_head
         self.between = chunked and not self._only_head and status not in _BODILESS
-        self.lasting = not self._only_head and self._parser.should_keep_alive()
+        self.keep_alive = not self._only_head and self._parser.should_keep_alive()
 
     def on_chunk_header(self) -> None:
         """A chunk begins."""
@@ -224,15 +224,15 @@ def _cause(error: Exception) -> str:
 def _whole(text: bytes) -> ResponseHead | None:
     """The head of an answer with a length, after which its connection lasts, from its bytes with a length of 0."""
     reader = _after(text)
-    usual = reader.head is not None and reader.ended and reader.lasting and reader.head.status not in _BODILESS
-    return reader.head if usual else None
+    cached = reader.head is not None and reader.ended and reader.keep_alive and reader.head.status not in _BODILESS
+    return reader.head if cached else None
 
 
 @lru_cache(maxsize=_REMEMBERED)
 def _streamed(text: bytes) -> ResponseHead | None:
     """The head of an answer in chunks, after which its connection lasts, from its bytes."""
     reader = _after(text)
-    return reader.head if reader.between and reader.lasting else None
+    return reader.head if reader.between and reader.keep_alive else None
 
 
 def _after(head: bytes) -> ResponseParser:

@@ -8,7 +8,7 @@ import re
 import socket
 from typing import Final
 
-from .response import told
+from .errors import described
 
 _SHORT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN})
 _NUMBERS: Final = re.compile(r"\[Errno (\d+)\]")
@@ -45,7 +45,7 @@ class Shortages:
     def note(self, error: OSError) -> None:
         """One more."""
         self._times += 1
-        self._last = told(error)
+        self._last = described(error)
         if self._timer is None:
             self._tell()
 

@@ -7,7 +7,7 @@ comes has the second alone, because nothing bounds its size.
 
 from typing import Final
 
-from .limits import Limit, Limits
+from ..limits import Limit, Limits
 
 GRACE_SECONDS: Final = 10.0
 """Before this the rate is not looked at: a connection begins slowly, and may lose a packet."""

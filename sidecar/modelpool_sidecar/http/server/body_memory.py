@@ -6,8 +6,8 @@ there are as many at most as there are connections. One alone is always let in, 
 
 from typing import Final
 
-from .limits import Limit, Limits
-from .request import NoRoomError
+from ..errors import NoRoomError
+from ..limits import Limit, Limits
 
 FREE_BYTES: Final = 64 * 1024
 """Up to this size a body does not count."""

@@ -5,13 +5,14 @@ a caller that takes nothing of what waits for it is cut off, and one that left w
 """
 
 import asyncio
+import math
 import socket
 import struct
 from collections.abc import Callable
 from typing import Final
 
+from ..limits import Limit, Limits
 from . import socket_state
-from .limits import Limit, Limits
 from .response_writer import Source
 from .socket_state import Unread
 
@@ -22,6 +23,7 @@ _RESET: Final = struct.pack("ii", 1, 0)
 class CallerSocket:
     """Implements `response_writer.CallerOutput`."""
 
+    _timer: asyncio.TimerHandle
     write: Callable[[bytes], None]
     """See `response_writer.CallerOutput`. The transport's own, so that nothing stands between."""
 
@@ -30,6 +32,9 @@ class CallerSocket:
         self._limits = limits
         self._made = False
         self._lost = False
+        self._due = math.inf
+        """When the caller is late."""
+        self._armed = math.inf
         self.full = False
         """See `response_writer.CallerOutput`."""
         self._source: Source | None = None
@@ -107,3 +112,29 @@ class CallerSocket:
     def lose(self) -> None:
         """The connection is closed."""
         self.closing = self._lost = True
+
+    # By when something is expected of the caller. The timer is armed anew only when it fires, because requests are many.
+
+    def _late(self) -> None:
+        """The time that was armed has come; what is expected may have a later one."""
+        raise NotImplementedError
+
+    def _head_due(self) -> float:
+        """When a head is late that begins now."""
+        return self._loop.time() + self._limits.head_timeout
+
+    def _by(self, due: float) -> None:
+        """Expect something by then."""
+        self._due = due
+        if due < self._armed:
+            self._timer.cancel()
+            self._arm(due)
+
+    def _again(self, due: float, now: float) -> None:
+        """Expect something by then, and look in between: nothing tells when something is expected earlier."""
+        self._due = due
+        self._arm(min(due, now + self._limits.idle_timeout))
+
+    def _arm(self, when: float) -> None:
+        self._armed = when
+        self._timer = self._loop.call_at(when, self._late)

@@ -9,15 +9,15 @@ import asyncio
 import math
 from typing import Final, cast
 
-from ...dialects.errors import BadRequestError
+from ..errors import BadRequestError, TooLateError
 from ..inline_task import InlineTask
+from ..limits import Limit
 from .body_deadline import Pace
 from .body_memory import FREE_BYTES, Share
+from .caller_socket import CallerSocket
 from .connection_owner import ConnectionOwner
-from .deadlines import IDLE_SECONDS, TimedSocket
-from .limits import Limit
 from .lingering import Lingering
-from .request import ServerRequest, TooLateError
+from .request import ServerRequest
 from .request_parser import FastHead
 from .request_reader import RefusedRequest, RequestReader, WholeRequest, unheard
 from .response_writer import ResponseWriter
@@ -26,18 +26,18 @@ _AHEAD_BYTES: Final = 64 * 1024
 """How much a caller may send ahead while its request is being answered."""
 
 
-class ServerConnection(TimedSocket):
+class ServerConnection(CallerSocket):
     """Implements asyncio.Protocol without inheriting it: see `connection.ClientConnection`."""
 
-    def __init__(self, house: ConnectionOwner) -> None:
-        super().__init__(house.limits)
-        self._house = house
-        self._errand = InlineTask(house.group)
-        self._back: ResponseWriter | None = None
+    def __init__(self, owner: ConnectionOwner) -> None:
+        super().__init__(owner.limits)
+        self._owner = owner
+        self._running = InlineTask(owner.group)
+        self._writer: ResponseWriter | None = None
         self._lent: asyncio.Protocol | None = None
         self._in_line = self._ahead_is_full = False
-        self._requests = RequestReader(house.heads)
-        self._share = Share(house.bodies)
+        self._requests = RequestReader(owner.heads)
+        self._share = Share(owner.bodies)
         self._pace: Pace | None = None
         self._timed = True
         """Whether the next head has its time already: from the connection's beginning, or from its own."""
@@ -60,7 +60,7 @@ class ServerConnection(TimedSocket):
             return
         self.closing, self.ending, self.why = True, True, why
         if self._busy:
-            self._errand.cancel()
+            self._running.cancel()
         elif self._lent is None and self._requests.reading is not None:
             self._refuse(self._requests.reading, BadRequestError(why, status=503))
         elif self._lent is None:
@@ -84,13 +84,13 @@ class ServerConnection(TimedSocket):
         asks = asks or (self._timed and self._requests.held != b"")  # a head has begun
         if asks or not self._made or self._lost or self._transport.is_closing():
             return math.inf
-        return self._due - (self._limits.head_timeout if self._timed else IDLE_SECONDS)
+        return self._due - (self._limits.head_timeout if self._timed else self._limits.idle_timeout)
 
     def look(self, now: float) -> None:
         """See `CallerSocket`. Since when it is idle is seen here, so that no request has to look at the clock."""
         super().look(now)
         if self._due == math.inf and not self._busy and not self._waits:
-            self._due = now + IDLE_SECONDS
+            self._due = now + self._limits.idle_timeout
 
     # What the event loop says: asyncio.Protocol.
 
@@ -128,12 +128,12 @@ class ServerConnection(TimedSocket):
         """See asyncio.Protocol."""
         self._timer.cancel()
         self.lose()
-        self._errand.cancel()
+        self._running.cancel()
         self._share.let_go()
         lent, self._lent = self._lent, None  # they know each other
         if lent is not None:
             lent.connection_lost(exc)
-        self._house.left(self)
+        self._owner.left(self)
 
     # Requests.
 
@@ -149,20 +149,20 @@ class ServerConnection(TimedSocket):
         if self.full and self._requests.reading is None:
             self._waits, self._timed, self._due = True, False, math.inf
             return
-        request = self._requests.take()
+        taken = self._requests.take()
         if self._ahead_is_full and len(self._requests.held) <= _AHEAD_BYTES:
             self._ahead_is_full = False
             self._transport.resume_reading()
-        if request is None:
+        if taken is None:
             self._look_ahead()
             return
-        head, body = request
+        head, body = taken
         self._pace = None
         if len(body) > FREE_BYTES and not self._share.grow(len(body)):
             self._refuse(head, self._share.refused())
             return
-        visitor = WholeRequest(self, self._house.clock, head, body)
-        if self._answer(visitor, visitor) and self._requests.held:
+        request = WholeRequest(self, self._owner.clock, head, body)
+        if self._answer(request, request) and self._requests.held:
             self._waits = True
             self._further()
 
@@ -170,12 +170,12 @@ class ServerConnection(TimedSocket):
         """Have a turn later, if there may be a further request."""
         if self._waits and not self._in_line:
             self._in_line = True
-            self._house.turns.join(self)
+            self._owner.turns.join(self)
 
-    def _answer(self, visitor: ServerRequest, back: ResponseWriter) -> bool:
+    def _answer(self, request: ServerRequest, writer: ResponseWriter) -> bool:
         """Take up a request. Returns whether another can follow."""
-        self._back, self._busy, self._timed, self._due = back, True, False, math.inf
-        return self._errand.begin(self._house.answer(visitor), self._answered) and self._is_free()
+        self._writer, self._busy, self._timed, self._due = writer, True, False, math.inf
+        return self._running.begin(self._owner.answer(request), self._answered) and self._is_free()
 
     def _answered(self) -> None:
         """The request that was waited for has been answered."""
@@ -184,12 +184,12 @@ class ServerConnection(TimedSocket):
 
     def _is_free(self) -> bool:
         """End with a request; whether there can be another."""
-        back, self._back, self._source = self._back, None, None
-        assert back is not None
-        if self._errand.fault is not None:
-            self._house.failed(back, self._errand.fault)
+        writer, self._writer, self._source = self._writer, None, None
+        assert writer is not None
+        if self._running.fault is not None:
+            self._owner.failed(writer, self._running.fault)
         self._share.let_go()
-        if self.closing or not back.lasting:
+        if self.closing or not writer.keep_alive:
             self.close()
             return False
         self._busy = False  # since when it is idle is for `look` to see
@@ -218,14 +218,14 @@ class ServerConnection(TimedSocket):
 
     def _refuse(self, head: FastHead, wrong: Exception) -> None:
         """Answer a request whose body is not had."""
-        back = ResponseWriter(self, self._house.clock, old=False, bodiless=False, lasting=False)
-        self._answer(RefusedRequest(head, back, wrong), back)
+        writer = ResponseWriter(self, self._owner.clock, http10=False, bodiless=False, keep_alive=False)
+        self._answer(RefusedRequest(head, writer, wrong), writer)
 
     def _lend(self) -> None:
         self._timer.cancel()
         if self._ahead_is_full:
             self._transport.resume_reading()
-        lent = self._lent = self._house.lend(self._due if self._timed else self._head_due())
+        lent = self._lent = self._owner.lend(self._due if self._timed else self._head_due())
         lent.connection_made(self._transport)
         held, self._requests.held = self._requests.held, b""
         lent.data_received(held)
@@ -247,5 +247,5 @@ class ServerConnection(TimedSocket):
             if self._timed:  # else what has come is no head, but empty lines at most
                 self._limits.reached(Limit.HEAD_SECONDS)
                 wrong = TooLateError("the request's head did not come in time")
-                self._house.refuse(unheard(self, self._house.clock, self._requests.held, wrong), wrong)
+                self._owner.refuse(unheard(self, self._owner.clock, self._requests.held, wrong), wrong)
             self.close()

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..limits import Limits
 from .body_memory import Bodies
-from .limits import Limits
 from .pipelining import Turns
 from .request import ServerRequest
 from .request_parser import HeadCache
@@ -13,6 +13,22 @@ from .response_writer import Clock, ResponseWriter
 
 if TYPE_CHECKING:
     from .connection import ServerConnection
+
+
+class Application(Protocol):
+    """Who answers requests."""
+
+    async def answer(self, request: ServerRequest) -> None:
+        """Answer one request. Run as an `inline_task`."""
+        ...
+
+    def refuse(self, request: ServerRequest, wrong: Exception) -> None:
+        """Answer one request with the reason why it is not served, one of `http.errors`."""
+        ...
+
+    def streams_body(self, path: str) -> bool:
+        """Whether a body for this path goes on as it comes, so that it is not to be gathered first."""
+        ...
 
 
 class KeptConnection(Protocol):
@@ -40,11 +56,11 @@ class ConnectionOwner(Protocol):
     bodies: Bodies
 
     answer: Callable[[ServerRequest], Coroutine[Any, None, None]]
-    """Answers one request, as an `errand`."""
+    """Answers one request, as an `inline_task`."""
     refuse: Callable[[ServerRequest, Exception], None]
     """Answers one request with the reason why it is not served."""
 
-    def failed(self, back: ResponseWriter, fault: Exception) -> None:
+    def failed(self, writer: ResponseWriter, fault: Exception) -> None:
         """End an answer whose errand has ended with a fault."""
         ...
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from multidict import CIMultiDict
 
-from ...dialects.errors import BadRequestError
+from ..errors import BadRequestError
 
 _ONCE: Final = ("Host", "Content-Length", "Transfer-Encoding", "Content-Type", "Authorization", "Origin")
 """Two of these mean two things, and whoever is behind the gateway may take the other one."""
@@ -19,25 +19,25 @@ CODINGS: Final = ("gzip", "x-gzip", "deflate")
 """Of content, as far as they are inflated."""
 
 
-def broken(headers: CIMultiDict[str], *, old: bool) -> BadRequestError | None:
-    """The rule that a head breaks, as the caller is told. `old`: it is one of HTTP/1.0."""
+def broken(headers: CIMultiDict[str], *, http10: bool) -> BadRequestError | None:
+    """The rule that a head breaks, as the caller is told. `http10`: it is one of HTTP/1.0."""
     for name in _ONCE:
         if len(headers.getall(name, ())) > 1:
             return BadRequestError(f"the request has several {name} headers")
     host = headers.get("Host")
-    if host is None and not old:
+    if host is None and not http10:
         return BadRequestError("the request has no Host header")
     if host is not None and not _HOST(host):
         return BadRequestError("the Host header is no name of a host")
     coding = headers.get("Transfer-Encoding")
-    if coding is not None and old:
+    if coding is not None and http10:
         return BadRequestError("HTTP/1.0 has no Transfer-Encoding")
     if coding is not None and coding.lower() != "chunked":
         return BadRequestError("the only transfer coding that is understood is chunked", status=501)
     content = coded(headers)
     if content and content not in CODINGS:
         return BadRequestError("the only content codings that are understood are gzip and deflate", status=415)
-    if not old and any(one != _CONTINUE for one in _expectations(headers)):
+    if not http10 and any(one != _CONTINUE for one in _expectations(headers)):
         return BadRequestError("the only expectation that is understood is 100-continue", status=417)
     return None
 

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from .limits import Limit, Limits
+from ..limits import Limit, Limits
 
 _BACKLOG: Final = 1024
 _AT_ONCE: Final = 64
@@ -40,7 +40,7 @@ class Listener:
         self._inside = 0
         self.shut = False
         """Whether callers wait."""
-        self._told = -_TELL_SECONDS
+        self._logged_at = -_TELL_SECONDS
         self._again: asyncio.TimerHandle | None = None
 
     def open(self, bound: socket.socket) -> None:
@@ -87,13 +87,13 @@ class Listener:
             self._inside += 1
             self._let_in(accepted)
 
-    def _stop(self, told: str, fields: dict[str, object]) -> None:
+    def _stop(self, message: str, fields: dict[str, object]) -> None:
         self.shut = True
         self._limits.reached(Limit.CONNECTIONS)
         now = self._loop.time()
-        if now - self._told >= _TELL_SECONDS:
-            self._told = now
-            _log.warning(told, extra=fields)
+        if now - self._logged_at >= _TELL_SECONDS:
+            self._logged_at = now
+            _log.warning(message, extra=fields)
         for bound in self._listening:
             self._loop.remove_reader(bound.fileno())
         self._make_room()

@@ -1,39 +1,17 @@
-"""The seam to callers: who stands at the door, what was asked, and the way back.
-
-Two doors let callers in: `front` reads what nearly all of them send, `aside` reads everything else. Rooms behind the
-doors do not know which it was.
-"""
+"""What whoever answers gets of a request, the same from both kinds of connection."""
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from multidict import MultiMapping
 
 from .response_writer import ResponseWriter
 
-if TYPE_CHECKING:
-    from ...serving.resolved_head import ResolvedHead
-
-
-class TooLargeError(Exception):
-    """The body is larger than the gateway takes. The message is for the caller."""
-
-
-class TooLateError(Exception):
-    """The body does not come. The message is for the caller."""
-
-
-class NoRoomError(Exception):
-    """The body has no room beside those of others. The message is for the caller."""
-
-    def __init__(self) -> None:
-        super().__init__("too many large request bodies are being read or answered")
-
 
 class RequestHead:
     """What a request says before its body. Read-only, because it may be that of many requests."""
 
-    __slots__ = ("headers", "method", "opening", "path", "query")
+    __slots__ = ("headers", "method", "path", "query", "resolved")
 
     def __init__(self, method: str, path: str, query: str, headers: MultiMapping[str]) -> None:
         self.method = method
@@ -44,8 +22,8 @@ class RequestHead:
         """As sent, without the question mark."""
         self.headers = headers
         """Case-insensitive, repeated ones repeated, in order."""
-        self.opening: ResolvedHead | None = None
-        """What the gateway has made of it."""
+        self.resolved: object = None
+        """What whoever answers has made of it, for the next request with this head."""
 
 
 class ServerRequest(Protocol):
@@ -57,7 +35,7 @@ class ServerRequest(Protocol):
         ...
 
     @property
-    def back(self) -> ResponseWriter:
+    def writer(self) -> ResponseWriter:
         """Where the answer goes."""
         ...
 

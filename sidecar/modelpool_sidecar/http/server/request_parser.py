@@ -10,6 +10,7 @@ A caller's next head differs from its last one in the length of the body at most
 bytes without that number, and are parsed when they are new.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from re import compile as pattern
 from typing import Final, NamedTuple
@@ -17,8 +18,6 @@ from typing import Final, NamedTuple
 import httptools
 from multidict import CIMultiDict
 
-from ...dialects import calls
-from ...dialects.calls import Call, Kind
 from .. import head_cache
 from . import head_rules
 from .request import RequestHead
@@ -33,17 +32,18 @@ _REMEMBERED: Final = 256
 _REMEMBERED_BYTES: Final = 2048
 """Longer heads are parsed each time, so that what is remembered stays small."""
 _TARGET: Final = pattern(rb"(/[-A-Za-z0-9._~!$&'()*+,;=:@/]*)(?:\?([-A-Za-z0-9._~!$&'()*+,;=:@/?%]*))?").fullmatch
+_METHODS: Final = ("GET", "HEAD", "POST")
 _UNCOMMON: Final = ("Transfer-Encoding", "Content-Encoding", "Upgrade", "Expect")
 
 
 class FastHead(RequestHead):
     """The head of a common request."""
 
-    __slots__ = ("lasting", "length")
+    __slots__ = ("keep_alive", "length")
 
     def __init__(self, found: "Found", method: str, path: str, query: str, headers: CIMultiDict[str]) -> None:
         super().__init__(method, path, query, headers)
-        self.lasting = found.lasting
+        self.keep_alive = found.keep_alive
         """Whether the caller wants to ask again."""
         self.length = int(headers.get("Content-Length", "0"))
         """Bytes of the body, if that was not left out."""
@@ -65,21 +65,26 @@ class Reading(NamedTuple):
 class HeadCache:
     """Reads heads. One per gateway: what one caller sent is known again when another sends the same."""
 
-    def __init__(self, most_bytes: int) -> None:
-        """`most_bytes`: the largest body that is taken."""
+    def __init__(self, most_bytes: int, streams_body: Callable[[str], bool]) -> None:
+        """`most_bytes`: the largest body that is taken. `streams_body`: see `connection_owner.Application`."""
         self._most_bytes = most_bytes
-        self._known = lru_cache(maxsize=_REMEMBERED)(_read)
+        self._streams_body = streams_body
+        self._known = lru_cache(maxsize=_REMEMBERED)(self._parse)
 
     def read(self, held: bytes, end: int) -> Reading | None:
         """The head that is `held` up to `end`, with its blank line; None when it is not common."""
         before, length, behind = head_cache.parted(held, end)
         text = b"".join((before, b"0", behind)) if behind else before
-        head = self._known(text) if end <= _REMEMBERED_BYTES else _read(text) if end <= LONGEST else None
+        head = self._known(text) if end <= _REMEMBERED_BYTES else self._parse(text) if end <= LONGEST else None
         if head is None:
             return None
         most_bytes = self._most_bytes if head.method == "POST" else 0
         reading = Reading(head, length if behind else head.length, most_bytes, before, behind)
         return reading if reading.length <= most_bytes else None
+
+    def _parse(self, text: bytes) -> FastHead | None:
+        head = _read(text)
+        return None if head is None or (head.method == "POST" and self._streams_body(head.path)) else head
 
 
 def is_hopeless(begun: bytes) -> bool:
@@ -125,13 +130,9 @@ def _read(text: bytes) -> FastHead | None:
         return None
     headers = CIMultiDict(found.pairs)
     head = FastHead(found, found.method, target[1].decode(), (target[2] or b"").decode(), headers)
-    if any(name in headers for name in _UNCOMMON) or head_rules.broken(headers, old=False) is not None:
+    if any(name in headers for name in _UNCOMMON) or head_rules.broken(headers, http10=False) is not None:
         return None
-    if head.method in ("GET", "HEAD"):
-        return head
-    call = calls.resolve("POST", head.path)
-    is_open = not isinstance(call, Call) or call.kind is not Kind.ADMIN
-    return head if head.method == "POST" and is_open else None
+    return head if head.method in _METHODS else None
 
 
 class Found:
@@ -143,7 +144,7 @@ class Found:
         self.target = b""
         self.pairs: list[tuple[str, str]] = []
         self.whole = False
-        self.lasting = False
+        self.keep_alive = False
         self.method = self.version = ""
         self._parser = httptools.HttpRequestParser(self)
 
@@ -170,4 +171,4 @@ class Found:
         self.whole = True
         self.method = self._parser.get_method().decode()
         self.version = self._parser.get_http_version()
-        self.lasting = self._parser.should_keep_alive()
+        self.keep_alive = self._parser.should_keep_alive()

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from .. import head_cache
-from . import general_head
+from .general import head
 from .request import RequestHead
 from .request_parser import LONGEST, FastHead, HeadCache, Reading, is_hopeless
 from .response_writer import CallerOutput, Clock, ResponseWriter
@@ -94,12 +94,12 @@ class WholeRequest(ResponseWriter):
         self._line = line
         self._clock = clock
         self._bodiless = head.method == "HEAD"
-        self.lasting = head.lasting
+        self.keep_alive = head.keep_alive
         self.head: RequestHead = head
         self.body = body
 
     @property
-    def back(self) -> ResponseWriter:
+    def writer(self) -> ResponseWriter:
         """See `request.ServerRequest`."""
         return self
 
@@ -117,9 +117,9 @@ class RefusedRequest:
 
     body = None
 
-    def __init__(self, head: RequestHead, back: ResponseWriter, wrong: Exception) -> None:
+    def __init__(self, head: RequestHead, writer: ResponseWriter, wrong: Exception) -> None:
         self.head = head
-        self.back = back
+        self.writer = writer
         self._wrong = wrong
 
     async def read(self) -> bytes:
@@ -133,9 +133,9 @@ class RefusedRequest:
 
 def unheard(line: CallerOutput, clock: Clock, held: bytes, wrong: Exception) -> RefusedRequest:
     """Who began a head, of which this is `held`, and did not go on."""
-    asked = general_head.refused(held)
-    back = ResponseWriter(line, clock, old=asked.old, bodiless=asked.bodiless, lasting=False)
-    return RefusedRequest(asked.head, back, wrong)
+    asked = head.refused(held)
+    writer = ResponseWriter(line, clock, http10=asked.http10, bodiless=asked.bodiless, keep_alive=False)
+    return RefusedRequest(asked.head, writer, wrong)
 
 
 class Once:

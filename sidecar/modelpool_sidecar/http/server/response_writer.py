@@ -89,7 +89,7 @@ class Clock:
 class ResponseWriter:
     """Carries one answer: `whole`, or `begin`, `write` and `end`, or `cut_off` where it broke."""
 
-    _old = False
+    _http10 = False
     _bodiless = False
     _chunked = False
     _delimited = False
@@ -97,35 +97,35 @@ class ResponseWriter:
     _head = b""
     begun = False
 
-    def __init__(self, line: CallerOutput, clock: Clock, *, old: bool, bodiless: bool, lasting: bool) -> None:
-        """`old`: the caller speaks HTTP/1.0. `bodiless`: it asked with HEAD. `lasting`: it wants to ask again."""
+    def __init__(self, line: CallerOutput, clock: Clock, *, http10: bool, bodiless: bool, keep_alive: bool) -> None:
+        """`http10`: the caller speaks HTTP/1.0. `bodiless`: it asked with HEAD. `keep_alive`: it wants to ask again."""
         self._line = line
         self._clock = clock
-        self._old = old
+        self._http10 = http10
         self._bodiless = bodiless
-        self.lasting = lasting
+        self.keep_alive = keep_alive
 
-    def whole(self, status: int, told: bytes, body: bytes) -> None:
-        """Send a complete answer. `told`: its headers, as `headers.lines` writes them."""
+    def whole(self, status: int, headers: bytes, body: bytes) -> None:
+        """Send a complete answer. `headers`: its headers, as `headers.lines` writes them."""
         bodiless = status in _BODILESS
-        head = self._begin(status, told, b"" if bodiless else b"Content-Length: %d\r\n" % len(body))
+        head = self._begin(status, headers, b"" if bodiless else b"Content-Length: %d\r\n" % len(body))
         if bodiless or self._bodiless:
             self._line.write(head)
         elif len(body) > _JOINED_BYTES:
             self._line.write_both(head, body)
         else:
             self._line.write(head + body)
-        if not self.lasting:
+        if not self.keep_alive:
             self._line.close()
 
-    def begin(self, status: int, told: bytes) -> None:
+    def begin(self, status: int, headers: bytes) -> None:
         """Begin an answer of unknown length. Its head goes out with the first piece, or at the end."""
         self._bodiless = self._bodiless or status in _BODILESS
-        self._chunked = not self._old and not self._bodiless
+        self._chunked = not self._http10 and not self._bodiless
         self._delimited = not self._chunked and not self._bodiless
         if self._delimited:
-            self.lasting = False
-        self._head = self._begin(status, told, b"Transfer-Encoding: chunked\r\n" if self._chunked else b"")
+            self.keep_alive = False
+        self._head = self._begin(status, headers, b"Transfer-Encoding: chunked\r\n" if self._chunked else b"")
 
     def write(self, data: bytes) -> None:
         """Send a piece that is not empty."""
@@ -135,7 +135,7 @@ class ResponseWriter:
         self._head = b""
         self._line.write(sent)
 
-    def writer(self) -> Callable[[bytes], None] | None:
+    def chunk_writer(self) -> Callable[[bytes], None] | None:
         """What sends chunks of HTTP/1.1 as they are; None before the head is out, and where pieces are no chunks."""
         return self._line.write if self._chunked and not self._head else None
 
@@ -144,15 +144,15 @@ class ResponseWriter:
         last = self._head + chunked.LAST if self._chunked else self._head
         if last:
             self._line.write(last)
-        if not self.lasting or self._line.closing:
-            self.lasting = False
+        if not self.keep_alive or self._line.closing:
+            self.keep_alive = False
             self._line.close()
 
     def cut_off(self) -> None:
         """Leave the answer without a proper end, so that the caller sees that it broke."""
         if self._head:
             self._line.write(self._head)
-        self.lasting = False
+        self.keep_alive = False
         if self._delimited:
             self._line.break_off()
         else:
@@ -172,15 +172,15 @@ class ResponseWriter:
         """See `Line`."""
         return self._line.why
 
-    def _begin(self, status: int, told: bytes, framing: bytes) -> bytes:
+    def _begin(self, status: int, headers: bytes, framing: bytes) -> bytes:
         self.begun = True
-        self.lasting = lasting = self.lasting and not self._line.closing
+        self.keep_alive = keep_alive = self.keep_alive and not self._line.closing
         keeps = b""
-        if not lasting:
+        if not keep_alive:
             keeps = b"Connection: close\r\n"
-        elif self._old:
+        elif self._http10:
             keeps = b"Connection: keep-alive\r\n"
-        return b"".join((_status_line(status), told, self._clock.date(), framing, keeps, b"\r\n"))
+        return b"".join((_status_line(status), headers, self._clock.date(), framing, keeps, b"\r\n"))
 
 
 @cache

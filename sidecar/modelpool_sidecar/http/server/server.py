@@ -1,6 +1,6 @@
 """The front door: the connections that came in by the listening sockets (`accepting`), and their end.
 
-A request has a task only where it must wait for more than its engine (see `errand`); the gateway's task group owns it.
+A request has a task only where it must wait for more than its engine (see `inline_task`); the gateway's task group owns it.
 Closing waits for the answers that are being given, within a limit. Those that are not whole then end with an error in
 their caller's dialect.
 """
@@ -12,11 +12,11 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
 
+from ..limits import Limits
 from .body_memory import Bodies
 from .connection import ServerConnection
-from .connection_owner import KeptConnection
-from .general import GeneralConnections
-from .limits import Limits
+from .connection_owner import Application, KeptConnection
+from .general.connections import GeneralConnections
 from .listener import Listener
 from .pipelining import Turns
 from .request import ServerRequest
@@ -39,24 +39,18 @@ _log = logging.getLogger(__name__)
 
 
 class Server:
-    """Lets callers in. Implements `connection_owner.ConnectionOwner` and `general_connection.AsideHouse`."""
+    """Lets callers in. Implements `connection_owner.ConnectionOwner` and `connection.AsideHouse`."""
 
-    def __init__(
-        self,
-        answer: Callable[[ServerRequest], Coroutine[Any, None, None]],
-        refuse: Callable[[ServerRequest, Exception], None],
-        group: asyncio.TaskGroup,
-        limits: Limits,
-    ) -> None:
-        """`answer` answers one request, `refuse` one that is not let in; `group` owns tasks."""
+    def __init__(self, application: Application, group: asyncio.TaskGroup, limits: Limits) -> None:
+        """`group` owns tasks."""
         self._loop = asyncio.get_running_loop()
         self.clock = Clock()
         self.limits = limits
-        self.heads = HeadCache(limits.max_body_bytes)
+        self.heads = HeadCache(limits.max_body_bytes, application.streams_body)
         self.turns = Turns(self._loop)
         self.bodies = Bodies(limits)
-        self.answer = answer
-        self.refuse = refuse
+        self.answer: Callable[[ServerRequest], Coroutine[Any, None, None]] = application.answer
+        self.refuse: Callable[[ServerRequest, Exception], None] = application.refuse
         self.group = group
         self._aside = GeneralConnections(self)
         self._accepting = Listener(self._let_in, self._make_room, limits)
@@ -95,11 +89,11 @@ class Server:
 
     # What connections need: `connection_owner.ConnectionOwner`.
 
-    def failed(self, back: ResponseWriter, fault: Exception) -> None:
+    def failed(self, writer: ResponseWriter, fault: Exception) -> None:
         """See `connection_owner.ConnectionOwner`."""
         if not isinstance(fault, ConnectionError):
             _log.error("Could not end an answer", exc_info=fault)
-        back.cut_off()
+        writer.cut_off()
 
     def lend(self, due: float) -> asyncio.Protocol:
         """See `connection_owner.ConnectionOwner`."""

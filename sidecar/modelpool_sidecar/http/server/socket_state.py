@@ -64,12 +64,12 @@ def _socket_of(transport: asyncio.Transport) -> socket.socket:
 
 def unsent(connected: socket.socket) -> int:
     """Bytes that the system holds because the other side has not taken them; 0 where the system does not tell."""
-    told = bytearray(4)
+    answer = bytearray(4)
     try:
-        fcntl.ioctl(connected.fileno(), termios.TIOCOUTQ, told)
+        fcntl.ioctl(connected.fileno(), termios.TIOCOUTQ, answer)
     except OSError:
         return 0
-    found: int = struct.unpack("i", told)[0]
+    found: int = struct.unpack("i", answer)[0]
     return found
 
 
@@ -83,4 +83,4 @@ def has_left(connected: socket.socket) -> bool:
         looking.register(connected.fileno(), _RDHUP)
     except (OSError, ValueError):  # it is closed here
         return True
-    return any(told & _GONE for _, told in looking.poll(0))
+    return any(answer & _GONE for _, answer in looking.poll(0))

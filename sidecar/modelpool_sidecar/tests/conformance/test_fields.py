@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from modelpool_sidecar.dialects.answer import Answer
-from modelpool_sidecar.dialects.errors import BadRequestError
+from modelpool_sidecar.http.errors import BadRequestError
 from modelpool_sidecar.translation import Exchange, Translation, ollama_requests, translate
 
 from ..translation.asking import BACKEND, EPOCH

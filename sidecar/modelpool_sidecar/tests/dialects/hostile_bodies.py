@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from modelpool_sidecar.dialects import bodies, json_structure, model_field
 from modelpool_sidecar.dialects.dialect import Dialect, Operation
-from modelpool_sidecar.dialects.errors import BadRequestError
+from modelpool_sidecar.http.errors import BadRequestError
 from modelpool_sidecar.translation import Backend, Translation, translate
 
 MOST_VALUES = 1_000_000

@@ -6,7 +6,7 @@ import pytest
 
 from modelpool_sidecar.dialects.bodies import BodyFacts, read_head
 from modelpool_sidecar.dialects.dialect import Dialect, Operation
-from modelpool_sidecar.dialects.errors import BadRequestError
+from modelpool_sidecar.http.errors import BadRequestError
 
 from . import recordings
 

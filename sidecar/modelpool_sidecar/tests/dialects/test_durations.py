@@ -3,7 +3,7 @@ import math
 import pytest
 
 from modelpool_sidecar.dialects.durations import parse_keep_alive, rfc3339
-from modelpool_sidecar.dialects.errors import BadRequestError
+from modelpool_sidecar.http.errors import BadRequestError
 
 
 @pytest.mark.parametrize(

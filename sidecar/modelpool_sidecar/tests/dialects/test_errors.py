@@ -3,7 +3,8 @@ import json
 import pytest
 
 from modelpool_sidecar.dialects.dialect import Dialect, Operation
-from modelpool_sidecar.dialects.errors import BadRequestError, EngineError, Reason, Refusal, render
+from modelpool_sidecar.dialects.errors import EngineError, Reason, Refusal, render
+from modelpool_sidecar.http.errors import BadRequestError
 
 from . import recordings
 

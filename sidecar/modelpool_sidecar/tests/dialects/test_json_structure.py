@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelpool_sidecar.dialects import distant_keys, json_structure, model_field
-from modelpool_sidecar.dialects.errors import BadRequestError
+from modelpool_sidecar.http.errors import BadRequestError
 
 from .cutting import QUICK
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelpool_sidecar.dialects.errors import BadRequestError
 from modelpool_sidecar.dialects.model_field import replace_model
+from modelpool_sidecar.http.errors import BadRequestError
 
 from .cutting import QUICK
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from modelpool_sidecar.discovery import probes
 from modelpool_sidecar.discovery.directory import RETURN_SECONDS, Directory
 from modelpool_sidecar.discovery.probes import Prober
+from modelpool_sidecar.http.client.errors import ConnectFailed
 from modelpool_sidecar.http.client.pool import ConnectionPool
-from modelpool_sidecar.http.client.response import ConnectFailed
 from modelpool_sidecar.routing import table
 from modelpool_sidecar.routing.documents import Engine
 from modelpool_sidecar.routing.health import Outcome

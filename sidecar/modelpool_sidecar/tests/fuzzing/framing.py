@@ -22,7 +22,7 @@ def _answer(data: bytes, size: int) -> tuple[object, ...]:
         understood = False
         body += reader.taken() if reader.parts else b""
     head = (reader.head.status, list(reader.head.headers)) if reader.head is not None else None
-    return (understood, head, body, *((reader.ended, reader.lasting) if understood else ()))
+    return (understood, head, body, *((reader.ended, reader.keep_alive) if understood else ()))
 
 
 def caller_requests(data: bytes) -> None:
@@ -31,9 +31,9 @@ def caller_requests(data: bytes) -> None:
     Nor does it matter whether their heads have been read before.
     """
     first, rest = (data[0] + 1, data[1:]) if data else (1, b"")
-    heads = HeadCache(1000)
+    heads = HeadCache(1000, lambda _: False)
     cut, one, again = (_requests(rest, size, heads) for size in (first, len(rest) + 1, len(rest) + 1))
-    assert cut[0] == one[0] == again[0] == _requests(rest, len(rest) + 1, HeadCache(1000))[0]
+    assert cut[0] == one[0] == again[0] == _requests(rest, len(rest) + 1, HeadCache(1000, lambda _: False))[0]
     assert cut[1] == one[1] == again[1]
     assert rest.endswith(cut[2]) or not cut[1]
 
@@ -48,5 +48,5 @@ def _requests(data: bytes, size: int, heads: HeadCache) -> tuple[list[object], b
             assert len(body) <= 1000
             assert head.path.startswith("/")
             kept = [pair for pair in head.headers.items() if pair[0].lower() != "content-length"]
-            found.append((head.method, head.path, head.query, kept, head.lasting, body))
+            found.append((head.method, head.path, head.query, kept, head.keep_alive, body))
     return found, requests.uncommon, requests.held

@@ -16,8 +16,9 @@ from modelpool_sidecar.dialects.bounds import Bounds
 from modelpool_sidecar.dialects.cors import HostPolicy, is_local
 from modelpool_sidecar.dialects.dialect import Dialect, Operation
 from modelpool_sidecar.dialects.durations import parse_keep_alive
-from modelpool_sidecar.dialects.errors import BadRequestError, EngineError, Refusal
+from modelpool_sidecar.dialects.errors import EngineError, Refusal
 from modelpool_sidecar.dialects.model_field import replace_model
+from modelpool_sidecar.http.errors import BadRequestError
 from modelpool_sidecar.serving.model_renaming import Naming, whole
 from modelpool_sidecar.serving.transforms import Passthrough
 from modelpool_sidecar.translation import Backend, Exchange, Timings, Translation, repeated_chunks, translate

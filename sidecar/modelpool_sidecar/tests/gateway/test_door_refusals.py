@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from modelpool_sidecar.http.server import general_connection, head_rules
+from modelpool_sidecar.http.server import head_rules
 
 from .scenes import CHAT, Scene, backend, document, scene, until
 from .scripted import Engine, Received, engine
@@ -71,7 +71,7 @@ async def is_refused(gate: Scene, answer: bytes, status: int, path: str, *, head
     assert len(lines[0]) > len(b"HTTP/1.1 400 "), "it has no phrase"
     fields = dict(line.split(b": ", 1) for line in lines[1:])
     assert {b"X-Request-Id", b"Date", b"Content-Length", b"Content-Type"} <= set(fields)
-    assert fields[b"ClientConnection"] == b"close"
+    assert fields[b"Connection"] == b"close"
     assert b"Server" not in fields
     accepted = {one.strip() for one in fields.get(b"Accept-Encoding", b"").decode().split(",")} - {""}
     assert accepted == (set(head_rules.CODINGS) - {"x-gzip"} if status == 415 else set())  # which means gzip
@@ -163,10 +163,10 @@ IN_CHUNKS = head("/v1/messages", CHUNKED) + b"%x\r\n" % len(BODY) + BODY + b"\r\
 
 
 async def test_a_later_head_has_its_own_time_and_empty_lines_have_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(general_connection, "IDLE_SECONDS", 0.5)
     async with gates(tmp_path, head_timeout=2.0) as (gate, _):
+        gate.running.limits.idle_timeout = 0.5
         for sent, least in ((b"POST /v1/mess", 1.5), (b"\r\n", 0.0)):
             reader, writer = await asyncio.open_connection(*gate.running.listening[0])
             writer.write(IN_CHUNKS)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from modelpool_sidecar.http.server.general import GeneralConnections
+from modelpool_sidecar.http.server.general.connections import GeneralConnections
 
 from .scenes import CHAT, Scene, backend, document, scene
 from .scripted import Engine, Received, engine

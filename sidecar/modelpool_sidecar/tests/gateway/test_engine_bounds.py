@@ -262,7 +262,7 @@ async def test_what_streams_hold_back_at_once_is_bounded_together(tmp_path: Path
         await request.end()
 
     async with gated(tmp_path, sends) as (gate, played):
-        bounds = gate.running.limits.bounds
+        bounds = gate.running.bounds
         body = {"model": "served", "stream": True}
         async with asyncio.TaskGroup() as group:
             asking = [group.create_task(told(gate, "/api/chat", body), name=f"ask {n}") for n in range(count)]

@@ -19,11 +19,13 @@ from unittest import mock
 import pytest
 
 from modelpool_sidecar.dialects.bounds import Bounds
+from modelpool_sidecar.http.client.connection import ClientConnection
 from modelpool_sidecar.http.client.pool import ConnectionPool
 from modelpool_sidecar.http.client.read_pausing import ReadPausing
 from modelpool_sidecar.http.client.read_timeout import ReadTimeout
-from modelpool_sidecar.http.client.response import ClientRequest, ClientResponse, Enough, Receiver
-from modelpool_sidecar.http.server.limits import Limits
+from modelpool_sidecar.http.client.request import ClientRequest
+from modelpool_sidecar.http.client.response import Enough, Receiver
+from modelpool_sidecar.http.limits import Limits
 from modelpool_sidecar.http.server.request import ServerRequest
 from modelpool_sidecar.http.server.server import Server
 from modelpool_sidecar.serving.translating import Gathering
@@ -32,6 +34,7 @@ from modelpool_sidecar.translation import Reply
 from ..compiled import patches_what_is_compiled
 from ..gateway.scenes import CHAT, Scene, backend, document, scene, until
 from ..gateway.scripted import Received, engine
+from .application import Application
 
 MEBIBYTE = 1024 * 1024
 FLOOD = 32 * MEBIBYTE
@@ -314,14 +317,14 @@ async def test_a_door_forgets_what_an_answer_was_drawn_from(door: str) -> None:
         nonlocal asked
         asked += 1
         if asked == 1:
-            visitor.back.draws_from(source)
-        visitor.back.whole(200, b"", b"" if asked == 1 else b"x" * FLOOD)
+            visitor.writer.draws_from(source)
+        visitor.writer.whole(200, b"", b"" if asked == 1 else b"x" * FLOOD)
 
     def refuse(visitor: ServerRequest, wrong: Exception) -> None:
         raise AssertionError(wrong)
 
     async with asyncio.TaskGroup() as group:
-        front = Server(answer, refuse, group, Limits(max_body_bytes=MEBIBYTE))
+        front = Server(Application(answer, refuse), group, Limits(max_body_bytes=MEBIBYTE))
         bound = socket.create_server(("127.0.0.1", 0))
         bound.setblocking(False)
         await front.listen(bound)
@@ -356,7 +359,7 @@ async def test_a_connection_is_read_again_though_its_last_taker_was_full_at_the_
 class Full(Counting):
     """Has no room from the first byte on."""
 
-    def __init__(self, response: ClientResponse) -> None:
+    def __init__(self, response: ClientConnection) -> None:
         super().__init__()
         self._response = response
 

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelpool_sidecar.http.limits import Limit, Limits
 from modelpool_sidecar.http.server.body_deadline import GRACE_SECONDS, Pace
 from modelpool_sidecar.http.server.body_memory import FREE_BYTES, Bodies, Share
-from modelpool_sidecar.http.server.limits import Limit, Limits
 
 LIMITS = Limits(body_timeout=300.0, min_body_rate=1000)
 

@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
+from modelpool_sidecar.http.errors import NoRoomError
 from modelpool_sidecar.http.inline_task import in_task
+from modelpool_sidecar.http.limits import Limits
 from modelpool_sidecar.http.server.connection import ServerConnection
-from modelpool_sidecar.http.server.general_connection import GeneralConnection
-from modelpool_sidecar.http.server.general_request import GeneralRequest
-from modelpool_sidecar.http.server.incoming_body import IncomingBody
-from modelpool_sidecar.http.server.limits import Limits
-from modelpool_sidecar.http.server.request import NoRoomError, ServerRequest
+from modelpool_sidecar.http.server.general.body import IncomingBody
+from modelpool_sidecar.http.server.general.connection import GeneralConnection
+from modelpool_sidecar.http.server.general.request import GeneralRequest
+from modelpool_sidecar.http.server.request import ServerRequest
 from modelpool_sidecar.http.server.server import Server
+
+from .application import Application
 
 SIZE = 100_000
 HEAD = b"POST /api/chat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -64,7 +67,7 @@ async def opened(
 ) -> AsyncIterator[Server]:
     """A front door at no port."""
     async with asyncio.TaskGroup() as group:
-        front = Server(answer, refuse, group, Limits(**limits))
+        front = Server(Application(answer, refuse), group, Limits(**limits))
         try:
             yield front
         finally:
@@ -82,11 +85,11 @@ async def test_a_body_that_comes_in_one_piece_needs_room_as_any_other() -> None:
     refused: list[Exception] = []
 
     async def answer(visitor: ServerRequest) -> None:
-        visitor.back.whole(200, b"", b"%d" % len(await visitor.read()))
+        visitor.writer.whole(200, b"", b"%d" % len(await visitor.read()))
 
     def refuse(visitor: ServerRequest, wrong: Exception) -> None:
         refused.append(wrong)
-        visitor.back.whole(503, b"", b"")
+        visitor.writer.whole(503, b"", b"")
 
     for others, told in ((SIZE, 200), (SIZE + 1, 503)):
         async with opened(answer, refuse, max_bodies_bytes=2 * SIZE) as front:
@@ -122,10 +125,10 @@ async def test_what_is_closed_is_gone_with_its_body(sent: bytes, hangs: bool) ->
                 await asyncio.sleep(3600)
             finally:
                 ended += 1
-        visitor.back.whole(200, b"", b"%d" % len(await visitor.read()))
+        visitor.writer.whole(200, b"", b"%d" % len(await visitor.read()))
 
     def refuse(visitor: ServerRequest, wrong: Exception) -> None:
-        visitor.back.whole(400, b"", b"")
+        visitor.writer.whole(400, b"", b"")
 
     async with opened(answer, refuse) as front:
         connection = connected(front)

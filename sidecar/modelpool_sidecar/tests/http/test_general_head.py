@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelpool_sidecar.http.server.general_head import GeneralHead, HeadReader, refused
+from modelpool_sidecar.http.server.general.head import GeneralHead, HeadReader, refused
 
 STARTS = st.sampled_from(
     [
@@ -57,8 +57,8 @@ def test_a_head_is_read_in_whatever_pieces(start: bytes, lines: list[bytes], siz
         return
     assert (one.head.method, one.head.path, one.head.query) == (other.head.method, other.head.path, other.head.query)
     assert one.head.headers == other.head.headers
-    assert (one.lasting, one.waits, one.length, one.chunked, one.coding, one.old) == (
-        other.lasting, other.waits, other.length, other.chunked, other.coding, other.old,
+    assert (one.keep_alive, one.waits, one.length, one.chunked, one.coding, one.http10) == (
+        other.keep_alive, other.waits, other.length, other.chunked, other.coding, other.http10,
     )  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def test_any_bytes_are_a_head_or_refused_or_not_whole(data: bytes, sizes: list[i
 def test_what_is_known_of_a_head_that_is_not_whole() -> None:
     assert refused(b"POST /v1/mess").head.path == "/v1/mess"
     assert refused(b"HEAD /api/chat HTTP/1.0\r\nHo").bodiless
-    assert refused(b"HEAD /api/chat HTTP/1.0\r\nHo").old
+    assert refused(b"HEAD /api/chat HTTP/1.0\r\nHo").http10
     assert (refused(b"\xff\xff").head.method, refused(b"").head.path) == ("", "")
 
 

@@ -46,7 +46,7 @@ def taken(requests: RequestReader, data: bytes) -> list[tuple[str, str | None, b
 
 
 def test_requests_on_one_connection_are_told_apart() -> None:
-    heads = HeadCache(1000)
+    heads = HeadCache(1000, lambda _: False)
     requests = RequestReader(heads)
     assert taken(requests, HEAD % b"2" + b"hi" + HEAD % b"3" + b"you") == [
         ("/v1/completions", "b", b"hi"),
@@ -62,7 +62,7 @@ def test_requests_on_one_connection_are_told_apart() -> None:
 
 
 def test_a_head_that_is_known_may_come_with_too_large_a_body() -> None:
-    requests = RequestReader(HeadCache(10))
+    requests = RequestReader(HeadCache(10, lambda _: False))
     assert taken(requests, HEAD % b"10" + b"x" * 10) == [("/v1/completions", "b", b"x" * 10)]
     assert taken(requests, HEAD % b"11") == []
     assert requests.uncommon
@@ -75,12 +75,12 @@ def test_a_head_that_is_known_may_come_with_too_large_a_body() -> None:
 )
 def test_a_length_may_be_written_in_any_way(line: bytes) -> None:
     head = HEAD.replace(b"Content-Length: %b", line)
-    for requests in (RequestReader(HeadCache(1000)),) * 2:
+    for requests in (RequestReader(HeadCache(1000, lambda _: False)),) * 2:
         assert taken(requests, head + b"hi") == [("/v1/completions", "b", b"hi")]
 
 
 def test_what_asks_for_a_page_has_no_body() -> None:
-    requests = RequestReader(HeadCache(1000))
+    requests = RequestReader(HeadCache(1000, lambda _: False))
     get = HEAD.replace(b"POST", b"GET")
     assert taken(requests, get % b"0") == [("/v1/completions", "b", b"")]
     assert taken(requests, get % b"1") == []
@@ -94,7 +94,7 @@ def answered(reader: ResponseParser, data: bytes) -> tuple[object, ...]:
     reader.expect(only_head=False)
     reader.feed(data)
     assert reader.head is not None
-    return reader.head.status, list(reader.head.headers), reader.taken(), reader.ended, reader.lasting
+    return reader.head.status, list(reader.head.headers), reader.taken(), reader.ended, reader.keep_alive
 
 
 def test_answers_that_differ_in_what_is_their_own_share_a_head() -> None:
@@ -131,7 +131,7 @@ def test_an_answer_in_two_pieces_after_a_whole_one(cut: int) -> None:
     assert not reader.ended
     reader.feed(usual[cut:])
     assert reader.head is not None
-    assert (reader.head.status, list(reader.head.headers), reader.taken(), reader.ended, reader.lasting) == want
+    assert (reader.head.status, list(reader.head.headers), reader.taken(), reader.ended, reader.keep_alive) == want
     assert answered(reader, usual) == want
 
 

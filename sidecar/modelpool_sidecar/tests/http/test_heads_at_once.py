@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from modelpool_sidecar.http.server.general_head import HeadReader
+from modelpool_sidecar.http.server.general.head import HeadReader
 from modelpool_sidecar.http.server.request_parser import HeadCache
 from modelpool_sidecar.http.server.request_reader import RequestReader
 
@@ -28,7 +28,7 @@ SENT = st.lists(st.sampled_from(PIECES) | st.binary(max_size=4), min_size=1, max
 
 def is_waited_for(sent: bytes, size: int) -> bool:
     """Whether the front door waits for more of a head, however what was sent is cut."""
-    requests = RequestReader(HeadCache(1000))
+    requests = RequestReader(HeadCache(1000, lambda _: False))
     for begin in range(0, len(sent), size):
         requests.feed(sent[begin : begin + size])
         while requests.take() is not None:
@@ -56,7 +56,7 @@ def is_settled(sent: bytes) -> bool:
 @settings(max_examples=400, deadline=None)
 def test_nothing_waits_that_the_side_door_would_settle(sent: bytes, size: int) -> None:
     """What was not taken by the front door begins where a head may, so the side door can be asked about that alone."""
-    requests = RequestReader(HeadCache(1000))
+    requests = RequestReader(HeadCache(1000, lambda _: False))
     requests.feed(sent)
     while requests.take() is not None:
         pass

@@ -32,7 +32,7 @@ class Stage:
 
     def rung(self) -> list[str]:
         """What has been seen when the bell has stopped ringing."""
-        self.bell.ring()
+        self.bell.wake()
         return list(self.seen)
 
     async def work(self, *steps: str) -> None:
@@ -85,8 +85,8 @@ async def test_a_task_waits_for_the_same_bell() -> None:
         here = Stage(group)
         task = group.create_task(here.work("bell", "b"), name="waits")
         await asyncio.sleep(0)
-        here.bell.ring()
-        here.bell.ring()  # nobody waits any more
+        here.bell.wake()
+        here.bell.wake()  # nobody waits any more
         await task
         assert here.seen == ["bell", "b", "end"]
 
@@ -113,7 +113,7 @@ async def test_a_fault_is_kept(before: tuple[str, ...]) -> None:
     async with stage() as here:
         over = await here.begin(here.work(*before, "fails"))
         while not over and not here.ended.is_set():
-            await here.called(here.bell.ring)
+            await here.called(here.bell.wake)
         assert isinstance(here.errand.fault, LookupError)
         assert await here.begin(here.work("again"))
         assert here.errand.fault is None
@@ -136,7 +136,7 @@ async def test_it_is_cancelled_whatever_it_waits_for(steps: tuple[str, ...], tur
         await here.ended.wait()
         assert here.seen[-2:] == ["cancelled", "end"]
         assert here.errand.fault is None
-        here.bell.ring()
+        here.bell.wake()
         here.errand.cancel()
 
 
@@ -152,6 +152,6 @@ async def test_a_group_that_is_over_cancels_what_asks_for_a_task() -> None:
                 raise LookupError
 
             group.create_task(fails(), name="fails")
-            here.loop.call_soon(lambda: here.loop.call_soon(here.bell.ring))
+            here.loop.call_soon(lambda: here.loop.call_soon(here.bell.wake))
             await asyncio.sleep(30)
     assert seen == ["bell", "task", "cancelled", "end"]

@@ -8,41 +8,45 @@ from typing import Any
 
 import pytest
 
+from modelpool_sidecar.http.errors import TooLateError
 from modelpool_sidecar.http.inline_task import in_task
-from modelpool_sidecar.http.server import connection, deadlines, general_connection
-from modelpool_sidecar.http.server.general_input import IDLE_SECONDS
-from modelpool_sidecar.http.server.limits import Limits
-from modelpool_sidecar.http.server.request import ServerRequest, TooLateError
+from modelpool_sidecar.http.limits import Limits
+from modelpool_sidecar.http.server.request import ServerRequest
 from modelpool_sidecar.http.server.server import Server
 from modelpool_sidecar.serving import refusals
 
-from ..compiled import patches_what_is_compiled
+from .application import Application
 
 
 async def told(visitor: ServerRequest) -> None:
     try:
         body = await visitor.read()
     except TooLateError as error:
-        visitor.back.whole(408, b"", str(error).encode())
+        visitor.writer.whole(408, b"", str(error).encode())
         return
     text = f"{visitor.head.method} {visitor.head.path} {body.decode()}\n"
-    visitor.back.whole(200, b"Content-Type: text/plain\r\n", text.encode())
+    visitor.writer.whole(200, b"Content-Type: text/plain\r\n", text.encode())
 
 
 def refused(visitor: ServerRequest, wrong: Exception) -> None:
-    visitor.back.whole(refusals.of_caller(wrong).status or 413, b"", str(wrong).encode())
+    visitor.writer.whole(refusals.of_caller(wrong).status or 413, b"", str(wrong).encode())
 
 
 @asynccontextmanager
 async def server(
-    head_seconds: float, body_seconds: float = 60, answer: Callable[[ServerRequest], Coroutine[Any, None, None]] = told
+    head_seconds: float,
+    body_seconds: float = 60,
+    answer: Callable[[ServerRequest], Coroutine[Any, None, None]] = told,
+    idle_seconds: float = 75,
 ) -> AsyncIterator[int]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.setblocking(False)
     async with asyncio.TaskGroup() as group:
-        limits = Limits(max_body_bytes=1000, head_timeout=head_seconds, body_timeout=body_seconds)
-        front = Server(answer, refused, group, limits)
+        limits = Limits(
+            max_body_bytes=1000, head_timeout=head_seconds, body_timeout=body_seconds, idle_timeout=idle_seconds
+        )
+        front = Server(Application(answer, refused), group, limits)
         await front.listen(listener)
         try:
             yield listener.getsockname()[1]
@@ -140,7 +144,7 @@ async def test_a_head_that_begins_when_a_connection_is_nearly_too_old_has_its_ti
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(stays)
         await reader.readuntil(b"hi\n")
-        for seconds in (*passed, IDLE_SECONDS - 0.5):
+        for seconds in (*passed, Limits().idle_timeout - 0.5):
             ahead += seconds
             await asyncio.sleep(0.1)
         writer.write(stays[:30])
@@ -167,16 +171,11 @@ async def test_a_caller_between_requests_is_not_late() -> None:
         await writer.wait_closed()
 
 
-@patches_what_is_compiled
 @pytest.mark.parametrize("behind", [b"", b"\r\n"], ids=["nothing", "an empty line"])
 @pytest.mark.parametrize("request_bytes", [REQUEST, IN_CHUNKS], ids=["front", "side"])
-async def test_a_connection_on_which_nothing_more_is_asked_is_closed(
-    request_bytes: bytes, behind: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_connection_on_which_nothing_more_is_asked_is_closed(request_bytes: bytes, behind: bytes) -> None:
     """Without a word: a caller that is just about to ask asks again on another one."""
-    for door in (deadlines, connection, general_connection):
-        monkeypatch.setattr(door, "IDLE_SECONDS", 0.1)
-    async with server(head_seconds=0.5) as port:
+    async with server(head_seconds=0.5, idle_seconds=0.1) as port:
         answer = await talk(port, request_bytes.replace(b"Connection: close\r\n", b""), behind)
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert answer.endswith(b"POST /api/chat hi\n")
@@ -240,7 +239,7 @@ async def test_leaving_before_the_head_is_whole_leaves_nothing_behind() -> None:
 
 @pytest.mark.parametrize("later", [False, True])
 async def test_a_caller_that_waits_is_told_to_go_on(later: bool) -> None:
-    asks = REQUEST.replace(b"ClientConnection", b"Expect: 100-continue\r\nConnection")
+    asks = REQUEST.replace(b"Connection", b"Expect: 100-continue\r\nConnection")
     async with server(head_seconds=20) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         if later:  # on a connection that was lent

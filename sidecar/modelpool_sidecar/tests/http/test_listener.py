@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from modelpool_sidecar import descriptors
-from modelpool_sidecar.http.server.limits import Limit, Limits
+from modelpool_sidecar.http.limits import Limit, Limits
 from modelpool_sidecar.http.server.listener import Listener
 
 from ..gateway.scenes import Scene, document, scene, until
@@ -36,7 +36,7 @@ async def asking(gate: Scene, asked: bytes = ASKED) -> AsyncIterator[tuple[async
 
 
 def reached(limits: Limits) -> int:
-    return limits.counts.of[(Limit.CONNECTIONS.value,)].value
+    return limits.counts[Limit.CONNECTIONS.value]
 
 
 async def test_callers_beyond_the_limit_wait_until_a_connection_is_closed(

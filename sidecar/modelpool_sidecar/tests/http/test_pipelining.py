@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from modelpool_sidecar.http.inline_task import in_task
-from modelpool_sidecar.http.server.limits import Limits
+from modelpool_sidecar.http.limits import Limits
 from modelpool_sidecar.http.server.pipelining import TURN_NS, Turns
 from modelpool_sidecar.http.server.request import ServerRequest
 from modelpool_sidecar.http.server.server import Server
 
 from ..gateway.scenes import until
+from .application import Application
 
 AHEAD = 64 * 1024
 READ = 256 * 1024
@@ -32,7 +33,7 @@ async def front(
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     async with asyncio.TaskGroup() as group:
-        made = Server(answer, lambda visitor, wrong: None, group, Limits(**limits))
+        made = Server(Application(answer, lambda request, wrong: None), group, Limits(**limits))
         await made.listen(listener)
         try:
             yield listener.getsockname()
@@ -55,7 +56,7 @@ async def test_others_have_their_turn(line: str) -> None:
         ends = time.monotonic_ns() + TURN_NS
         while time.monotonic_ns() < ends:
             pass
-        visitor.back.whole(200, b"", b"x")
+        visitor.writer.whole(200, b"", b"x")
 
     async with front(costly) as address:
         many, one = [await asyncio.open_connection(*address) for _ in range(2)]
@@ -80,7 +81,7 @@ async def test_others_have_their_turn_while_a_body_comes_in_small_chunks(ahead: 
     async def answer(visitor: ServerRequest) -> None:
         if visitor.head.path == "/many":
             bodies.append(await visitor.read())
-        visitor.back.whole(200, b"", b"x")
+        visitor.writer.whole(200, b"", b"x")
 
     async with front(answer) as address:
         many, one = [await asyncio.open_connection(*address) for _ in range(2)]
@@ -156,7 +157,7 @@ async def test_what_was_sent_ahead_and_is_not_taken_costs_no_answer(line: str) -
     async def answer(visitor: ServerRequest) -> None:
         await in_task()
         await going.wait()
-        visitor.back.whole(200, b"", b"x" * 100_000)
+        visitor.writer.whole(200, b"", b"x" * 100_000)
 
     async with front(answer) as address:
         reader, writer = await asyncio.open_connection(*address)
@@ -181,7 +182,7 @@ async def test_nothing_is_answered_while_the_caller_does_not_read(line: str, wai
         if waits:
             await in_task()
         answered += 1
-        visitor.back.whole(200, b"", visitor.head.path.encode() + b"." * size)
+        visitor.writer.whole(200, b"", visitor.head.path.encode() + b"." * size)
 
     async with front(answer) as address:
         with socket.socket() as caller:
@@ -213,7 +214,7 @@ async def test_what_is_sent_ahead_is_bounded(line: str) -> None:
         await in_task()
         await going.acquire()
         answered += 1
-        visitor.back.whole(200, b"", b"x")
+        visitor.writer.whole(200, b"", b"x")
 
     async def send(caller: socket.socket) -> None:
         nonlocal sent

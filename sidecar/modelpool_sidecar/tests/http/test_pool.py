@@ -10,16 +10,10 @@ import pytest
 
 from modelpool_sidecar.dialects.bounds import Bounds
 from modelpool_sidecar.http.client.connection import ClientConnection
+from modelpool_sidecar.http.client.errors import BrokenMidStream, ClosedBeforeFirstByte, ConnectFailed, NobodyThere
 from modelpool_sidecar.http.client.pool import ConnectionPool
-from modelpool_sidecar.http.client.response import (
-    BrokenMidStream,
-    ClientRequest,
-    ClientResponse,
-    ClosedBeforeFirstByte,
-    ConnectFailed,
-    NobodyThere,
-    Receiver,
-)
+from modelpool_sidecar.http.client.request import ClientRequest
+from modelpool_sidecar.http.client.response import Receiver
 from modelpool_sidecar.serving.translating import Gathering
 from modelpool_sidecar.translation import Reply
 
@@ -39,7 +33,7 @@ async def lean(behave: Behaviour, *, read_timeout: float = 30) -> AsyncIterator[
             await upstream.close()
 
 
-async def read(response: ClientResponse) -> bytes:
+async def read(response: ClientConnection) -> bytes:
     try:
         return await response.read(1 << 30)
     finally:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from modelpool_sidecar.http.client.known_heads import KnownHeads
 from modelpool_sidecar.http.client.response_framing import MalformedResponse
+from modelpool_sidecar.http.client.response_heads import KnownHeads
 from modelpool_sidecar.http.client.response_parser import HEAD_BYTES, ResponseParser
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -59,14 +59,14 @@ def read(reader: ResponseParser, data: bytes, size: int) -> bytes:
 @PIECES
 @pytest.mark.parametrize("case", WHOLE.values(), ids=WHOLE.keys())
 def test_an_answer_is_read_in_whatever_pieces(case: tuple[bytes, bool], size: int) -> None:
-    data, lasting = case
+    data, keep_alive = case
     reader = ResponseParser()
-    for _ in range(2 if lasting else 1):
+    for _ in range(2 if keep_alive else 1):
         reader.expect(only_head=False)
         assert reader.untouched
         assert read(reader, data, size) == b"hello"
         assert reader.head is not None
-        assert (reader.head.status, reader.ended, reader.lasting) == (200, True, lasting)
+        assert (reader.head.status, reader.ended, reader.keep_alive) == (200, True, keep_alive)
         assert "Link" not in dict(reader.head.headers)
         assert "X-Trailer" not in dict(reader.head.headers)
 
@@ -78,7 +78,7 @@ def test_what_is_no_answer_is_refused(data: bytes, size: int) -> None:
     with pytest.raises(MalformedResponse):
         read(reader, data, size)
     assert not reader.ended
-    assert not reader.lasting
+    assert not reader.keep_alive
 
 
 AROUND = {
@@ -94,7 +94,7 @@ def test_what_is_around_a_body_is_bounded(data: bytes, size: int) -> None:
     reader = ResponseParser()
     with pytest.raises(MalformedResponse, match="longer than"):
         read(reader, data, size)
-    assert not reader.lasting
+    assert not reader.keep_alive
 
 
 @PIECES
@@ -135,7 +135,7 @@ def test_the_head_of_a_stream_is_known_again_wherever_it_is_cut(cut: int) -> Non
         with pytest.raises(EOFError):
             reader.end()
         reader.feed(data[cut:])
-        assert (reader.taken(), reader.ended, reader.lasting, reader.between) == (b"hello", True, True, False)
+        assert (reader.taken(), reader.ended, reader.keep_alive, reader.between) == (b"hello", True, True, False)
         heads.append(reader.head)
     if cut == 0:
         assert heads[0] is heads[1] is heads[2] is heads[3]
@@ -170,7 +170,7 @@ def test_behind_a_known_head_all_is_read_as_behind_one_that_is_new(odd: bytes) -
             reader.feed(odd)
         except MalformedResponse as error:
             fault = str(error)
-        told.append((fault, b"".join(reader.parts), reader.ended, reader.lasting, reader.between))
+        told.append((fault, b"".join(reader.parts), reader.ended, reader.keep_alive, reader.between))
     assert told[0] == told[1]
 
 
@@ -186,7 +186,7 @@ def test_only_a_lasting_stream_is_known(head: bytes) -> None:
             reader.feed(b"hello")
         except MalformedResponse:
             fault = True
-        told.append((fault, reader.lasting, reader.between, b"".join(reader.parts)))
+        told.append((fault, reader.keep_alive, reader.between, b"".join(reader.parts)))
     assert told[0] == told[1]
 
 
@@ -199,14 +199,14 @@ def test_what_follows_a_whole_answer_spoils_the_connection_alone(first: bytes, m
         reader.feed(piece)
     assert reader.taken() == b"hello"
     assert reader.head is not None
-    assert (reader.head.status, reader.ended, reader.lasting) == (200, True, False)
+    assert (reader.head.status, reader.ended, reader.keep_alive) == (200, True, False)
 
 
 def test_an_answer_to_head_has_no_body() -> None:
     reader = ResponseParser()
     reader.expect(only_head=True)
     reader.feed(OK + b"Content-Length: 5\r\n\r\n")
-    assert (reader.ended, reader.lasting, reader.parts) == (True, False, [])
+    assert (reader.ended, reader.keep_alive, reader.parts) == (True, False, [])
 
 
 @pytest.mark.parametrize("status", [204, 304])
@@ -214,4 +214,4 @@ def test_some_answers_never_have_a_body(status: int) -> None:
     reader = ResponseParser()
     reader.feed(b"HTTP/1.1 %d X\r\n\r\n" % status)
     assert reader.head is not None
-    assert (reader.head.status, reader.ended, reader.lasting) == (status, True, True)
+    assert (reader.head.status, reader.ended, reader.keep_alive) == (status, True, True)

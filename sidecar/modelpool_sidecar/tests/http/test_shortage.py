@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from modelpool_sidecar.http.client.errors import ClosedBeforeFirstByte, ConnectFailed, OutOfResources
 from modelpool_sidecar.http.client.pool import ConnectionPool
-from modelpool_sidecar.http.client.response import ClientRequest, ClosedBeforeFirstByte, ConnectFailed, OutOfResources
+from modelpool_sidecar.http.client.request import ClientRequest
 from modelpool_sidecar.http.client.shortage import is_ours
-from modelpool_sidecar.http.server.limits import Limits
+from modelpool_sidecar.http.limits import Limits
 
 from ..gateway.scenes import CHAT, Scene, backend, document, scene, until
 from ..gateway.scripted import Engine, Received, engine
@@ -177,5 +178,5 @@ async def test_waits_for_engines_that_were_too_long_are_counted(monkeypatch: pyt
         with pytest.raises(ConnectFailed, match="TimeoutError"):
             await upstream.open(played.url, ASK)
         await upstream.close()
-    counted = {name: series.value for (name,), series in limits.counts.of.items() if series.value}
+    counted = {name: count for name, count in limits.counts.items() if count}
     assert counted == {"engine_silence_seconds": 1, "engine_connect_seconds": 1}

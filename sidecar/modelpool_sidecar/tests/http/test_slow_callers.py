@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from modelpool_sidecar.http.limits import Limit, Limits
 from modelpool_sidecar.http.server.caller_socket import CallerSocket
-from modelpool_sidecar.http.server.limits import Limit, Limits
 from modelpool_sidecar.http.server.socket_state import Unread
 
 from ..gateway.scenes import CHAT, Scene, backend, document, scene, until
@@ -69,7 +69,7 @@ async def caller(gate: Scene, sent: bytes) -> AsyncIterator[socket.socket]:
 
 
 def reached(gate: Scene, limit: Limit) -> int:
-    return gate.running.limits.counts.of[(limit.value,)].value
+    return gate.running.limits.counts[limit.value]
 
 
 @pytest.mark.parametrize("line", DOORS.values(), ids=DOORS.keys())

@@ -8,6 +8,7 @@ from multidict import CIMultiDict
 from modelpool_sidecar.dialects.cors import HostPolicy
 from modelpool_sidecar.http import headers
 from modelpool_sidecar.http.server.request import RequestHead
+from modelpool_sidecar.serving import forwarded_headers
 from modelpool_sidecar.serving.context import Ids
 from modelpool_sidecar.serving.resolved_head import ResolvedHead
 
@@ -34,36 +35,38 @@ KEPT = [
 
 
 def test_the_callers_words_about_a_body_that_is_ours_do_not_hold() -> None:
-    assert headers.to_engine(KEPT, json=True) == [*KEPT[2:], ("Content-Type", "application/json")]
+    assert forwarded_headers.to_engine(KEPT, json=True) == [*KEPT[2:], ("Content-Type", "application/json")]
 
 
 @pytest.mark.parametrize("name", (*CREDENTIALS, *WHENCE))
 @pytest.mark.parametrize("json", [False, True])
 @pytest.mark.parametrize("spelt", [str, str.lower, str.upper])
 def test_an_engine_gets_no_credentials_and_no_whence(name: str, json: bool, spelt: Callable[[str], str]) -> None:
-    told = headers.to_engine([*KEPT, (spelt(name), "secret"), (spelt(name), "secret")], json=json)
+    told = forwarded_headers.to_engine([*KEPT, (spelt(name), "secret"), (spelt(name), "secret")], json=json)
     assert "secret" not in [value for _, value in told]
-    assert told == headers.to_engine(KEPT, json=json)
+    assert told == forwarded_headers.to_engine(KEPT, json=json)
 
 
 @given(st.lists(st.tuples(st.text(), st.text())))
 def test_nothing_passes_to_an_engine_that_is_not_on_the_list(given: list[tuple[str, str]]) -> None:
-    passed = {name.lower() for name, _ in headers.to_engine(given)}
+    passed = {name.lower() for name, _ in forwarded_headers.to_engine(given)}
     assert passed <= {"accept", "content-type", "traceparent", "tracestate", "user-agent"}
 
 
 def test_what_a_connection_names_ends_there() -> None:
-    assert headers.to_engine([*KEPT, ("ClientConnection", "close, TraceState")]) == [*KEPT[:3], KEPT[4]]
+    assert forwarded_headers.to_engine([*KEPT, ("Connection", "close, TraceState")]) == [*KEPT[:3], KEPT[4]]
 
 
 def test_an_engine_cannot_speak_for_the_gateway() -> None:
     given = [("Server", "uvicorn"), ("x-modelpool-backend", "evil"), ("X-A", "a"), ("X-A", "b")]
-    assert headers.to_caller(given) == [("X-A", "a"), ("X-A", "b")]
+    assert forwarded_headers.to_caller(given) == [("X-A", "a"), ("X-A", "b")]
 
 
 @pytest.mark.parametrize("name", ["Set-Cookie", "access-control-allow-origin", "Clear-Site-Data", "Alt-Svc", "Refresh"])
 def test_an_engine_has_no_say_over_the_browsers_of_callers(name: str) -> None:
-    assert headers.to_caller([(name, "*"), ("Content-Type", "text/plain")]) == [("Content-Type", "text/plain")]
+    assert forwarded_headers.to_caller([(name, "*"), ("Content-Type", "text/plain")]) == [
+        ("Content-Type", "text/plain")
+    ]
 
 
 @pytest.mark.parametrize("evil", ["a\r\nX-B: 2", "a\n", "a\r", "a\0"])

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from modelpool_sidecar.dialects.cors import HostPolicy
+from modelpool_sidecar.http.client.errors import ConnectFailed
 from modelpool_sidecar.http.client.pool import ConnectionPool
-from modelpool_sidecar.http.client.response import ClientRequest, ConnectFailed
+from modelpool_sidecar.http.client.request import ClientRequest
 from modelpool_sidecar.http.server.request import RequestHead
 from modelpool_sidecar.routing import documents, table, table_building
 from modelpool_sidecar.routing.in_flight import InFlight
@@ -51,9 +52,9 @@ async def test_pages_are_for_this_machines_names_on_loopback(tmp_path: Path, pat
 async def test_what_a_page_is_asked_with_is_understood_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
-    def opened(head: RequestHead, doorman: HostPolicy) -> ResolvedHead:
+    def opened(head: RequestHead, host_policy: HostPolicy) -> ResolvedHead:
         made.append(head.path)
-        return ResolvedHead(head, doorman)
+        return ResolvedHead(head, host_policy)
 
     monkeypatch.setattr(dispatch, "ResolvedHead", opened)
     async with scene(tmp_path, []) as gate:

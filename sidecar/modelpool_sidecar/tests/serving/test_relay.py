@@ -95,7 +95,7 @@ async def test_an_engine_gets_the_trace_and_no_credentials(tmp_path: Path, path:
             "Host": "gateway.internal",
             "X-Request-Id": "mine-1",
             "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-            "ClientConnection": "keep-alive, X-Hop",
+            "Connection": "keep-alive, X-Hop",
             "Accept-Encoding": "gzip",
         }
         async with gate.post(path, CHAT | {"max_tokens": 1}, headers=told) as response:

@@ -11,7 +11,7 @@ import pytest
 
 from modelpool_sidecar.dialects import json_structure
 from modelpool_sidecar.dialects.dialect import Dialect, Operation
-from modelpool_sidecar.http.server.limits import Limit, Limits
+from modelpool_sidecar.http.limits import Limit, Limits
 from modelpool_sidecar.serving import request_bodies
 from modelpool_sidecar.serving.attempt import Attempt
 from modelpool_sidecar.serving.request_bodies import RequestBodies
@@ -144,4 +144,4 @@ async def test_a_refusal_is_counted_once() -> None:
             await bodies.read_head(b"[" * 11, Dialect.OPENAI, Operation.CHAT)
     finally:
         bodies.close()
-    assert limits.counts.of[Limit.BODY_VALUES.value,].value == 1
+    assert limits.counts[Limit.BODY_VALUES.value] == 1

@@ -12,7 +12,7 @@ import pytest
 from modelpool_sidecar.discovery import probes
 from modelpool_sidecar.discovery.directory import Directory
 from modelpool_sidecar.http.client.pool import ConnectionPool
-from modelpool_sidecar.http.client.response import ClientRequest
+from modelpool_sidecar.http.client.request import ClientRequest
 from modelpool_sidecar.routing import table
 from modelpool_sidecar.routing.documents import Engine as Kind
 from modelpool_sidecar.serving import silent_engines

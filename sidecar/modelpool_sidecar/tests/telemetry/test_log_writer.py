@@ -67,7 +67,7 @@ def end(log: LogWriter, pipe: Pipe) -> str:
 
 
 def test_lines_arrive_in_order(pipe: Pipe) -> None:
-    log = LogWriter(pipe.writer, most_lines=100, told=told)
+    log = LogWriter(pipe.writer, most_lines=100, lost_line=told)
     lines = [f"line {number}\n" for number in range(50)]
     for line in lines:
         log.write(line)
@@ -76,7 +76,7 @@ def test_lines_arrive_in_order(pipe: Pipe) -> None:
 
 
 def test_a_full_pipe_costs_lines_and_no_time(pipe: Pipe) -> None:
-    log = LogWriter(pipe.writer, most_lines=100, told=told)
+    log = LogWriter(pipe.writer, most_lines=100, lost_line=told)
     reached: list[int] = []
     log.when_lost = lambda: reached.append(1)
     began = time.monotonic()
@@ -93,13 +93,13 @@ def test_a_full_pipe_costs_lines_and_no_time(pipe: Pipe) -> None:
 
 
 def test_a_batch_larger_than_the_bound_is_written_when_there_is_room(pipe: Pipe) -> None:
-    log = LogWriter(pipe.writer, most_lines=2, told=told)
+    log = LogWriter(pipe.writer, most_lines=2, lost_line=told)
     log.write("a\nb\nc\nd\n")
     assert end(log, pipe) == "a\nb\nc\nd\n"
 
 
 def test_long_lines_count_for_more(pipe: Pipe) -> None:
-    log = LogWriter(pipe.writer, most_lines=100, told=told)
+    log = LogWriter(pipe.writer, most_lines=100, lost_line=told)
     for _ in range(50):
         log.write("x" * 10_000 + "\n")
     assert log.lost >= 38
@@ -108,7 +108,7 @@ def test_long_lines_count_for_more(pipe: Pipe) -> None:
 
 def test_a_closed_pipe_ends_nothing(pipe: Pipe) -> None:
     os.close(pipe.reader)
-    log = LogWriter(pipe.writer, most_lines=100, told=told)
+    log = LogWriter(pipe.writer, most_lines=100, lost_line=told)
     log.write("a\nb\n")
     until(lambda: log.lost == 2, seen=lambda: log.lost)
     log.write("c\n")
@@ -120,7 +120,7 @@ def test_a_closed_pipe_ends_nothing(pipe: Pipe) -> None:
 def test_a_full_disk_ends_nothing() -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     try:
-        log = LogWriter(full, most_lines=100, told=told)
+        log = LogWriter(full, most_lines=100, lost_line=told)
         log.write("a\n")
         until(lambda: log.lost == 1, seen=lambda: log.lost)
         log.close(DEADLINE)
@@ -130,7 +130,7 @@ def test_a_full_disk_ends_nothing() -> None:
 
 
 def test_the_end_does_not_wait_for_a_reader(pipe: Pipe) -> None:
-    log = LogWriter(pipe.writer, most_lines=10_000, told=told)
+    log = LogWriter(pipe.writer, most_lines=10_000, lost_line=told)
     log.write("x" * 100_000 + "\n")
     began = time.monotonic()
     log.close(0.1)
@@ -142,18 +142,18 @@ def test_the_end_does_not_wait_for_a_reader(pipe: Pipe) -> None:
 
 def test_a_stream_that_somebody_made_non_blocking(pipe: Pipe) -> None:
     os.set_blocking(pipe.writer, False)
-    log = LogWriter(pipe.writer, most_lines=10_000, told=told)
+    log = LogWriter(pipe.writer, most_lines=10_000, lost_line=told)
     log.write("x" * 50_000 + "\n")
     assert end(log, pipe) == "x" * 50_000 + "\n"
 
 
 def test_what_is_no_unicode_is_written_out(pipe: Pipe) -> None:
-    log = LogWriter(pipe.writer, most_lines=10, told=told)
+    log = LogWriter(pipe.writer, most_lines=10, lost_line=told)
     log.write("a\udcffb\n")
     assert end(log, pipe) == "a\\udcffb\n"
 
 
 def test_a_program_without_stderr_has_no_log() -> None:
-    log = LogWriter(None, most_lines=10, told=told)
+    log = LogWriter(None, most_lines=10, lost_line=told)
     assert log.write("a\n") == 2
     log.close(0)

@@ -61,14 +61,14 @@ def test_requests_that_are_alike_touch_no_series() -> None:
 
 @pytest.mark.parametrize(("seconds", "place"), [(0.0, 0), (0.01, 0), (0.010000001, 1), (600.0, 13), (600.1, 14)])
 def test_a_bound_belongs_to_the_bucket_below_it(seconds: float, place: int) -> None:
-    metrics = Metrics(lambda: Levels((), (), ()))
+    metrics = Metrics(lambda: Levels((), (), ()), {})
     metrics.ledgers[VALUES].enter(round(seconds * 1e9), -1, 0)
     counts = metrics.duration.of[VALUES[:3]].counts
     assert [number for number, count in enumerate(counts) if count] == [place]
 
 
 def test_whoever_reads_the_metrics_sees_the_last_request() -> None:
-    metrics = Metrics(lambda: Levels((), (), ()))
+    metrics = Metrics(lambda: Levels((), (), ()), {})
     for _ in range(3):
         metrics.ledgers[VALUES].enter(20_000_000, 15_000_000, 0)
     lines = metrics.text().decode().splitlines()

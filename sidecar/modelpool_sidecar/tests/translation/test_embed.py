@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from modelpool_sidecar.dialects.errors import BadRequestError, EngineError
+from modelpool_sidecar.dialects.errors import EngineError
+from modelpool_sidecar.http.errors import BadRequestError
 from modelpool_sidecar.translation import Translation, Usage
 
 from ..dialects import recordings

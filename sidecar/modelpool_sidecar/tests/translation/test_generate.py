@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from modelpool_sidecar.dialects.errors import BadRequestError
+from modelpool_sidecar.http.errors import BadRequestError
 from modelpool_sidecar.translation import Backend, Translation
 
 from ..dialects import recordings

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from modelpool_sidecar.dialects import sse
 from modelpool_sidecar.dialects.bodies import read_head
 from modelpool_sidecar.dialects.dialect import Dialect, Operation
-from modelpool_sidecar.dialects.errors import BadRequestError, EngineError
+from modelpool_sidecar.dialects.errors import EngineError
+from modelpool_sidecar.http.errors import BadRequestError
 from modelpool_sidecar.translation import Translation, translate
 
 from ..dialects.cutting import QUICK

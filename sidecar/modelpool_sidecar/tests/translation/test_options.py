@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from modelpool_sidecar.dialects.errors import BadRequestError
+from modelpool_sidecar.http.errors import BadRequestError
 from modelpool_sidecar.translation import options
 from modelpool_sidecar.translation.options import Kind, Verdict
 

@@ -7,9 +7,6 @@ One value per gateway, made of its settings and handed to whoever keeps a limit.
 from enum import StrEnum
 from typing import Final
 
-from ...dialects.bounds import Bounds
-from ...telemetry.series import Counters
-
 
 class Limit(StrEnum):
     """Every limit by name. A closed set: it labels a metric."""
@@ -40,6 +37,7 @@ class Limits:
         *,
         max_connections: int = 4096,
         head_timeout: float = 30.0,
+        idle_timeout: float = 75.0,
         max_body_bytes: int = 64 * _MEBIBYTE,
         body_timeout: float = 300.0,
         min_body_rate: int = 1000,
@@ -50,9 +48,11 @@ class Limits:
         max_engine_answer_bytes: int = 64 * _MEBIBYTE,
         max_log_lines: int = 10_000,
     ) -> None:
-        """See `settings.Settings`, which has the same fields."""
+        """See `settings.Settings`, which has the same fields but for `idle_timeout`."""
         self.max_connections = max_connections
         self.head_timeout = head_timeout
+        self.idle_timeout = idle_timeout
+        """How long a connection is kept between requests, in seconds."""
         self.max_body_bytes = max_body_bytes
         self.body_timeout = body_timeout
         self.min_body_rate = min_body_rate
@@ -62,17 +62,9 @@ class Limits:
         self.max_engine_line_bytes = max_engine_line_bytes
         self.max_engine_answer_bytes = max_engine_answer_bytes
         self.max_log_lines = max_log_lines
-        self.counts = Counters("modelpool_gateway_limits_reached", "Times that a limit was reached", ("limit",))
-        self.bounds = Bounds(
-            line_bytes=max_engine_line_bytes,
-            answer_bytes=max_engine_answer_bytes,
-            on_line=lambda: self.reached(Limit.ENGINE_LINE_BYTES),
-            on_answer=lambda: self.reached(Limit.ENGINE_ANSWER_BYTES),
-        )
-        """What may be kept of engines' answers."""
-        for limit in Limit:
-            self.counts.of[(limit._value_,)].value = 0
+        self.counts = {limit._value_: 0 for limit in Limit}
+        """How often each was reached."""
 
     def reached(self, limit: Limit) -> None:
         """Count that a limit was reached."""
-        self.counts.of[(limit._value_,)].inc()
+        self.counts[limit._value_] += 1

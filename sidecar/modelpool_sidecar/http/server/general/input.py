@@ -4,14 +4,12 @@ import asyncio
 import math
 from typing import Final
 
-from .body_deadline import Pace
-from .general_output import GeneralOutput
-from .general_owner import GeneralOwner
-from .general_request import GeneralRequest
-from .incoming_body import AHEAD_BYTES, IncomingBody
+from ..body_deadline import Pace
+from ..connection_owner import ConnectionOwner
+from .body import AHEAD_BYTES, IncomingBody
+from .output import GeneralOutput
+from .request import GeneralRequest
 
-IDLE_SECONDS: Final = 75.0
-"""How long a connection is kept between requests."""
 _AT_ONCE_LINES: Final = 4096
 """More lines of a chunked body are not gone through at once: each chunk costs a microsecond, and may carry one byte."""
 _AT_ONCE_BYTES: Final = 16 * 1024
@@ -20,21 +18,21 @@ _GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class GeneralInput(GeneralOutput):
-    """Implements `incoming_body.Taps`."""
+    """Implements `body.Taps`."""
 
-    def __init__(self, house: GeneralOwner, due: float) -> None:
+    def __init__(self, owner: ConnectionOwner, due: float) -> None:
         """`due`: by when the head must be whole that has begun."""
         super().__init__()
-        self._house = house
+        self._owner = owner
         self._loop = asyncio.get_running_loop()
-        self._pace = Pace(house.limits, 0.0)
+        self._pace = Pace(owner.limits, 0.0)
         self._waits = False
         """Whether the caller sends its body only when it is told to."""
         self._paused = False
         """Whether nothing is taken from the caller."""
         self._later = b""
         """What comes next, and waits for the next turn of the event loop."""
-        self._visitor: GeneralRequest | None = None
+        self._request: GeneralRequest | None = None
         """Whose request is being read or answered."""
         self._in_line = False
         """Whether there may be a further request, which waits for its turn."""
@@ -47,8 +45,12 @@ class GeneralInput(GeneralOutput):
     @property
     def idle_since(self) -> float:
         """See `connection_owner.KeptConnection`."""
-        asks = self._visitor is not None or self._held or self._later or self._timed or self._in_line
-        return math.inf if asks or self.over or self._transport.is_closing() else self._due - IDLE_SECONDS
+        asks = self._request is not None or self._held or self._later or self._timed or self._in_line
+        return (
+            math.inf
+            if asks or self.over or self._transport.is_closing()
+            else self._due - self._owner.limits.idle_timeout
+        )
 
     @property
     def _is_next(self) -> bool:
@@ -57,21 +59,21 @@ class GeneralInput(GeneralOutput):
 
     def _forget(self) -> None:
         """Nothing of the request is needed any more: it knows this connection, and may hold a large body."""
-        self._visitor = self._body = None
+        self._request = self._body = None
 
-    # What the body does: `incoming_body.Taps`.
+    # What the body does: `body.Taps`.
 
     def go_on(self) -> None:
-        """See `incoming_body.Taps`."""
+        """See `body.Taps`."""
         if self._waits:
             self._waits = False
             if self._body is not None and not self._body.received:
                 self.write(_GO_ON)
-            self._pace = Pace(self._house.limits, self._loop.time())
+            self._pace = Pace(self._owner.limits, self._loop.time())
             self._watch()
 
     def taken(self) -> None:
-        """See `incoming_body.Taps`."""
+        """See `body.Taps`."""
         self._resume()
 
     # Turns.
@@ -119,7 +121,7 @@ class GeneralInput(GeneralOutput):
         """Something has come of the next head, which has its time from now on. Empty lines begin no head."""
         if not self._timed and data.strip(b"\r\n"):
             self._timed = True
-            self._by(self._loop.time() + self._house.limits.head_timeout)
+            self._by(self._loop.time() + self._owner.limits.head_timeout)
 
     def _by(self, due: float) -> None:
         """Look again then."""

@@ -7,9 +7,9 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-from .incoming_body import IncomingBody
-from .lingering import Lingering
-from .response_writer import CallerOutput, Source
+from ..lingering import Lingering
+from ..response_writer import CallerOutput, Source
+from .body import IncomingBody
 
 
 class GeneralOutput:

@@ -11,11 +11,11 @@ from urllib.parse import unquote, urlsplit
 import httptools
 from multidict import CIMultiDict
 
-from ...dialects.errors import BadRequestError
-from .. import head_cache
-from . import head_rules
-from .request import RequestHead
-from .request_parser import HTTP2, LONGEST, MOST_HEADERS, Found
+from ... import head_cache
+from ...errors import BadRequestError
+from .. import head_rules
+from ..request import RequestHead
+from ..request_parser import HTTP2, LONGEST, MOST_HEADERS, Found
 
 _MOST_BYTES: Final = 64 * 1024
 """Of a whole head; a line of it may have `LONGEST`."""
@@ -26,15 +26,15 @@ _SPOKEN: Final = ("1.0", "1.1")
 class GeneralHead:
     """One head, whole or as far as it goes."""
 
-    __slots__ = ("chunked", "coding", "fault", "head", "lasting", "length", "old", "waits")
+    __slots__ = ("chunked", "coding", "fault", "head", "http10", "keep_alive", "length", "waits")
 
-    def __init__(self, head: RequestHead, *, old: bool, fault: BadRequestError | None) -> None:
+    def __init__(self, head: RequestHead, *, http10: bool, fault: BadRequestError | None) -> None:
         self.head = head
-        self.old = old
+        self.http10 = http10
         """Whether the caller speaks HTTP/1.0."""
         self.fault = fault
         """Why it is refused, if it is."""
-        self.lasting = False
+        self.keep_alive = False
         """Whether the caller wants to ask again."""
         self.waits = False
         """Whether it sends its body only when told to."""
@@ -104,7 +104,7 @@ def refused(held: bytes, wrong: BadRequestError | None = None) -> GeneralHead:
     target = start[2].partition(b"?")[0] if start else b""
     path = unquote(target.decode("utf-8", "surrogateescape")) if target.startswith(b"/") else ""
     head = RequestHead(start[1].decode() if start else "", path, "", CIMultiDict())
-    return GeneralHead(head, old=start is not None and start[3] == b"1.0", fault=wrong)
+    return GeneralHead(head, http10=start is not None and start[3] == b"1.0", fault=wrong)
 
 
 def _longest(held: bytes, to: int) -> int:
@@ -128,9 +128,9 @@ def _understood(found: Found) -> GeneralHead:
     if not found.whole or len(found.pairs) > MOST_HEADERS:
         raise BadRequestError("the request's head is too large" if found.whole else "the request is malformed")
     headers = CIMultiDict(found.pairs)
-    old = found.version == "1.0"
+    http10 = found.version == "1.0"
     target = found.target.decode("utf-8", "surrogateescape")
-    fault = head_rules.broken(headers, old=old)
+    fault = head_rules.broken(headers, http10=http10)
     if not target.startswith("/") and target != "*":
         parts = _parts(target)
         if parts is None:
@@ -140,13 +140,13 @@ def _understood(found: Found) -> GeneralHead:
     path, _, query = target.partition("#")[0].partition("?")
     if "#" in target:
         fault = fault or BadRequestError("the request's target has a fragment")
-    asked = GeneralHead(RequestHead(found.method, unquote(path), query, headers), old=old, fault=fault)
+    asked = GeneralHead(RequestHead(found.method, unquote(path), query, headers), http10=http10, fault=fault)
     if fault is None:
         if found.version not in _SPOKEN:
             asked.fault = BadRequestError("this gateway speaks HTTP/1.1 and HTTP/1.0", status=505)
             return asked
-        asked.lasting = found.lasting
-        asked.waits = not old and head_rules.waits(headers)
+        asked.keep_alive = found.keep_alive
+        asked.waits = not http10 and head_rules.waits(headers)
         asked.chunked = "Transfer-Encoding" in headers
         asked.length = int(headers.get("Content-Length", "0"))
         asked.coding = head_rules.coded(headers)

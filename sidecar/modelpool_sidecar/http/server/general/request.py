@@ -4,15 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
-from ..inline_task import in_task
-from .body_memory import Share
-from .content_coding import Inflater
-from .general_head import GeneralHead
-from .incoming_body import IncomingBody
-from .limits import Limit, Limits
-from .request import RequestHead, TooLargeError
-from .request_reader import Once
-from .response_writer import ResponseWriter
+from ...errors import TooLargeError
+from ...inline_task import in_task
+from ...limits import Limit, Limits
+from ..body_memory import Share
+from ..request import RequestHead
+from ..request_reader import Once
+from ..response_writer import ResponseWriter
+from .body import IncomingBody
+from .head import GeneralHead
+from .inflating import Inflater
 
 _TURN_BYTES: Final = 1024 * 1024
 """How much is inflated before others have their turn."""
@@ -21,17 +22,17 @@ _TURN_BYTES: Final = 1024 * 1024
 class GeneralRequest:
     """Implements `request.ServerRequest`."""
 
-    __slots__ = ("_asked", "_incoming", "_limits", "_share", "back", "body", "head", "streams")
+    __slots__ = ("_asked", "_incoming", "_limits", "_share", "body", "head", "streams", "writer")
 
     def __init__(
-        self, asked: GeneralHead, back: ResponseWriter, incoming: IncomingBody | None, limits: Limits, share: Share
+        self, asked: GeneralHead, writer: ResponseWriter, incoming: IncomingBody | None, limits: Limits, share: Share
     ) -> None:
         self._asked = asked
         self._incoming = incoming
         self._limits = limits
         self._share = share
         self.head: RequestHead = asked.head
-        self.back = back
+        self.writer = writer
         self.body: bytes | None = b"" if incoming is None else None
         """See `request.ServerRequest`."""
         self.streams = False

@@ -7,7 +7,7 @@ what follows the digits or the last chunk is short and means nothing.
 from re import compile as pattern
 from typing import Final
 
-from ...dialects.errors import BadRequestError
+from ...errors import BadRequestError
 
 _SIZE: Final = pattern(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n").fullmatch
 _TRAILER: Final = pattern(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n").fullmatch

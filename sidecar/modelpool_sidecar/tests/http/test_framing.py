@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelpool_sidecar.dialects.errors import BadRequestError
-from modelpool_sidecar.http.server.body_framing import Chunked, Counted
+from modelpool_sidecar.http.errors import BadRequestError
+from modelpool_sidecar.http.server.general.framing import Chunked, Counted
 
 BEHIND = b"GET /next HTTP/1.1\r\n"
 

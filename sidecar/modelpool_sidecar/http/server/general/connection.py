@@ -10,31 +10,30 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-from ...dialects.errors import BadRequestError
-from ..inline_task import InlineTask, Waker
-from .body_deadline import Pace
-from .body_framing import Chunked, Counted
-from .body_memory import Share
-from .general_head import GeneralHead, HeadReader, refused
-from .general_input import IDLE_SECONDS, GeneralInput
-from .general_owner import GeneralOwner
-from .general_request import GeneralRequest
-from .incoming_body import AHEAD_BYTES, IncomingBody
-from .limits import Limit
-from .request import TooLateError
-from .response_writer import ResponseWriter
+from ...errors import BadRequestError, TooLateError
+from ...inline_task import InlineTask, Waker
+from ...limits import Limit
+from ..body_deadline import Pace
+from ..body_memory import Share
+from ..connection_owner import ConnectionOwner
+from ..response_writer import ResponseWriter
+from .body import AHEAD_BYTES, IncomingBody
+from .framing import Chunked, Counted
+from .head import GeneralHead, HeadReader, refused
+from .input import GeneralInput
+from .request import GeneralRequest
 
 
 class GeneralConnection(GeneralInput):
     """Implements asyncio.Protocol without inheriting it: see `connection.ClientConnection`."""
 
-    def __init__(self, house: GeneralOwner, due: float, left: Callable[["GeneralConnection"], None]) -> None:
+    def __init__(self, owner: ConnectionOwner, due: float, left: Callable[["GeneralConnection"], None]) -> None:
         """`due`: see `GeneralInput`. `left` hears that the connection is closed."""
-        super().__init__(house, due)
+        super().__init__(owner, due)
         self._left = left
-        self._errand = InlineTask(house.group)
+        self._running = InlineTask(owner.group)
         self._reader = HeadReader()
-        self._share = Share(house.bodies)
+        self._share = Share(owner.bodies)
         self._gathering = False
         """Whether its small body is waited for, and nobody answers it yet."""
         self._enough = 0
@@ -43,18 +42,18 @@ class GeneralConnection(GeneralInput):
     def leave(self) -> None:
         """Close after the answer that is being given, or at once."""
         self._leaving = True
-        if self.over or (self._visitor is None and not self._is_next):
+        if self.over or (self._request is None and not self._is_next):
             self._transport.close()
 
     def end(self) -> None:
         """Have the answer that is being given end now, whole or not, and close."""
-        if self._visitor is None:
+        if self._request is None:
             self._transport.abort()
         elif self._gathering:
             self._gathering = False
             self._refuse(BadRequestError(self.why, status=503))
         else:
-            self._errand.cancel()
+            self._running.cancel()
 
     # What the event loop says: asyncio.Protocol.
 
@@ -76,7 +75,7 @@ class GeneralConnection(GeneralInput):
         if body is not None and body.coming:
             data = self._fed(body, data)
             if not self._gathering:
-                body.bell.ring()
+                body.waker.wake()
             elif body.received >= self._enough or not body.coming:
                 self._gathering = False
                 self._answer()
@@ -87,7 +86,7 @@ class GeneralConnection(GeneralInput):
     def _follow(self, data: bytes) -> None:
         """Take what belongs to no request that was taken."""
         self._held = self._held + data
-        if self._visitor is None:
+        if self._request is None:
             self._begins(data)
             self._advance()
 
@@ -100,9 +99,9 @@ class GeneralConnection(GeneralInput):
         self.lose(exc)
         self._timer.cancel()
         self._reader.forget()
-        self._errand.cancel()
+        self._running.cancel()
         self._share.let_go()
-        if not self._errand.runs:
+        if not self._running.runs:
             self._forget()
         self._left(self)
 
@@ -115,14 +114,14 @@ class GeneralConnection(GeneralInput):
 
     def _advance(self) -> None:
         """Take up the next request, if it is here and the caller reads. Those behind it wait for their turn."""
-        if self._visitor is None and not self._lost and not self._in_line and not self._line.full and self._take():
+        if self._request is None and not self._lost and not self._in_line and not self._line.full and self._take():
             self._further()
 
     def _further(self) -> None:
         """Have a turn later, if there may be a further request."""
-        if self._held and self._visitor is None and not self._in_line:
+        if self._held and self._request is None and not self._in_line:
             self._in_line = True
-            self._house.turns.join(self)
+            self._owner.turns.join(self)
 
     def _take(self) -> bool:
         """Take up the next request. Returns whether another can follow at once."""
@@ -136,7 +135,7 @@ class GeneralConnection(GeneralInput):
         held, self._held = self._held[end:], b""
         framing = Chunked() if asked.chunked else Counted(asked.length) if asked.length else None
         self._body = body = None if framing is None else IncomingBody(framing, self, Waker(self._loop))
-        self._pace = Pace(self._house.limits, self._loop.time())
+        self._pace = Pace(self._owner.limits, self._loop.time())
         self._waits = asked.waits
         self._greet(asked)
         if asked.fault is not None:
@@ -150,7 +149,7 @@ class GeneralConnection(GeneralInput):
             self._bound()
         if body is None or not body.coming or asked.waits:
             return self._answer()
-        self._enough = min(AHEAD_BYTES, self._house.limits.max_body_bytes + 1)
+        self._enough = min(AHEAD_BYTES, self._owner.limits.max_body_bytes + 1)
         if body.received >= self._enough or self._hopeless(asked.length):
             self._watch()
             return self._answer()
@@ -160,27 +159,29 @@ class GeneralConnection(GeneralInput):
 
     def _hopeless(self, length: int) -> bool:
         """Whether a body will be refused that is as long as announced."""
-        return length > self._house.limits.max_body_bytes or not self._share.fits(length)
+        return length > self._owner.limits.max_body_bytes or not self._share.fits(length)
 
     def _greet(self, asked: GeneralHead) -> None:
         """Somebody is here."""
-        back = ResponseWriter(self, self._house.clock, old=asked.old, bodiless=asked.bodiless, lasting=asked.lasting)
-        self._visitor = GeneralRequest(asked, back, self._body, self._house.limits, self._share)
+        writer = ResponseWriter(
+            self, self._owner.clock, http10=asked.http10, bodiless=asked.bodiless, keep_alive=asked.keep_alive
+        )
+        self._request = GeneralRequest(asked, writer, self._body, self._owner.limits, self._share)
 
     def _answer(self) -> bool:
         """Have the request answered. Returns whether another can follow at once."""
-        visitor, body = self._visitor, self._body
-        assert visitor is not None
+        request, body = self._request, self._body
+        assert request is not None
         if body is not None and body.fault is not None:
             self._refuse(body.fault)
             return False
-        most = self._house.limits.max_body_bytes
-        if body is not None and body.ended and not visitor.coded and body.received <= most:
+        most = self._owner.limits.max_body_bytes
+        if body is not None and body.ended and not request.coded and body.received <= most:
             if not self._share.grow(body.received):
                 self._refuse(self._share.refused())
                 return False
-            visitor.body = body.take()
-        return self._errand.begin(self._house.answer(visitor), self._answered) and self._finish()
+            request.body = body.take()
+        return self._running.begin(self._owner.answer(request), self._answered) and self._finish()
 
     def _answered(self) -> None:
         """The request that was waited for has been answered."""
@@ -189,13 +190,13 @@ class GeneralConnection(GeneralInput):
 
     def _finish(self) -> bool:
         """End with a request; whether there can be another."""
-        visitor, fault = self._visitor, self._errand.fault
-        assert visitor is not None
+        request, fault = self._request, self._running.fault
+        assert request is not None
         self._line.draws_from(None)
         self._share.let_go()
         if fault is not None:
-            self._house.failed(visitor.back, fault)
-        if self._lost or self._leaving or not visitor.back.lasting:
+            self._owner.failed(request.writer, fault)
+        if self._lost or self._leaving or not request.writer.keep_alive:
             self.close()
             if self._lost:
                 self._forget()
@@ -203,38 +204,39 @@ class GeneralConnection(GeneralInput):
         self._forget()
         self._resume()
         self._timed = bool(self._held.strip(b"\r\n"))
-        self._by(self._loop.time() + (self._house.limits.head_timeout if self._timed else IDLE_SECONDS))
+        limits = self._owner.limits
+        self._by(self._loop.time() + (limits.head_timeout if self._timed else limits.idle_timeout))
         return True
 
     def _refuse(self, wrong: Exception) -> None:
         """Say why not, for the last time."""
-        visitor = self._visitor
-        assert visitor is not None
-        visitor.back.lasting = False
+        request = self._request
+        assert request is not None
+        request.writer.keep_alive = False
         self._refused = True
-        self._house.refuse(visitor, wrong)
+        self._owner.refuse(request, wrong)
         self._share.let_go()
 
     # Time.
 
     def _look(self) -> None:
         """Somebody may be late."""
-        visitor, body = self._visitor, self._body
+        request, body = self._request, self._body
         if self.over:
             return
-        if visitor is None and self._is_next:
-            self._by(self._loop.time() + self._house.limits.head_timeout)
-        elif visitor is None:
+        if request is None and self._is_next:
+            self._by(self._loop.time() + self._owner.limits.head_timeout)
+        elif request is None:
             self._reader.forget()
             if not self._held:
                 self._transport.close()
                 return
-            self._house.limits.reached(Limit.HEAD_SECONDS)
+            self._owner.limits.reached(Limit.HEAD_SECONDS)
             self._greet(refused(self._held))
             self._refuse(TooLateError("the request's head did not come in time"))
         elif body is not None and body.coming and not self._waits:
             now = self._loop.time()
-            self._pace.bounded = not visitor.streams
+            self._pace.bounded = not request.streams
             due = self._pace.due(body.received, now)
             if now < due:
                 self._by(due)
@@ -242,10 +244,10 @@ class GeneralConnection(GeneralInput):
                 self._is_late(body)
 
     def _is_late(self, body: IncomingBody) -> None:
-        self._house.limits.reached(self._pace.reached(body.received))
+        self._owner.limits.reached(self._pace.reached(body.received))
         body.fail(TooLateError("the request body did not come in time"))
         if self._gathering:
             self._gathering = False
             self._answer()
         else:
-            body.bell.ring()
+            body.waker.wake()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelpool_sidecar.routing.urls import shown
+from modelpool_sidecar.http.urls import shown
 
 
 @pytest.mark.parametrize(

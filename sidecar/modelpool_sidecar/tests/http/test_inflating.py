@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelpool_sidecar.dialects.errors import BadRequestError
-from modelpool_sidecar.http.server.content_coding import PIECE_BYTES, Inflater
+from modelpool_sidecar.http.errors import BadRequestError
+from modelpool_sidecar.http.server.general.inflating import PIECE_BYTES, Inflater
 
 
 def bare(data: bytes) -> bytes:

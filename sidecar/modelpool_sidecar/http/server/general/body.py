@@ -6,9 +6,9 @@ connection says when the body is late.
 
 from typing import Final, Protocol
 
-from ...dialects.errors import BadRequestError
-from ..inline_task import Waker
-from .body_framing import Chunked, Counted
+from ...errors import BadRequestError
+from ...inline_task import Waker
+from .framing import Chunked, Counted
 
 AHEAD_BYTES: Final = 64 * 1024
 """How much is held of a body that nobody reads, give or take what comes at once."""
@@ -29,12 +29,12 @@ class Taps(Protocol):
 class IncomingBody:
     """One body on its way in."""
 
-    __slots__ = ("_held", "_taps", "bell", "ended", "fault", "framing", "received")
+    __slots__ = ("_held", "_taps", "ended", "fault", "framing", "received", "waker")
 
-    def __init__(self, framing: Counted | Chunked, taps: Taps, bell: Waker) -> None:
+    def __init__(self, framing: Counted | Chunked, taps: Taps, waker: Waker) -> None:
         self._held = bytearray()
         self._taps = taps
-        self.bell = bell
+        self.waker = waker
         """Rings when there is more, or will not be."""
         self.framing: Counted | Chunked = framing
         self.received = 0
@@ -88,7 +88,7 @@ class IncomingBody:
                 raise self.fault
             if self.ended:
                 return b""
-            await self.bell
+            await self.waker
         piece = self.take()
         self._taps.taken()
         return piece

@@ -3,7 +3,7 @@
 import zlib
 from typing import Final
 
-from ...dialects.errors import BadRequestError
+from ...errors import BadRequestError
 
 PIECE_BYTES: Final = 64 * 1024
 """The most that comes out at once."""

@@ -8,20 +8,20 @@ so that nobody can tell which of the two it was.
 import asyncio
 from typing import cast
 
-from .general_connection import GeneralConnection
-from .general_owner import GeneralOwner
+from ..connection_owner import ConnectionOwner
+from .connection import GeneralConnection
 
 
 class GeneralConnections:
     """Makes protocols for connections that were lent, and ends them."""
 
-    def __init__(self, house: GeneralOwner) -> None:
-        self._house = house
+    def __init__(self, owner: ConnectionOwner) -> None:
+        self._owner = owner
         self.connections: set[GeneralConnection] = set()
 
     def protocol(self, due: float) -> asyncio.Protocol:
         """For one connection. `due`: by when the head must be whole that has begun."""
-        made = GeneralConnection(self._house, due, self.connections.discard)
+        made = GeneralConnection(self._owner, due, self.connections.discard)
         self.connections.add(made)
         return cast("asyncio.Protocol", made)
 

@@ -1,0 +1,65 @@
+"""vLLM: OpenAI's API and more, one model in a process.
+
+It binds its port before the model is loaded in some versions and after it in others, so only 200 from /health counts.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from ..dialects.calls import INFERENCE
+from ..routing.health import Failure
+from ..routing.table import Probed
+from ..translation import Translation
+from .profile import Get, Native, Profile, Translated, Way
+
+_STATUS_BYTES: Final = 64 * 1024
+"""The most that is read of an answer of which only the status counts."""
+_SERVER_ERRORS: Final = frozenset({500, 502, 504})
+_UNAUTHORIZED: Final = 401
+_DIED: Final = ("EngineCore", "EngineDead")
+"""What its server names when the process that does the work has died."""
+_TRANSLATED: Final = MappingProxyType({one.value: Translated(one) for one in Translation})
+
+
+def _inference() -> Mapping[str, Way]:
+    return {path: _TRANSLATED.get(path) or Native(path) for path in INFERENCE}
+
+
+class Vllm(Profile):
+    """See the module."""
+
+    name = "vllm"
+    title = "vLLM"
+    inference = MappingProxyType(_inference())
+    admin = frozenset(
+        {
+            *("sleep", "wake_up", "is_sleeping", "release_kv_cache_memory", "reset_prefix_cache", "reset_mm_cache"),
+            *("collective_rpc", "load_lora_adapter", "unload_lora_adapter"),
+        }
+    )
+    takes_a_key = True
+
+    async def probe(self, get: Get) -> Probed:
+        """See `Profile`."""
+        status, _ = await get("/health", _STATUS_BYTES)
+        return Probed(alive=status == 200)
+
+    def failure_of(self, status: int, body: bytes) -> Failure | None:
+        """See `Profile`. 401: it asks for the gateway's key, and for none of callers."""
+        if status == _UNAUTHORIZED:
+            return Failure.UNAUTHORIZED
+        if status in _SERVER_ERRORS:
+            return Failure.DIED if _has_died(body.decode(errors="replace")) else Failure.STATUS
+        return super().failure_of(status, body)
+
+    def failure_in(self, message: str) -> Failure:
+        """See `Profile`."""
+        return Failure.DIED if _has_died(message) else Failure.FAULT
+
+
+def _has_died(message: str) -> bool:
+    return any(name in message for name in _DIED)
+
+
+PROFILE: Final = Vllm()
