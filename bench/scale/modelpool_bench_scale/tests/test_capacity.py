@@ -37,6 +37,8 @@ def test_the_plan_holds_in_the_simulation() -> None:
 
 
 def test_routes_of_any_size_are_routes() -> None:
-    (document,) = documents.parse_all(routes.document(7, ["http://127.0.0.1:1", "http://127.0.0.1:2"]))
+    (document,) = documents.parse_all(
+        routes.document(7, ["http://127.0.0.1:1", "http://127.0.0.1:2"]), ("vllm", "ollama")
+    )
     assert [model.name for model in document.models] == [routes.name(number) for number in range(7)]
     assert len({backend.url for model in document.models for backend in model.backends}) == 2

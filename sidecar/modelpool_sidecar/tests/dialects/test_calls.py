@@ -3,9 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelpool_sidecar.dialects import calls
-from modelpool_sidecar.dialects.calls import Call, Kind, Native, Translated, Unserved, resolve
-from modelpool_sidecar.dialects.dialect import Dialect, Engine, Operation
+from modelpool_sidecar.dialects.calls import Call, Kind, resolve
+from modelpool_sidecar.dialects.dialect import Dialect, Operation
 from modelpool_sidecar.dialects.errors import Reason, Refusal
+from modelpool_sidecar.engines.profile import Native, Translated, Unserved
+from modelpool_sidecar.engines.registry import PROFILES
 from modelpool_sidecar.translation import Translation
 
 from . import recordings
@@ -29,7 +31,7 @@ def refusal(method: str, path: str) -> Refusal:
 def test_prefixes_lead_to_the_same_call(path: str) -> None:
     found = call("POST", path)
     assert (found.dialect, found.operation, found.path) == (Dialect.OPENAI, Operation.CHAT, "/v1/chat/completions")
-    assert found.upstreams == {Engine.VLLM: Native(found.path), Engine.OLLAMA: Native(found.path)}
+    assert {one.way(found) for one in PROFILES} == {Native(found.path)}
 
 
 @pytest.mark.parametrize("translation", Translation)
@@ -37,8 +39,8 @@ def test_prefixes_lead_to_the_same_call(path: str) -> None:
 def test_ollama_calls_are_native_to_ollama_and_translated_for_vllm(prefix: str, translation: Translation) -> None:
     found = call("POST", prefix + translation.value)
     assert (found.dialect, found.kind) == (Dialect.OLLAMA, Kind.INFERENCE)
-    assert found.upstreams[Engine.OLLAMA] == Native(translation.value)
-    assert found.upstreams[Engine.VLLM] == Translated(translation)
+    assert PROFILES["ollama"].way(found) == Native(translation.value)
+    assert PROFILES["vllm"].way(found) == Translated(translation)
 
 
 @pytest.mark.parametrize(
@@ -64,31 +66,32 @@ def test_catalog(method: str, path: str, operation: Operation, argument: str) ->
 @pytest.mark.parametrize(
     ("method", "path", "name", "engine"),
     [
-        ("POST", "/api/pull", "pull", Engine.OLLAMA),
-        ("DELETE", "/ollama/api/delete", "delete", Engine.OLLAMA),
-        ("HEAD", f"/api/blobs/{DIGEST}", "blobs", Engine.OLLAMA),
-        ("POST", f"/api/blobs/{DIGEST}", "blobs", Engine.OLLAMA),
-        ("POST", "/sleep", "sleep", Engine.VLLM),
-        ("GET", "/is_sleeping", "is_sleeping", Engine.VLLM),
-        ("POST", "/v1/load_lora_adapter", "load_lora_adapter", Engine.VLLM),
-        ("POST", "/collective_rpc", "collective_rpc", Engine.VLLM),
+        ("POST", "/api/pull", "pull", "ollama"),
+        ("DELETE", "/ollama/api/delete", "delete", "ollama"),
+        ("HEAD", f"/api/blobs/{DIGEST}", "blobs", "ollama"),
+        ("POST", f"/api/blobs/{DIGEST}", "blobs", "ollama"),
+        ("POST", "/sleep", "sleep", "vllm"),
+        ("GET", "/is_sleeping", "is_sleeping", "vllm"),
+        ("POST", "/v1/load_lora_adapter", "load_lora_adapter", "vllm"),
+        ("POST", "/collective_rpc", "collective_rpc", "vllm"),
     ],
 )
-def test_administration(method: str, path: str, name: str, engine: Engine) -> None:
+def test_administration(method: str, path: str, name: str, engine: str) -> None:
     found = call(method, path)
-    assert (found.kind, found.admin, set(found.upstreams)) == (Kind.ADMIN, name, {engine})
+    assert (found.kind, found.admin, PROFILES.with_admin(name)) == (Kind.ADMIN, name, PROFILES[engine])
+    assert [one.name for one in PROFILES if not isinstance(one.way(found), Unserved)] == [engine]
 
 
 def test_a_blob_keeps_its_digest() -> None:
     found = call("HEAD", f"/api/blobs/{DIGEST}")
-    assert (found.argument, found.upstreams[Engine.OLLAMA]) == (DIGEST, Native(f"/api/blobs/{DIGEST}"))
+    assert (found.argument, PROFILES["ollama"].way(found)) == (DIGEST, Native(f"/api/blobs/{DIGEST}"))
 
 
 @pytest.mark.parametrize("path", ["/v1/messages/count_tokens", "/v1/rerank", "/tokenize"])
 def test_calls_of_one_engine_say_so_for_the_other(path: str) -> None:
     found = call("POST", path)
-    assert found.upstreams[Engine.VLLM] == Native(path)
-    assert isinstance(found.upstreams[Engine.OLLAMA], Unserved)
+    assert PROFILES["vllm"].way(found) == Native(path)
+    assert isinstance(PROFILES["ollama"].way(found), Unserved)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +197,7 @@ def test_an_engine_is_asked_for_nothing_but_what_is_listed(path: str, method: st
     found = resolve(method, path)
     if isinstance(found, Refusal):
         return
-    asked = {way.path for way in found.upstreams.values() if isinstance(way, Native)}
+    asked = {way.path for way in (one.way(found) for one in PROFILES) if isinstance(way, Native)}
     if found.kind is Kind.ADMIN:
         blob = f"/api/blobs/{DIGEST}"
         assert asked == {found.path}

@@ -6,7 +6,6 @@ import pytest
 
 from modelpool_sidecar.dialects import model_cards
 from modelpool_sidecar.dialects.answer import Answer
-from modelpool_sidecar.dialects.dialect import Engine
 from modelpool_sidecar.dialects.model_cards import ModelCard
 
 from . import recordings
@@ -14,7 +13,7 @@ from . import recordings
 NOW = 1795357231_000000000
 QWEN = ModelCard(
     name="qwen3:8b",
-    engine=Engine.VLLM,
+    engine="vllm",
     created_ns=1795357217_121806029,
     aliases=("qwen3", "gemma3:4b"),
     capabilities=("completion", "tools", "thinking"),
@@ -26,7 +25,7 @@ QWEN = ModelCard(
     memory_bytes=8_000_000_000,
     resident=True,
 )
-BARE = ModelCard(name="cogito", engine=Engine.OLLAMA, created_ns=1795357217_000000000)
+BARE = ModelCard(name="cogito", engine="ollama", created_ns=1795357217_000000000)
 
 
 def document(answer: Answer) -> Any:

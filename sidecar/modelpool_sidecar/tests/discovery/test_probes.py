@@ -6,19 +6,20 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelpool_sidecar.discovery import probes
-from modelpool_sidecar.discovery.directory import RETURN_SECONDS, Directory
+from modelpool_sidecar.discovery.directory import Directory
 from modelpool_sidecar.discovery.probes import Prober
+from modelpool_sidecar.engines.registry import PROFILES
 from modelpool_sidecar.http.client.errors import ConnectFailed
 from modelpool_sidecar.http.client.pool import ConnectionPool
 from modelpool_sidecar.routing import table
-from modelpool_sidecar.routing.documents import Engine
-from modelpool_sidecar.routing.health import Outcome
+from modelpool_sidecar.routing.health import RETURN_SECONDS, Failure
 from modelpool_sidecar.routing.table import Probed
 from modelpool_sidecar.tests.routing.worlds import OLLAMA, VLLM, document, entry, model
 
@@ -84,7 +85,7 @@ def serve(directory: Directory, *backends: Any, trusted: bool = False) -> None:
 async def watched(directory: Directory) -> AsyncIterator[asyncio.Task[None]]:
     upstream = ConnectionPool(connect_timeout=2, read_timeout=2)
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(Prober(directory, upstream, everything=True).run(), name="prober")
+        task = group.create_task(Prober(directory, upstream, PROFILES, everything=True).run(), name="prober")
         yield task
         task.cancel()
     await upstream.close()
@@ -98,7 +99,7 @@ async def test_what_one_engine_says_ends_nothing(
     monkeypatch.setattr(probes, "READY_INTERVAL", 0.2)
     directory = Directory()
     async with says(http(body)) as odd, says(http(GOOD)) as good:
-        serve(directory, entry(Engine.OLLAMA, odd.url, model="m"), entry(Engine.OLLAMA, good.url, model="m"))
+        serve(directory, entry("ollama", odd.url, model="m"), entry("ollama", good.url, model="m"))
         async with watched(directory) as task:
             await until(lambda: odd.asked > 3, seen=lambda: (odd.asked, task))
             assert [backend.ready for backend in directory.table.models[0].backends] == [False, True]
@@ -115,7 +116,7 @@ async def test_a_long_list_of_models_keeps_nobody_waiting() -> None:
     tags = {"models": [{"name": f"n{place}:latest"} for place in range(30_000)]}
     async with says(http(json.dumps(tags).encode())) as long:
         names = [f"n{place}" for place in range(0, 30_000, 100)]
-        routes = document(*(model(name, entry(Engine.OLLAMA, long.url, model=name)) for name in names))
+        routes = document(*(model(name, entry("ollama", long.url, model=name)) for name in names))
         service = table.service_of(routes.pool, routes.models[0].backends[0])
         directory.load([routes], {service: (table.Address(url=long.url, ready=True),)}, trusted=False)
         loop = asyncio.get_running_loop()
@@ -140,10 +141,10 @@ async def test_what_cannot_be_understood_is_not_asked_for_in_a_hurry(monkeypatch
 
     directory = Directory()
     upstream = ConnectionPool(connect_timeout=2, read_timeout=2)
-    prober = Prober(directory, upstream, everything=True)
+    prober = Prober(directory, upstream, PROFILES, everything=True)
     async with says(http(HOSTILE["half"])) as odd:
-        serve(directory, entry(Engine.OLLAMA, odd.url, model="m"))
-        subject = probes.Subject(odd.url, Engine.OLLAMA)
+        serve(directory, entry("ollama", odd.url, model="m"))
+        subject = probes.Subject(odd.url, "ollama")
         monkeypatch.setattr(asyncio, "sleep", told)
         await prober._pause(subject, asyncio.Event())
         await prober._found(subject)
@@ -160,9 +161,9 @@ async def test_what_cannot_be_understood_is_not_asked_for_in_a_hurry(monkeypatch
 def test_any_bytes_leave_the_watcher_alive(body: bytes, status: int, framed: bool) -> None:
     async def asks() -> list[Probed | None]:
         upstream = ConnectionPool(connect_timeout=2, read_timeout=2)
-        prober = Prober(Directory(), upstream, everything=True)
+        prober = Prober(Directory(), upstream, PROFILES, everything=True)
         async with says(http(body, status) if framed else body) as odd:
-            found = [await prober._found(probes.Subject(odd.url, engine)) for engine in Engine]
+            found = [await prober._found(probes.Subject(odd.url, engine)) for engine in sorted(PROFILES.names)]
         await upstream.close()
         return found
 
@@ -187,7 +188,7 @@ def state(directory: Directory) -> tuple[bool, bool]:
 def test_what_died_is_worth_waiting_for_a_while() -> None:
     clock = Clock()
     directory = Directory(clock)
-    serve(directory, entry(Engine.VLLM, VLLM))
+    serve(directory, entry("vllm", VLLM))
     directory.learn(VLLM, Probed(alive=False))
     assert state(directory) == (False, False)  # it was never there
     directory.learn(VLLM, Probed(alive=True))
@@ -205,62 +206,74 @@ def test_what_died_is_worth_waiting_for_a_while() -> None:
 
 def test_one_silence_is_no_death_and_clears_no_suspicion() -> None:
     directory = Directory()
-    serve(directory, entry(Engine.VLLM, VLLM), trusted=True)
-    directory.heard(VLLM, Outcome.BROKE)
+    serve(directory, entry("vllm", VLLM), trusted=True)
+    directory.ended(VLLM, Failure.CLOSED)
     directory.silence(VLLM, lasting=False)
-    assert (state(directory), directory.suspects, directory.silent) == ((True, False), SUSPECT, frozenset())
+    assert (state(directory), directory.health.suspects, directory.health.silent) == (
+        (True, False),
+        SUSPECT,
+        frozenset(),
+    )
     directory.silence(VLLM, lasting=True)
-    assert (state(directory), directory.suspects, directory.silent) == ((False, True), SUSPECT, SUSPECT)
+    assert (state(directory), directory.health.suspects, directory.health.silent) == ((False, True), SUSPECT, SUSPECT)
     directory.learn(VLLM, Probed(alive=True))
-    assert (state(directory), directory.suspects, directory.silent) == ((True, False), frozenset(), frozenset())
+    assert (state(directory), directory.health.suspects, directory.health.silent) == (
+        (True, False),
+        frozenset(),
+        frozenset(),
+    )
 
 
 def test_an_answer_to_an_earlier_question_clears_no_later_suspicion() -> None:
     directory = Directory()
-    serve(directory, entry(Engine.VLLM, VLLM), trusted=True)
-    asked = directory.suspicion(VLLM)
-    directory.heard(VLLM, Outcome.REFUSED)
+    serve(directory, entry("vllm", VLLM), trusted=True)
+    asked = directory.health.suspicion(VLLM)
+    directory.ended(VLLM, Failure.REFUSED)
     directory.learn(VLLM, Probed(alive=True), asked)
-    assert (state(directory), directory.suspects) == ((False, True), SUSPECT)
-    directory.learn(VLLM, Probed(alive=True), directory.suspicion(VLLM))
-    assert (state(directory), directory.suspects) == ((True, False), frozenset())
+    assert (state(directory), directory.health.suspects) == ((False, True), SUSPECT)
+    directory.learn(VLLM, Probed(alive=True), directory.health.suspicion(VLLM))
+    assert (state(directory), directory.health.suspects) == ((True, False), frozenset())
 
 
 def test_breaks_in_a_row_wait_for_the_probe_and_an_answer_ends_the_row() -> None:
     directory = Directory()
-    serve(directory, entry(Engine.VLLM, VLLM), trusted=True)
+    serve(directory, entry("vllm", VLLM), trusted=True)
     for _ in range(3):
-        directory.heard(VLLM, Outcome.BROKE)
-    assert directory.rows
-    directory.heard(VLLM, Outcome.ANSWERED)
-    assert not directory.rows
+        directory.ended(VLLM, Failure.CLOSED)
+    assert directory.health.breaks
+    directory.ended(VLLM, None)
+    assert not directory.health.breaks
     for _ in range(4):
-        directory.heard(VLLM, Outcome.BROKE)
+        directory.ended(VLLM, Failure.CLOSED)
     assert state(directory) == (True, False)
-    directory.heard(VLLM, Outcome.BROKE)
+    directory.ended(VLLM, Failure.CLOSED)
     assert state(directory) == (False, True)
 
 
 def test_nothing_is_kept_of_an_address_that_is_gone() -> None:
     directory = Directory()
-    serve(directory, entry(Engine.VLLM, VLLM), trusted=True)
+    serve(directory, entry("vllm", VLLM), trusted=True)
     for _ in range(5):
-        directory.heard(VLLM, Outcome.BROKE)
+        directory.ended(VLLM, Failure.CLOSED)
     directory.silence(VLLM, lasting=True)
-    serve(directory, entry(Engine.VLLM, OLLAMA), trusted=True)
-    directory.heard(VLLM, Outcome.BROKE)
-    assert (directory.rows, directory.suspects, directory.silent) == ({}, frozenset(), frozenset())
+    serve(directory, entry("vllm", OLLAMA), trusted=True)
+    directory.ended(VLLM, Failure.CLOSED)
+    assert (directory.health.breaks, directory.health.suspects, directory.health.silent) == (
+        {},
+        frozenset(),
+        frozenset(),
+    )
 
 
 async def test_a_port_that_takes_no_connection_is_silent_and_not_closed() -> None:
-    class Slow:
-        async def open(self, base_url: str, request: object) -> Any:
-            raise ConnectFailed("no connection in time")
+    pool = ConnectionPool(connect_timeout=1, read_timeout=1)
 
-        async def close(self) -> None: ...
+    async def slow(*_: object) -> Any:
+        raise ConnectFailed("no connection in time")
 
-    prober = Prober(Directory(), Slow(), everything=True)
-    assert await prober._found(probes.Subject(VLLM, Engine.VLLM)) is None
+    with mock.patch.object(ConnectionPool, "open", slow):
+        prober = Prober(Directory(), pool, PROFILES, everything=True)
+        assert await prober._found(probes.Subject(VLLM, "vllm")) is None
 
 
 class Endless:
@@ -288,12 +301,12 @@ class Endless:
             writer.close()
 
 
-@pytest.mark.parametrize("kind", list(Engine))
+@pytest.mark.parametrize("kind", sorted(PROFILES.names))
 @pytest.mark.parametrize(
     ("piece", "pause", "seconds"), [(b"x" * 65536, 0.0, 60.0), (b"x", 0.01, 0.3)], ids=["much", "little"]
 )
 async def test_an_answer_to_a_probe_is_bounded_in_bytes_and_in_time(
-    kind: Engine, piece: bytes, pause: float, seconds: float, monkeypatch: pytest.MonkeyPatch
+    kind: str, piece: bytes, pause: float, seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probes, "PROBE_TIMEOUT", seconds)
     endless = Endless(piece, pause)
@@ -301,11 +314,11 @@ async def test_an_answer_to_a_probe_is_bounded_in_bytes_and_in_time(
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     upstream = ConnectionPool(connect_timeout=2, read_timeout=60)
     async with asyncio.timeout(20):
-        found = await Prober(Directory(), upstream, everything=True)._found(probes.Subject(url, kind))
+        found = await Prober(Directory(), upstream, PROFILES, everything=True)._found(probes.Subject(url, kind))
     await until(lambda: not endless.taken, seen=lambda: endless.sent)
     await upstream.close()
     server.close()
     await server.wait_closed()
     assert endless.sent < FLOOD
     # What is whole of vLLM's answer is its status; a list of models without end is none.
-    assert found == (None if pause else Probed(alive=kind is Engine.VLLM))
+    assert found == (None if pause else Probed(alive=kind == "vllm"))

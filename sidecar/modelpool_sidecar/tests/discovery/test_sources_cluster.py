@@ -14,6 +14,7 @@ from modelpool_sidecar.discovery.directory import Directory
 from modelpool_sidecar.discovery.sources import cluster
 from modelpool_sidecar.discovery.sources.access import from_kubeconfig
 from modelpool_sidecar.discovery.sources.cluster import ClusterSource
+from modelpool_sidecar.tests.routing.worlds import ENGINES
 
 from ..gateway.scenes import until
 from .test_sources_objects import ROUTES, at, config_map, endpoint_slice, model_pool
@@ -82,7 +83,7 @@ async def followed(folder: Path, api: Api, *namespaces: str) -> AsyncIterator[Di
     kubeconfig.write_text(json.dumps(content))
     directory = Directory()
     async with asyncio.TaskGroup() as group:
-        source = ClusterSource(directory, access=lambda: from_kubeconfig((kubeconfig,)), namespaces=namespaces)
+        source = ClusterSource(directory, ENGINES, access=lambda: from_kubeconfig((kubeconfig,)), namespaces=namespaces)
         task = group.create_task(source.run(), name="source")
         try:
             yield directory

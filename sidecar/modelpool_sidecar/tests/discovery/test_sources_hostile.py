@@ -16,7 +16,9 @@ from modelpool_sidecar.discovery.directory import Directory
 from modelpool_sidecar.discovery.sources.complaints import PATIENCE, PAUSE, Complaints
 from modelpool_sidecar.discovery.sources.objects import ApiRefusedError, ExpiredError, ObjectStore, Trouble
 from modelpool_sidecar.discovery.sources.reading import snapshot
+from modelpool_sidecar.engines.registry import PROFILES
 from modelpool_sidecar.serving import models
+from modelpool_sidecar.tests.routing.worlds import ENGINES
 
 from ..gateway.scenes import CHAT, backend, document, put, scene, until
 from ..gateway.scripted import Received, engine
@@ -73,10 +75,10 @@ def served(maps: Any = (), pools: Any = (), slices: Any = ()) -> list[tuple[str,
         store = ObjectStore()
         store.replace({**ours, "items": [*more, *own]})
         stores.append(store.objects)
-    found, _ = snapshot(stores[0], stores[1], stores[2], {})
+    found, _ = snapshot(stores[0], stores[1], stores[2], {}, ENGINES)
     directory = Directory()
     directory.load(found.routes, found.addresses, trusted=True)
-    cards = [models.card(one) for one in directory.table.models]
+    cards = [models.card(one, PROFILES) for one in directory.table.models]
     for shown in (model_cards.tags(cards), model_cards.resident(cards, epoch_ns=0), model_cards.models(cards)):
         assert shown.status == 200
     return [one for one in names(directory) if one[0] == "qwen3:8b"]

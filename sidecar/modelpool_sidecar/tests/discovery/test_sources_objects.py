@@ -8,6 +8,7 @@ import pytest
 from modelpool_sidecar.discovery.sources.objects import ApiRefusedError, ExpiredError, ObjectStore, merged
 from modelpool_sidecar.discovery.sources.reading import snapshot
 from modelpool_sidecar.routing.table import Address, ServiceRef
+from modelpool_sidecar.tests.routing.worlds import ENGINES
 
 ROUTES = {
     "version": 1,
@@ -55,7 +56,9 @@ def listed(*items: dict[str, Any]) -> ObjectStore:
 
 
 def addresses(*slices: dict[str, Any]) -> tuple[Address, ...]:
-    found, _ = snapshot(listed(config_map()).objects, listed(model_pool()).objects, listed(*slices).objects, {})
+    found, _ = snapshot(
+        listed(config_map()).objects, listed(model_pool()).objects, listed(*slices).objects, {}, ENGINES
+    )
     return found.addresses[ServiceRef("llm", "q", 8000)]
 
 
@@ -106,7 +109,7 @@ def test_addresses_come_from_slices(slices: tuple[dict[str, Any], ...], want: tu
 def test_addresses_that_no_pod_can_have_are_left_out_and_named() -> None:
     near = ("127.0.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "::1", "fe80::1", "::ffff:127.0.0.1", "a..b", "")
     told = endpoint_slice(*(at(one, ready=True) for one in (*near, "10.0.0.1")))
-    found, _ = snapshot(listed(config_map()).objects, listed(model_pool()).objects, listed(told).objects, {})
+    found, _ = snapshot(listed(config_map()).objects, listed(model_pool()).objects, listed(told).objects, {}, ENGINES)
     assert [one.url for one in found.addresses[ServiceRef("llm", "q", 8000)]] == ["http://10.0.0.1:8000"]
     assert {one.subject for one in found.troubles} == {"EndpointSlice llm/q-abc"}
     assert len(found.troubles) == len(near)
@@ -114,18 +117,18 @@ def test_addresses_that_no_pod_can_have_are_left_out_and_named() -> None:
 
 def test_a_wrong_document_keeps_the_last_good_one() -> None:
     pools = listed(model_pool()).objects
-    _, known = snapshot(listed(config_map()).objects, pools, {}, {})
-    found, known = snapshot(listed(config_map("{")).objects, pools, {}, known)
+    _, known = snapshot(listed(config_map()).objects, pools, {}, {}, ENGINES)
+    found, known = snapshot(listed(config_map("{")).objects, pools, {}, known, ENGINES)
     assert [one.pool.name for one in found.routes] == ["agentic"]
     assert [one.subject for one in found.troubles] == ["ConfigMap llm/agentic-routes"]
-    found, known = snapshot({}, pools, {}, known)
+    found, known = snapshot({}, pools, {}, known, ENGINES)
     assert (found.routes, known) == ((), {})
 
 
 def test_a_document_that_did_not_change_is_not_read_again() -> None:
     maps, pools = listed(config_map()).objects, listed(model_pool()).objects
-    first, known = snapshot(maps, pools, {}, {})
-    second, _ = snapshot(maps, pools, {}, known)
+    first, known = snapshot(maps, pools, {}, {}, ENGINES)
+    second, _ = snapshot(maps, pools, {}, known, ENGINES)
     assert second.routes[0] is first.routes[0]
 
 

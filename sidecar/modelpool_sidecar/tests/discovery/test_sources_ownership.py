@@ -8,6 +8,7 @@ import pytest
 from modelpool_sidecar.discovery.sources.ownership import routes_name
 from modelpool_sidecar.discovery.sources.reading import Snapshot, snapshot
 from modelpool_sidecar.routing import table_building
+from modelpool_sidecar.tests.routing.worlds import ENGINES
 
 from .test_sources_objects import CREATED, ROUTES, config_map, listed, model_pool
 
@@ -16,7 +17,7 @@ OURS = {**OWNER, "controller": True}
 
 
 def seen(*maps: dict[str, Any], pools: tuple[dict[str, Any], ...] = (model_pool(),)) -> Snapshot:
-    found, _ = snapshot(listed(*maps).objects, listed(*pools).objects, {}, {})
+    found, _ = snapshot(listed(*maps).objects, listed(*pools).objects, {}, {}, ENGINES)
     return found
 
 
@@ -102,11 +103,13 @@ def test_a_contested_name_stays_with_the_pool_that_is_older_by_the_api_server() 
 
 
 def test_the_last_good_document_ends_with_the_pool() -> None:
-    _, known = snapshot(listed(config_map()).objects, listed(model_pool()).objects, {}, {})
-    gone, after = snapshot(listed(config_map("{")).objects, {}, {}, known)
+    _, known = snapshot(listed(config_map()).objects, listed(model_pool()).objects, {}, {}, ENGINES)
+    gone, after = snapshot(listed(config_map("{")).objects, {}, {}, known, ENGINES)
     assert (gone.routes, after) == ((), {})
     again = listed(config_map("{", ownerReferences=[{**OURS, "uid": "uid-2"}])).objects
-    found, _ = snapshot(again, listed(model_pool(uid="uid-2", created="2026-11-29T08:00:00Z")).objects, {}, known)
+    found, _ = snapshot(
+        again, listed(model_pool(uid="uid-2", created="2026-11-29T08:00:00Z")).objects, {}, known, ENGINES
+    )
     assert found.routes == ()
 
 

@@ -14,8 +14,8 @@ import msgspec
 
 from modelpool_sidecar import app
 from modelpool_sidecar.settings import Listen, Settings
+from modelpool_sidecar.telemetry.access_log import AccessLog
 from modelpool_sidecar.telemetry.access_record import AccessRecord
-from modelpool_sidecar.telemetry.logs import AccessLog
 
 DEADLINE = 20.0
 """Seconds a condition may take on a busy machine."""
@@ -76,7 +76,7 @@ class Scene:
         return await until(lambda: self.ready(model) == list(want), seen=lambda: self.ready(model))
 
     async def until_idle(self) -> float:
-        account = self.running.admission.account
+        account = self.running.admission.in_flight
         return await until(lambda: account.running == 0 and not account.queues, seen=lambda: vars(account))
 
 

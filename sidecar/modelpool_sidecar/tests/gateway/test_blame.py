@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from modelpool_sidecar.routing.health import Outcome
+from modelpool_sidecar.routing.health import Failure
 
 from .scenes import CHAT, Scene, backend, document, scene, until
 from .scripted import Behaviour, Received, engine
@@ -121,18 +121,18 @@ async def test_one_break_makes_a_suspect_that_goes_on_working(tmp_path: Path) ->
         second = await ask(gate)
         assert (second.status, second.headers["X-ModelPool-Backend"]) == (200, "vllm")
         directory = gate.running.directory
-        await until(lambda: not directory.suspects, seen=lambda: directory.suspects)
+        await until(lambda: not directory.health.suspects, seen=lambda: directory.health.suspects)
 
 
 async def test_the_last_engine_is_waited_for_while_it_restarts(tmp_path: Path) -> None:
     async with engine(answers) as vllm, scene(tmp_path, document(backend("vllm", vllm.url))) as gate:
         await gate.until_ready(True)
         vllm.healthy = False  # so that it is not taken back before its port opens
-        gate.running.directory.heard(vllm.url, Outcome.REFUSED)
+        gate.running.directory.ended(vllm.url, Failure.REFUSED)
         assert gate.ready() == [False]
         async with asyncio.TaskGroup() as group:
             asked = [group.create_task(ask(gate), name=f"ask {number}") for number in range(3)]
-            queues = gate.running.admission.account.queues
+            queues = gate.running.admission.in_flight.queues
             await until(lambda: sum(map(len, queues.values())) == 3, seen=lambda: queues)
             vllm.healthy = True
         assert [task.result().status for task in asked] == [200] * 3
@@ -231,7 +231,7 @@ async def test_a_greedy_caller_leaves_the_door_open(tmp_path: Path) -> None:
 
     async with engine(gated) as vllm, scene(tmp_path, document(backend("vllm", vllm.url, room=1), pending=4)) as gate:
         await gate.until_ready(True)
-        queues = gate.running.admission.account.queues
+        queues = gate.running.admission.in_flight.queues
         async with asyncio.TaskGroup() as group:
             greedy = [group.create_task(ask(gate, source="greedy"), name=f"greedy {number}") for number in range(12)]
             await until(lambda: len(gate.log.lines) == 7, seen=lambda: (gate.log.lines, queues))
@@ -282,4 +282,4 @@ async def test_nothing_is_left_of_requests_that_broke(tmp_path: Path) -> None:
 
         await until(lambda: sorted(left()) == sorted(ours), seen=left)
         directory = gate.running.directory
-        await until(lambda: not directory.suspects, seen=lambda: directory.suspects)
+        await until(lambda: not directory.health.suspects, seen=lambda: directory.health.suspects)

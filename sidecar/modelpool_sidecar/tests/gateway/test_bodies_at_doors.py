@@ -165,7 +165,7 @@ async def test_all_bodies_together_have_a_bound(tmp_path: Path, door: str) -> No
     async with gates(tmp_path, go, max_bodies_bytes=2 * MEBIBYTE + MEBIBYTE // 2) as gate:
         async with caller(gate) as one, caller(gate) as two, caller(gate) as three:
             await one.send(head(PATH, *lines, "Connection: close") + framed(BODY) + ends)
-            await until(lambda: gate.running.admission.account.running == 1, seen=lambda: gate.log.lines)
+            await until(lambda: gate.running.admission.in_flight.running == 1, seen=lambda: gate.log.lines)
             await two.send(head(PATH, *lines) + framed(BODY[:-5]))
             await asyncio.sleep(0)
             async with caller(gate) as small:
@@ -194,7 +194,7 @@ async def test_an_announcement_that_does_not_fit_is_refused_before_its_body(tmp_
     lines, _ = DOORS[door]
     async with gates(tmp_path, go, max_bodies_bytes=MEBIBYTE) as gate, caller(gate) as one:
         await one.send(head(PATH, *lines, "Connection: close") + BODY)  # alone it may be larger than all together
-        await until(lambda: gate.running.admission.account.running == 1, seen=lambda: gate.log.lines)
+        await until(lambda: gate.running.admission.in_flight.running == 1, seen=lambda: gate.log.lines)
         for expects in ((), ("Expect: 100-continue",)):
             async with caller(gate) as two:
                 await two.send(head(PATH, *lines, *expects) + (b"" if expects else b"x"))

@@ -9,7 +9,7 @@ from modelpool_sidecar import app
 from modelpool_sidecar.discovery.sources import key_file
 from modelpool_sidecar.routing.keys import key_of
 from modelpool_sidecar.settings import Listen, Settings
-from modelpool_sidecar.telemetry.logs import AccessLog
+from modelpool_sidecar.telemetry.access_log import AccessLog
 
 from .scenes import CHAT, backend, document, scene, until
 from .scripted import Received, engine

@@ -70,7 +70,7 @@ async def test_leaving_the_queue_frees_the_place(tmp_path: Path) -> None:
     async with engine(holds) as vllm:
         async with scene(tmp_path, document(backend("vllm", vllm.url, room=1))) as gate:
             await gate.until_ready(True)
-            queues = gate.running.admission.account.queues
+            queues = gate.running.admission.in_flight.queues
             first = await leave(gate, "/v1/chat/completions", CHAT, after=None)
             await until(lambda: vllm.received, seen=lambda: gate.log.lines)
             second = await leave(gate, "/v1/chat/completions", CHAT, after=None)

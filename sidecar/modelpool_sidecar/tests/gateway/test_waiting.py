@@ -38,7 +38,7 @@ async def until_arrived(gate: Scene, engine: Engine, count: int) -> None:
 
 
 def waiting(gate: Scene) -> int:
-    return sum(len(queue) for queue in gate.running.admission.account.queues.values())
+    return sum(len(queue) for queue in gate.running.admission.in_flight.queues.values())
 
 
 async def test_a_request_waits_for_a_slot_and_says_how_long(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from ..gateway import processes
 from ..gateway.scenes import CHAT, backend, document, put, until
 from ..gateway.scripted import Received, engine
 from ..gateway.tls_api import Stage, TlsApi, tls_api
+from ..routing.worlds import ENGINES
 
 LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 COLLECTIONS = 3
@@ -38,7 +39,7 @@ async def follow_until(api: TlsApi, kubeconfig: Path, connections: int) -> list[
     """Follow until so many connections have come to the server's stage, then end as a gateway does."""
     complaints: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    source = ClusterSource(Directory(), access=lambda: from_kubeconfig((kubeconfig,)))
+    source = ClusterSource(Directory(), ENGINES, access=lambda: from_kubeconfig((kubeconfig,)))
     async with asyncio.TaskGroup() as group:
         task = group.create_task(source.run(), name="source")
         await until(lambda: api.count(api.stage) >= connections, seen=lambda: api.reached)

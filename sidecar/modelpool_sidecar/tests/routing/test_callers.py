@@ -15,7 +15,7 @@ from modelpool_sidecar.routing.callers import caller_of
     ],
 )
 def test_caller_of(headers: dict[str, str], want: str) -> None:
-    got = caller_of(headers)
+    got = caller_of(headers).name
     assert got.split("/")[1:] == want.split("/")[1:]
     assert got.startswith("key-") if want.startswith("key-") else got == want
     assert "secret" not in got

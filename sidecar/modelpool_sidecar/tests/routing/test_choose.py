@@ -4,7 +4,6 @@ import pytest
 
 from modelpool_sidecar.routing import choose, table, table_building
 from modelpool_sidecar.routing.choose import NoTargetKind, Target, Wait
-from modelpool_sidecar.routing.documents import Engine
 from modelpool_sidecar.routing.route_request import RouteRequest
 from modelpool_sidecar.routing.table import BackendKey, RoutingTable
 
@@ -14,14 +13,12 @@ READY = built(document())
 KEY = {engine: backend.key for backend in READY.models[0].backends for engine in [backend.engine]}
 TEXT_ONLY = model(
     "qwen3:8b",
-    entry(Engine.VLLM, VLLM),
-    entry(Engine.OLLAMA, OLLAMA, can=("completion", "vision")),
+    entry("vllm", VLLM),
+    entry("ollama", OLLAMA, can=("completion", "vision")),
     capabilities=("completion",),
 )
-SLEEPER = model("qwen3:8b", entry(Engine.VLLM, VLLM, starts_on_demand=True))
-SLEEPER_WITH_HELP = model(
-    "qwen3:8b", entry(Engine.VLLM, VLLM, starts_on_demand=True), entry(Engine.OLLAMA, OLLAMA, room=1)
-)
+SLEEPER = model("qwen3:8b", entry("vllm", VLLM, starts_on_demand=True))
+SLEEPER_WITH_HELP = model("qwen3:8b", entry("vllm", VLLM, starts_on_demand=True), entry("ollama", OLLAMA, room=1))
 
 
 def told(decision: Target | Wait | choose.NoTarget) -> str:
@@ -29,7 +26,7 @@ def told(decision: Target | Wait | choose.NoTarget) -> str:
         case Target(endpoint=endpoint, route=route, why=why):
             return f"{endpoint.url} {route.value}" + (f" {why.value}" if why else "")
         case Wait(backend=backend):
-            return f"wait {backend.engine.value}"
+            return f"wait {backend.engine}"
         case choose.NoTarget(kind=kind):
             return kind.value
 
@@ -76,27 +73,27 @@ CASES = {
     ),
     "all failed refuses": Case(wanted=asking(tried=frozenset({VLLM, OLLAMA})), want=NoTargetKind.UNAVAILABLE),
     "after the wait the fallback takes it": Case(
-        loads=Loads(BUSY), wanted=asking(gave_up=frozenset({KEY[Engine.VLLM]})), want=f"{OLLAMA} fallback queue_timeout"
+        loads=Loads(BUSY), wanted=asking(gave_up=frozenset({KEY["vllm"]})), want=f"{OLLAMA} fallback queue_timeout"
     ),
     "after the wait with all busy it is refused": Case(
         loads=Loads(ALL_BUSY), wanted=asking(gave_up=frozenset(KEY.values())), want=NoTargetKind.QUEUE_TIMEOUT
     ),
     "an unknown name is refused": Case(wanted=RouteRequest(model="nope"), want=NoTargetKind.UNKNOWN_MODEL),
     "in line, one keeps the place although the queue is full": Case(
-        line=KEY[Engine.VLLM], loads=Loads(ALL_BUSY, queued=2), want="wait vllm"
+        line=KEY["vllm"], loads=Loads(ALL_BUSY, queued=2), want="wait vllm"
     ),
     "in the fallback's line, one stays there although the first queue has room": Case(
-        line=KEY[Engine.OLLAMA], loads=Loads(ALL_BUSY), want="wait ollama"
+        line=KEY["ollama"], loads=Loads(ALL_BUSY), want="wait ollama"
     ),
     "in the fallback's line, one takes its free slot": Case(
-        line=KEY[Engine.OLLAMA], loads=Loads(BUSY), want=f"{OLLAMA} fallback queue_full"
+        line=KEY["ollama"], loads=Loads(BUSY), want=f"{OLLAMA} fallback queue_full"
     ),
     "in the fallback's line, one takes a free slot of the first": Case(
-        line=KEY[Engine.OLLAMA], loads=Loads({OLLAMA: 1}), want=f"{VLLM} primary"
+        line=KEY["ollama"], loads=Loads({OLLAMA: 1}), want=f"{VLLM} primary"
     ),
     "in the line of an engine that dies, one is sent away": Case(
         live=built(document(), dead=(VLLM,)),
-        line=KEY[Engine.VLLM],
+        line=KEY["vllm"],
         loads=Loads(ALL_BUSY),
         want=NoTargetKind.QUEUE_FULL,
     ),
@@ -116,7 +113,7 @@ CASES = {
         want=NoTargetKind.LACKS_CAPABILITY,
     ),
     "a call that only the fallback has goes there": Case(
-        wanted=asking(engines=frozenset({Engine.OLLAMA})), want=f"{OLLAMA} fallback unserved"
+        wanted=asking(engines=frozenset({"ollama"})), want=f"{OLLAMA} fallback unserved"
     ),
     "a call that no engine of the model has is refused": Case(
         wanted=asking(engines=frozenset()), want=NoTargetKind.UNSERVED
@@ -125,14 +122,14 @@ CASES = {
         live=built(document(SLEEPER), dead=(VLLM,)), want="wait vllm"
     ),
     "while it starts, one keeps the place although the queue is full": Case(
-        live=built(document(SLEEPER), dead=(VLLM,)), line=KEY[Engine.VLLM], loads=Loads(queued=2), want="wait vllm"
+        live=built(document(SLEEPER), dead=(VLLM,)), line=KEY["vllm"], loads=Loads(queued=2), want="wait vllm"
     ),
     "too many that wait for its start are refused": Case(
         live=built(document(SLEEPER), dead=(VLLM,)), loads=Loads(queued=2), want=NoTargetKind.QUEUE_FULL
     ),
     "its start is not waited for twice": Case(
         live=built(document(SLEEPER), dead=(VLLM,)),
-        wanted=asking(gave_up=frozenset({KEY[Engine.VLLM]})),
+        wanted=asking(gave_up=frozenset({KEY["vllm"]})),
         want=NoTargetKind.QUEUE_TIMEOUT,
     ),
     "an engine that started on demand and failed is not waited for": Case(
@@ -159,7 +156,7 @@ CASES = {
         live=lately(VLLM, OLLAMA), wanted=asking(tried=frozenset({OLLAMA}), refused=frozenset({VLLM})), want="wait vllm"
     ),
     "in its line, one keeps the place": Case(
-        live=lately(VLLM, OLLAMA), line=KEY[Engine.VLLM], loads=Loads(queued=9), want="wait vllm"
+        live=lately(VLLM, OLLAMA), line=KEY["vllm"], loads=Loads(queued=9), want="wait vllm"
     ),
     "too many that wait for it are refused": Case(
         live=lately(VLLM, OLLAMA), loads=Loads(queued=9), want=NoTargetKind.QUEUE_FULL

@@ -12,6 +12,7 @@ from modelpool_sidecar.http.client.request import BaseUrl, ClientRequest
 from modelpool_sidecar.routing import documents
 from modelpool_sidecar.routing.addressing import objection_to_url
 from modelpool_sidecar.routing.documents import InvalidRoutesError
+from modelpool_sidecar.tests.routing.worlds import ENGINES
 
 POOL = {"namespace": "llm", "name": "agentic"}
 
@@ -72,13 +73,13 @@ REFUSED: dict[str, Any] = {
 def test_bytes_that_are_no_document_are_refused_with_one_error(what: str) -> None:
     for read in (documents.parse, documents.parse_all):
         with pytest.raises(InvalidRoutesError):
-            read(UNREADABLE[what])
+            read(UNREADABLE[what], ENGINES)
 
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_could_hurt_later_is_refused_at_reading(what: str) -> None:
     with pytest.raises(InvalidRoutesError):
-        documents.parse(json.dumps(REFUSED[what]))
+        documents.parse(json.dumps(REFUSED[what]), ENGINES)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_what_could_hurt_later_is_refused_at_reading(what: str) -> None:
     ["http://127.0.0.1:8000", "https://h/v1", "http://[::1]:8000/", "http://a_b.c.", "http://localhost", "http://1"],
 )
 def test_urls_of_a_desk_are_read(url: str) -> None:
-    assert documents.parse(json.dumps(backed(url=url))).models[0].backends[0].url == url
+    assert documents.parse(json.dumps(backed(url=url)), ENGINES).models[0].backends[0].url == url
 
 
 JSON = st.recursive(
@@ -99,8 +100,8 @@ JSON = st.recursive(
 @given(st.binary() | st.text() | JSON.map(json.dumps))
 def test_whatever_the_bytes_are_there_is_one_kind_of_error(data: bytes | str) -> None:
     try:
-        documents.parse(data)
-        documents.parse_all(data)
+        documents.parse(data, ENGINES)
+        documents.parse_all(data, ENGINES)
     except InvalidRoutesError:
         pass
 

@@ -4,13 +4,12 @@ import pytest
 
 from modelpool_sidecar.routing import choose
 from modelpool_sidecar.routing.choose import Target
-from modelpool_sidecar.routing.documents import Engine
 from modelpool_sidecar.routing.in_flight import InFlight
 from modelpool_sidecar.routing.route_request import RouteRequest
 
 from .worlds import VLLM, built, document, entry, model
 
-TABLE = built(document(*(model(name, entry(Engine.VLLM, VLLM, model=name, room=9)) for name in ("a", "b"))))
+TABLE = built(document(*(model(name, entry("vllm", VLLM, model=name, room=9)) for name in ("a", "b"))))
 
 
 def target(account: InFlight, name: str) -> Target:

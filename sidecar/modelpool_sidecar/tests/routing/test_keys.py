@@ -9,6 +9,7 @@ from modelpool_sidecar.routing import documents, table_building
 from modelpool_sidecar.routing.documents import Pool
 from modelpool_sidecar.routing.keys import Keys, key_of
 from modelpool_sidecar.routing.table import Address, service_of
+from modelpool_sidecar.tests.routing.worlds import ENGINES
 
 VECTORS: list[dict[str, str]] = json.loads((Path(__file__).parents[4] / "docs" / "reference" / "keys.json").read_text())
 RELEASE = b"0123456789abcdef0123456789abcdef"
@@ -39,7 +40,7 @@ def test_vllm_engines_that_ask_for_a_key_get_it_and_nobody_else_does() -> None:
         "pool": {"namespace": "llm", "name": "agentic"},
         "models": [{"name": "a", "backends": backends}],
     }
-    routes = documents.parse(json.dumps(told))
+    routes = documents.parse(json.dumps(told), ENGINES)
     places = {
         service_of(routes.pool, one): (Address(url=str(one.url), ready=True),) for one in routes.models[0].backends
     }

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from modelpool_sidecar.routing import documents, table, table_building
-from modelpool_sidecar.routing.documents import Engine
+from modelpool_sidecar.tests.routing.worlds import ENGINES
 
 from .worlds import OLLAMA, VLLM, built, document, entry, model
 
@@ -33,11 +33,11 @@ def test_names_that_clients_mean_alike_are_one(one: str, other: str, same: bool)
 def test_a_document_becomes_models_with_ordered_backends() -> None:
     ref = table.ServiceRef("llm", "agentic-qwen3-8b", 8000)
     addresses = {ref: (table.Address(url="http://10.0.0.1:8000", ready=True),)}
-    found = table_building.build([documents.parse(DESIGN)], addresses, {}).find("qwen3")
+    found = table_building.build([documents.parse(DESIGN, ENGINES)], addresses, {}).find("qwen3")
     assert found is not None
     assert [(one.engine, one.ready, one.max_concurrency) for one in found.backends] == [
-        (Engine.VLLM, True, 16),
-        (Engine.OLLAMA, False, 1),
+        ("vllm", True, 16),
+        ("ollama", False, 1),
     ]
     assert str(found.backends[0].key) == "llm/agentic/agentic-qwen3-8b:8000"
 
@@ -55,7 +55,7 @@ def test_a_document_becomes_models_with_ordered_backends() -> None:
 )
 def test_a_wrong_document_is_refused_with_the_place(text: bytes, says: str) -> None:
     with pytest.raises(documents.InvalidRoutesError) as caught:
-        documents.parse(text)
+        documents.parse(text, ENGINES)
     assert says in str(caught.value)
 
 
@@ -98,14 +98,14 @@ def test_an_alias_never_hides_a_model_of_its_pool_and_loses_to_an_older_pool() -
     ],
 )
 def test_ollama_is_ready_for_the_models_it_holds(probed: dict[str, table.Probed], want: bool) -> None:
-    routes = document(model("qwen3", entry(Engine.OLLAMA, OLLAMA, model="qwen3")))
+    routes = document(model("qwen3", entry("ollama", OLLAMA, model="qwen3")))
     service = table.service_of(routes.pool, routes.models[0].backends[0])
     live = table_building.build([routes], {service: (table.Address(url=OLLAMA, ready=True),)}, probed)
     assert live.models[0].ready is want
 
 
 def test_a_backend_shares_its_key_with_the_models_of_one_ollama() -> None:
-    live = built(document(model("a", entry(Engine.OLLAMA, OLLAMA)), model("b", entry(Engine.OLLAMA, OLLAMA))))
+    live = built(document(model("a", entry("ollama", OLLAMA)), model("b", entry("ollama", OLLAMA))))
     assert live.models[0].backends[0].key == live.models[1].backends[0].key
     assert VLLM not in str(live.models[0].backends[0].key)
 
@@ -114,8 +114,8 @@ def test_addresses_that_lack_a_model_are_known_without_a_search() -> None:
     ref = table.ServiceRef("llm", "agentic-qwen3-8b", 8000)
     ready, lacking = "http://10.0.0.1:8000", "http://10.0.0.2:8000"
     addresses = {ref: (table.Address(url=ready, ready=True), table.Address(url=lacking, ready=True))}
-    found = table_building.build([documents.parse(DESIGN)], addresses, {lacking: table.Probed(alive=False)})
-    assert found.unready == {(lacking, Engine.VLLM)}
+    found = table_building.build([documents.parse(DESIGN, ENGINES)], addresses, {lacking: table.Probed(alive=False)})
+    assert found.unready == {(lacking, "vllm")}
 
 
 def test_a_model_whose_name_is_taken_has_no_aliases_either() -> None:

@@ -6,16 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelpool_sidecar.routing import documents, table, table_building, table_refreshing
-from modelpool_sidecar.routing.documents import Engine
 from modelpool_sidecar.routing.table import Address, Probed, RoutingTable, ServiceRef
 
-from .worlds import document, entry, model
+from .worlds import ENGINES, document, entry, model
 
 URLS: Final = ("http://a:1", "http://b:1", "http://c:1")
 NAMES: Final = ("one", "two", "two:latest", "Three")
 ROOM: Final = settings(max_examples=100, deadline=None)
 
-BACKEND = st.builds(entry, st.sampled_from(Engine), st.sampled_from(URLS), model=st.sampled_from(NAMES))
+BACKEND = st.builds(entry, st.sampled_from(ENGINES), st.sampled_from(URLS), model=st.sampled_from(NAMES))
 MODEL = st.builds(
     lambda name, backends, aliases: model(name, *backends, aliases=tuple(aliases)),
     st.sampled_from(NAMES),
@@ -56,7 +55,7 @@ def test_a_refreshed_table_is_the_one_that_would_be_built(
 
 
 def test_models_that_stand_elsewhere_are_the_same() -> None:
-    here, there = (entry(Engine.VLLM, url) for url in URLS[:2])
+    here, there = (entry("vllm", url) for url in URLS[:2])
     routes = document(model("one", here), model("two", there))
     addresses = {ServiceRef("", url, 0): (Address(url=url, ready=True),) for url in URLS[:2]}
     before = table_building.build([routes], addresses, {})
@@ -74,7 +73,7 @@ def test_an_address_that_nobody_has_changes_nothing() -> None:
 
 def test_what_models_have_alike_is_there_once() -> None:
     """Each request looks at it: what is there once is in the processor's cache."""
-    routes = document(*(model(name, entry(Engine.OLLAMA, URLS[0], model=name, can=("tools",))) for name in NAMES[:2]))
+    routes = document(*(model(name, entry("ollama", URLS[0], model=name, can=("tools",))) for name in NAMES[:2]))
     addresses = {ServiceRef("", URLS[0], 0): (Address(url=URLS[0], ready=True),)}
     fresh = table_building.build([routes], addresses, {URLS[0]: Probed(alive=False)})
     for live in (fresh, table_refreshing.refreshed(fresh, URLS[0], addresses, {URLS[0]: Probed(alive=True)})):

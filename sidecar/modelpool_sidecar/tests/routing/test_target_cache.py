@@ -8,19 +8,19 @@ from hypothesis import strategies as st
 
 from modelpool_sidecar.routing import choose, table_building
 from modelpool_sidecar.routing.choose import Target
-from modelpool_sidecar.routing.documents import Engine, ModelEntry
+from modelpool_sidecar.routing.documents import ModelEntry
 from modelpool_sidecar.routing.route_request import RouteRequest
 from modelpool_sidecar.routing.table import Address, RoutingTable, ServiceRef
 from modelpool_sidecar.routing.target_cache import TargetCache
 
-from .worlds import OLLAMA, VLLM, Loads, built, document, entry, model
+from .worlds import ENGINES, OLLAMA, VLLM, Loads, built, document, entry, model
 
 URLS: Final = ("http://a:1", "http://b:1")
 NAMES: Final = ("one", "One", "two", "two:latest")
 NEEDS: Final = st.frozensets(st.sampled_from(("vision", "tools")))
 BACKEND: Final = st.builds(
     entry,
-    st.sampled_from(Engine),
+    st.sampled_from(ENGINES),
     st.sampled_from(URLS),
     can=st.none() | st.just(("tools",)),
     room=st.integers(1, 2),
@@ -39,7 +39,7 @@ WANTED: Final = st.builds(
     RouteRequest,
     model=st.sampled_from(NAMES),
     needs=NEEDS,
-    engines=st.frozensets(st.sampled_from(Engine)),
+    engines=st.frozensets(st.sampled_from(ENGINES)),
     tried=st.frozensets(st.sampled_from(URLS)),
 )
 LOADS: Final = st.dictionaries(st.sampled_from(URLS), st.integers(0, 2)).map(Loads)
@@ -76,7 +76,7 @@ def learnt(table: RoutingTable, wanted: RouteRequest) -> TargetCache:
 
 
 def test_a_second_request_is_given_the_same() -> None:
-    table, wanted = built(document(model("one", entry(Engine.VLLM, VLLM, room=2)))), RouteRequest(model="one")
+    table, wanted = built(document(model("one", entry("vllm", VLLM, room=2)))), RouteRequest(model="one")
     usual = learnt(table, wanted)
     assert usual.find(wanted, Loads({VLLM: 1})) is usual.find(wanted, Loads())
     assert usual.find(wanted, Loads({VLLM: 1})) is not None
@@ -90,19 +90,19 @@ def test_a_second_request_is_given_the_same() -> None:
     [
         RouteRequest(model="one", needs=frozenset({"vision"})),
         RouteRequest(model="one", tried=frozenset({VLLM})),
-        RouteRequest(model="one", engines=frozenset({Engine.OLLAMA})),
+        RouteRequest(model="one", engines=frozenset({"ollama"})),
         RouteRequest(model="two"),
     ],
     ids=["needs", "tried", "engines", "model"],
 )
 def test_whoever_wants_something_special_must_be_chosen_for(special: RouteRequest) -> None:
-    usual = learnt(built(document(model("one", entry(Engine.VLLM, VLLM)))), RouteRequest(model="one"))
+    usual = learnt(built(document(model("one", entry("vllm", VLLM)))), RouteRequest(model="one"))
     assert usual.find(RouteRequest(model="one"), Loads()) is not None
     assert usual.find(special, Loads()) is None
 
 
 def test_where_there_is_a_choice_nothing_is_usual() -> None:
-    one, wanted = model("one", entry(Engine.VLLM, VLLM), entry(Engine.OLLAMA, OLLAMA)), RouteRequest(model="one")
+    one, wanted = model("one", entry("vllm", VLLM), entry("ollama", OLLAMA)), RouteRequest(model="one")
     both = tuple(Address(url=url, ready=True) for url in URLS)
     for table in (
         built(document(one), dead=(VLLM,)),
@@ -114,4 +114,4 @@ def test_where_there_is_a_choice_nothing_is_usual() -> None:
 def test_other_spellings_are_not_kept() -> None:
     """There is no end of them."""
     wanted = RouteRequest(model="ONE")
-    assert learnt(built(document(model("one", entry(Engine.VLLM, VLLM)))), wanted).find(wanted, Loads()) is None
+    assert learnt(built(document(model("one", entry("vllm", VLLM)))), wanted).find(wanted, Loads()) is None

@@ -5,13 +5,13 @@ from collections import Counter
 from typing import Any
 
 from modelpool_sidecar.routing import documents, table, table_building
-from modelpool_sidecar.routing.documents import Engine
 
+ENGINES = ("vllm", "ollama")
 VLLM, OLLAMA = "http://vllm:1", "http://ollama:1"
 
 
 def entry(
-    engine: Engine,
+    engine: str,
     url: str,
     *,
     model: str = "qwen3:8b",
@@ -23,7 +23,7 @@ def entry(
 
 
 def model(name: str = "qwen3:8b", *backends: documents.BackendEntry, **fields: object) -> documents.ModelEntry:
-    chosen = backends or (entry(Engine.VLLM, VLLM), entry(Engine.OLLAMA, OLLAMA, room=1))
+    chosen = backends or (entry("vllm", VLLM), entry("ollama", OLLAMA, room=1))
     return documents.ModelEntry(name=name, backends=chosen, **fields)  # type: ignore[arg-type]
 
 

@@ -4,25 +4,34 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+from unittest import mock
 
 import pytest
+from multidict import CIMultiDict
 
+from modelpool_sidecar.dialects.cors import HostPolicy
 from modelpool_sidecar.discovery.directory import Directory
+from modelpool_sidecar.engines.registry import PROFILES
+from modelpool_sidecar.http.server.request import RequestHead
+from modelpool_sidecar.http.server.request_reader import RefusedRequest
+from modelpool_sidecar.http.server.response_writer import Clock, ResponseWriter
 from modelpool_sidecar.routing import table
 from modelpool_sidecar.routing.choose import NoTargetKind, Target
 from modelpool_sidecar.routing.demand import ModelKey
-from modelpool_sidecar.routing.documents import Engine
-from modelpool_sidecar.routing.health import Outcome
+from modelpool_sidecar.routing.health import Failure
 from modelpool_sidecar.routing.route_request import RouteRequest
 from modelpool_sidecar.serving.admission import Admission, Refused
+from modelpool_sidecar.serving.context import RequestContext
+from modelpool_sidecar.serving.resolved_head import ResolvedHead
+from modelpool_sidecar.telemetry.events import Events
 from modelpool_sidecar.tests.routing.worlds import OLLAMA, VLLM, document, entry, model
 
 WANTED = RouteRequest(model="qwen3:8b")
 
 
-def open_house(*, room: int = 1, pending: int = 9, timeout: float = 30) -> tuple[Directory, Admission]:
+def admitting(*, room: int = 1, pending: int = 9, timeout: float = 30) -> tuple[Directory, Admission]:
     directory = Directory()
-    admission = Admission(directory)
+    admission = Admission(directory, PROFILES)
     serve(directory, room=room, pending=pending, timeout=timeout)
     return directory, admission
 
@@ -30,7 +39,7 @@ def open_house(*, room: int = 1, pending: int = 9, timeout: float = 30) -> tuple
 def serve(
     directory: Directory, *, room: int = 1, pending: int = 9, timeout: float = 30, up: bool = True, **more: Any
 ) -> None:
-    routes = document(model("qwen3:8b", entry(Engine.VLLM, VLLM, room=room, **more)), pending=pending, timeout=timeout)
+    routes = document(model("qwen3:8b", entry("vllm", VLLM, room=room, **more)), pending=pending, timeout=timeout)
     service = table.service_of(routes.pool, routes.models[0].backends[0])
     directory.load([routes], {service: (table.Address(url=VLLM, ready=up),)}, trusted=True)
 
@@ -43,11 +52,18 @@ async def settled() -> None:
 
 @asynccontextmanager
 async def lease(admission: Admission) -> AsyncIterator[Target]:
-    target = admission.grant(WANTED) or await admission.wait(WANTED)
+    granted = await admission.acquire(WANTED, context())
     try:
-        yield target
+        yield granted.target
     finally:
-        admission.leave(target)
+        granted.release()
+        granted.release()  # which changes nothing
+
+
+def context() -> RequestContext:
+    writer = ResponseWriter(mock.Mock(), Clock(), http10=False, bodiless=False, keep_alive=True)
+    request = RefusedRequest(RequestHead("POST", "/api/chat", "", CIMultiDict()), writer, ValueError())
+    return RequestContext(request, ResolvedHead(request.head, HostPolicy(), PROFILES), "1", Events(()))
 
 
 async def hold(admission: Admission, end: asyncio.Event) -> str:
@@ -63,7 +79,7 @@ async def refused(admission: Admission) -> NoTargetKind:
 
 
 async def test_a_caller_that_leaves_in_the_moment_of_its_grant_gives_it_back() -> None:
-    _, admission = open_house()
+    _, admission = admitting()
     end = asyncio.Event()
     async with AsyncExitStack() as first, asyncio.TaskGroup() as group:
         await first.enter_async_context(lease(admission))
@@ -74,12 +90,12 @@ async def test_a_caller_that_leaves_in_the_moment_of_its_grant_gives_it_back() -
         second.cancel()
         end.set()
         assert await third == VLLM
-    assert admission.account.running == 0
-    assert admission.account.queues == {}
+    assert admission.in_flight.running == 0
+    assert admission.in_flight.queues == {}
 
 
 async def test_a_line_that_forms_anew_while_the_old_one_dissolves_is_served() -> None:
-    _, admission = open_house(room=2)
+    _, admission = admitting(room=2)
     end = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(hold(admission, end), name=f"hold {number}") for number in range(4)]
@@ -88,11 +104,11 @@ async def test_a_line_that_forms_anew_while_the_old_one_dissolves_is_served() ->
         await asyncio.wait(tasks[:2])
         tasks += [group.create_task(hold(admission, end), name=f"late {number}") for number in range(4)]
         assert [await task for task in tasks] == [VLLM] * 8
-    assert admission.account.running == 0
+    assert admission.in_flight.running == 0
 
 
 async def test_a_wait_ends_when_the_model_goes_and_at_its_deadline() -> None:
-    directory, admission = open_house(timeout=0.01)
+    directory, admission = admitting(timeout=0.01)
     end = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(hold(admission, end), name="holds")
@@ -107,19 +123,19 @@ async def test_a_wait_ends_when_the_model_goes_and_at_its_deadline() -> None:
 
 
 async def test_what_is_known_of_an_address_goes_with_it() -> None:
-    directory, _ = open_house()
-    directory.heard(VLLM, Outcome.REFUSED)
+    directory, _ = admitting()
+    directory.ended(VLLM, Failure.REFUSED)
     assert not directory.table.models[0].ready
     directory.load([], {}, trusted=True)
     serve(directory)
     assert directory.table.models[0].ready
-    assert directory.suspects == frozenset()
+    assert directory.health.suspects == frozenset()
 
 
 async def test_an_ollama_that_lacks_one_model_still_serves_the_others() -> None:
     directory = Directory()
     names = ("a", "b")
-    routes = document(*(model(name, entry(Engine.OLLAMA, OLLAMA, model=name)) for name in names))
+    routes = document(*(model(name, entry("ollama", OLLAMA, model=name)) for name in names))
     service = table.service_of(routes.pool, routes.models[0].backends[0])
     directory.load([routes], {service: (table.Address(url=OLLAMA, ready=True),)}, trusted=True)
     directory.lacks(OLLAMA, "a")
@@ -130,7 +146,7 @@ async def test_an_ollama_that_lacks_one_model_still_serves_the_others() -> None:
 
 async def test_what_an_ollama_lacks_is_lacking_however_it_was_listed() -> None:
     directory = Directory()
-    routes = document(model("a", entry(Engine.OLLAMA, OLLAMA, model="A")))
+    routes = document(model("a", entry("ollama", OLLAMA, model="A")))
     service = table.service_of(routes.pool, routes.models[0].backends[0])
     directory.load([routes], {service: (table.Address(url=OLLAMA, ready=True),)}, trusted=True)
     directory.learn(OLLAMA, table.Probed(alive=True, models=frozenset({table.folded("a:latest")})))
@@ -140,40 +156,42 @@ async def test_what_an_ollama_lacks_is_lacking_however_it_was_listed() -> None:
 
 
 async def test_what_everybody_is_given_is_given_to_those_alone_whom_it_suits() -> None:
-    directory, admission = open_house(room=2)
+    directory, admission = admitting(room=2)
     async with lease(admission) as first:
         async with lease(admission) as second:
             assert second is first
-            assert admission.grant(WANTED) is None
-            assert admission.account.running == 2
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await admission.acquire(WANTED, context())
+            assert admission.in_flight.running == 2
         async with lease(admission):
-            assert admission.account.running == 2
+            assert admission.in_flight.running == 2
     for wanted, kind in (
-        (RouteRequest(model="qwen3:8b", engines=frozenset({Engine.OLLAMA})), NoTargetKind.UNSERVED),
+        (RouteRequest(model="qwen3:8b", engines=frozenset({"ollama"})), NoTargetKind.UNSERVED),
         (RouteRequest(model="qwen3:8b", tried=frozenset({VLLM})), NoTargetKind.UNAVAILABLE),
     ):
         with pytest.raises(Refused) as caught:
-            admission.grant(wanted)
+            await admission.acquire(wanted, context())
         assert caught.value.refusal.kind is kind
     serve(directory, up=False, timeout=0)
     assert await refused(admission) is NoTargetKind.UNAVAILABLE
-    assert admission.account.running == 0
+    assert admission.in_flight.running == 0
 
 
 async def test_capabilities_are_looked_at_whatever_was_granted_before() -> None:
-    directory, admission = open_house()
-    routes = document(model("qwen3:8b", entry(Engine.VLLM, VLLM), capabilities=("completion",)))
+    directory, admission = admitting()
+    routes = document(model("qwen3:8b", entry("vllm", VLLM), capabilities=("completion",)))
     service = table.service_of(routes.pool, routes.models[0].backends[0])
     directory.load([routes], {service: (table.Address(url=VLLM, ready=True),)}, trusted=True)
     async with lease(admission):
         with pytest.raises(Refused) as caught:
-            admission.grant(RouteRequest(model="qwen3:8b", needs=frozenset({"vision"})))
+            await admission.acquire(RouteRequest(model="qwen3:8b", needs=frozenset({"vision"})), context())
     assert caught.value.refusal.kind is NoTargetKind.LACKS_CAPABILITY
 
 
 async def test_of_two_endpoints_each_has_its_turn() -> None:
-    directory, admission = open_house()
-    routes = document(model("qwen3:8b", entry(Engine.VLLM, VLLM)))
+    directory, admission = admitting()
+    routes = document(model("qwen3:8b", entry("vllm", VLLM)))
     service = table.service_of(routes.pool, routes.models[0].backends[0])
     both = (table.Address(url=VLLM, ready=True), table.Address(url=OLLAMA, ready=True))
     directory.load([routes], {service: both}, trusted=True)
@@ -182,7 +200,7 @@ async def test_of_two_endpoints_each_has_its_turn() -> None:
 
 
 async def test_demand_goes_on_in_a_new_table() -> None:
-    directory, admission = open_house(room=9)
+    directory, admission = admitting(room=9)
     key = directory.table.models[0].key
     async with lease(admission):
         serve(directory, room=8)
@@ -197,7 +215,7 @@ async def test_demand_goes_on_in_a_new_table() -> None:
 
 
 async def test_a_request_waits_for_an_engine_that_starts_on_demand() -> None:
-    directory, admission = open_house()
+    directory, admission = admitting()
     serve(directory, up=False, starts_on_demand=True)
     (model_key,) = [ModelKey(one.pool.ref, one.name) for one in directory.table.models]
     end = asyncio.Event()
@@ -217,7 +235,7 @@ async def test_a_request_waits_for_an_engine_that_starts_on_demand() -> None:
 
 
 async def test_an_engine_that_does_not_start_in_time_is_named() -> None:
-    directory, admission = open_house()
+    directory, admission = admitting()
     serve(directory, up=False, starts_on_demand=True, timeout=0.01)
     with pytest.raises(Refused, match=r"model 'qwen3:8b' is starting: waited 0.01 s for its engine"):
         await hold(admission, asyncio.Event())

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from modelpool_sidecar.dialects.cors import HostPolicy
+from modelpool_sidecar.engines.registry import PROFILES
 from modelpool_sidecar.http import headers
 from modelpool_sidecar.http.server.request import RequestHead
 from modelpool_sidecar.serving import forwarded_headers
@@ -79,7 +80,7 @@ def test_a_header_cannot_break_out_of_its_line(evil: str) -> None:
 @pytest.mark.parametrize("given", ["", "x" * 201, "line\nbreak", "ümlaut", "abc-1"])
 def test_only_a_fit_request_id_is_kept(given: str) -> None:
     head = RequestHead("POST", "/v1/chat/completions", "", CIMultiDict({"X-Request-Id": given}))
-    assert ResolvedHead(head, HostPolicy()).request_id == ("abc-1" if given == "abc-1" else "")
+    assert ResolvedHead(head, HostPolicy(), PROFILES).request_id == ("abc-1" if given == "abc-1" else "")
 
 
 def test_new_ids_differ() -> None:

@@ -13,6 +13,7 @@ from modelpool_sidecar.dialects.calls import Call, resolve
 from modelpool_sidecar.dialects.dialect import Dialect
 from modelpool_sidecar.dialects.errors import Refusal
 from modelpool_sidecar.dialects.model_cards import ModelCard
+from modelpool_sidecar.engines.registry import PROFILES
 from modelpool_sidecar.routing.table import RoutingTable
 from modelpool_sidecar.serving.models import Models
 from modelpool_sidecar.serving.page_cache import PageCache
@@ -45,7 +46,7 @@ def call(path: str) -> Call:
 
 @pytest.mark.parametrize("path", ["/api/tags", "/v1/models", "/api/ps"])
 def test_a_list_is_made_once_for_a_table(path: str) -> None:
-    catalogue, table, second = Models(), RoutingTable(), 1_000_000_000
+    catalogue, table, second = Models(PROFILES), RoutingTable(), 1_000_000_000
     first = catalogue.answer(call(path), table, "", epoch_ns=5 * second)
     assert catalogue.answer(call(path), table, "", epoch_ns=5 * second + 1) is first
     later = catalogue.answer(call(path), table, "", epoch_ns=6 * second)
@@ -54,7 +55,7 @@ def test_a_list_is_made_once_for_a_table(path: str) -> None:
 
 
 def test_lists_of_different_dialects_are_not_mixed_up() -> None:
-    catalogue, table = Models(), RoutingTable()
+    catalogue, table = Models(PROFILES), RoutingTable()
     told = []
     for path, dialect in (
         ("/api/tags", Dialect.OLLAMA),

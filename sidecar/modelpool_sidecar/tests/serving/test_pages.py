@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from modelpool_sidecar.dialects.cors import HostPolicy
+from modelpool_sidecar.engines.registry import PROFILES
 from modelpool_sidecar.http.client.errors import ConnectFailed
 from modelpool_sidecar.http.client.pool import ConnectionPool
 from modelpool_sidecar.http.client.request import ClientRequest
@@ -54,7 +55,7 @@ async def test_what_a_page_is_asked_with_is_understood_once(tmp_path: Path, monk
 
     def opened(head: RequestHead, host_policy: HostPolicy) -> ResolvedHead:
         made.append(head.path)
-        return ResolvedHead(head, host_policy)
+        return ResolvedHead(head, host_policy, PROFILES)
 
     monkeypatch.setattr(dispatch, "ResolvedHead", opened)
     async with scene(tmp_path, []) as gate:
@@ -99,7 +100,7 @@ async def test_a_routes_file_with_credentials_is_refused_without_telling_them(
 
 def test_the_view_of_routes_tells_no_credentials() -> None:
     pool = documents.Pool(namespace="llm", name="a")
-    entry = documents.BackendEntry(engine=documents.Engine.VLLM, model="m", service="s", port=1)
+    entry = documents.BackendEntry(engine="vllm", model="m", service="s", port=1)
     service = table.ServiceRef("llm", "s", 1)
     address = table.Address(url="http://user:s3cret@host", ready=True)
     routes = documents.RoutesDocument(version=1, pool=pool, models=(documents.ModelEntry(name="m", backends=(entry,)),))

@@ -11,10 +11,10 @@ import pytest
 
 from modelpool_sidecar.discovery import probes
 from modelpool_sidecar.discovery.directory import Directory
+from modelpool_sidecar.engines.registry import PROFILES
 from modelpool_sidecar.http.client.pool import ConnectionPool
 from modelpool_sidecar.http.client.request import ClientRequest
 from modelpool_sidecar.routing import table
-from modelpool_sidecar.routing.documents import Engine as Kind
 from modelpool_sidecar.serving import silent_engines
 from modelpool_sidecar.serving.admission import Admission
 from modelpool_sidecar.tests.routing import worlds
@@ -118,7 +118,7 @@ async def test_who_has_no_other_place_stays(tmp_path: Path) -> None:
     async with hung(tmp_path, helped=False) as (gate, vllm, _):
         await gate.until_ready(False)
         directory = gate.running.directory
-        await until(lambda: vllm.url in directory.silent, seen=lambda: directory.silent)
+        await until(lambda: vllm.url in directory.health.silent, seen=lambda: directory.health.silent)
         await asyncio.sleep(5 * silent_engines.INTERVAL)  # would have been let go by now
         assert gate.log.lines == []
         vllm.hangs = False
@@ -162,10 +162,10 @@ async def test_a_hang_is_noticed_where_the_cluster_tells_who_is_ready() -> None:
 
     async with engine(works) as vllm:
         directory = Directory()
-        admission = Admission(directory)
+        admission = Admission(directory, PROFILES)
         asking, probing = (ConnectionPool(connect_timeout=5, read_timeout=30) for _ in range(2))
-        prober = probes.Prober(directory, probing, everything=False)
-        routes = worlds.document(worlds.model("m", worlds.entry(Kind.VLLM, vllm.url)))
+        prober = probes.Prober(directory, probing, PROFILES, everything=False)
+        routes = worlds.document(worlds.model("m", worlds.entry("vllm", vllm.url)))
         service = table.service_of(routes.pool, routes.models[0].backends[0])
         directory.load([routes], {service: (table.Address(url=vllm.url, ready=True),)}, trusted=True)
         asked_after: list[str] = []
@@ -182,10 +182,13 @@ async def test_a_hang_is_noticed_where_the_cluster_tells_who_is_ready() -> None:
                 ),
             ]
             await until(lambda: len(asked_after) > 1, seen=lambda: asked_after)  # a busy one answers its probes
-            await until(lambda: not directory.suspects, seen=lambda: directory.suspects)
+            await until(lambda: not directory.health.suspects, seen=lambda: directory.health.suspects)
             assert directory.table.models[0].ready
             vllm.hangs = True
-            await until(lambda: vllm.url in directory.silent, seen=lambda: (directory.suspects, directory.silent))
+            await until(
+                lambda: vllm.url in directory.health.silent,
+                seen=lambda: (directory.health.suspects, directory.health.silent),
+            )
             assert not directory.table.models[0].ready
             vllm.hangs = False
             await until(lambda: directory.table.models[0].ready, seen=lambda: directory.table)

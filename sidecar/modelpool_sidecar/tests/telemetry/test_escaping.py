@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelpool_sidecar.telemetry import logs
+from modelpool_sidecar.telemetry.access_log import AccessLog
 from modelpool_sidecar.telemetry.access_record import AccessRecord
 from modelpool_sidecar.telemetry.escaping import json_object, text, word
-from modelpool_sidecar.telemetry.logs import AccessLog
 
 from ..dialects.cutting import QUICK
 

@@ -3,7 +3,7 @@
 import datetime
 import io
 
-from modelpool_sidecar.telemetry.logs import AccessLog
+from modelpool_sidecar.telemetry.access_log import AccessLog
 
 
 def test_times_are_written_to_the_millisecond() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelpool_sidecar.dialects.unpulled import says_unpulled
+from modelpool_sidecar.engines.ollama import says_unpulled
 
 
 @pytest.mark.parametrize(
