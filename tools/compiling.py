@@ -1,14 +1,15 @@
 """Compiles the gateway's modules with mypyc: for the wheel, as Hatchling's build hook, and for tests and benchmarks.
 
-`pyproject.toml` lists the modules. Hatchling runs the hook where HATCH_BUILD_HOOK_ENABLE_CUSTOM is 1, and its wheel
+`pyproject.toml` lists the packages, and their modules that are not compiled. Hatchling runs the hook where HATCH_BUILD_HOOK_ENABLE_CUSTOM is 1, and its wheel
 then holds the extension modules beside the sources. As a program, `compiling.py SOURCES TARGET` writes them below
-TARGET. Nothing is ever written into the sources: an extension module beside a Python file is imported in its place, so
+TARGET, and `compiling.py` prints the modules' names. Nothing is ever written into the sources: an extension module beside a Python file is imported in its place, so
 one that was left there would hide each later edit.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import os
 import shlex
 import shutil
@@ -26,6 +27,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ROOT: Final = Path(__file__).parents[1]
 SOURCES: Final = ROOT / "sidecar"
+PACKAGE: Final = "modelpool_sidecar"
 NO_COMPILER: Final = 3
 """The program's exit status where there is nothing to compile with."""
 OPTIMIZATION: Final = "3"
@@ -43,8 +45,18 @@ class CompilingError(Exception):
 def modules() -> list[str]:
     """Return the names of the compiled modules, in order."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    names: list[str] = project["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]["modules"]
-    return sorted(names)
+    hook = project["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]
+    names = (
+        ".".join(path.relative_to(SOURCES / PACKAGE).with_suffix("").parts)
+        for package in hook["packages"]
+        for path in (SOURCES / PACKAGE / package).rglob("*.py")
+        if path.name != "__init__.py"
+    )
+    return sorted(
+        f"{PACKAGE}.{name}"
+        for name in names
+        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in hook["interpreted"])
+    )
 
 
 def lacking() -> Iterator[str]:
@@ -137,4 +149,7 @@ def main(sources: str, target: str) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        print(*modules(), sep="\n")
+        sys.exit(0)
     sys.exit(main(*sys.argv[1:]))

@@ -15,10 +15,9 @@ import subprocess
 import sys
 import sysconfig
 import time
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from .binaries.cache import Cache
 from .controlplane.supervise import die_with
@@ -28,7 +27,6 @@ from .settings import Settings, current
 PACKAGE: Final = "modelpool_sidecar"
 _SOURCES: Final = context.ROOT / "sidecar"
 _COMPILING: Final = context.ROOT / "tools" / "compiling.py"
-_PROJECT: Final = context.ROOT / "pyproject.toml"
 _TOOLS: Final = ("mypy", "setuptools")
 _FLAGS: Final = ("CC", "CFLAGS", "CPPFLAGS", "LDFLAGS")
 _NO_COMPILER: Final = 3
@@ -44,8 +42,8 @@ class NoCompilerError(CompiledTreeError):
 
 def compiled_modules() -> list[str]:
     """Return the names of the modules that are compiled, in order."""
-    project: dict[str, Any] = tomllib.loads(_PROJECT.read_text())
-    return sorted(project["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]["modules"])
+    listed = subprocess.run([sys.executable, str(_COMPILING)], stdout=subprocess.PIPE, text=True, check=True)
+    return listed.stdout.split()
 
 
 def compiled_tree(log: Callable[[str], None]) -> Path:

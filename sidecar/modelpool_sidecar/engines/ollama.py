@@ -4,15 +4,16 @@ One that runs may still lack a model, so its list is asked for too.
 """
 
 import asyncio
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 
 from ..dialects.calls import INFERENCE
 from ..routing.health import Failure
 from ..routing.table import Probed, folded
-from .profile import Get, Native, Profile
+from .profile import Get, Native, Profile, Way
 
 _STATUS_BYTES: Final = 64 * 1024
 """The most that is read of an answer of which only the status counts."""
@@ -58,14 +59,16 @@ _decode_error = msgspec.json.Decoder(_Error).decode
 class Ollama(Profile):
     """See the module."""
 
-    name = "ollama"
-    title = "Ollama"
-    weights_format = "gguf"
-    inference = MappingProxyType({path: Native(path) for path in INFERENCE if path not in _LACKING})
-    admin = frozenset({"pull", "push", "create", "copy", "delete", "blobs"})
-    holds_many = True
-    reads_model_loosely = True
-    probed_always = True
+    name: ClassVar[str] = "ollama"
+    title: ClassVar[str] = "Ollama"
+    weights_format: ClassVar[str] = "gguf"
+    inference: ClassVar[Mapping[str, Way]] = MappingProxyType(
+        {path: Native(path) for path in INFERENCE if path not in _LACKING}
+    )
+    admin: ClassVar[frozenset[str]] = frozenset({"pull", "push", "create", "copy", "delete", "blobs"})
+    holds_many: ClassVar[bool] = True
+    reads_model_loosely: ClassVar[bool] = True
+    probed_always: ClassVar[bool] = True
 
     async def probe(self, get: Get) -> Probed:
         """See `Profile`."""

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import ClassVar, Final
 
 from ..dialects.calls import Call, Kind
 from ..routing.health import Failure
@@ -44,23 +44,23 @@ _BUSY: Final = frozenset({429, 503})
 class Profile:
     """A kind of engine. What stands here holds for an engine of which nothing else is known."""
 
-    name = ""
+    name: ClassVar[str] = ""
     """As routes documents write it."""
-    title = ""
+    title: ClassVar[str] = ""
     """As people write it."""
-    weights_format = "safetensors"
+    weights_format: ClassVar[str] = "safetensors"
     """Of what it loads, as Ollama's API names formats."""
-    inference: Mapping[str, Way] = MappingProxyType({})
+    inference: ClassVar[Mapping[str, Way]] = MappingProxyType({})
     """The calls for a model that it serves, by their paths."""
-    admin: frozenset[str] = frozenset()
+    admin: ClassVar[frozenset[str]] = frozenset()
     """The calls that change it, by their names in `dialects.calls.ADMIN`."""
-    takes_a_key = False
+    takes_a_key: ClassVar[bool] = False
     """Whether it can be told to ask for the gateway's key."""
-    holds_many = False
+    holds_many: ClassVar[bool] = False
     """Whether one of it serves many models. They then share its queue, and to change between them costs time."""
-    reads_model_loosely = False
+    reads_model_loosely: ClassVar[bool] = False
     """Whether its decoder takes `MODEL` for `model` too, so that every body must be given one name."""
-    probed_always = False
+    probed_always: ClassVar[bool] = False
     """Whether it is probed although the cluster says that its pods are ready: it may lack the model."""
 
     def way(self, call: Call) -> Way:

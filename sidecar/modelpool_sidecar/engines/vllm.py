@@ -5,7 +5,7 @@ It binds its port before the model is loaded in some versions and after it in ot
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import ClassVar, Final
 
 from ..dialects.calls import INFERENCE
 from ..routing.health import Failure
@@ -29,16 +29,16 @@ def _inference() -> Mapping[str, Way]:
 class Vllm(Profile):
     """See the module."""
 
-    name = "vllm"
-    title = "vLLM"
-    inference = MappingProxyType(_inference())
-    admin = frozenset(
+    name: ClassVar[str] = "vllm"
+    title: ClassVar[str] = "vLLM"
+    inference: ClassVar[Mapping[str, Way]] = MappingProxyType(_inference())
+    admin: ClassVar[frozenset[str]] = frozenset(
         {
             *("sleep", "wake_up", "is_sleeping", "release_kv_cache_memory", "reset_prefix_cache", "reset_mm_cache"),
             *("collective_rpc", "load_lora_adapter", "unload_lora_adapter"),
         }
     )
-    takes_a_key = True
+    takes_a_key: ClassVar[bool] = True
 
     async def probe(self, get: Get) -> Probed:
         """See `Profile`."""

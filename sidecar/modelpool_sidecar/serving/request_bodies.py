@@ -37,7 +37,7 @@ class RequestBodies:
         self.small_bytes = min(_SMALL_BYTES, limits.max_body_values)
         """A body up to this size is light, whatever it holds."""
         self._light_values = min(_LIGHT_VALUES, limits.max_body_values)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large bodies")
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large bodies")
 
     def is_light(self, body: bytes) -> bool:
         """Whether a body may be read and translated by whoever has it."""
@@ -66,8 +66,8 @@ class RequestBodies:
 
     def close(self) -> None:
         """Take no more. What is being worked on ends by itself, within a second or two."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._worker.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, work: Callable[[], _Found]) -> _Found:
         await in_task()
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)

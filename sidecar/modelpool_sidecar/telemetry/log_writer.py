@@ -46,9 +46,9 @@ class LogWriter:
         """Lines, since the beginning."""
         self.when_lost: Callable[[], None] | None = None
         """Called by whoever writes a line that is lost; not by the thread."""
-        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._worker = threading.Thread(target=self._run, name="log", daemon=True)
         if descriptor is not None:
-            self._thread.start()
+            self._worker.start()
 
     def write(self, text: str) -> int:
         """Take whole lines; returns their length, as streams do. Never waits, never fails."""
@@ -80,7 +80,7 @@ class LogWriter:
             self._closing = True
             self._changed.notify_all()
         if self._descriptor is not None:
-            self._thread.join(timeout)
+            self._worker.join(timeout)
 
     def _lose(self, lines: int) -> None:
         self.lost += lines

@@ -114,7 +114,7 @@ def test_a_closed_pipe_ends_nothing(pipe: Pipe) -> None:
     log.write("c\n")
     until(lambda: log.lost == 3, seen=lambda: log.lost)
     log.close(DEADLINE)
-    assert not log._thread.is_alive()
+    assert not log._worker.is_alive()
 
 
 def test_a_full_disk_ends_nothing() -> None:
@@ -124,7 +124,7 @@ def test_a_full_disk_ends_nothing() -> None:
         log.write("a\n")
         until(lambda: log.lost == 1, seen=lambda: log.lost)
         log.close(DEADLINE)
-        assert not log._thread.is_alive()
+        assert not log._worker.is_alive()
     finally:
         os.close(full)
 
@@ -137,7 +137,7 @@ def test_the_end_does_not_wait_for_a_reader(pipe: Pipe) -> None:
     assert time.monotonic() - began < DEADLINE / 4
     assert log.write("too late\n") == len("too late\n")
     assert log.lost == 1
-    until(lambda: (pipe.text(), not log._thread.is_alive())[1], seen=lambda: "still writing")
+    until(lambda: (pipe.text(), not log._worker.is_alive())[1], seen=lambda: "still writing")
 
 
 def test_a_stream_that_somebody_made_non_blocking(pipe: Pipe) -> None:
