@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from modelpool_sidecar.dialects import calls, errors, stream_end
-from modelpool_sidecar.dialects.calls import Native, Translated, Upstream
-from modelpool_sidecar.dialects.dialect import Dialect, Engine, Operation
+from modelpool_sidecar.dialects.calls import Call
+from modelpool_sidecar.dialects.dialect import Dialect, Operation
 from modelpool_sidecar.dialects.errors import Reason, Refusal
+from modelpool_sidecar.engines.profile import Native, Translated, Way
+from modelpool_sidecar.engines.registry import PROFILES
 from modelpool_sidecar.tests.conformance.calls import LEFT_OUT, ROWS
 from modelpool_sidecar.tests.conformance.faults import FAULTS, Death
 from modelpool_sidecar.tests.conformance.fields import FIELDS
@@ -136,15 +138,13 @@ The test is `test_faults.py::test_fault`.
 
 
 def _calls() -> Iterator[tuple[str, ...]]:
-    for path, (dialect, _, upstreams) in calls.INFERENCE.items():
-        yield (
-            f"`POST {path}`",
-            dialect.value,
-            *(_upstream(upstreams[engine]) for engine in (Engine.VLLM, Engine.OLLAMA)),
-        )
+    for path, (dialect, _) in calls.INFERENCE.items():
+        call = calls.resolve("POST", path)
+        assert isinstance(call, Call)
+        yield f"`POST {path}`", dialect.value, *(_way(PROFILES[engine].way(call)) for engine in ("vllm", "ollama"))
 
 
-def _upstream(way: Upstream) -> str:
+def _way(way: Way) -> str:
     match way:
         case Native():
             return "untouched"
@@ -163,8 +163,10 @@ def _catalog() -> Iterator[tuple[str, ...]]:
 
 
 def _admin() -> Iterator[tuple[str, ...]]:
-    for (method, path), (name, engine) in calls.ADMIN.items():
-        yield f"`{method} {path}{'sha256:…' if path.endswith('/') else ''}`", f"`{name}`", engine.value
+    for (method, path), (name, _) in calls.ADMIN.items():
+        engine = PROFILES.with_admin(name)
+        assert engine is not None
+        yield f"`{method} {path}{'sha256:…' if path.endswith('/') else ''}`", f"`{name}`", engine.name
 
 
 def _fields() -> Iterator[tuple[str, ...]]:

@@ -54,3 +54,11 @@ class Part(msgspec.Struct, gc=False):
 
 Parts = list[Part | str | int | float | bool | list[msgspec.Raw] | None]
 """The content of a message that is no text."""
+
+
+class Prefix(msgspec.Struct, gc=False):
+    """What a prompt may stand in."""
+
+    messages: msgspec.Raw = NOTHING
+    prompt: msgspec.Raw = NOTHING
+    input: msgspec.Raw = NOTHING

@@ -72,6 +72,8 @@ INFERENCE: Final[Mapping[str, tuple[Dialect, Operation]]] = MappingProxyType(
         "/v1/messages": (Dialect.ANTHROPIC, Operation.CHAT),
         "/v1/messages/count_tokens": (Dialect.ANTHROPIC, Operation.COUNT_TOKENS),
         **dict.fromkeys(_SCORES, (Dialect.OPENAI, Operation.SCORE)),
+        "/v1/audio/transcriptions": (Dialect.OPENAI, Operation.TRANSCRIBE),
+        "/v1/audio/translations": (Dialect.OPENAI, Operation.TRANSCRIBE),
         "/tokenize": (Dialect.OPENAI, Operation.TOKENIZE),
         "/detokenize": (Dialect.OPENAI, Operation.TOKENIZE),
     }

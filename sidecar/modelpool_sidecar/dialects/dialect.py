@@ -21,6 +21,7 @@ class Operation(StrEnum):
     COUNT_TOKENS = "count_tokens"
     TOKENIZE = "tokenize"
     SCORE = "score"
+    TRANSCRIBE = "transcribe"
     ROOT = "root"
     VERSION = "version"
     LIST_MODELS = "list_models"

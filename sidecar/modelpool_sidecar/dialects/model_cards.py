@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from . import go_json, names
+from . import go_json
 from .answer import PLAIN_JSON, Answer
 from .durations import rfc3339
 
@@ -121,13 +121,6 @@ def anthropic_models(cards: Iterable[ModelCard]) -> Answer:
 def anthropic_model(card: ModelCard, name: str) -> Answer:
     """GET /v1/models/{id} for a client of Anthropic's API."""
     return Answer(body=go_json.encode(_anthropic(card, name)), content_type=PLAIN_JSON)
-
-
-def find(cards: Iterable[ModelCard], name: str) -> ModelCard | None:
-    """The card that a requested name means."""
-    by_name = {spelling: card for card in reversed(list(cards)) for spelling in reversed(list(_names(card)))}
-    found = names.match(name, by_name)
-    return by_name[found] if found is not None else None
 
 
 def _names(card: ModelCard) -> Iterator[str]:

@@ -10,7 +10,6 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from ..dialects.calls import INFERENCE
 from ..routing.health import Failure
 from ..routing.table import Probed, folded
 from .profile import Get, Native, Profile, Way
@@ -22,17 +21,9 @@ _TAGS_BYTES: Final = 4 * 1024 * 1024
 _SMALL_BYTES: Final = 64 * 1024
 """A longer list is read in a thread, because callers would wait for it."""
 _NOT_FOUND: Final = 404
-_LACKING: Final = frozenset(
-    {
-        "/v1/messages/count_tokens",
-        "/v1/rerank",
-        "/v2/rerank",
-        "/rerank",
-        "/v1/score",
-        "/score",
-        "/tokenize",
-        "/detokenize",
-    }
+_CALLS: Final = (
+    *("/api/chat", "/api/generate", "/api/embed", "/api/embeddings"),
+    *("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses", "/v1/messages"),
 )
 
 
@@ -62,9 +53,7 @@ class Ollama(Profile):
     name: ClassVar[str] = "ollama"
     title: ClassVar[str] = "Ollama"
     weights_format: ClassVar[str] = "gguf"
-    inference: ClassVar[Mapping[str, Way]] = MappingProxyType(
-        {path: Native(path) for path in INFERENCE if path not in _LACKING}
-    )
+    inference: ClassVar[Mapping[str, Way]] = MappingProxyType({path: Native(path) for path in _CALLS})
     admin: ClassVar[frozenset[str]] = frozenset({"pull", "push", "create", "copy", "delete", "blobs"})
     holds_many: ClassVar[bool] = True
     reads_model_loosely: ClassVar[bool] = True

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar, Final
 
-from ..dialects.calls import INFERENCE
 from ..routing.health import Failure
 from ..routing.table import Probed
 from ..translation import Translation
@@ -19,11 +18,11 @@ _SERVER_ERRORS: Final = frozenset({500, 502, 504})
 _UNAUTHORIZED: Final = 401
 _DIED: Final = ("EngineCore", "EngineDead")
 """What its server names when the process that does the work has died."""
-_TRANSLATED: Final = MappingProxyType({one.value: Translated(one) for one in Translation})
-
-
-def _inference() -> Mapping[str, Way]:
-    return {path: _TRANSLATED.get(path) or Native(path) for path in INFERENCE}
+_CALLS: Final = (
+    *("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"),
+    *("/v1/messages", "/v1/messages/count_tokens", "/v1/audio/transcriptions", "/v1/audio/translations"),
+    *("/v1/rerank", "/v2/rerank", "/rerank", "/v1/score", "/score", "/tokenize", "/detokenize"),
+)
 
 
 class Vllm(Profile):
@@ -31,7 +30,9 @@ class Vllm(Profile):
 
     name: ClassVar[str] = "vllm"
     title: ClassVar[str] = "vLLM"
-    inference: ClassVar[Mapping[str, Way]] = MappingProxyType(_inference())
+    inference: ClassVar[Mapping[str, Way]] = MappingProxyType(
+        {**{one.value: Translated(one) for one in Translation}, **{path: Native(path) for path in _CALLS}}
+    )
     admin: ClassVar[frozenset[str]] = frozenset(
         {
             *("sleep", "wake_up", "is_sleeping", "release_kv_cache_memory", "reset_prefix_cache", "reset_mm_cache"),

@@ -7,11 +7,10 @@ import msgspec
 
 from ..dialects import errors
 from ..dialects.answer import OLLAMA_LINES, Answer
-from ..dialects.bodies import BodyFacts
+from ..dialects.bodies import RequestBody
 from ..dialects.bounds import Bounds
 from ..dialects.calls import Call
 from ..dialects.errors import EngineError, Reason, Refusal
-from ..dialects.model_field import replace_model
 from ..engines.profile import Native, Profile, Translated
 from ..http import headers
 from ..http.client.connection import ClientConnection
@@ -52,28 +51,23 @@ class AttemptFailed(Exception):  # noqa: N818
 class Attempt:
     """What is tried where. Read-only."""
 
-    __slots__ = ("body", "bounds", "call", "context", "head", "light", "profile", "target")
+    __slots__ = ("body", "bounds", "call", "context", "profile", "target")
 
     def __init__(
         self,
         context: RequestContext,
         call: Call,
-        head: BodyFacts,
-        body: bytes,
+        body: RequestBody,
         target: Target,
         profile: Profile,
         bounds: Bounds,
-        light: bool,
     ) -> None:
-        """`light`: see `RequestBodies.is_light`."""
         self.context = context
         self.call = call
-        self.head = head
         self.body = body
         self.target = target
         self.profile = profile
         self.bounds = bounds
-        self.light = light
 
     async def run(self, upstream: ConnectionPool, bodies: RequestBodies) -> Failure | None:
         """Answer the caller. Raises AttemptFailed, and BadRequestError when the call cannot be put to this engine.
@@ -126,14 +120,15 @@ class Attempt:
 
     async def _native_request(self, path: str, bodies: RequestBodies) -> ClientRequest:
         context, target, body = self.context, self.target, self.body
-        if self.head.model != target.engine_model or self.profile.reads_model_loosely:
+        content = body.content
+        if body.facts.model != target.engine_model or self.profile.reads_model_loosely:
             name = target.engine_model
-            body = replace_model(body, name) if self.light else await bodies.renamed(body, name)
+            content = body.renamed(name) if body.light else await bodies.renamed(body, name)
         return ClientRequest(
             method=self.call.method,
             path=path,  # without the query: no engine reads one in these calls, and callers put keys into it
             lines=context.resolved.for_engine(json=False) + context.id_line + target.authorization,
-            body=body,
+            body=content,
             behalf=context,
         )
 
@@ -143,8 +138,8 @@ class Attempt:
             context_length=self.target.model.entry.context_length,
             capabilities=self.target.backend.capabilities,
         )
-        if self.light:
-            return translate(translation, self.body, backend, epoch_ns=self.context.epoch_ns)
+        if self.body.light:
+            return translate(translation, self.body.content, backend, epoch_ns=self.context.epoch_ns)
         return await bodies.translated(translation, self.body, backend, epoch_ns=self.context.epoch_ns)
 
     def _translated_request(self, made: Exchange) -> ClientRequest:
@@ -172,7 +167,7 @@ class Attempt:
         if head.status == 200:
             if not response.framed and head.kind == _JSON and not _is_json(body):
                 raise BrokenMidStream("the engine's answer broke off")
-            body = model_renaming.whole(body, self.target.engine_model, self.head.model)
+            body = model_renaming.whole(body, self.target.engine_model, self.body.facts.model)
             relay.whole(self.context, Whole(status=200, lines=forwarded_headers.kept(head), body=body))
             return None
         lines = forwarded_headers.kept(head)
@@ -219,7 +214,7 @@ class Attempt:
 
     @property
     def _naming(self) -> Naming:
-        return Naming(engine=self.target.engine_model, caller=self.head.model)
+        return Naming(engine=self.target.engine_model, caller=self.body.facts.model)
 
 
 def _is_json(body: bytes) -> bool:

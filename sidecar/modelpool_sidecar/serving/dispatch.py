@@ -147,7 +147,7 @@ class Dispatch:
         asked = call.argument
         if call.operation is Operation.SHOW_MODEL and call.dialect is Dialect.OLLAMA:
             body = await context.request.read()
-            asked = (await self._bodies.read_head(body, call.dialect, call.operation)).model
+            asked = (await self._bodies.read(body, "", call)).facts.model
         given = self._models.answer(call, self._directory.table, asked, epoch_ns=context.epoch_ns)
         if isinstance(given, Refusal):
             self._refuse(context, given)

@@ -6,8 +6,9 @@ reached, dies, drains or answers with a server's error costs an attempt and not 
 
 from typing import Final
 
-from ..dialects import bodies, errors
-from ..dialects.bodies import BodyFacts
+from ..dialects import errors
+from ..dialects.bodies import read_body
+from ..dialects.body_facts import BodyFacts
 from ..dialects.bounds import Bounds
 from ..dialects.calls import Call
 from ..discovery.directory import Directory
@@ -52,16 +53,16 @@ class Inference:
         self._profiles = profiles
         self._bounds = bounds
 
-    async def serve(self, context: RequestContext, call: Call, body: bytes) -> None:
+    async def serve(self, context: RequestContext, call: Call, content: bytes) -> None:
         """Answer one call. Raises BadRequestError for what the caller did wrong."""
-        light = len(body) <= self._small_bytes or self._bodies.is_light(body)
-        if light:
-            head = bodies.read_head(body, call.dialect, call.operation)
+        if len(content) <= self._small_bytes:
+            body = read_body(content, context.resolved.content_type, call.dialect, call.operation)
         else:
-            head = await self._bodies.read_head(body, call.dialect, call.operation)
+            body = await self._bodies.read(content, context.resolved.content_type, call)
+        facts = body.facts
         resolved = context.resolved
-        needs = _needs(head, strict=resolved.speaks_lines) if head.images or resolved.speaks_lines else _NOTHING
-        wanted = RouteRequest(model=head.model, needs=needs, engines=resolved.speakers, caller=resolved.caller.name)
+        needs = _needs(facts, strict=resolved.speaks_lines) if facts.images or resolved.speaks_lines else _NOTHING
+        wanted = RouteRequest(model=facts.model, needs=needs, engines=resolved.speakers, caller=resolved.caller.name)
         failed: AttemptFailed | None = None
         words: Whole | None = None
         while True:
@@ -69,14 +70,14 @@ class Inference:
             try:
                 lease = await self._admission.acquire(wanted, context)
             except Refused as refused:
-                self._refuse(context, call, head.model, refused, failed, words)
+                self._refuse(context, call, facts.model, refused, failed, words)
                 return
             target = lease.target
             try:
                 context.aim(target)
                 self._events.attempt_began(context)
                 profile = self._profiles[target.engine]
-                attempt = Attempt(context, call, head, body, target, profile, self._bounds, light)
+                attempt = Attempt(context, call, body, target, profile, self._bounds)
                 self._ended(context, target, await attempt.run(self._upstream, self._bodies))
                 return
             except AttemptFailed as failure:
@@ -120,9 +121,9 @@ class Inference:
         relay.answer(context, errors.render(refusals.worded(refused.refusal, asked, call), call.dialect))
 
 
-def _needs(head: BodyFacts, *, strict: bool) -> frozenset[str]:
+def _needs(facts: BodyFacts, *, strict: bool) -> frozenset[str]:
     """What the model must be able to do. Ollama refuses tools and thinking where they are unknown (`strict`); OpenAI's
     servers ignore what they do not know, and decide on tools themselves.
     """
-    asked = {"vision": head.images, "tools": strict and head.tools, "thinking": strict and head.thinking is True}
+    asked = {"vision": facts.images, "tools": strict and facts.tools, "thinking": strict and facts.thinking is True}
     return frozenset(name for name, wanted in asked.items() if wanted)

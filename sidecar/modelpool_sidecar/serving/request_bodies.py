@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, TypeVar
 
-from ..dialects import bodies, json_structure, model_field
+from ..dialects import bodies, json_structure
 from ..dialects.answer import Answer
-from ..dialects.bodies import BodyFacts
-from ..dialects.dialect import Dialect, Operation
+from ..dialects.bodies import FORMS, RequestBody
+from ..dialects.calls import Call
 from ..http.errors import BadRequestError
 from ..http.inline_task import in_task
 from ..http.limits import Limit, Limits
@@ -45,24 +45,28 @@ class RequestBodies:
             return True
         return len(body) <= _LIGHT_BYTES and json_structure.values_at_most(body) <= self._light_values
 
-    async def read_head(self, body: bytes, dialect: Dialect, operation: Operation) -> BodyFacts:
-        """As `bodies.read_head`, for a body of any size. Raises BadRequestError."""
-        if self.is_light(body):
-            return bodies.read_head(body, dialect, operation)
-        if await self._run(partial(json_structure.has_more_values, body, self._most_values)):
+    async def read(self, content: bytes, content_type: str, call: Call) -> RequestBody:
+        """As `bodies.read_body`, for a body of any size. Raises BadRequestError."""
+        if self.is_light(content) or call.operation in FORMS:
+            return bodies.read_body(content, content_type, call.dialect, call.operation)
+        if await self._run(partial(json_structure.has_more_values, content, self._most_values)):
             self._limits.reached(Limit.BODY_VALUES)
             raise BadRequestError(f"the request body holds more than {self._most_values} values")
-        return await self._run(partial(bodies.read_head, body, dialect, operation))
+        read = await self._run(partial(bodies.read_body, content, content_type, call.dialect, call.operation))
+        read.light = False
+        return read
 
     async def translated(
-        self, translation: Translation, body: bytes, backend: Backend, *, epoch_ns: int
+        self, translation: Translation, body: RequestBody, backend: Backend, *, epoch_ns: int
     ) -> Exchange | Answer:
-        """As `translate`, for a body that is not light, and that `read_head` has read. Raises BadRequestError."""
-        return await self._run(partial(translate, translation, body, backend, epoch_ns=epoch_ns))
+        """As `translate`, for a body of any size. Raises BadRequestError."""
+        if body.light:
+            return translate(translation, body.content, backend, epoch_ns=epoch_ns)
+        return await self._run(partial(translate, translation, body.content, backend, epoch_ns=epoch_ns))
 
-    async def renamed(self, body: bytes, model: str) -> bytes:
-        """As `model_field.replace_model`, likewise."""
-        return await self._run(partial(model_field.replace_model, body, model))
+    async def renamed(self, body: RequestBody, model: str) -> bytes:
+        """As `RequestBody.renamed`, for a body of any size."""
+        return body.renamed(model) if body.light else await self._run(partial(body.renamed, model))
 
     def close(self) -> None:
         """Take no more. What is being worked on ends by itself, within a second or two."""

@@ -33,6 +33,7 @@ class ResolvedHead:
         "_head",
         "call",
         "caller",
+        "content_type",
         "cors",
         "dialect",
         "inference",
@@ -73,6 +74,8 @@ class ResolvedHead:
             self.dialect = calls.dialect_of(head.path)
         self.speaks_lines = self.dialect is Dialect.OLLAMA
         """Whether the caller's streams are lines, as Ollama's are, and not events."""
+        self.content_type = head.headers.get("Content-Type", "")
+        """Of the body, as the caller says."""
         self._head = head
         self._for_engine: dict[bool, bytes] = {}
 

@@ -4,7 +4,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from ..dialects.bodies import unreadable
+from ..dialects.decoding_errors import unreadable
 from ..http.errors import BadRequestError
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from modelpool_sidecar.dialects import bodies, json_structure, model_field
+from modelpool_sidecar.dialects import body_facts, json_structure, model_field
 from modelpool_sidecar.dialects.dialect import Dialect, Operation
 from modelpool_sidecar.http.errors import BadRequestError
 from modelpool_sidecar.translation import Backend, Translation, translate
@@ -89,7 +89,7 @@ def steps(body: bytes, path: str) -> Iterator[tuple[str, Callable[[], object]]]:
     dialect, operation, translation = CALLS[path]
     if json_structure.has_more_values(body, MOST_VALUES):
         return
-    yield "read", lambda: bodies.read_head(body, dialect, operation)
+    yield "read", lambda: body_facts.facts_of(body, dialect, operation)
     yield "renamed", lambda: model_field.replace_model(body, "other")
     if translation is not None:
         yield "translated", lambda: translate(translation, body, Backend(model="other"), epoch_ns=0)

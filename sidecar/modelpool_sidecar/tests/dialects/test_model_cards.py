@@ -98,10 +98,3 @@ def test_what_is_unknown_is_absent_not_invented() -> None:
     assert info == {"general.architecture": "unknown", "general.basename": "cogito"}
     assert "max_model_len" not in document(model_cards.model(BARE, "cogito"))
     assert "context_length" not in document(model_cards.tags([BARE]))["models"][0]["details"]
-
-
-@pytest.mark.parametrize(
-    ("name", "want"), [("QWEN3:8B", QWEN), ("qwen3", QWEN), ("Cogito:latest", BARE), ("gemma3", None)]
-)
-def test_find(name: str, want: ModelCard | None) -> None:
-    assert model_cards.find([QWEN, BARE], name) is want

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from unittest import mock
 
-from modelpool_sidecar.dialects import calls, errors, go_json, ndjson, sse, stream_end
+from modelpool_sidecar.dialects import calls, errors, go_json, sse, stream_end
 from modelpool_sidecar.dialects.answer import Answer
-from modelpool_sidecar.dialects.bodies import read_head
+from modelpool_sidecar.dialects.bodies import read_body
+from modelpool_sidecar.dialects.body_facts import facts_of
 from modelpool_sidecar.dialects.bounds import Bounds
 from modelpool_sidecar.dialects.cors import HostPolicy, is_local
 from modelpool_sidecar.dialects.dialect import Dialect, Operation
@@ -60,22 +61,28 @@ def sse_round_trip(data: bytes) -> None:
     assert decoder.close() == []
 
 
-def ndjson_decoder(data: bytes) -> None:
-    """However a stream is cut, the same lines come out, none of them blank."""
-    cut, one = ndjson.Decoder(_BOUNDS), ndjson.Decoder(_BOUNDS)
-    lines = [line for piece in _cut(data) for line in cut.feed(piece)] + cut.close()
-    assert lines == one.feed(data[1:]) + one.close()
-    assert all(line.strip(b" \t\r") and b"\n" not in line for line in lines)
-
-
 def request_head(data: bytes) -> None:
     """A body is read or refused, in every dialect."""
     for dialect in Dialect:
         for operation in (Operation.CHAT, Operation.GENERATE, Operation.EMBED, Operation.SHOW_MODEL):
             try:
-                assert read_head(data, dialect, operation).model
+                assert facts_of(data, dialect, operation).model
             except BadRequestError as error:
                 json.loads(errors.render(Refusal.of(error), dialect).body)
+
+
+def form_data(data: bytes) -> None:
+    """A form is read or refused, and with another model it differs in that alone."""
+    for content in (data, b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nm\r\n--b' + data):
+        try:
+            read = read_body(content, "multipart/form-data; boundary=b", Dialect.OPENAI, Operation.TRANSCRIBE)
+        except BadRequestError as error:
+            json.loads(errors.render(Refusal.of(error), Dialect.OPENAI).body)
+            continue
+        renamed = read.renamed("other")
+        again = read_body(renamed, "multipart/form-data; boundary=b", Dialect.OPENAI, Operation.TRANSCRIBE)
+        assert again.facts.model == "other"
+        assert again.facts.stream == read.facts.stream
 
 
 def model_name(data: bytes) -> None:
@@ -85,7 +92,7 @@ def model_name(data: bytes) -> None:
     except (ValueError, RecursionError):
         before = None
     try:
-        head = read_head(data, Dialect.OPENAI, Operation.CHAT)
+        head = facts_of(data, Dialect.OPENAI, Operation.CHAT)
         after = replace_model(data, "new")
     except BadRequestError:
         return
@@ -216,8 +223,8 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     for target in (
         sse_decoder,
         sse_round_trip,
-        ndjson_decoder,
         request_head,
+        form_data,
         model_name,
         translated_request,
         translated_reply,

@@ -13,6 +13,7 @@ import aiohttp
 import msgspec
 
 from modelpool_sidecar import app
+from modelpool_sidecar.engines.registry import PROFILES, Profiles
 from modelpool_sidecar.settings import Listen, Settings
 from modelpool_sidecar.telemetry.access_log import AccessLog
 from modelpool_sidecar.telemetry.access_record import AccessRecord
@@ -76,8 +77,8 @@ class Scene:
         return await until(lambda: self.ready(model) == list(want), seen=lambda: self.ready(model))
 
     async def until_idle(self) -> float:
-        account = self.running.admission.in_flight
-        return await until(lambda: account.running == 0 and not account.queues, seen=lambda: vars(account))
+        in_flight = self.running.admission.in_flight
+        return await until(lambda: in_flight.running == 0 and not in_flight.queues, seen=lambda: in_flight.running)
 
 
 def backend(engine: str, url: str, *, model: str = "qwen3:8b", room: int = 8, **more: object) -> dict[str, object]:
@@ -102,14 +103,16 @@ def put(path: Path, routes: object) -> None:
 
 
 @asynccontextmanager
-async def scene(folder: Path, routes: dict[str, Any] | list[Any], **settings: Any) -> AsyncIterator[Scene]:
+async def scene(
+    folder: Path, routes: dict[str, Any] | list[Any], *, profiles: Profiles = PROFILES, **settings: Any
+) -> AsyncIterator[Scene]:
     """A gateway that has read the routes; readiness is for the test to await."""
     path = folder / "routes.json"
     put(path, routes)
     log = Records()
     chosen = {"listen": (Listen("127.0.0.1", 0),), "shutdown_timeout": 10.0, "connect_timeout": 5.0, **settings}
     async with (
-        app.gateway(Settings(routes_file=path, **chosen), log.access) as running,
+        app.gateway(Settings(routes_file=path, **chosen), log.access, profiles=profiles) as running,
         aiohttp.ClientSession(auto_decompress=False) as session,
     ):
         made = Scene(running=running, session=session, routes=path, log=log)

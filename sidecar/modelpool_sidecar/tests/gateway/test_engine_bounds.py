@@ -73,8 +73,7 @@ async def gated(folder: Path, behave: Behaviour, *, ollama: bool = False) -> Asy
         routes = document(
             backend("ollama" if ollama else "vllm", played.url, model="served"), name="served", aliases=["alias"]
         )
-        limits = {"max_engine_line_bytes": LINE, "max_engine_answer_bytes": ANSWER}
-        async with scene(folder, routes, **limits) as gate:
+        async with scene(folder, routes, max_engine_line_bytes=LINE, max_engine_answer_bytes=ANSWER) as gate:
             await gate.until_ready(True, model="served")
             yield gate, played
 

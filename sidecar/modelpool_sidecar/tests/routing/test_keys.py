@@ -44,9 +44,9 @@ def test_vllm_engines_that_ask_for_a_key_get_it_and_nobody_else_does() -> None:
     places = {
         service_of(routes.pool, one): (Address(url=str(one.url), ready=True),) for one in routes.models[0].backends
     }
-    table = table_building.build([routes], places, {}, Keys(RELEASE))
+    table = table_building.build([routes], places, {}, Keys(RELEASE, frozenset({"vllm"})))
     found = [backend.authorization for backend in table.models[0].backends]
     key = key_of(RELEASE, "llm", "agentic", "")
     assert found == [f"Authorization: Bearer {key}\r\n".encode(), b"", b""]
     assert key not in repr(table)
-    assert key not in repr(Keys(RELEASE))
+    assert key not in repr(Keys(RELEASE, frozenset({"vllm"})))

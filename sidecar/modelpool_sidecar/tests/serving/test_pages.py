@@ -5,15 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from modelpool_sidecar.dialects.cors import HostPolicy
-from modelpool_sidecar.engines.registry import PROFILES
 from modelpool_sidecar.http.client.errors import ConnectFailed
 from modelpool_sidecar.http.client.pool import ConnectionPool
 from modelpool_sidecar.http.client.request import ClientRequest
 from modelpool_sidecar.http.server.request import RequestHead
 from modelpool_sidecar.routing import documents, table, table_building
 from modelpool_sidecar.routing.in_flight import InFlight
-from modelpool_sidecar.serving import dispatch
+from modelpool_sidecar.serving.dispatch import Dispatch
 from modelpool_sidecar.serving.pages import live_view
 from modelpool_sidecar.serving.resolved_head import ResolvedHead
 from modelpool_sidecar.settings import Listen
@@ -53,11 +51,13 @@ async def test_pages_are_for_this_machines_names_on_loopback(tmp_path: Path, pat
 async def test_what_a_page_is_asked_with_is_understood_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
-    def opened(head: RequestHead, host_policy: HostPolicy) -> ResolvedHead:
-        made.append(head.path)
-        return ResolvedHead(head, host_policy, PROFILES)
+    resolve = Dispatch._resolve
 
-    monkeypatch.setattr(dispatch, "ResolvedHead", opened)
+    def resolved(self: Dispatch, head: RequestHead) -> ResolvedHead:
+        made.append(head.path)
+        return resolve(self, head)
+
+    monkeypatch.setattr(Dispatch, "_resolve", resolved)
     async with scene(tmp_path, []) as gate:
         for path in PAGES * 3:
             assert (await raw(gate, asking(path, "localhost"))).startswith(b"HTTP/1.1 ")

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from modelpool_sidecar.dialects import json_structure
-from modelpool_sidecar.dialects.dialect import Dialect, Operation
+from modelpool_sidecar.dialects import calls, json_structure
+from modelpool_sidecar.dialects.calls import Call
 from modelpool_sidecar.http.limits import Limit, Limits
 from modelpool_sidecar.serving import request_bodies
 from modelpool_sidecar.serving.attempt import Attempt
 from modelpool_sidecar.serving.request_bodies import RequestBodies
 from modelpool_sidecar.translation import Backend, Exchange, Translation
 
+from ..compiled import patches_what_is_compiled
 from ..gateway.scenes import CHAT, backend, document, scene
 from ..gateway.scripted import Received, engine
 from ..gateway.test_limits import DIALECTS, gates, told
@@ -114,6 +115,16 @@ async def test_light_is_what_is_small_or_mostly_text(more: dict[str, Any], light
         bodies.close()
 
 
+def call(path: str) -> Call:
+    found = calls.resolve("POST", path)
+    assert isinstance(found, Call)
+    return found
+
+
+OLLAMA_CHAT = call("/api/chat")
+
+
+@patches_what_is_compiled
 async def test_only_large_bodies_leave_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     bodies = RequestBodies(Limits())
     where: list[str] = []
@@ -125,11 +136,11 @@ async def test_only_large_bodies_leave_the_loop(monkeypatch: pytest.MonkeyPatch)
     for module, name in ((json_structure, "has_more_values"), (request_bodies, "translate")):
         monkeypatch.setattr(module, name, partial(noted, getattr(module, name)))
     try:
-        assert (await bodies.read_head(json.dumps(CHAT).encode(), Dialect.OLLAMA, Operation.CHAT)).model == "qwen3:8b"
+        assert (await bodies.read(json.dumps(CHAT).encode(), "", OLLAMA_CHAT)).facts.model == "qwen3:8b"
         assert not where
-        head = await bodies.read_head(large(), Dialect.OLLAMA, Operation.CHAT)
-        made = await bodies.translated(Translation.CHAT, large(), Backend(model="other"), epoch_ns=0)
-        assert head.model == "qwen3:8b"
+        body = await bodies.read(large(), "", OLLAMA_CHAT)
+        made = await bodies.translated(Translation.CHAT, body, Backend(model="other"), epoch_ns=0)
+        assert body.facts.model == "qwen3:8b"
         assert isinstance(made, Exchange)
         assert where == ["large bodies_0"] * 2
     finally:
@@ -141,7 +152,7 @@ async def test_a_refusal_is_counted_once() -> None:
     bodies = RequestBodies(limits)
     try:
         with pytest.raises(Exception, match="more than 10 values"):
-            await bodies.read_head(b"[" * 11, Dialect.OPENAI, Operation.CHAT)
+            await bodies.read(b"[" * 11, "", call("/v1/chat/completions"))
     finally:
         bodies.close()
     assert limits.counts[Limit.BODY_VALUES.value] == 1

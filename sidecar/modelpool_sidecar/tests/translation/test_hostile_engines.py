@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelpool_sidecar.dialects import sse
-from modelpool_sidecar.dialects.bodies import read_head
+from modelpool_sidecar.dialects.body_facts import facts_of
 from modelpool_sidecar.dialects.dialect import Dialect, Operation
 from modelpool_sidecar.dialects.errors import EngineError
 from modelpool_sidecar.http.errors import BadRequestError
@@ -60,7 +60,7 @@ def test_any_request_is_translated_or_refused(call: Translation, body: dict[str,
 def test_any_head_is_read_or_refused(dialect: Dialect, body: dict[str, Any] | bytes) -> None:
     text = body if isinstance(body, bytes) else json.dumps({"model": "m", **body}).encode()
     try:
-        found = read_head(text, dialect, Operation.CHAT)
+        found = facts_of(text, dialect, Operation.CHAT)
     except BadRequestError as error:
         assert error.message
     else:
