@@ -12,8 +12,8 @@ from ..http.errors import BadRequestError
 from .body_fields import NOTHING, Body, Chat, Fields, Message, Part, Parts
 from .decoding_errors import unreadable
 from .dialect import Dialect, Operation
-from .durations import parse_keep_alive
-from .errors import LONGEST_NAME, cut
+from .go_json import parse_keep_alive
+from .quoting import LONGEST_NAME, cut
 
 _MOST_SPACE: Final = 1024
 """Bytes of a value that are looked at where it should say something at once."""

@@ -14,21 +14,11 @@ from . import go_json
 from .answer import OLLAMA_JSON, PLAIN_JSON, Answer
 from .dialect import Dialect, Operation
 from .names import with_tag
-
-LONGEST_QUOTE: Final = 200
-"""Characters of what a caller sent that are told back to it, and of names in a log."""
-
+from .quoting import LONGEST_NAME, cut
 
 CODINGS: Final = "gzip, deflate"
 """Of a request's content, as told to who used another one: RFC 9110, 12.5.3."""
 _UNSUPPORTED_CODING: Final = 415
-LONGEST_NAME: Final = 1024
-"""Characters of a model's name. No registry has longer ones."""
-
-
-def cut(text: str, longest: int = LONGEST_QUOTE) -> str:
-    """A text for a message or a log: not longer than this, and one can see that something is missing."""
-    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
 
 
 class EngineError(Exception):

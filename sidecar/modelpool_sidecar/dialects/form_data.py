@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from ..http.errors import BadRequestError
-from .errors import LONGEST_NAME, cut
+from .quoting import LONGEST_NAME, cut
 
 _BOUNDARY: Final = re.compile(
     r'(?i)multipart/form-data\s*;(?:.*;)?\s*boundary=(?:"([^"]{1,70})"|([^\s";,]{1,70}))'

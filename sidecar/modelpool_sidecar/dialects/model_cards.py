@@ -7,7 +7,7 @@ from typing import Final
 
 from . import go_json
 from .answer import PLAIN_JSON, Answer
-from .durations import rfc3339
+from .go_json import rfc3339
 
 OLLAMA_VERSION: Final = "0.33.0"
 """The version of Ollama's API that the gateway speaks; clients compare it with the one they need."""

@@ -16,7 +16,7 @@ from typing import Final
 from ..engines.registry import Profiles
 from ..http.client.errors import ClientError, NobodyThere, OutOfResources
 from ..http.client.pool import ConnectionPool
-from ..http.client.request import ClientRequest
+from ..http.client.request_sender import ClientRequest
 from ..http.urls import shown
 from ..routing.table import Probed, RoutingTable
 from .directory import Directory

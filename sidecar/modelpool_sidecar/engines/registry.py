@@ -13,15 +13,15 @@ class Profiles:
     """Profiles by name, in the order of their names."""
 
     def __init__(self, profiles: Iterable[Profile]) -> None:
-        self._by_name = {one.name: one for one in sorted(profiles, key=lambda one: one.name)}
-        self.names = frozenset(self._by_name)
+        self.by_name: Final = {one.name: one for one in sorted(profiles, key=lambda one: one.name)}
+        self.names = frozenset(self.by_name)
         """As routes documents write them."""
 
     def __getitem__(self, name: str) -> Profile:
-        return self._by_name[name]
+        return self.by_name[name]
 
     def __iter__(self) -> Iterator[Profile]:
-        return iter(self._by_name.values())
+        return iter(self.by_name.values())
 
     def with_admin(self, call: str) -> Profile | None:
         """The engine that has an administrative call, if one has."""

@@ -5,16 +5,9 @@ fallback answers for it, and that is demand for the model. One event loop owns i
 """
 
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
 
-from .documents import PoolRef
-
-
-class ModelKey(NamedTuple):
-    """A model of a pool, by its own name and never by an alias."""
-
-    pool: PoolRef
-    name: str
+from .documents import ModelKey
+from .in_flight import NEVER, Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,30 +20,6 @@ class Asked:
     """Requests that wait for one."""
     quiet_since: float | None = None
     """When the last request came or ended; None when there was none yet. Means nothing while there are some."""
-
-
-_NEVER: Final = float("-inf")
-
-
-class Tally:
-    """What is counted of one model: whoever is served keeps it at hand, so that few requests have to look for it."""
-
-    __slots__ = ("last", "pending", "present")
-
-    def __init__(self) -> None:
-        self.present = 0
-        self.pending = 0
-        self.last = _NEVER
-
-    def served(self, now: float) -> None:
-        """A request came, and is at an engine at once."""
-        self.present += 1
-        self.last = now
-
-    def left(self, now: float) -> None:
-        """A request that was at an engine is over."""
-        self.present -= 1
-        self.last = now
 
 
 @dataclass(slots=True)
@@ -91,7 +60,7 @@ class Demand:
         count = self._counts.get(key)
         if count is None:
             return Asked()
-        quiet_since = None if count.last == _NEVER else count.last
+        quiet_since = None if count.last == NEVER else count.last
         return Asked(in_flight=count.present - count.pending, pending=count.pending, quiet_since=quiet_since)
 
     def forget_all_but(self, known: frozenset[ModelKey]) -> None:

@@ -32,6 +32,13 @@ class PoolRef(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
+class ModelKey(NamedTuple):
+    """A model of a pool, by its own name and never by an alias."""
+
+    pool: PoolRef
+    name: str
+
+
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 """What JSON can say again."""
 ObjectName = Annotated[str, Meta(max_length=253, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?\Z")]

@@ -1,14 +1,39 @@
-"""Who is being served where: the only mutable state of routing.
+"""Requests under way: by endpoint for choosing, by model for who asks how many there are.
 
-One event loop owns an account, so there are no locks. `proxy.admission` takes and gives back; `choose` reads it as
-Loads.
+The only mutable state of routing. One event loop owns it, so there are no locks. `serving.admission` takes and gives
+back; `choose` reads it as Loads, `demand` by model.
 """
 
 from collections import Counter
+from typing import Final
 
 from .choose import Target
 from .fair_queue import FairQueue
 from .table import BackendKey
+
+NEVER: Final = float("-inf")
+"""A time before all others."""
+
+
+class Tally:
+    """What is counted of one model: whoever is served keeps it at hand, so that few requests have to look for it."""
+
+    __slots__ = ("last", "pending", "present")
+
+    def __init__(self) -> None:
+        self.present = 0
+        self.pending = 0
+        self.last = NEVER
+
+    def served(self, now: float) -> None:
+        """A request came, and is at an engine at once."""
+        self.present += 1
+        self.last = now
+
+    def left(self, now: float) -> None:
+        """A request that was at an engine is over."""
+        self.present -= 1
+        self.last = now
 
 
 class InFlight:

@@ -10,8 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from . import documents
-from .demand import ModelKey
-from .documents import PoolRef
+from .documents import ModelKey, PoolRef
 
 
 class BackendKey(NamedTuple):

@@ -8,8 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from . import documents
-from .demand import ModelKey
-from .documents import PoolRef
+from .documents import ModelKey, PoolRef
 from .keys import Keys
 from .table import (
     Address,

@@ -17,7 +17,7 @@ from ..engines.profile import Profile
 from ..engines.registry import Profiles
 from ..http.client.errors import BrokenMidStream, ClientError, OutOfResources
 from ..http.client.pool import ConnectionPool
-from ..http.client.request import ClientRequest
+from ..http.client.request_sender import ClientRequest
 from ..routing.table import Backend
 from . import refusals, relay, transforms
 from .context import RequestContext
@@ -59,7 +59,7 @@ class Admin:
         outgoing = ClientRequest(
             method=request.head.method,
             path=quote(call.path, safe="/:") + (f"?{query}" if query else ""),
-            lines=resolved.for_engine(json=False) + context.id_line + place.authorization,
+            lines=resolved.native_headers + context.id_line + place.authorization,
             body=request.pieces(),
         )
         context.backend = engine.name

@@ -14,9 +14,9 @@ from ..engines.registry import Profiles
 from ..http.inline_task import in_task
 from ..routing import choose
 from ..routing.choose import NoTarget, Target, Wait
-from ..routing.demand import Demand, Tally
+from ..routing.demand import Demand
 from ..routing.fair_queue import FairQueue, Ticket
-from ..routing.in_flight import InFlight
+from ..routing.in_flight import InFlight, Tally
 from ..routing.route_request import RouteRequest
 from ..routing.table import BackendKey
 from ..routing.target_cache import TargetCache

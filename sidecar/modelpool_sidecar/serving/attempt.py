@@ -16,7 +16,7 @@ from ..http import headers
 from ..http.client.connection import ClientConnection
 from ..http.client.errors import BrokenMidStream, ClosedBeforeFirstByte, ConnectFailed, NobodyThere, OutOfResources
 from ..http.client.pool import ConnectionPool
-from ..http.client.request import ClientRequest
+from ..http.client.request_sender import ClientRequest
 from ..http.headers import Headers
 from ..http.urls import shown
 from ..routing.choose import Target
@@ -25,7 +25,6 @@ from ..translation import Backend, Exchange, Timings, Translation, translate
 from ..translation.engine_errors import ENGINE_REFUSED_KEY
 from . import forwarded_headers, model_renaming, refusals, relay, transforms, translating
 from .context import RequestContext
-from .model_renaming import Naming
 from .relay import Whole
 from .request_bodies import RequestBodies
 
@@ -127,7 +126,7 @@ class Attempt:
         return ClientRequest(
             method=self.call.method,
             path=path,  # without the query: no engine reads one in these calls, and callers put keys into it
-            lines=context.resolved.for_engine(json=False) + context.id_line + target.authorization,
+            lines=context.resolved.native_headers + context.id_line + target.authorization,
             body=content,
             behalf=context,
         )
@@ -147,7 +146,7 @@ class Attempt:
         return ClientRequest(
             method="POST",
             path=made.path,
-            lines=self.context.resolved.for_engine(json=True) + self.context.id_line + self.target.authorization,
+            lines=self.context.resolved.json_headers + self.context.id_line + self.target.authorization,
             body=made.body,
             behalf=self.context,
         )
@@ -157,7 +156,9 @@ class Attempt:
         head = response.head
         speaks_lines = self.context.resolved.speaks_lines
         if head.status == 200 and head.kind == (_LINES if speaks_lines else _EVENTS):
-            transform = transforms.Passthrough(self.call.dialect, self._naming, self.bounds)
+            transform = transforms.Passthrough(
+                self.call.dialect, self.target.engine_model, self.body.facts.model, self.bounds
+            )
             # Ollama's clients read the error line, and the API ends such a stream properly; of events nobody must.
             return await relay.stream(self.context, response, transform, cut_off=not speaks_lines)
         body = response.taken() if response.whole else await response.read(SPOOL_BYTES)
@@ -211,10 +212,6 @@ class Attempt:
         if failure is not None:
             raise AttemptFailed(failure, f"{shown(self.target.url)} answered {status}", answer)
         relay.whole(self.context, answer)
-
-    @property
-    def _naming(self) -> Naming:
-        return Naming(engine=self.target.engine_model, caller=self.body.facts.model)
 
 
 def _is_json(body: bytes) -> bool:

@@ -50,7 +50,7 @@ class Inference:
         self._admission = admission
         self._upstream = upstream
         self._events = events
-        self._profiles = profiles
+        self._profiles = profiles.by_name
         self._bounds = bounds
 
     async def serve(self, context: RequestContext, call: Call, content: bytes) -> None:

@@ -6,27 +6,18 @@ import msgspec
 
 from ..dialects.bounds import USUAL, Bounds
 from ..dialects.errors import EngineError
-from ..dialects.line_splitter import LineSplitter
+from ..dialects.sse import LineSplitter
 
 _ABORTED: Final = b'"finish_reason":"abort"'
-
-
-class Naming:
-    """The model's name as the engine answers it, and as the caller asked for it. Read-only."""
-
-    __slots__ = ("caller", "engine")
-
-    def __init__(self, *, engine: str, caller: str) -> None:
-        self.engine = engine
-        self.caller = caller
 
 
 class Renamer:
     """Puts the asked name in place of the served one: the first `"model"` of each line, as the engines write it."""
 
-    def __init__(self, naming: Naming, bounds: Bounds = USUAL) -> None:
-        self._old = b'"model":' + msgspec.json.encode(naming.engine)
-        self._new = b'"model":' + msgspec.json.encode(naming.caller)
+    def __init__(self, engine: str, asked: str, bounds: Bounds = USUAL) -> None:
+        """`engine`: the model's name as the engine answers it. `asked`: as the caller asked for it."""
+        self._old = b'"model":' + msgspec.json.encode(engine)
+        self._new = b'"model":' + msgspec.json.encode(asked)
         self._lines = LineSplitter(cr=False, bounds=bounds)
 
     def feed(self, chunk: bytes) -> bytes:
@@ -43,14 +34,14 @@ class Renamer:
         return self._lines.close().replace(self._old, self._new, 1)
 
 
-def whole(body: bytes, engine: str, caller: str) -> bytes:
+def whole(body: bytes, engine: str, asked: str) -> bytes:
     """A whole answer in the caller's dialect: the model is named as the caller did, not as the engine does.
 
     Raises EngineError when the engine gave up before its end.
     """
     if _ABORTED in body:
         raise EngineError("the engine was stopped while it worked on the answer")
-    if engine == caller:
+    if engine == asked:
         return body
-    renamer = Renamer(Naming(engine=engine, caller=caller))
+    renamer = Renamer(engine, asked)
     return renamer.feed(body) + renamer.close()

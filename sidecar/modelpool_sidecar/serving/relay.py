@@ -166,5 +166,5 @@ class _Relay(Receiver):
         context = self._context
         context.status = head.status
         context.began()
-        kept = forwarded_headers.kept(head) if self._lines is None else self._lines
+        kept = self._lines if self._lines is not None else head.kept or forwarded_headers.kept(head)
         self._writer.begin(head.status, context.lines(kept) + _STREAM_LINE)

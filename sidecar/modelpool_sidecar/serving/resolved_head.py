@@ -29,14 +29,14 @@ class ResolvedHead:
     """One head, understood."""
 
     __slots__ = (
-        "_for_engine",
-        "_head",
         "call",
         "caller",
         "content_type",
         "cors",
         "dialect",
         "inference",
+        "json_headers",
+        "native_headers",
         "page",
         "request_id",
         "speakers",
@@ -76,17 +76,14 @@ class ResolvedHead:
         """Whether the caller's streams are lines, as Ollama's are, and not events."""
         self.content_type = head.headers.get("Content-Type", "")
         """Of the body, as the caller says."""
-        self._head = head
-        self._for_engine: dict[bool, bytes] = {}
+        self.native_headers = _for_engine(head, json=False)
+        """The header lines that an engine gets with the caller's own body, but for the request's id."""
+        self.json_headers = _for_engine(head, json=True)
+        """The same with a body of ours."""
 
-    def for_engine(self, *, json: bool) -> bytes:
-        """The header lines that an engine gets, but for the request's id; `json`: with a body of ours."""
-        lines = self._for_engine.get(json)
-        if lines is None:
-            lines = self._for_engine[json] = headers.lines(
-                forwarded_headers.to_engine(self._head.headers.items(), json=json)
-            )
-        return lines
+
+def _for_engine(head: RequestHead, *, json: bool) -> bytes:
+    return headers.lines(forwarded_headers.to_engine(head.headers.items(), json=json))
 
 
 def _call(head: RequestHead) -> Call | Refusal:

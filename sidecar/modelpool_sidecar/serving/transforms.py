@@ -12,7 +12,7 @@ from ..dialects.bounds import USUAL, Bounds
 from ..dialects.dialect import Dialect
 from ..dialects.errors import EngineError
 from ..http.client.response import Enough
-from .model_renaming import Naming, Renamer
+from .model_renaming import Renamer
 
 _DEAD_AT_FIRST: Final = (b'data: {"error"', b'data:{"error"', b"event: error", b"event:error")
 _SPACE: Final = 0x20
@@ -64,9 +64,10 @@ class Transform:
 class Passthrough(Transform):
     """A stream in the caller's own dialect. Only a differing model name is replaced, once per line or event."""
 
-    def __init__(self, dialect: Dialect, naming: Naming, bounds: Bounds = USUAL) -> None:
+    def __init__(self, dialect: Dialect, engine: str, asked: str, bounds: Bounds = USUAL) -> None:
+        """`engine` and `asked`: see `Renamer`."""
         self._dialect = dialect
-        self._rename = None if naming.engine == naming.caller else Renamer(naming, bounds)
+        self._rename = None if engine == asked else Renamer(engine, asked, bounds)
         # A line or event that was begun must end before an error can be read.
         self._boundary = b"\n" if dialect is Dialect.OLLAMA else b"\n\n"
         self._by_line = dialect is Dialect.OLLAMA

@@ -82,6 +82,11 @@ class Translating(Transform):
         """See `Transform`."""
         return self._short or self._reply.failed
 
+    @property
+    def faulty(self) -> bool:
+        """See `Transform`."""
+        return self._short or self._reply.failed
+
 
 class Gathering(Receiver):
     """A stream of vLLM for a caller that wants one document, which the reply keeps."""

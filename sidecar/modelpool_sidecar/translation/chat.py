@@ -8,7 +8,7 @@ from ..dialects.answer import Answer
 from ..dialects.bounds import USUAL, Bounds
 from ..dialects.dialect import Operation
 from ..http.errors import BadRequestError
-from . import loading, messages, ollama_requests, prompting
+from . import loading, ollama_requests, options
 from .exchange import Backend, Exchange, Reply, Timings
 from .replies import TextReply
 
@@ -22,9 +22,9 @@ def translate(body: bytes, backend: Backend, *, epoch_ns: int) -> Exchange | Ans
         raise BadRequestError(f'"{request.model}" does not support chat')
     if request.tools and backend.lacks("tools"):
         raise BadRequestError(f'"{request.model}" does not support tools')
-    params, warnings = prompting.parameters(request, backend)
-    params |= prompting.thinking(request, backend)
-    params["messages"] = messages.conversation(request.messages)
+    params, warnings = options.parameters(request, backend)
+    params |= options.thinking(request, backend)
+    params["messages"] = ollama_requests.conversation(request.messages)
     if request.tools:
         params["tools"] = request.tools
     return exchange(request, params, warnings, Operation.CHAT)
@@ -34,7 +34,7 @@ def exchange(
     request: ollama_requests.Prompted, params: dict[str, object], warnings: tuple[str, ...], operation: Operation
 ) -> Exchange:
     """The call to vLLM's chat, for a chat or a prompt."""
-    count = prompting.logprobs(request)
+    count = options.logprobs(request)
     if count is not None:
         params |= {"logprobs": True, "top_logprobs": count}
     stream = request.stream is not False

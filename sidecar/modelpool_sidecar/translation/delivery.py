@@ -6,9 +6,8 @@ Both take the same pieces, so that `replies` need not know which it serves.
 from collections.abc import Sequence
 
 from .engine_chunks import TokenLogprob
-from .exchange import Usage
+from .exchange import ToolCall, Usage
 from .ollama_lines import Lines
-from .tool_calls import ToolCall
 
 
 class Delivery:

@@ -44,6 +44,21 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     completion_tokens: int = 0
 
 
+class Function(msgspec.Struct):
+    """Ollama's function of a tool call: the arguments are an object."""
+
+    index: int
+    name: str
+    arguments: dict[str, object]
+
+
+class ToolCall(msgspec.Struct):
+    """A complete tool call."""
+
+    id: str
+    function: Function
+
+
 class Reply(Protocol):
     """One answer of an engine on its way to the caller.
 

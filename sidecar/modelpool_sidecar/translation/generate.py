@@ -8,7 +8,7 @@ import msgspec
 from ..dialects.answer import Answer
 from ..dialects.dialect import Operation
 from ..http.errors import BadRequestError
-from . import chat, loading, messages, ollama_requests, prompting
+from . import chat, loading, ollama_requests, options
 from .exchange import Backend, Exchange
 
 _LEAST_CONTEXT: Final = 2048
@@ -28,14 +28,14 @@ def translate(body: bytes, backend: Backend, *, epoch_ns: int) -> Exchange | Ans
         raise BadRequestError(f'"{request.model}" does not support generate')
     if request.template:
         raise BadRequestError(f'"{request.model}" is served by an engine that cannot replace the template of its model')
-    params, warnings = prompting.parameters(request, backend)
+    params, warnings = options.parameters(request, backend)
     if request.context:
         warnings += ("context holds tokens of another engine and was not passed on",)
     if request.raw or request.suffix:
         return _completion(request, params, warnings, backend.context_length)
-    params |= prompting.thinking(request, backend)
+    params |= options.thinking(request, backend)
     turns = [{"role": "system", "content": request.system}] if request.system else []
-    params["messages"] = [*turns, {"role": "user", "content": messages.content(request.prompt, request.images)}]
+    params["messages"] = [*turns, {"role": "user", "content": ollama_requests.content(request.prompt, request.images)}]
     return chat.exchange(request, params, warnings, Operation.GENERATE)
 
 
@@ -52,7 +52,7 @@ def _completion(
         warnings += (f"num_predict is not set: the engine completes a raw prompt with at most {room} tokens",)
     if request.suffix:
         params["suffix"] = request.suffix
-    count = prompting.logprobs(request)
+    count = options.logprobs(request)
     if count is not None:
         params["logprobs"] = count
     if request.images:

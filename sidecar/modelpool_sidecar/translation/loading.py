@@ -4,8 +4,7 @@ A vLLM model stays where it is: the answer says what the client wants to hear, a
 """
 
 from ..dialects.answer import Answer
-from ..dialects.durations import parse_keep_alive, rfc3339
-from ..dialects.go_json import encode
+from ..dialects.go_json import encode, parse_keep_alive, rfc3339
 from .ollama_requests import ChatRequest, GenerateRequest, Prompted
 
 

@@ -5,10 +5,9 @@ from enum import Enum
 from typing import Final
 
 from ..dialects import go_json
-from ..dialects.durations import fraction, rfc3339
+from ..dialects.go_json import fraction, rfc3339
 from .engine_chunks import TokenLogprob
-from .exchange import Timings, Usage
-from .tool_calls import ToolCall
+from .exchange import Timings, ToolCall, Usage
 
 _NS: Final = 1_000_000_000
 _TENTH: Final = 100_000_000

@@ -17,10 +17,9 @@ from . import engine_chunks, engine_errors, repeated_chunks
 from .delivery import AtOnce, Delivery, LineByLine
 from .engine_chunks import Choice, Chunk
 from .exchange import Timings, Usage
-from .message_assembler import MessageAssembler
+from .message_assembler import Collector, MessageAssembler
 from .ollama_lines import Lines, Shape
 from .repeated_chunks import Pattern
-from .tool_calls import Collector
 
 _DONE: Final = b"[DONE]"
 _END: Final = b"\n\n"

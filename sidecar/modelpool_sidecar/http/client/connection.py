@@ -8,9 +8,8 @@ import asyncio
 from typing import Final, cast
 
 from .errors import BrokenMidStream, described
-from .read_pausing import ReadPausing
-from .request import Origin
-from .request_sender import PoolOwner, RequestSender
+from .read_timeout import ReadPausing
+from .request_sender import Origin, PoolOwner, RequestSender
 from .response import Enough, Receiver
 from .response_framing import MalformedResponse
 

@@ -16,7 +16,7 @@ from ..limits import Limit, Limits
 from ..urls import shown
 from .connection import ClientConnection
 from .errors import ClosedBeforeFirstByte, ConnectFailed, NobodyThere, OutOfResources, described
-from .request import BaseUrl, ClientRequest, Origin
+from .request_sender import BaseUrl, ClientRequest, Origin
 from .shortage import Shortages, is_ours
 
 _IDLE_SECONDS: Final = 3.0

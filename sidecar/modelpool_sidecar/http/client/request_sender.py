@@ -1,17 +1,19 @@
-"""A question to an engine over one connection, until the head of the answer is here, or it is known that none comes.
+"""A request to an engine: as bytes, and over one connection until the head of its answer is here, or none comes.
 
-What is common to asking and to reading the answer is here, too: `connection` goes on from it.
+`Origin` is what a connection belongs to: two base URLs that differ in their path alone share connections. What is common
+to asking and to reading the answer is here, too: `connection` goes on from it.
 """
 
 import asyncio
 from collections.abc import AsyncIterable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
-from .. import chunked
+from .. import chunked, headers
 from ..inline_task import Waker
+from ..urls import shown
 from .errors import ClosedBeforeFirstByte, described
 from .read_timeout import ReadTimeout
-from .request import Origin
 from .response import ResponseHead
 from .response_parser import ResponseParser
 
@@ -22,6 +24,80 @@ _JOINED_BYTES: Final = 64 * 1024
 """A body up to this size is sent in one piece with its head."""
 _STALE_SECONDS: Final = 0.1
 """A kept connection that had been closed before the request says so within a round trip; what ends later had it."""
+
+
+class ClientRequest:
+    """What to send. Read-only: it may be sent again."""
+
+    __slots__ = ("behalf", "body", "lines", "method", "path")
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        path: str,
+        lines: bytes = b"",
+        body: bytes | AsyncIterable[bytes] | None = None,
+        behalf: object = None,
+    ) -> None:
+        self.method = method
+        self.path = path
+        """Begins with a slash and includes the query."""
+        self.lines = lines
+        """Headers as `headers.lines` writes them, without Host and what is hop-by-hop."""
+        self.body = body
+        """Bytes can be sent again to another engine; a stream cannot."""
+        self.behalf = behalf
+        """Whose request it is, for whoever looks at what is under way."""
+
+
+class Origin(NamedTuple):
+    """Where to connect to."""
+
+    host: str
+    port: int
+    tls: bool
+
+
+class BaseUrl:
+    """A base URL, taken apart once."""
+
+    __slots__ = ("_host", "_prefix", "_starts", "place")
+
+    def __init__(self, url: str) -> None:
+        """Raises ValueError when it is no URL."""
+        parts = urlsplit(url)
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise ValueError(f"not a URL of http or https: {shown(url)!r}")
+        self.place = Origin(parts.hostname, parts.port or _PORTS[parts.scheme], parts.scheme == "https")
+        self._host = headers.lines([("Host", parts.netloc.rpartition("@")[2])])
+        self._prefix = parts.path.rstrip("/")
+        self._starts: dict[tuple[str, str], bytes] = {}
+
+    def head(self, request: ClientRequest) -> bytes:
+        """Request line and headers, with the length of the body, or chunked when the body is a stream.
+
+        Raises ValueError when the path would break out of its line.
+        """
+        key = request.method, request.path
+        start = self._starts.get(key)
+        if start is None:
+            start = self._start(request)
+            if len(self._starts) < _KNOWN_STARTS:  # queries are many, and theirs
+                self._starts[key] = start
+        body = request.body
+        if isinstance(body, bytes):
+            return b"".join((start, request.lines, b"Content-Length: %d\r\n\r\n" % len(body)))
+        if body is not None:
+            return b"%b%bTransfer-Encoding: chunked\r\n\r\n" % (start, request.lines)
+        length = b"" if request.method in ("GET", "HEAD") else b"Content-Length: 0\r\n"
+        return b"%b%b%b\r\n" % (start, request.lines, length)
+
+    def _start(self, request: ClientRequest) -> bytes:
+        line = f"{request.method} {self._prefix}{request.path} HTTP/1.1"
+        if line.count(" ") != 2 or any(one in line for one in "\r\n\0"):
+            raise ValueError("a space in the path is its line's end, and so is a line's end")
+        return b"%b\r\n%b" % (line.encode("utf-8", "surrogateescape"), self._host)
 
 
 class PoolOwner(Protocol):
@@ -153,3 +229,8 @@ class RequestSender:
             self._silent = True
             self._owner.fell_silent()
             self._fail(TimeoutError(f"silent for {self._read_timeout:g} s"))
+
+
+_KNOWN_STARTS: Final = 64
+"""Request lines that each base remembers."""
+_PORTS: Final = {"http": 80, "https": 443}

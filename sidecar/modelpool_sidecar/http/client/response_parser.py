@@ -13,9 +13,9 @@ from typing import Final
 import httptools
 
 from .. import chunked, head_cache
+from ..head_cache import KnownHeads
 from .response import ResponseHead
 from .response_framing import MOST_HEADERS, MalformedResponse, framing, is_informational
-from .response_heads import KnownHeads
 
 HEAD_BYTES: Final = 64 * 1024
 """The longest head that is read; only approximately, because reads are counted whole."""

@@ -188,7 +188,8 @@ class ServerConnection(CallerSocket):
         assert writer is not None
         if self._running.fault is not None:
             self._owner.failed(writer, self._running.fault)
-        self._share.let_go()
+        if self._share.size:
+            self._share.let_go()
         if self.closing or not writer.keep_alive:
             self.close()
             return False

@@ -88,7 +88,7 @@ class RequestReader:
 
 
 class WholeRequest(ResponseWriter):
-    """Implements `request.ServerRequest`: a request that is here with its body, and its own way back."""
+    """Implements `request_sender.ServerRequest`: a request that is here with its body, and its own way back."""
 
     def __init__(self, line: CallerOutput, clock: Clock, head: FastHead, body: bytes) -> None:
         self._line = line
@@ -100,20 +100,20 @@ class WholeRequest(ResponseWriter):
 
     @property
     def writer(self) -> ResponseWriter:
-        """See `request.ServerRequest`."""
+        """See `request_sender.ServerRequest`."""
         return self
 
     async def read(self) -> bytes:
-        """See `request.ServerRequest`."""
+        """See `request_sender.ServerRequest`."""
         return self.body
 
     def pieces(self) -> AsyncIterator[bytes] | None:
-        """See `request.ServerRequest`."""
+        """See `request_sender.ServerRequest`."""
         return Once(self.body) if self.body else None
 
 
 class RefusedRequest:
-    """Implements `request.ServerRequest`: a request whose body does not come, or has no room."""
+    """Implements `request_sender.ServerRequest`: a request whose body does not come, or has no room."""
 
     body = None
 
@@ -123,11 +123,11 @@ class RefusedRequest:
         self._wrong = wrong
 
     async def read(self) -> bytes:
-        """See `request.ServerRequest`."""
+        """See `request_sender.ServerRequest`."""
         raise self._wrong
 
     def pieces(self) -> AsyncIterator[bytes] | None:
-        """See `request.ServerRequest`."""
+        """See `request_sender.ServerRequest`."""
         return None
 
 

@@ -27,7 +27,7 @@ def translated(call: Translation, sent: dict[str, Any]) -> Exchange | Answer:
 
 
 def found(document: Any, place: str) -> Any:
-    """The value at `messages.0`."""
+    """The value at `ollama_requests.0`."""
     for name in place.split("."):
         document = document[int(name)] if name.isdecimal() else document[name]
     return document

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from modelpool_sidecar.dialects.durations import parse_keep_alive, rfc3339
+from modelpool_sidecar.dialects.go_json import parse_keep_alive, rfc3339
 from modelpool_sidecar.http.errors import BadRequestError
 
 

@@ -16,11 +16,11 @@ from modelpool_sidecar.dialects.body_facts import facts_of
 from modelpool_sidecar.dialects.bounds import Bounds
 from modelpool_sidecar.dialects.cors import HostPolicy, is_local
 from modelpool_sidecar.dialects.dialect import Dialect, Operation
-from modelpool_sidecar.dialects.durations import parse_keep_alive
 from modelpool_sidecar.dialects.errors import EngineError, Refusal
+from modelpool_sidecar.dialects.go_json import parse_keep_alive
 from modelpool_sidecar.dialects.model_field import replace_model
 from modelpool_sidecar.http.errors import BadRequestError
-from modelpool_sidecar.serving.model_renaming import Naming, whole
+from modelpool_sidecar.serving.model_renaming import whole
 from modelpool_sidecar.serving.transforms import Passthrough
 from modelpool_sidecar.translation import Backend, Exchange, Timings, Translation, repeated_chunks, translate
 
@@ -30,7 +30,7 @@ _BOUNDS: Final = Bounds(line_bytes=1 << 16)
 _BACKEND: Final = Backend(model="served", context_length=4096)
 _TIMINGS: Final = Timings(epoch_ns=1795357231_123456789, started_ns=1000, dispatched_ns=2000)
 _NOW: Final = 9000
-_NAMES: Final = Naming(engine="served", caller="asked")
+_NAMES: Final = "served", "asked"
 _CALLS: Final = tuple(Translation)
 _BODIES: Final = {
     Translation.CHAT: b'{"model":"m","messages":[{"role":"user","content":"x"}],"stream":%b}',
@@ -178,7 +178,7 @@ def translated_error(data: bytes) -> None:
 def untouched_stream(data: bytes) -> None:
     """With another name nothing is lost, and the end is judged without a crash."""
     for dialect in Dialect:
-        same, other = (Passthrough(dialect, Naming(engine="served", caller=name)) for name in ("served", "asked"))
+        same, other = (Passthrough(dialect, "served", name) for name in ("served", "asked"))
         try:
             plain = b"".join([same.feed(piece) for piece in _cut(data)])
             named = b"".join([other.feed(piece) for piece in _cut(data)])
@@ -193,7 +193,7 @@ def untouched_stream(data: bytes) -> None:
 def whole_answer(data: bytes) -> None:
     """A document with another name is as long as before, but for the names."""
     try:
-        named = whole(data, _NAMES.engine, _NAMES.caller)
+        named = whole(data, *_NAMES)
     except EngineError:
         return
     assert len(data) - len(named) == data.count(b'"model":"served"') - named.count(b'"model":"served"')

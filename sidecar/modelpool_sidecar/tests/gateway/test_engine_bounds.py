@@ -17,9 +17,9 @@ import pytest
 
 from modelpool_sidecar.dialects.bounds import Bounds
 from modelpool_sidecar.dialects.dialect import Operation
-from modelpool_sidecar.dialects.line_splitter import LineSplitter
+from modelpool_sidecar.dialects.sse import LineSplitter
 from modelpool_sidecar.http.client.response_parser import ResponseParser
-from modelpool_sidecar.serving.model_renaming import Naming, Renamer
+from modelpool_sidecar.serving.model_renaming import Renamer
 from modelpool_sidecar.translation import Timings
 from modelpool_sidecar.translation.replies import TextReply
 
@@ -367,7 +367,7 @@ async def test_an_engine_that_ends_properly_keeps_its_connection(
 def test_a_long_line_costs_what_it_holds() -> None:
     """Byte by byte, where a line is kept: work that grows with the square of it would take minutes."""
     began = time.process_time()
-    renamer, splitter = Renamer(Naming(engine="a", caller="b")), LineSplitter(cr=True)
+    renamer, splitter = Renamer("a", "b"), LineSplitter(cr=True)
     for _ in range(400_000):
         renamer.feed(b"x")
         splitter.feed(b"x")

@@ -21,9 +21,8 @@ import pytest
 from modelpool_sidecar.dialects.bounds import Bounds
 from modelpool_sidecar.http.client.connection import ClientConnection
 from modelpool_sidecar.http.client.pool import ConnectionPool
-from modelpool_sidecar.http.client.read_pausing import ReadPausing
-from modelpool_sidecar.http.client.read_timeout import ReadTimeout
-from modelpool_sidecar.http.client.request import ClientRequest
+from modelpool_sidecar.http.client.read_timeout import ReadPausing, ReadTimeout
+from modelpool_sidecar.http.client.request_sender import ClientRequest
 from modelpool_sidecar.http.client.response import Enough, Receiver
 from modelpool_sidecar.http.limits import Limits
 from modelpool_sidecar.http.server.request import ServerRequest

@@ -12,7 +12,7 @@ from modelpool_sidecar.dialects.bounds import Bounds
 from modelpool_sidecar.http.client.connection import ClientConnection
 from modelpool_sidecar.http.client.errors import BrokenMidStream, ClosedBeforeFirstByte, ConnectFailed, NobodyThere
 from modelpool_sidecar.http.client.pool import ConnectionPool
-from modelpool_sidecar.http.client.request import ClientRequest
+from modelpool_sidecar.http.client.request_sender import ClientRequest
 from modelpool_sidecar.http.client.response import Receiver
 from modelpool_sidecar.serving.translating import Gathering
 from modelpool_sidecar.translation import Reply

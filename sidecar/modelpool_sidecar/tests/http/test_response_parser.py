@@ -3,8 +3,8 @@
 import pytest
 
 from modelpool_sidecar.http.client.response_framing import MalformedResponse
-from modelpool_sidecar.http.client.response_heads import KnownHeads
 from modelpool_sidecar.http.client.response_parser import HEAD_BYTES, ResponseParser
+from modelpool_sidecar.http.head_cache import KnownHeads
 
 OK = b"HTTP/1.1 200 OK\r\n"
 COUNTED = OK + b"Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
@@ -147,7 +147,7 @@ def test_the_head_of_a_stream_is_known_again_wherever_it_is_cut(cut: int) -> Non
 def test_only_heads_of_streams_are_asked_for_as_such() -> None:
     """Heads with a length would be as many as lengths, and push those of streams out of what is remembered."""
     asked: list[bytes] = []
-    heads = KnownHeads(lambda _: None, lambda text: asked.append(text))
+    heads = KnownHeads[object](lambda _: None, lambda text: asked.append(text))
     for text in (OK + b"Content-Length: 9\r\n\r\n", STREAMED % b"a" + b"x" * 2048, STREAMED % b"a", STREAMED % b"b"):
         assert heads.streamed(text) is None
     assert asked == [(STREAMED % b"a").replace(b"Date: a\r\n", b"")] * 2

@@ -17,7 +17,7 @@ import pytest
 
 from modelpool_sidecar.http.client.errors import ClosedBeforeFirstByte, ConnectFailed, OutOfResources
 from modelpool_sidecar.http.client.pool import ConnectionPool
-from modelpool_sidecar.http.client.request import ClientRequest
+from modelpool_sidecar.http.client.request_sender import ClientRequest
 from modelpool_sidecar.http.client.shortage import is_ours
 from modelpool_sidecar.http.limits import Limits
 

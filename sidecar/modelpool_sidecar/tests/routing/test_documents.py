@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelpool_sidecar.http.client.request import BaseUrl, ClientRequest
+from modelpool_sidecar.http.client.request_sender import BaseUrl, ClientRequest
 from modelpool_sidecar.routing import documents
 from modelpool_sidecar.routing.addressing import objection_to_url
 from modelpool_sidecar.routing.documents import InvalidRoutesError

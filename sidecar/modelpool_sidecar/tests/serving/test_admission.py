@@ -17,7 +17,7 @@ from modelpool_sidecar.http.server.request_reader import RefusedRequest
 from modelpool_sidecar.http.server.response_writer import Clock, ResponseWriter
 from modelpool_sidecar.routing import table
 from modelpool_sidecar.routing.choose import NoTargetKind, Target
-from modelpool_sidecar.routing.demand import ModelKey
+from modelpool_sidecar.routing.documents import ModelKey
 from modelpool_sidecar.routing.health import Failure
 from modelpool_sidecar.routing.route_request import RouteRequest
 from modelpool_sidecar.serving.admission import Admission, Refused

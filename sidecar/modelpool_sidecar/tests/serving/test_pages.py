@@ -7,7 +7,7 @@ import pytest
 
 from modelpool_sidecar.http.client.errors import ConnectFailed
 from modelpool_sidecar.http.client.pool import ConnectionPool
-from modelpool_sidecar.http.client.request import ClientRequest
+from modelpool_sidecar.http.client.request_sender import ClientRequest
 from modelpool_sidecar.http.server.request import RequestHead
 from modelpool_sidecar.routing import documents, table, table_building
 from modelpool_sidecar.routing.in_flight import InFlight

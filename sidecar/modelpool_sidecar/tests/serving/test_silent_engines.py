@@ -13,7 +13,7 @@ from modelpool_sidecar.discovery import probes
 from modelpool_sidecar.discovery.directory import Directory
 from modelpool_sidecar.engines.registry import PROFILES
 from modelpool_sidecar.http.client.pool import ConnectionPool
-from modelpool_sidecar.http.client.request import ClientRequest
+from modelpool_sidecar.http.client.request_sender import ClientRequest
 from modelpool_sidecar.routing import table
 from modelpool_sidecar.serving import silent_engines
 from modelpool_sidecar.serving.admission import Admission

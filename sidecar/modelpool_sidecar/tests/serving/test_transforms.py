@@ -10,11 +10,11 @@ from modelpool_sidecar.dialects import stream_end
 from modelpool_sidecar.dialects.dialect import Dialect
 from modelpool_sidecar.dialects.errors import EngineError
 from modelpool_sidecar.serving import model_renaming
-from modelpool_sidecar.serving.model_renaming import Naming, Renamer
+from modelpool_sidecar.serving.model_renaming import Renamer
 from modelpool_sidecar.serving.transforms import Passthrough
 
-SAME = Naming(engine="a", caller="a")
-ALIAS = Naming(engine="qwen3:8b", caller='odd "name"')
+SAME = "a", "a"
+ALIAS = "qwen3:8b", 'odd "name"'
 STREAM = (
     b'data: {"id":"1","model":"qwen3:8b","choices":[{"delta":{"content":"\\"model\\":\\"qwen3:8b\\""}}]}\n\n'
     b'data: {"id":"1","model":"qwen3:8b","choices":[{"delta":{"tool":{"model":"qwen3:8b"}}}]}\n\ndata: [DONE]\n\n'
@@ -29,26 +29,26 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 
 @given(st.lists(st.integers(0, 10_000), max_size=8))
 def test_a_stream_is_renamed_once_per_event_however_it_is_cut(places: list[int]) -> None:
-    carrier = Passthrough(Dialect.OPENAI, ALIAS)
-    assert b"".join(map(carrier.feed, cut(STREAM, places))) + carrier.close() == RENAMED
-    assert not carrier.failed
+    transform = Passthrough(Dialect.OPENAI, *ALIAS)
+    assert b"".join(map(transform.feed, cut(STREAM, places))) + transform.close() == RENAMED
+    assert not transform.failed
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_a_stream_is_renamed_when_its_events_come_whole(size: int) -> None:
     events = [event + b"\n\n" for event in STREAM.split(b"\n\n") if event]
     assert b"".join(events) == STREAM
-    carrier = Passthrough(Dialect.OPENAI, ALIAS)
+    transform = Passthrough(Dialect.OPENAI, *ALIAS)
     groups = [b"".join(events[begin : begin + size]) for begin in range(0, len(events), size)]
-    assert b"".join(map(carrier.feed, groups)) + carrier.close() == RENAMED
+    assert b"".join(map(transform.feed, groups)) + transform.close() == RENAMED
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=8))
 def test_without_an_alias_every_chunk_passes_as_it_came(places: list[int]) -> None:
-    carrier = Passthrough(Dialect.OPENAI, SAME)
+    transform = Passthrough(Dialect.OPENAI, *SAME)
     pieces = cut(STREAM, places)
-    assert [carrier.feed(piece) for piece in pieces] == pieces
-    assert carrier.close() == b""
+    assert [transform.feed(piece) for piece in pieces] == pieces
+    assert transform.close() == b""
 
 
 ENDS = [
@@ -72,11 +72,11 @@ def test_the_end_of_a_stream_is_known_however_it_was_cut(
 ) -> None:
     """What is kept of a stream says of its end what the whole stream says, framed as it came or not."""
     whole = often * times + last
-    carrier = Passthrough(dialect, SAME)
+    transform = Passthrough(dialect, *SAME)
     for piece in cut(whole, places) if places else [*[often] * times, last]:
-        if not framing or not carrier.passes(framing + piece + b"\r\n", len(framing)):
-            assert carrier.feed(piece) == piece
-    assert (carrier.close() == b"") is stream_end.is_whole(dialect, whole[-stream_end.TAIL_BYTES :])
+        if not framing or not transform.passes(framing + piece + b"\r\n", len(framing)):
+            assert transform.feed(piece) == piece
+    assert (transform.close() == b"") is stream_end.is_whole(dialect, whole[-stream_end.TAIL_BYTES :])
 
 
 @pytest.mark.parametrize(
@@ -91,42 +91,39 @@ def test_the_end_of_a_stream_is_known_however_it_was_cut(
 )
 @pytest.mark.parametrize("ends", [Passthrough.close, Passthrough.cut])
 def test_a_stream_without_its_end_gets_an_error(dialect: Dialect, begun: bytes, want: bytes, ends: object) -> None:
-    carrier = Passthrough(dialect, SAME)
-    carrier.feed(begun)
-    told = carrier.close() if ends is Passthrough.close else carrier.cut()
+    transform = Passthrough(dialect, *SAME)
+    transform.feed(begun)
+    told = transform.close() if ends is Passthrough.close else transform.cut()
     assert told.startswith(want)
-    assert carrier.failed
+    assert transform.failed
 
 
 def test_whole_events_behind_a_whole_event_pass() -> None:
     event, begun = b"3\r\ndata: {}\n\n\r\n", b"3\r\ndata: {}\n\r\n"
-    carrier = Passthrough(Dialect.OPENAI, SAME)
-    assert not carrier.passes(event, 3)  # the first one may tell of an error
-    carrier.feed(b"data: {}\n\n")
-    assert carrier.passes(event, 3)
-    assert carrier.passes(begun, 3)
-    assert not carrier.passes(event, 3)  # it may belong to the one before
-    assert carrier.feed(b"\ndata: {}\n\n") == b"\ndata: {}\n\n"
-    assert not carrier.passes(b"3\r\n\ndata\r\n", 3)
-    assert not Passthrough(Dialect.OPENAI, ALIAS).passes(event, 3)
+    transform = Passthrough(Dialect.OPENAI, *SAME)
+    assert not transform.passes(event, 3)  # the first one may tell of an error
+    transform.feed(b"data: {}\n\n")
+    assert transform.passes(event, 3)
+    assert transform.passes(begun, 3)
+    assert not transform.passes(event, 3)  # it may belong to the one before
+    assert transform.feed(b"\ndata: {}\n\n") == b"\ndata: {}\n\n"
+    assert not transform.passes(b"3\r\n\ndata\r\n", 3)
+    assert not Passthrough(Dialect.OPENAI, *ALIAS).passes(event, 3)
 
 
 def test_before_anything_was_given_a_fault_is_raised() -> None:
     for fault in (Passthrough.close, Passthrough.cut):
         with pytest.raises(EngineError):
-            fault(Passthrough(Dialect.OPENAI, SAME))
+            fault(Passthrough(Dialect.OPENAI, *SAME))
     with pytest.raises(EngineError):
-        Passthrough(Dialect.OPENAI, SAME).feed(b'data: {"error": {"message": "EngineCore"}}\n\n')
+        Passthrough(Dialect.OPENAI, *SAME).feed(b'data: {"error": {"message": "EngineCore"}}\n\n')
 
 
 def test_a_document_is_renamed_and_an_aborted_one_is_a_fault() -> None:
-    assert (
-        model_renaming.whole(b'{"model":"qwen3:8b","x":1.0}', ALIAS.engine, ALIAS.caller)
-        == b'{"model":"odd \\"name\\"","x":1.0}'
-    )
+    assert model_renaming.whole(b'{"model":"qwen3:8b","x":1.0}', *ALIAS) == b'{"model":"odd \\"name\\"","x":1.0}'
     with pytest.raises(EngineError):
-        model_renaming.whole(b'{"choices":[{"finish_reason":"abort"}]}', SAME.engine, SAME.caller)
-    assert model_renaming.whole(b'{"content":"\\"finish_reason\\":\\"abort\\""}', SAME.engine, SAME.caller)
+        model_renaming.whole(b'{"choices":[{"finish_reason":"abort"}]}', *SAME)
+    assert model_renaming.whole(b'{"content":"\\"finish_reason\\":\\"abort\\""}', *SAME)
 
 
 @given(
@@ -137,7 +134,7 @@ def test_names_are_replaced_once_in_each_line_however_it_comes(parts: list[bytes
     text = b"".join(parts)
     places = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
     pieces = [text[begin:end] for begin, end in zip([0, *places], [*places, len(text)], strict=True)]
-    renamer = Renamer(Naming(engine="far", caller="near"))
+    renamer = Renamer("far", "near")
     told = b"".join(renamer.feed(piece) for piece in pieces) + renamer.close()
     want = [line.replace(b'"model":"far"', b'"model":"near"', 1) for line in text.split(b"\n")]
     assert told == b"\n".join(want)
@@ -145,7 +142,7 @@ def test_names_are_replaced_once_in_each_line_however_it_comes(parts: list[bytes
 
 def test_empty_lines_cost_bytes_and_not_lines() -> None:
     """An engine may send a line with every byte; to look at each stopped all callers for seconds."""
-    renamer = Renamer(Naming(engine="far", caller="near"))
+    renamer = Renamer("far", "near")
     flood = b"\n" * 250_000
     began = time.process_time()
     for _ in range(100):

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelpool_sidecar.telemetry.events import RequestFacts
-from modelpool_sidecar.telemetry.metrics import Levels, Metrics
-from modelpool_sidecar.telemetry.request_series import RequestSeries
+from modelpool_sidecar.telemetry.metrics import Levels, Metrics, RequestSeries
 from modelpool_sidecar.telemetry.series import Count, Spread
 
 VALUES: Final = ("llm/agentic", "qwen3:8b", "vllm", "openai", "200", "primary")
