@@ -1,9 +1,10 @@
 """Compiles the gateway's modules with mypyc: for the wheel, as Hatchling's build hook, and for tests and benchmarks.
 
-`pyproject.toml` lists the packages, and their modules that are not compiled. Hatchling runs the hook where HATCH_BUILD_HOOK_ENABLE_CUSTOM is 1, and its wheel
-then holds the extension modules beside the sources. As a program, `compiling.py SOURCES TARGET` writes them below
-TARGET, and `compiling.py` prints the modules' names. Nothing is ever written into the sources: an extension module beside a Python file is imported in its place, so
-one that was left there would hide each later edit.
+`pyproject.toml` lists the packages, and their modules that are not compiled. Hatchling runs the hook where
+HATCH_BUILD_HOOK_ENABLE_CUSTOM is 1, and its wheel then holds the extension modules beside the sources. As a program,
+`compiling.py SOURCES TARGET` writes them below TARGET, and `compiling.py` prints the modules' names. Nothing is ever
+written into the sources: an extension module beside a Python file is imported in its place, so one that was left there
+would hide each later edit.
 """
 
 from __future__ import annotations
@@ -150,6 +151,6 @@ def main(sources: str, target: str) -> int:
 
 if __name__ == "__main__":
     if len(sys.argv) == 1:
-        print(*modules(), sep="\n")
+        sys.stdout.write("\n".join(modules()) + "\n")
         sys.exit(0)
     sys.exit(main(*sys.argv[1:]))

@@ -57,7 +57,7 @@ class Running:
     directory: Directory
     admission: Admission
     phase: Phase
-    front: Server
+    server: Server
     limits: Limits
     bounds: Bounds
 
@@ -99,7 +99,7 @@ async def gateway(
     )
     # Probes have connections of their own: theirs say nothing about those that answers travel on.
     probing = ConnectionPool(connect_timeout=PROBE_TIMEOUT, read_timeout=PROBE_TIMEOUT)
-    door = Dispatch(
+    dispatch = Dispatch(
         directory=directory,
         inference=Inference(directory, admission, upstream, events, profiles, bounds, bodies),
         administration=Admin(directory, upstream, settings.open_admin, profiles),
@@ -125,20 +125,20 @@ async def gateway(
         if settings.engine_key_file is not None and key is not None:
             following = key_file.follow(settings.engine_key_file, key, directory, keyed)
             tasks.append(group.create_task(following, name="engine key"))
-        front = Server(door, group, limits)
+        server = Server(dispatch, group, limits)
         try:
-            listening = [await _open(front, listen) for listen in settings.listen]
+            listening = [await _open(server, listen) for listen in settings.listen]
             yield Running(
                 listening=tuple(listening),
                 directory=directory,
                 admission=admission,
                 phase=phase,
-                front=front,
+                server=server,
                 limits=limits,
                 bounds=bounds,
             )
         finally:
-            await _closed(front, settings.shutdown_timeout, stop or Stop())
+            await _closed(server, settings.shutdown_timeout, stop or Stop())
             bodies.close()
             access.flush()
             for task in tasks:
@@ -159,24 +159,24 @@ async def serve(
         announce(running)
         await stop.asked.wait()
         running.phase.draining = True
-        running.front.drain()
+        running.server.drain()
         _log.info("Draining", extra={"seconds": settings.drain_delay, "in_flight": running.admission.in_flight.running})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(settings.drain_delay):
                 await stop.hurried.wait()
 
 
-async def _closed(front: Server, timeout: float, stop: Stop) -> None:
+async def _closed(server: Server, timeout: float, stop: Stop) -> None:
     """Close the ports, and give running answers so many seconds, or until there is a hurry."""
     async with asyncio.TaskGroup() as group:
-        hurrying = group.create_task(_hurried(front, stop), name="hurry")
-        await front.close(timeout)
+        hurrying = group.create_task(_hurried(server, stop), name="hurry")
+        await server.close(timeout)
         hurrying.cancel()
 
 
-async def _hurried(front: Server, stop: Stop) -> None:
+async def _hurried(server: Server, stop: Stop) -> None:
     await stop.hurried.wait()
-    front.hurry()
+    server.hurry()
 
 
 def _limits(settings: Settings) -> Limits:
@@ -215,9 +215,9 @@ def _access(settings: Settings) -> Access:
     return access_to.from_kubeconfig(named)
 
 
-async def _open(front: Server, listen: Listen) -> Listen:
+async def _open(server: Server, listen: Listen) -> Listen:
     bound = _bound(listen)
-    await front.listen(bound)
+    await server.listen(bound)
     host, port = bound.getsockname()[:2]
     return Listen(host, port)
 

@@ -1,9 +1,8 @@
-"""The languages of the gateway: codecs without I/O and pure translators.
+"""The languages that callers speak: Ollama's, OpenAI's and Anthropic's APIs as bytes and values. Pure.
 
-Knows the bytes of the Ollama, OpenAI and Anthropic APIs, and how an Ollama call becomes a vLLM call and back. Knows
-no socket, no clock (times are arguments), no routing table. `proxy` is the only caller.
+Knows no socket, no clock (times are arguments), no engine and no routing table. Called by `engines`, `translation` and
+`serving`.
 
-`paths` says what a call is, `requests` reads what routing needs from its body, `rewriting` puts another model name
-in, `translation` turns one dialect into the other, `errors` words every refusal, `catalog` answers what is asked of
-the gateway itself, `endings` words the end of a stream that broke.
+`calls` says what a request asks for, `bodies` what its body says, `errors` words every refusal, `model_cards` what is
+asked of the gateway itself, `stream_end` the end of a stream that broke, `cors` who may ask from a browser.
 """

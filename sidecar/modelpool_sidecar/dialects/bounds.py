@@ -56,5 +56,5 @@ class Bounds:
             self._on_answer()
 
 
-USUAL: Final = Bounds()
+DEFAULT: Final = Bounds()
 """The default limits, counted nowhere."""

@@ -1,6 +1,6 @@
 """Which browsers may ask, and under which name: Ollama's rules for `Origin` and `Host`.
 
-A page of another site must not use the engines through its visitor's browser. So a request that names an origin is
+A page of another site must not use the engines through the browser that shows it. So a request that names an origin is
 answered only when that origin is allowed; and a gateway on loopback answers only to names of this machine and its
 network, because any site can make its own name point there.
 """

@@ -8,7 +8,7 @@ end of the stream is still given, by `close`, because its reader checks the JSON
 import re
 from typing import Final, NamedTuple
 
-from .bounds import USUAL, Bounds
+from .bounds import DEFAULT, Bounds
 
 _DATA: Final = b"data: "
 _END: Final = b"\n\n"
@@ -28,7 +28,7 @@ class Event(NamedTuple):
 class Decoder:
     """Feed it whatever the network gave; it gives back the events that are complete."""
 
-    def __init__(self, bounds: Bounds = USUAL) -> None:
+    def __init__(self, bounds: Bounds = DEFAULT) -> None:
         """An event may be as long as a line."""
         self._bounds = bounds
         self._limit = bounds.line_bytes
@@ -108,7 +108,7 @@ class LineSplitter:
     `cr` says whether a CR ends a line too, alone or before LF.
     """
 
-    def __init__(self, *, cr: bool, bounds: Bounds = USUAL) -> None:
+    def __init__(self, *, cr: bool, bounds: Bounds = DEFAULT) -> None:
         self._cr = cr
         self._bounds = bounds
         self._after_cr = False

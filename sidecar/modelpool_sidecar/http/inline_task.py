@@ -2,7 +2,7 @@
 
 A task waits for two turns of the event loop with each request: one until it begins, one after the engine's answer is
 here. An `InlineTask` begins its coroutine in the moment of the request, and goes on with it in the moment in which the
-`Bell` rings that it waits for. Nothing else can be waited for in this way: `in_task` first, for whatever needs the
+`Waker` is woken that it waits for. Nothing else can be waited for in this way: `in_task` first, for whatever needs the
 means of asyncio (a timeout, a future, a connection to be made). The coroutine need not know how it is run.
 """
 
@@ -20,17 +20,17 @@ class _Sleeper(Protocol):
 
 
 class Waker:
-    """One waits until it rings: a task, which then has its turn, or an errand, which goes on before `wake` returns."""
+    """What is waited for: by a task, which has its turn when it is woken, or by an inline task, which goes on then."""
 
     __slots__ = ("_loop", "sleeper")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.sleeper: _Sleeper | None = None
-        """Who goes on at the next ring."""
+        """Who goes on at the next time."""
 
     def __await__(self) -> Generator[Any, None, None]:
-        """Wait for the next ring. What it means is for the waiting one to look at."""
+        """Wait for the next time. What it means is for the waiting one to look at."""
         try:
             if asyncio.current_task(self._loop) is None:
                 yield self
@@ -41,7 +41,7 @@ class Waker:
             self.sleeper = None
 
     def wake(self) -> None:
-        """Wake who waits, if somebody does. In no task, or an errand would run in it."""
+        """Wake who waits, if somebody does. In no task, or an inline task would run in it."""
         sleeper = self.sleeper
         if sleeper is not None:
             self.sleeper = None
@@ -104,14 +104,14 @@ class InlineTask:
         return self._run is not None or self._task is not None
 
     def cancel(self) -> None:
-        """As a task is cancelled: at once if it waits for a bell."""
+        """As a task is cancelled: at once if it waits for a waker."""
         if self._task is not None:
             self._task.cancel()
         elif self._run is not None and self._moved(asyncio.CancelledError()):
             self._end()
 
     def go_on(self) -> None:
-        """The bell has rung."""
+        """The waker has been woken."""
         if self._run is not None and self._moved():
             self._end()
 
@@ -135,7 +135,7 @@ class InlineTask:
             wanted.sleeper = self
             return False
         if wanted is not _IN_TASK:
-            return self._moved(RuntimeError(f"an errand cannot wait for {wanted!r}"))
+            return self._moved(RuntimeError(f"an inline task cannot wait for {wanted!r}"))
         rest = self._rest(run)
         try:
             self._task = self._group.create_task(rest, name="request")

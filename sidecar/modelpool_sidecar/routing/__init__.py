@@ -1,6 +1,7 @@
-"""Where a request goes, decided without I/O.
+"""Where a request goes, decided without I/O; `now` is an argument.
 
-`documents` reads the routes document, `table` turns documents and endpoint readiness into one frozen RoutingTable,
-`choose` picks a target from a table and the loads, `queue` orders those that wait, `callers` tells callers apart.
-Nothing here opens a socket, reads a clock or logs: the effects live in `proxy`, which is the only caller.
+`documents` reads the routes document, `table_building` turns documents and readiness into one frozen `table`, `choose`
+picks a target by it and by what is `in_flight`, `fair_queue` orders those that wait, `health` says what outcomes mean
+for an engine, `callers` tells callers apart. Must not know sockets, clocks, dialects or what an engine is. Called by
+`discovery`, which keeps the table, and by `serving`.
 """

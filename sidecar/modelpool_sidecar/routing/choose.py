@@ -179,7 +179,7 @@ def unknown(wanted: RouteRequest) -> NoTarget:
 
 
 def _has_failed(backend: Backend, wanted: RouteRequest) -> bool:
-    """Whether the request has been at the backend, or at its door."""
+    """Whether the request has been at the backend, or was refused a connection there."""
     return any(one.url in wanted.tried or one.url in wanted.refused for one in backend.endpoints)
 
 

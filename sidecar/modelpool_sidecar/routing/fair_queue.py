@@ -4,10 +4,10 @@ Callers take turns, so one busy caller cannot starve the others; within a caller
 arrival. An engine that must swap models (Ollama) serves the model it has loaded first, but nobody is passed over more
 often than `patience` times in a row.
 
-The door is as fair as the order. A full queue takes a request of a caller who has less in it than another, in place of
-the newest request of the caller who has the most: the bound stays hard, whatever callers there are, and nobody can
-fill a queue alone against those who come later. To take a caller's first request on top would need a second bound, for
-callers, behind which the same question waits.
+Who may join is decided as fairly as the order. A full queue takes a request of a caller who has less in it than
+another, in place of the newest request of the caller who has the most: the bound stays hard, whatever callers there
+are, and nobody can fill a queue alone against those who come later. To take a caller's first request on top would need
+a second bound, for callers, behind which the same question waits.
 """
 
 from bisect import bisect_left, insort

@@ -40,7 +40,7 @@ class RouteRequest:
         self.broke = broke
         """How many engines broke while they had it."""
         self.caller = caller
-        """Who asks, for the order of the queue and its door."""
+        """Who asks, for the order of the queue and for who may join it."""
 
     def without(
         self,

@@ -1,8 +1,7 @@
-"""Effects of the gateway: sockets in, sockets out, and the live state between them.
+"""The life of a request, from its head to its last byte.
 
-The way of a request: `front` reads what is common and `aside` the rest, both hand a `request` to `gateway`, which asks
-the protocols what it is; `admission` grants a lease on a target (after `routing` has chosen), `attempts` opens the
-target through `upstream` until one gives a first byte, `sending` carries the answer back over the `response_writer`, piece by
-piece from where the engine's bytes arrive. `directory` holds the routing table, `sources` and `probes` feed it. Only
-`lean_*` know how engines are spoken to, only `front_*`, `aside*` and `response_writer` how callers are.
+`dispatch` says what a request is; what an engine must answer goes to `inference`, which gets leases from `admission`
+and makes an `attempt` at one engine after the other, until `relay` carries an answer to the caller through one of the
+`transforms`. `admin`, `models` and `pages` answer the rest, `refusals` words what is refused. Must not know how bytes
+are framed (`http` does) or which engine it is (`engines` do). Called by `http.server`, for each request.
 """

@@ -1,8 +1,8 @@
 """Calls that change an engine: closed, unless the gateway's operator has opened them by name.
 
 A call goes to the first engine of its kind that is ready. Where each engine serves one model, as every vLLM does, it
-says by `?model=NAME` which one it means. Bodies travel as streams, because blobs are larger than any memory. Nothing is tried
-twice: it is no read.
+says by `?model=NAME` which one it means. Bodies travel as streams, because blobs are larger than any memory. Nothing
+is tried twice: it is no read.
 """
 
 from collections.abc import Iterable

@@ -113,7 +113,10 @@ class Dispatch:
         request.writer.whole(page.status, lines, page.body)
 
     def refuse(self, request: ServerRequest, wrong: Exception) -> None:
-        """Answer a request that a door does not let in. `wrong` is of those that `request_sender.ServerRequest.read` raises."""
+        """Answer a request that the server does not let in.
+
+        `wrong` is of those that `request.ServerRequest.read` raises.
+        """
         context = self._begun(request, self._resolve(request.head))
         try:
             self._refuse(context, refusals.of_caller(wrong))

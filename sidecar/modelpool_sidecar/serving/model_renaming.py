@@ -1,10 +1,10 @@
-"""The name of a model on its way back: as the caller asked for it, where an engine serves it under another. Pure."""
+"""The name of a model in an answer: as the caller asked for it, where an engine serves it under another. Pure."""
 
 from typing import Final
 
 import msgspec
 
-from ..dialects.bounds import USUAL, Bounds
+from ..dialects.bounds import DEFAULT, Bounds
 from ..dialects.errors import EngineError
 from ..dialects.sse import LineSplitter
 
@@ -14,7 +14,7 @@ _ABORTED: Final = b'"finish_reason":"abort"'
 class Renamer:
     """Puts the asked name in place of the served one: the first `"model"` of each line, as the engines write it."""
 
-    def __init__(self, engine: str, asked: str, bounds: Bounds = USUAL) -> None:
+    def __init__(self, engine: str, asked: str, bounds: Bounds = DEFAULT) -> None:
         """`engine`: the model's name as the engine answers it. `asked`: as the caller asked for it."""
         self._old = b'"model":' + msgspec.json.encode(engine)
         self._new = b'"model":' + msgspec.json.encode(asked)

@@ -1,6 +1,6 @@
 """What follows from a request's head alone: who asks, what is asked, and what of it an engine gets to see.
 
-Callers send the same head again and again, so it is worked out once for each head that the front door knows again.
+Callers send the same head again and again, so it is worked out once for each head that is known again.
 Pure, and the same for all requests with that head: nothing here may depend on the body, the clock or the table.
 """
 

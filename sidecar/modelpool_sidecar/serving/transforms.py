@@ -1,4 +1,4 @@
-"""The way back of one attempt: an engine's bytes in, the caller's bytes out. Pure: no socket, no clock but arguments.
+"""What becomes of one answer: an engine's bytes in, the caller's bytes out. Pure: no socket, no clock but arguments.
 
 A carrier raises EngineError as long as it has given nothing out, and the request may then go to another engine; later
 it puts the fault into the stream. It raises Enough when the stream is over whatever the engine sends: `close` then says
@@ -8,7 +8,7 @@ what is left. `Passthrough` is for engines that speak the caller's dialect, `con
 from typing import Final
 
 from ..dialects import stream_end
-from ..dialects.bounds import USUAL, Bounds
+from ..dialects.bounds import DEFAULT, Bounds
 from ..dialects.dialect import Dialect
 from ..dialects.errors import EngineError
 from ..http.client.response import Enough
@@ -64,7 +64,7 @@ class Transform:
 class Passthrough(Transform):
     """A stream in the caller's own dialect. Only a differing model name is replaced, once per line or event."""
 
-    def __init__(self, dialect: Dialect, engine: str, asked: str, bounds: Bounds = USUAL) -> None:
+    def __init__(self, dialect: Dialect, engine: str, asked: str, bounds: Bounds = DEFAULT) -> None:
         """`engine` and `asked`: see `Renamer`."""
         self._dialect = dialect
         self._rename = None if engine == asked else Renamer(engine, asked, bounds)
@@ -118,7 +118,10 @@ class Passthrough(Transform):
         return renamed
 
     def passes(self, chunk: bytes, begin: int) -> bool:
-        """See `Transform`. A whole event, or several, behind whole ones: as `feed`, but nothing is made of the bytes."""
+        """See `Transform`.
+
+        A whole event, or several, behind whole ones: as `feed`, but nothing is made of the bytes.
+        """
         end = len(chunk) - 2
         if not self._even or self._size or self._rename is not None or chunk[begin] <= _SPACE or end > _LONG_TAIL:
             return False

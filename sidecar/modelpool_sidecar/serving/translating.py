@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ..dialects import stream_end
-from ..dialects.bounds import USUAL, Bounds
+from ..dialects.bounds import DEFAULT, Bounds
 from ..dialects.dialect import Dialect
 from ..http.client.errors import OutOfResources
 from ..http.client.response import Enough, Receiver
@@ -22,7 +22,7 @@ _TOO_MUCH: Final = "too much is kept of answers that are not whole yet"
 class Translating(Transform):
     """A stream of vLLM on its way to an Ollama client."""
 
-    def __init__(self, reply: Reply, now_ns: Callable[[], int], bounds: Bounds = USUAL) -> None:
+    def __init__(self, reply: Reply, now_ns: Callable[[], int], bounds: Bounds = DEFAULT) -> None:
         self._reply = reply
         self._text = reply if isinstance(reply, TextReply) else None
         """The same, if it is one of which nothing need be looked up."""
@@ -34,7 +34,10 @@ class Translating(Transform):
         self._short = False
 
     def feed(self, chunk: bytes) -> bytes:
-        """See `Transform`. Raises OutOfResources when too much is kept of all answers, and nothing of this one is out."""
+        """See `Transform`.
+
+        Raises OutOfResources when too much is kept of all answers, and nothing of this one is out.
+        """
         text = self._text
         if text is None:
             return self._reply.feed(chunk, self._now_ns())

@@ -5,7 +5,7 @@ from functools import partial
 import msgspec
 
 from ..dialects.answer import Answer
-from ..dialects.bounds import USUAL, Bounds
+from ..dialects.bounds import DEFAULT, Bounds
 from ..dialects.dialect import Operation
 from ..http.errors import BadRequestError
 from . import loading, ollama_requests, options
@@ -48,7 +48,7 @@ def exchange(
 
 
 def open_reply(
-    request: ollama_requests.Prompted, operation: Operation, stream: bool, timings: Timings, bounds: Bounds = USUAL
+    request: ollama_requests.Prompted, operation: Operation, stream: bool, timings: Timings, bounds: Bounds = DEFAULT
 ) -> Reply:
     """A Reply for one try."""
     thinking = None if request.think is None else request.think is not False

@@ -9,7 +9,7 @@ import msgspec
 
 from ..dialects import go_json
 from ..dialects.answer import Answer
-from ..dialects.bounds import USUAL, Bounds
+from ..dialects.bounds import DEFAULT, Bounds
 from ..dialects.dialect import Operation
 from ..dialects.errors import EngineError
 from ..http.errors import BadRequestError
@@ -66,7 +66,7 @@ def _exchange(params: dict[str, object], model: str, *, many: bool) -> Exchange:
     )
 
 
-def _open(model: str, many: bool, timings: Timings, bounds: Bounds = USUAL) -> Reply:
+def _open(model: str, many: bool, timings: Timings, bounds: Bounds = DEFAULT) -> Reply:
     return EmbedReply(model=model, many=many, timings=timings, bounds=bounds)
 
 
@@ -86,7 +86,7 @@ class EmbedReply:
     over = False
     """See `exchange.Reply`. A document is over with its body."""
 
-    def __init__(self, *, model: str, many: bool, timings: Timings, bounds: Bounds = USUAL) -> None:
+    def __init__(self, *, model: str, many: bool, timings: Timings, bounds: Bounds = DEFAULT) -> None:
         self._model = model
         self._many = many
         self._timings = timings

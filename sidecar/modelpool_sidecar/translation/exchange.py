@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from ..dialects.answer import Answer
-from ..dialects.bounds import USUAL, Bounds
+from ..dialects.bounds import DEFAULT, Bounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ class Reply(Protocol):
 class Opens(Protocol):
     """Makes a Reply for one try."""
 
-    def __call__(self, timings: Timings, bounds: Bounds = USUAL) -> Reply:
+    def __call__(self, timings: Timings, bounds: Bounds = DEFAULT) -> Reply:
         """`bounds`: how much of the answer may be kept."""
         ...
 

@@ -10,7 +10,7 @@ import msgspec
 
 from ..dialects import ndjson, sse
 from ..dialects.answer import Answer
-from ..dialects.bounds import USUAL, Bounds
+from ..dialects.bounds import DEFAULT, Bounds
 from ..dialects.dialect import Dialect, Operation
 from ..dialects.errors import EngineError, error_body
 from . import engine_chunks, engine_errors, repeated_chunks
@@ -48,7 +48,7 @@ class TextReply:
         stream: bool,
         thinking: bool | None,
         timings: Timings,
-        bounds: Bounds = USUAL,
+        bounds: Bounds = DEFAULT,
     ) -> None:
         shape = Shape.CHAT if operation is Operation.CHAT else Shape.GENERATE
         lines = Lines(model=model, shape=shape, timings=timings)

@@ -1,4 +1,4 @@
-"""The door of this package: one function for all four calls."""
+"""What others call of this package: one function for all four calls."""
 
 import codecs
 from enum import Enum

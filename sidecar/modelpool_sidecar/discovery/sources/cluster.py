@@ -38,7 +38,10 @@ class ClusterSource:
         access: Callable[[], Access],
         namespaces: Sequence[str] = (),
     ) -> None:
-        """`engines`: the kinds that documents may name. No namespaces: all of them. `access` reads the credentials, and raises SourceMissingError without any."""
+        """`engines`: the kinds that documents may name.
+
+        No namespaces: all of them. `access` reads the credentials, and raises SourceMissingError without any.
+        """
         self._directory = directory
         self._engines = engines
         self._namespaces = tuple(namespaces)

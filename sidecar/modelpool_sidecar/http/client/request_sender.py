@@ -1,7 +1,7 @@
 """A request to an engine: as bytes, and over one connection until the head of its answer is here, or none comes.
 
-`Origin` is what a connection belongs to: two base URLs that differ in their path alone share connections. What is common
-to asking and to reading the answer is here, too: `connection` goes on from it.
+`Origin` is what a connection belongs to: two base URLs that differ in their path alone share connections. What is
+common to asking and to reading the answer is here, too: `connection` goes on from it.
 """
 
 import asyncio

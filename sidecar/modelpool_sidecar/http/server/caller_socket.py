@@ -69,7 +69,7 @@ class CallerSocket:
         elif socket_state.left_unseen(self._transport):
             self._transport.abort()
 
-    # What the way back does: `response_writer.CallerOutput`.
+    # What answers are written with: `response_writer.CallerOutput`.
 
     def write_both(self, head: bytes, body: bytes) -> None:
         """See `response_writer.CallerOutput`."""
@@ -113,7 +113,8 @@ class CallerSocket:
         """The connection is closed."""
         self.closing = self._lost = True
 
-    # By when something is expected of the caller. The timer is armed anew only when it fires, because requests are many.
+    # By when something is expected of the caller. The timer is armed anew only when it fires, because requests are
+    # many.
 
     def _late(self) -> None:
         """The time that was armed has come; what is expected may have a later one."""

@@ -1,7 +1,7 @@
 """A caller's connection: requests in, one after another, and their answers out.
 
 What `request_reader` finds common is served from here. At the first thing that is not, the connection is lent to
-`aside` with every byte that has not been answered, and stays lent: this protocol then only passes on what the event
+`general` with every byte that has not been answered, and stays lent: this protocol then only passes on what the event
 loop says. Answers are written from here in both cases.
 """
 

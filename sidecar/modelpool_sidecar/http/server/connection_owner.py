@@ -61,7 +61,7 @@ class ConnectionOwner(Protocol):
     """Answers one request with the reason why it is not served."""
 
     def failed(self, writer: ResponseWriter, fault: Exception) -> None:
-        """End an answer whose errand has ended with a fault."""
+        """End an answer whose task has ended with a fault."""
         ...
 
     def lend(self, due: float) -> asyncio.Protocol:

@@ -1,7 +1,7 @@
 """What a head must not say twice, or say at all: RFC 9110 and 9112, and the same at both doors. Pure.
 
-The front door takes no head that breaks a rule, the side door answers it. llhttp has judged the bytes before: what is
-no token, lengths that contradict each other, a length beside chunks.
+The fast protocol takes no head that breaks a rule, the general one answers it. llhttp has judged the bytes before:
+what is no token, lengths that contradict each other, a length beside chunks.
 """
 
 from re import compile as pattern

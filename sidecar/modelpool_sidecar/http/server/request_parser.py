@@ -2,9 +2,9 @@
 
 Common is what nearly all callers send: HTTP/1.1, a known length or no body, a path without escapes. Whatever else
 comes (an upload in chunks, a compressed body, an old client, a caller that waits to be told to go on, a call for
-administration, and everything malformed) is not judged here: the caller is shown to the other door. So nothing is
+administration, and everything malformed) is not judged here: the connection goes to the general protocol. So nothing is
 refused here, and what is accepted is what llhttp accepts when it is strict and `head_rules` has nothing against; the
-other door reads heads by the same two.
+general protocol reads heads by the same two.
 
 A caller's next head differs from its last one in the length of the body at most. So heads are known again by their
 bytes without that number, and are parsed when they are new.
@@ -23,7 +23,7 @@ from . import head_rules
 from .request import RequestHead
 
 LONGEST: Final = 8190
-"""The longest head that is read here; the other door allows as much for one line."""
+"""The longest head that is read here; the general protocol allows as much for one line."""
 MOST_HEADERS: Final = 128
 HTTP2: Final = b"PRI * HTTP/2"
 """How a connection of HTTP/2 begins, which is no request of ours."""
@@ -90,7 +90,7 @@ class HeadCache:
 def is_hopeless(begun: bytes) -> bool:
     """Whether a head that has no blank line yet is whole in llhttp's eyes, or cannot become one.
 
-    Who would be refused, or answered, by the other door at once does not wait here for the rest.
+    Who would be refused, or answered, by the general protocol at once does not wait here for the rest.
     """
     found = _Beginning()
     try:

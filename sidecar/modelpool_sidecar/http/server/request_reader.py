@@ -1,4 +1,7 @@
-"""What a caller asks, out of the bytes of its connection. Sans I/O: `request_parser` reads heads, this finds the bodies."""
+"""What a caller asks, out of the bytes of its connection.
+
+Sans I/O: `request_parser` reads heads, this finds the bodies.
+"""
 
 from collections.abc import AsyncIterator
 
@@ -24,7 +27,7 @@ class RequestReader:
         self.reading: FastHead | None = None
         """The head of a request whose body is still coming."""
         self.uncommon = False
-        """Whether what is held is for the other door."""
+        """Whether what is held is for the general protocol."""
         self.announced = 0
         """Bytes of that body when it is whole."""
         self.received = 0
@@ -88,7 +91,7 @@ class RequestReader:
 
 
 class WholeRequest(ResponseWriter):
-    """Implements `request_sender.ServerRequest`: a request that is here with its body, and its own way back."""
+    """Implements `request.ServerRequest`: a request that is here with its body, and writes its own answer."""
 
     def __init__(self, line: CallerOutput, clock: Clock, head: FastHead, body: bytes) -> None:
         self._line = line
@@ -100,20 +103,20 @@ class WholeRequest(ResponseWriter):
 
     @property
     def writer(self) -> ResponseWriter:
-        """See `request_sender.ServerRequest`."""
+        """See `request.ServerRequest`."""
         return self
 
     async def read(self) -> bytes:
-        """See `request_sender.ServerRequest`."""
+        """See `request.ServerRequest`."""
         return self.body
 
     def pieces(self) -> AsyncIterator[bytes] | None:
-        """See `request_sender.ServerRequest`."""
+        """See `request.ServerRequest`."""
         return Once(self.body) if self.body else None
 
 
 class RefusedRequest:
-    """Implements `request_sender.ServerRequest`: a request whose body does not come, or has no room."""
+    """Implements `request.ServerRequest`: a request whose body does not come, or has no room."""
 
     body = None
 
@@ -123,11 +126,11 @@ class RefusedRequest:
         self._wrong = wrong
 
     async def read(self) -> bytes:
-        """See `request_sender.ServerRequest`."""
+        """See `request.ServerRequest`."""
         raise self._wrong
 
     def pieces(self) -> AsyncIterator[bytes] | None:
-        """See `request_sender.ServerRequest`."""
+        """See `request.ServerRequest`."""
         return None
 
 

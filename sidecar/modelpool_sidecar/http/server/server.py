@@ -1,8 +1,8 @@
-"""The front door: the connections that came in by the listening sockets (`accepting`), and their end.
+"""The connections that came in by the listening sockets (`listener`), and their end.
 
-A request has a task only where it must wait for more than its engine (see `inline_task`); the gateway's task group owns it.
-Closing waits for the answers that are being given, within a limit. Those that are not whole then end with an error in
-their caller's dialect.
+A request has a task only where it must wait for more than its engine (see `inline_task`); the gateway's task group
+owns it. Closing waits for the answers that are being given, within a limit. Those that are not whole then end with an
+error in their caller's dialect.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class Server:
         self.answer: Callable[[ServerRequest], Coroutine[Any, None, None]] = application.answer
         self.refuse: Callable[[ServerRequest, Exception], None] = application.refuse
         self.group = group
-        self._aside = GeneralConnections(self)
+        self._general = GeneralConnections(self)
         self._accepting = Listener(self._let_in, self._make_room, limits)
         self._connections: set[ServerConnection] = set()
         self._draining = False
@@ -83,7 +83,7 @@ class Server:
     async def close(self, timeout: float) -> None:
         """Accept no more, give running answers so many seconds, then end what is left."""
         self._accepting.close()
-        self._aside.leave()
+        self._general.leave()
         await self._empty(timeout)
         self._looking.cancel()
 
@@ -97,7 +97,7 @@ class Server:
 
     def lend(self, due: float) -> asyncio.Protocol:
         """See `connection_owner.ConnectionOwner`."""
-        return self._aside.protocol(due)
+        return self._general.protocol(due)
 
     def left(self, connection: ServerConnection) -> None:
         """See `connection_owner.ConnectionOwner`."""
@@ -141,7 +141,7 @@ class Server:
     def _make_room(self) -> None:
         """Close connections on which nothing is asked, the oldest first: callers wait, and one may be a probe."""
         latest = self._loop.time() - _SPARED_SECONDS
-        kept: list[KeptConnection] = [*self._connections, *self._aside.connections]
+        kept: list[KeptConnection] = [*self._connections, *self._general.connections]
         idle = [(one.idle_since, place) for place, one in enumerate(kept) if one.idle_since <= latest]
         for _, place in sorted(idle)[: max(1, self.limits.max_connections // _ROOM_PARTS)]:
             kept[place].leave()
@@ -153,7 +153,7 @@ class Server:
             await self._until_empty(timeout)
         for connection in list(self._connections):
             connection.end(STOPPED)
-        self._aside.end()
+        self._general.end()
         await self._until_empty(_LAST_WORDS_SECONDS)
         for connection in list(self._connections):
             connection.abort()

@@ -11,7 +11,10 @@ from modelpool_sidecar.dialects.dialect import Dialect, Operation
 from modelpool_sidecar.http.errors import BadRequestError
 
 TYPE = "multipart/form-data; boundary=----b"
-FILE = b'------b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\n\x00\xffRIFF\r\n'
+FILE = (
+    b'------b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n'
+    b"Content-Type: audio/wav\r\n\r\n\x00\xffRIFF\r\n"
+)
 MODEL = b'------b\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper\r\n'
 STREAM = b"------b\r\ncontent-disposition:form-data;name=stream\r\n\r\ntrue\r\n"
 END = b"------b--\r\n"

@@ -45,11 +45,9 @@ async def test_an_engine_is_one_file(tmp_path: Path) -> None:
             busy = False
             await request.answer(b"{}", status=418)
         else:
-            await request.answer(
-                b'data: {"id":"1","model":"m","choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\n'
-                b"data: [DONE]\n\n",
-                kind="text/event-stream",
-            )
+            choice = b'{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}'
+            event = b'data: {"id":"1","model":"m","choices":[%b]}\n\n' % choice
+            await request.answer(event + b"data: [DONE]\n\n", kind="text/event-stream")
 
     async with engine(answer) as first, engine(answer) as second:
         routes = document(backend("third", first.url), backend("third", second.url))

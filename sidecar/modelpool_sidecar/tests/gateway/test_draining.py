@@ -79,7 +79,7 @@ async def test_every_answer_of_a_draining_gateway_closes_its_connection(
             told = await reader.readuntil(b"ok\n")
             assert (b"Connection: close" in told, b"keep-alive" in told) == (False, version == "1.0")
             open_before.append((asked, reader, writer))
-        gate.running.front.drain()
+        gate.running.server.drain()
         for (method, path, body), reader, writer in open_before:
             sent = message(method, path, kept, body, version)
             writer.write(sent + sent)
@@ -110,7 +110,7 @@ async def test_a_stream_that_had_begun_is_the_last_of_its_connection(tmp_path: P
         reader, writer = await asyncio.open_connection(*gate.running.listening[0])
         writer.write(message(method, path, line, body) * 2)
         await reader.readuntil(WORD)
-        gate.running.front.drain()
+        gate.running.server.drain()
         going.set()
         async with asyncio.timeout(20):
             rest = await reader.read()
@@ -255,7 +255,7 @@ async def test_who_is_still_sending_its_request_is_told_why_not(tmp_path: Path, 
             writer.write(message("GET", "/healthz", line) + begun)
             await reader.readuntil(b"ok\n")  # so the rest has come, too
             async with asyncio.timeout(20), asyncio.TaskGroup() as group:
-                group.create_task(gate.running.front.close(0.3), name="close")
+                group.create_task(gate.running.server.close(0.3), name="close")
                 answer = await reader.read()
                 writer.close()
             assert answer.startswith(b"HTTP/1.1 503 "), answer

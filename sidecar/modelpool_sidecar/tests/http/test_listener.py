@@ -48,8 +48,8 @@ async def test_callers_beyond_the_limit_wait_until_a_connection_is_closed(
             await reader.readuntil(LINE)
             writer.write(ASKED[:1])  # else it could be spared
         waiting = [await stack.enter_async_context(asking(gate)) for _ in range(5)]
-        await until(lambda: reached(gate.running.limits), seen=lambda: gate.running.front.callers)
-        assert gate.running.front.callers == 3
+        await until(lambda: reached(gate.running.limits), seen=lambda: gate.running.server.callers)
+        assert gate.running.server.callers == 3
         for number, (reader, _) in enumerate(waiting):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.1):
@@ -59,7 +59,7 @@ async def test_callers_beyond_the_limit_wait_until_a_connection_is_closed(
                 await reader.readuntil(LINE)
             waiting[number][1].write(ASKED[:1])
             inside.append(waiting[number])
-        assert gate.running.front.callers == 3
+        assert gate.running.server.callers == 3
         assert reached(gate.running.limits) >= 1
         told = [record for record in caplog.records if "Callers wait" in record.message]
         assert len(told) == 1, told
@@ -97,7 +97,7 @@ async def test_connections_on_which_nothing_is_asked_make_room(tmp_path: Path, l
 async def test_connections_on_which_nothing_was_ever_asked_make_room(tmp_path: Path) -> None:
     async with scene(tmp_path, document(), max_connections=2) as gate, contextlib.AsyncExitStack() as stack:
         silent = [await stack.enter_async_context(asking(gate, b"")) for _ in range(2)]
-        await until(lambda: gate.running.front.callers == 2, seen=lambda: gate.running.front.callers)
+        await until(lambda: gate.running.server.callers == 2, seen=lambda: gate.running.server.callers)
         probe, _ = await stack.enter_async_context(asking(gate))
         async with asyncio.timeout(20):
             await probe.readuntil(LINE)
@@ -109,7 +109,7 @@ async def test_a_full_house_that_nobody_waits_for_has_reached_no_limit(tmp_path:
         for _ in range(2):
             reader, _ = await stack.enter_async_context(asking(gate))
             await reader.readuntil(LINE)
-        assert gate.running.front.callers == 2
+        assert gate.running.server.callers == 2
         assert reached(gate.running.limits) == 0
 
 

@@ -131,7 +131,7 @@ async def test_a_last_answer_that_is_not_read_holds_no_connection(tmp_path: Path
         await gate.until_ready(True)
         async with caller(gate, sent):
             await until(lambda: reached(gate, Limit.WRITE_SECONDS), seen=lambda: gate.log.lines)
-            await until(lambda: not gate.running.front.callers, seen=lambda: gate.running.front.callers)
+            await until(lambda: not gate.running.server.callers, seen=lambda: gate.running.server.callers)
 
 
 @pytest.mark.parametrize("line", DOORS.values(), ids=DOORS.keys())

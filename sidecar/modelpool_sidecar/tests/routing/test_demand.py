@@ -1,7 +1,7 @@
 """What is asked of a model: counted by request, whoever answers, with times that are told."""
 
-from modelpool_sidecar.routing.demand import Asked, Demand, ModelKey
-from modelpool_sidecar.routing.documents import PoolRef
+from modelpool_sidecar.routing.demand import Asked, Demand
+from modelpool_sidecar.routing.documents import ModelKey, PoolRef
 
 KEY = ModelKey(PoolRef("llm", "agentic"), "qwen3:8b")
 

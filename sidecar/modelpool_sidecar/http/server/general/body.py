@@ -1,4 +1,4 @@
-"""A body that comes through the side door: pieces in from the connection, pieces out to whoever reads them.
+"""A body as it comes: pieces in from the connection, pieces out to whoever reads them.
 
 What is not read is held up to a bound; then the caller is made to wait (`Taps`). Nothing here looks at a clock: its
 connection says when the body is late.

@@ -1,9 +1,9 @@
-"""A connection that was lent to the side door: requests in, one after another, until it ends.
+"""A connection on which something is not common: requests in, one after another, until it ends.
 
-The answers go over the connection that was lent, through the same `ResponseWriter` as at the front door. A body is waited for
-as there when it is small. A larger one, and one whose caller waits to be told to go on, is read by whoever answers: so
-that what the head alone forbids is refused before the body is sent. Where a body was not read to its end the connection
-ends with the answer.
+The answers go over the connection that was lent, as those to common requests do. A body is waited for when it is
+small. A larger one, and one whose caller waits to be told to go on, is read by whoever answers: so that what the head
+alone forbids is refused before the body is sent. Where a body was not read to its end the connection ends with the
+answer.
 """
 
 import asyncio

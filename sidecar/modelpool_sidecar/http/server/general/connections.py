@@ -1,9 +1,4 @@
-"""The side door: it reads what the front door does not, and refuses what is no HTTP.
-
-Uploads in chunks, compressed bodies, old clients, bodies too large to be held, malformed requests. Heads are parsed by
-the same parser and judged by the same rules as at the front door, and answers go back over the caller's own connection,
-so that nobody can tell which of the two it was.
-"""
+"""All connections of a server on which something is not common: made when one is lent, and ended with the server."""
 
 import asyncio
 from typing import cast

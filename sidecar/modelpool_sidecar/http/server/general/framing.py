@@ -1,4 +1,4 @@
-"""Where a body ends that the front door does not read: by its length, or by its chunks. Sans I/O.
+"""Where a body ends: by its length, or by its chunks. Sans I/O.
 
 Chunks are read strictly, so that nobody hides a request in them: digits without signs, lines that end with CR LF, and
 what follows the digits or the last chunk is short and means nothing.

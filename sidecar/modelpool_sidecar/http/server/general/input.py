@@ -1,4 +1,4 @@
-"""How a caller's bytes are taken at the side door: until when more is expected, and when none are taken for now."""
+"""How a caller's bytes are taken: until when more is expected, and when none are taken for now."""
 
 import asyncio
 import math

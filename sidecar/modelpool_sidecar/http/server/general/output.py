@@ -1,4 +1,4 @@
-"""What answers are written to at the side door: the connection that was lent, and how it ends.
+"""What answers are written to: the connection that was lent, and how it ends.
 
 Where more may come of a request that nobody reads, the connection lingers after its last answer.
 """
@@ -40,7 +40,7 @@ class GeneralOutput:
         """Whether what comes is of no interest any longer."""
         return self._lost or self._lingering is not None
 
-    # What the way back does: `response_writer.CallerOutput`.
+    # What answers are written with: `response_writer.CallerOutput`.
 
     def write_both(self, head: bytes, body: bytes) -> None:
         """See `response_writer.CallerOutput`."""
@@ -55,7 +55,10 @@ class GeneralOutput:
         self._line.break_off()
 
     def close(self) -> None:
-        """See `response_writer.CallerOutput`. What comes still is thrown away for a while, or the answer might not arrive."""
+        """See `response_writer.CallerOutput`.
+
+        What comes still is thrown away for a while, or the answer might not arrive.
+        """
         if self.over:
             return
         if self._refused or self._held or (self._body is not None and not self._body.ended):

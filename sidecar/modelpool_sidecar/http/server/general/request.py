@@ -1,4 +1,4 @@
-"""A request that came through the side door. Its body is read only when somebody wants it, inflated and counted."""
+"""A request of which something is not common. Its body is read only when somebody wants it, inflated and counted."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ _TURN_BYTES: Final = 1024 * 1024
 
 
 class GeneralRequest:
-    """Implements `request_sender.ServerRequest`."""
+    """Implements `request.ServerRequest`."""
 
     __slots__ = ("_asked", "_incoming", "_limits", "_share", "body", "head", "streams", "writer")
 
@@ -34,7 +34,7 @@ class GeneralRequest:
         self.head: RequestHead = asked.head
         self.writer = writer
         self.body: bytes | None = b"" if incoming is None else None
-        """See `request_sender.ServerRequest`."""
+        """See `request.ServerRequest`."""
         self.streams = False
         """Whether the body goes on as it comes."""
 
@@ -44,7 +44,7 @@ class GeneralRequest:
         return bool(self._asked.coding)
 
     async def read(self) -> bytes:
-        """See `request_sender.ServerRequest`."""
+        """See `request.ServerRequest`."""
         incoming = self._incoming
         if incoming is None or self.body is not None:
             return self.body or b""
@@ -64,7 +64,7 @@ class GeneralRequest:
         return bytes(whole)
 
     def pieces(self) -> AsyncIterator[bytes] | None:
-        """See `request_sender.ServerRequest`."""
+        """See `request.ServerRequest`."""
         if self.body is not None:
             return Once(self.body) if self.body else None
         assert self._incoming is not None
