@@ -98,8 +98,18 @@ def encode(data: bytes, *, event: str = "") -> bytes:
     return head + b"".join(b"data: " + line + b"\n" for line in ANY_END.split(data)) + b"\n"
 
 
+_CUT_BYTES: Final = 4 * 1024
 ANY_END: Final = re.compile(rb"\r\n|\n|\r")
 """The line ends of server-sent events. Never those of `str.splitlines`: a JSON text may hold U+2028 raw."""
+
+
+def whole_lines(raw: bytes) -> tuple[bytes, bytes]:
+    """The lines of a chunk, and the one at its end that the network has cut: to be put before the next chunk.
+
+    A longer one is not parted: the decoder has a limit, and copies no byte twice.
+    """
+    end = raw.rfind(b"\n") + 1
+    return (raw, b"") if len(raw) - end > _CUT_BYTES or b"\r" in raw else (raw[:end], raw[end:])
 
 
 class LineSplitter:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from ..routing import documents, table_building, table_refreshing
 from ..routing.documents import PoolRef
-from ..routing.health import Failure, Health, Verdict
+from ..routing.health import Health, Outcome, Verdict
 from ..routing.keys import Keys
 from ..routing.table import Address, Probed, RoutingTable, ServiceRef, folded
 from ..routing.table_building import NO_KEYS
@@ -106,11 +106,11 @@ class Directory:
         if lasting or (known is not None and not known.alive):
             self._lost(url)
 
-    def ended(self, url: str, failure: Failure | None) -> None:
-        """How an attempt there ended: None as it should."""
-        if url not in self._addressed or (failure is None and url not in self.health.breaks):
+    def ended(self, url: str, outcome: Outcome) -> None:
+        """How an attempt there ended."""
+        if (outcome.failure is None and url not in self.health.breaks) or url not in self._addressed:
             return
-        verdict = self.health.ended(url, failure, self._clock())
+        verdict = self.health.ended(url, outcome, self._clock())
         if verdict is not Verdict.FINE:
             self.suspect(url)
         if verdict is Verdict.DEAD:

@@ -44,6 +44,20 @@ class Failure(StrEnum):
     """The gateway's own, of descriptors, ports or memory."""
 
 
+class Outcome:
+    """How one attempt ended. Read-only; times are nanoseconds."""
+
+    __slots__ = ("duration_ns", "failure", "first_byte_ns")
+
+    def __init__(self, failure: Failure | None, *, duration_ns: int = 0, first_byte_ns: int | None = None) -> None:
+        self.failure = failure
+        """None for one that was answered as it should be."""
+        self.duration_ns = duration_ns
+        """From when the request went to the engine until it was over there."""
+        self.first_byte_ns = first_byte_ns
+        """Until its first byte went to the caller; None when none did. A failure may come after it."""
+
+
 class Verdict(Enum):
     """What is to be done about the engine."""
 
@@ -83,8 +97,9 @@ class Health:
         """When each engine died that may be back in a moment."""
         self._silent: set[str] = set()
 
-    def ended(self, url: str, failure: Failure | None, now: float) -> Verdict:
-        """Take in how an attempt ended, None for one that was answered as it should be."""
+    def ended(self, url: str, outcome: Outcome, now: float) -> Verdict:
+        """Take in how an attempt ended."""
+        failure = outcome.failure
         if failure in _COMPLAINTS:
             return Verdict.SUSPECT
         if failure is Failure.REFUSED:

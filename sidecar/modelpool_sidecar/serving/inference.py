@@ -4,6 +4,7 @@ The loop here is the whole promise of the gateway: as long as the caller has see
 reached, dies, drains or answers with a server's error costs an attempt and not the request.
 """
 
+import time
 from typing import Final
 
 from ..dialects import errors
@@ -16,7 +17,7 @@ from ..engines.registry import Profiles
 from ..http.client.pool import ConnectionPool
 from ..routing import health
 from ..routing.choose import Target
-from ..routing.health import Failure
+from ..routing.health import Failure, Outcome
 from ..routing.route_request import RouteRequest
 from ..telemetry.events import Events
 from . import refusals, relay
@@ -44,7 +45,6 @@ class Inference:
     ) -> None:
         """`bounds`: how much of engines' answers may be kept."""
         self._directory = directory
-        self._breaks = directory.health.breaks
         self._bodies = bodies
         self._small_bytes = bodies.small_bytes
         self._admission = admission
@@ -73,30 +73,38 @@ class Inference:
                 self._refuse(context, call, facts.model, refused, failed, words)
                 return
             target = lease.target
+            ended = False
+            began_ns = time.monotonic_ns()
             try:
                 context.aim(target)
                 self._events.attempt_began(context)
                 profile = self._profiles[target.engine]
                 attempt = Attempt(context, call, body, target, profile, self._bounds)
-                self._ended(context, target, await attempt.run(self._upstream, self._bodies))
+                failure = await attempt.run(self._upstream, self._bodies)
+                ended = True
+                self._ended(context, target, failure, began_ns)
                 return
-            except AttemptFailed as failure:
-                failed = failure.with_traceback(None)  # which leads back here, and would keep the body
-                words = failure.answer or words
-                self._ended(context, target, failure.kind)
-                wanted = health.after(wanted, failure.kind, target.url)
+            except AttemptFailed as fault:
+                failed = fault.with_traceback(None)  # which leads back here, and would keep the body
+                words = fault.answer or words
+                ended = True
+                self._ended(context, target, fault.kind, began_ns)
+                wanted = health.after(wanted, fault.kind, target.url)
             finally:
+                if not ended:  # the caller left, or asked for what cannot be put to this engine
+                    self._events.attempt_ended(context, "")
                 lease.release()
 
-    def _ended(self, context: RequestContext, target: Target, failure: Failure | None) -> None:
+    def _ended(self, context: RequestContext, target: Target, failure: Failure | None, began_ns: int) -> None:
         """Tell how an attempt ended: None where the engine did what it should."""
-        if failure is None:
-            self._events.attempt_ended(context, "")
-            if self._breaks:
-                self._directory.ended(target.url, None)
-            return
-        self._events.attempt_ended(context, failure._value_)
-        self._directory.ended(target.url, failure)
+        first_ns = context.first_byte_ns
+        outcome = Outcome(
+            failure,
+            duration_ns=time.monotonic_ns() - began_ns,
+            first_byte_ns=first_ns - began_ns if first_ns else None,
+        )
+        self._events.attempt_ended(context, "" if failure is None else failure._value_)
+        self._directory.ended(target.url, outcome)
         if failure is Failure.NOT_PULLED:
             self._directory.lacks(target.url, target.engine_model)
 

@@ -31,8 +31,6 @@ _BROKEN: Final = frozenset({"abort", "error"})
 """Reasons that mean the engine gave up: a stop by SIGTERM, a fault inside."""
 _READ_BYTES: Final = 32 * 1024
 """What came at once is read in pieces of this size, because each step copies what is left."""
-_CUT_BYTES: Final = 4 * 1024
-"""Longer lines are left to the decoder, which has a limit, and copies no byte twice."""
 _PATTERNS: Final = 16
 """How often a stream may change the form of its events before no more is expected of any form."""
 
@@ -50,8 +48,7 @@ class TextReply:
         timings: Timings,
         bounds: Bounds = DEFAULT,
     ) -> None:
-        shape = Shape.CHAT if operation is Operation.CHAT else Shape.GENERATE
-        lines = Lines(model=model, shape=shape, timings=timings)
+        lines = Lines(model=model, shape=Shape.CHAT if operation is Operation.CHAT else Shape.GENERATE, timings=timings)
         self._model = model
         self._operation = operation
         self._stream = stream
@@ -95,7 +92,7 @@ class TextReply:
             pieces = [raw[begin : begin + _READ_BYTES] for begin in range(0, len(raw), _READ_BYTES)]
             return b"".join([self.feed(piece, now_ns) for piece in pieces])
         if self._learnt is not None:
-            raw = self._without_cut(raw)
+            raw, self._cut = sse.whole_lines(raw)
         given: list[bytes] = []
         while raw and not self.over:
             if self._plain is not None and (found := self._plain.plains(raw)) is not None:
@@ -108,14 +105,6 @@ class TextReply:
             given.append(self._read(step, now_ns))
             self._plain = self._expected if given[-1] and self._is_plain else None
         return given[0] if len(given) == 1 else b"".join(given)
-
-    def _without_cut(self, raw: bytes) -> bytes:
-        """Keep back the line that the network has cut, so that what comes next begins where a line does."""
-        end = raw.rfind(b"\n") + 1
-        if len(raw) - end > _CUT_BYTES or b"\r" in raw:
-            return raw
-        self._cut = raw[end:]
-        return raw[:end]
 
     @property
     def _is_plain(self) -> bool:

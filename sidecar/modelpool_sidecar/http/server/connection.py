@@ -211,8 +211,7 @@ class ServerConnection(CallerSocket):
         received = self._requests.received
         fits = self._pace is not None or self._share.fits(self._requests.announced)
         if self._pace is None:
-            now = self._loop.time()
-            self._pace = Pace(self._limits, now)
+            self._pace = Pace(self._limits, now := self._loop.time())
             self._by(self._pace.due(received, now))
         if not fits or not self._share.grow(received):
             self._refuse(head, self._share.refused())
@@ -238,8 +237,7 @@ class ServerConnection(CallerSocket):
             self._again(self._due, now)
         elif self._requests.reading is not None and self._pace is not None:
             received = self._requests.received
-            due = self._pace.due(received, now)
-            if now < due:
+            if now < (due := self._pace.due(received, now)):
                 self._again(due, now)
             else:
                 self._limits.reached(self._pace.reached(received))

@@ -19,7 +19,7 @@ from modelpool_sidecar.engines.registry import PROFILES
 from modelpool_sidecar.http.client.errors import ConnectFailed
 from modelpool_sidecar.http.client.pool import ConnectionPool
 from modelpool_sidecar.routing import table
-from modelpool_sidecar.routing.health import RETURN_SECONDS, Failure
+from modelpool_sidecar.routing.health import RETURN_SECONDS, Failure, Outcome
 from modelpool_sidecar.routing.table import Probed
 from modelpool_sidecar.tests.routing.worlds import OLLAMA, VLLM, document, entry, model
 
@@ -207,7 +207,7 @@ def test_what_died_is_worth_waiting_for_a_while() -> None:
 def test_one_silence_is_no_death_and_clears_no_suspicion() -> None:
     directory = Directory()
     serve(directory, entry("vllm", VLLM), trusted=True)
-    directory.ended(VLLM, Failure.CLOSED)
+    directory.ended(VLLM, Outcome(Failure.CLOSED))
     directory.silence(VLLM, lasting=False)
     assert (state(directory), directory.health.suspects, directory.health.silent) == (
         (True, False),
@@ -228,7 +228,7 @@ def test_an_answer_to_an_earlier_question_clears_no_later_suspicion() -> None:
     directory = Directory()
     serve(directory, entry("vllm", VLLM), trusted=True)
     asked = directory.health.suspicion(VLLM)
-    directory.ended(VLLM, Failure.REFUSED)
+    directory.ended(VLLM, Outcome(Failure.REFUSED))
     directory.learn(VLLM, Probed(alive=True), asked)
     assert (state(directory), directory.health.suspects) == ((False, True), SUSPECT)
     directory.learn(VLLM, Probed(alive=True), directory.health.suspicion(VLLM))
@@ -239,14 +239,14 @@ def test_breaks_in_a_row_wait_for_the_probe_and_an_answer_ends_the_row() -> None
     directory = Directory()
     serve(directory, entry("vllm", VLLM), trusted=True)
     for _ in range(3):
-        directory.ended(VLLM, Failure.CLOSED)
+        directory.ended(VLLM, Outcome(Failure.CLOSED))
     assert directory.health.breaks
-    directory.ended(VLLM, None)
+    directory.ended(VLLM, Outcome(None))
     assert not directory.health.breaks
     for _ in range(4):
-        directory.ended(VLLM, Failure.CLOSED)
+        directory.ended(VLLM, Outcome(Failure.CLOSED))
     assert state(directory) == (True, False)
-    directory.ended(VLLM, Failure.CLOSED)
+    directory.ended(VLLM, Outcome(Failure.CLOSED))
     assert state(directory) == (False, True)
 
 
@@ -254,10 +254,10 @@ def test_nothing_is_kept_of_an_address_that_is_gone() -> None:
     directory = Directory()
     serve(directory, entry("vllm", VLLM), trusted=True)
     for _ in range(5):
-        directory.ended(VLLM, Failure.CLOSED)
+        directory.ended(VLLM, Outcome(Failure.CLOSED))
     directory.silence(VLLM, lasting=True)
     serve(directory, entry("vllm", OLLAMA), trusted=True)
-    directory.ended(VLLM, Failure.CLOSED)
+    directory.ended(VLLM, Outcome(Failure.CLOSED))
     assert (directory.health.breaks, directory.health.suspects, directory.health.silent) == (
         {},
         frozenset(),

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from modelpool_sidecar.routing.health import Failure
+from modelpool_sidecar.routing.health import Failure, Outcome
 
 from .scenes import CHAT, Scene, backend, document, scene, until
 from .scripted import Behaviour, Received, engine
@@ -128,7 +128,7 @@ async def test_the_last_engine_is_waited_for_while_it_restarts(tmp_path: Path) -
     async with engine(answers) as vllm, scene(tmp_path, document(backend("vllm", vllm.url))) as gate:
         await gate.until_ready(True)
         vllm.healthy = False  # so that it is not taken back before its port opens
-        gate.running.directory.ended(vllm.url, Failure.REFUSED)
+        gate.running.directory.ended(vllm.url, Outcome(Failure.REFUSED))
         assert gate.ready() == [False]
         async with asyncio.TaskGroup() as group:
             asked = [group.create_task(ask(gate), name=f"ask {number}") for number in range(3)]

@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from modelpool_sidecar.routing.health import Failure
+from modelpool_sidecar.routing.health import Failure, Outcome
 
 from .scenes import CHAT, Scene, backend, document, scene, until
 from .scripted import Received, engine
@@ -130,7 +130,7 @@ async def test_a_closed_port_is_passed_over_at_once_and_remembered(tmp_path: Pat
     ):
         await gate.until_ready(True, True)
         vllm.healthy = False
-        gate.running.directory.ended(vllm.url, Failure.REFUSED)
+        gate.running.directory.ended(vllm.url, Outcome(Failure.REFUSED))
         assert gate.ready() == [False, True]
         async with gate.post("/api/chat", CHAT) as response:
             assert response.headers["X-ModelPool-Route"] == "fallback"

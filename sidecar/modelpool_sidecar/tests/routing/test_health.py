@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from modelpool_sidecar.routing import choose, health, table, table_building
 from modelpool_sidecar.routing.choose import Target
-from modelpool_sidecar.routing.health import IN_A_ROW, RETURN_SECONDS, ROW_SECONDS, Failure, Health, Verdict
+from modelpool_sidecar.routing.health import IN_A_ROW, RETURN_SECONDS, ROW_SECONDS, Failure, Health, Outcome, Verdict
 from modelpool_sidecar.routing.route_request import RouteRequest
 
 from .worlds import Loads, document
@@ -34,7 +34,7 @@ CASES: dict[str, tuple[list[tuple[float, Failure | None]], Verdict]] = {
 def test_the_last_verdict(ended: list[tuple[float, Failure | None]], want: Verdict) -> None:
     known, verdict = Health(), FINE
     for now, failure in ended:
-        verdict = known.ended(URL, failure, now)
+        verdict = known.ended(URL, Outcome(failure), now)
     assert verdict is want
 
 
@@ -43,7 +43,7 @@ def test_no_engine_is_dead_that_answered_within_its_last_requests(steps: list[tu
     known, now, since = Health(), 0.0, 0
     for step, failure in steps:
         now += step
-        verdict = known.ended(URL, failure, now)
+        verdict = known.ended(URL, Outcome(failure), now)
         since = 0 if failure is ANSWERED else since + 1
         if verdict is DEAD:
             assert since >= IN_A_ROW
@@ -68,7 +68,7 @@ def test_who_died_is_waited_for_as_long_as_it_may_be_back(steps: list[tuple[floa
 
 def test_what_is_known_goes_with_the_address() -> None:
     known = Health()
-    known.ended(URL, BROKE, 0)
+    known.ended(URL, Outcome(BROKE), 0)
     known.suspect(URL)
     known.lost(URL, 0, lived=True)
     known.fell_silent(URL)

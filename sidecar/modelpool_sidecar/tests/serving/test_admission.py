@@ -18,7 +18,7 @@ from modelpool_sidecar.http.server.response_writer import Clock, ResponseWriter
 from modelpool_sidecar.routing import table
 from modelpool_sidecar.routing.choose import NoTargetKind, Target
 from modelpool_sidecar.routing.documents import ModelKey
-from modelpool_sidecar.routing.health import Failure
+from modelpool_sidecar.routing.health import Failure, Outcome
 from modelpool_sidecar.routing.route_request import RouteRequest
 from modelpool_sidecar.serving.admission import Admission, Refused
 from modelpool_sidecar.serving.context import RequestContext
@@ -124,7 +124,7 @@ async def test_a_wait_ends_when_the_model_goes_and_at_its_deadline() -> None:
 
 async def test_what_is_known_of_an_address_goes_with_it() -> None:
     directory, _ = admitting()
-    directory.ended(VLLM, Failure.REFUSED)
+    directory.ended(VLLM, Outcome(Failure.REFUSED))
     assert not directory.table.models[0].ready
     directory.load([], {}, trusted=True)
     serve(directory)

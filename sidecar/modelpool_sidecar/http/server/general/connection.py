@@ -1,9 +1,8 @@
 """A connection on which something is not common: requests in, one after another, until it ends.
 
-The answers go over the connection that was lent, as those to common requests do. A body is waited for when it is
-small. A larger one, and one whose caller waits to be told to go on, is read by whoever answers: so that what the head
-alone forbids is refused before the body is sent. Where a body was not read to its end the connection ends with the
-answer.
+The answers go over the connection that was lent. A body is waited for when it is small. A larger one, and one whose
+caller waits to be told to go on, is read by whoever answers: so that what the head alone forbids is refused before the
+body is sent. Where a body was not read to its end the connection ends with the answer.
 """
 
 import asyncio
@@ -35,9 +34,8 @@ class GeneralConnection(GeneralInput):
         self._reader = HeadReader()
         self._share = Share(owner.bodies)
         self._gathering = False
-        """Whether its small body is waited for, and nobody answers it yet."""
+        """Whether its small body is waited for, of which this is enough, and nobody answers it yet."""
         self._enough = 0
-        """How much of it is waited for."""
 
     def leave(self) -> None:
         """Close after the answer that is being given, or at once."""
@@ -237,8 +235,7 @@ class GeneralConnection(GeneralInput):
         elif body is not None and body.coming and not self._waits:
             now = self._loop.time()
             self._pace.bounded = not request.streams
-            due = self._pace.due(body.received, now)
-            if now < due:
+            if now < (due := self._pace.due(body.received, now)):
                 self._by(due)
             else:
                 self._is_late(body)
