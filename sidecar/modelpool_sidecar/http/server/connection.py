@@ -20,7 +20,7 @@ from .lingering import Lingering
 from .request import ServerRequest
 from .request_parser import FastHead
 from .request_reader import RefusedRequest, RequestReader, WholeRequest, unheard
-from .response_writer import ResponseWriter
+from .response_writer import Http11Writer, ResponseWriter
 
 _AHEAD_BYTES: Final = 64 * 1024
 """How much a caller may send ahead while its request is being answered."""
@@ -218,7 +218,7 @@ class ServerConnection(CallerSocket):
 
     def _refuse(self, head: FastHead, wrong: Exception) -> None:
         """Answer a request whose body is not had."""
-        writer = ResponseWriter(self, self._owner.clock, http10=False, bodiless=False, keep_alive=False)
+        writer = Http11Writer(self, self._owner.clock, http10=False, bodiless=False, keep_alive=False)
         self._answer(RefusedRequest(head, writer, wrong), writer)
 
     def _lend(self) -> None:

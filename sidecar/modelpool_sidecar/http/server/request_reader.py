@@ -9,7 +9,7 @@ from .. import head_cache
 from .general import head
 from .request import RequestHead
 from .request_parser import LONGEST, FastHead, HeadCache, Reading, is_hopeless
-from .response_writer import CallerOutput, Clock, ResponseWriter
+from .response_writer import CallerOutput, Clock, Http11Writer, ResponseWriter
 
 
 class RequestReader:
@@ -90,7 +90,7 @@ class RequestReader:
         return head, bytes(parts)
 
 
-class WholeRequest(ResponseWriter):
+class WholeRequest(Http11Writer):
     """Implements `request.ServerRequest`: a request that is here with its body, and writes its own answer."""
 
     def __init__(self, line: CallerOutput, clock: Clock, head: FastHead, body: bytes) -> None:
@@ -137,7 +137,7 @@ class RefusedRequest:
 def unheard(line: CallerOutput, clock: Clock, held: bytes, wrong: Exception) -> RefusedRequest:
     """Who began a head, of which this is `held`, and did not go on."""
     asked = head.refused(held)
-    writer = ResponseWriter(line, clock, http10=asked.http10, bodiless=asked.bodiless, keep_alive=False)
+    writer = Http11Writer(line, clock, http10=asked.http10, bodiless=asked.bodiless, keep_alive=False)
     return RefusedRequest(asked.head, writer, wrong)
 
 

@@ -1,7 +1,7 @@
-"""The way of one answer back to its caller: HTTP/1.1 as bytes, written where the caller's connection is.
+"""Where an answer goes: to whoever takes it, or as HTTP/1.1 to a caller's connection.
 
-Both doors use it, so an answer is the same whichever a request came through. Everything here is one step: nothing
-waits, a caller that reads slowly holds back the engine instead (`Line.draws_from`).
+Both kinds of connections use it, so an answer is the same whichever a request came through. Everything here is one
+step: nothing waits, a caller that reads slowly holds back the engine instead (`CallerOutput.draws_from`).
 """
 
 import time
@@ -87,7 +87,56 @@ class Clock:
 
 
 class ResponseWriter:
-    """Carries one answer: `whole`, or `begin`, `write` and `end`, or `cut_off` where it broke."""
+    """Takes one answer: `whole`, or `begin`, `write` and `end`, or `cut_off` where it broke.
+
+    A class and no protocol: compiled, its methods are called without a look-up.
+    """
+
+    begun = False
+    """Whether the answer's status cannot be changed any more."""
+    keep_alive = False
+    """Whether the caller may ask again behind this answer."""
+
+    def whole(self, status: int, headers: bytes, body: bytes) -> None:
+        """Send a complete answer. `headers`: as `headers.lines` writes them."""
+        raise NotImplementedError
+
+    def begin(self, status: int, headers: bytes) -> None:
+        """Begin an answer of unknown length. Its head goes out with the first piece, or at the end."""
+        raise NotImplementedError
+
+    def write(self, data: bytes) -> None:
+        """Send a piece that is not empty."""
+        raise NotImplementedError
+
+    def chunk_writer(self) -> Callable[[bytes], None] | None:
+        """What sends chunks of HTTP/1.1 as they are; None before the head is out, and where pieces are no chunks."""
+        return None
+
+    def end(self) -> None:
+        """All was sent."""
+        raise NotImplementedError
+
+    def cut_off(self) -> None:
+        """Leave the answer without a proper end, so that the caller sees that it broke."""
+        raise NotImplementedError
+
+    def draws_from(self, source: Source | None) -> None:
+        """Pause this source while the caller has not read what was sent."""
+
+    @property
+    def ending(self) -> bool:
+        """Whether the answer must end now: its task is cancelled."""
+        return False
+
+    @property
+    def why(self) -> str:
+        """Why an answer ended before it was whole."""
+        return ""
+
+
+class Http11Writer(ResponseWriter):
+    """Writes one answer as HTTP/1.1 to a caller's connection."""
 
     _http10 = False
     _bodiless = False
@@ -95,7 +144,6 @@ class ResponseWriter:
     _delimited = False
     """Whether the body's end is the connection's end."""
     _head = b""
-    begun = False
 
     def __init__(self, line: CallerOutput, clock: Clock, *, http10: bool, bodiless: bool, keep_alive: bool) -> None:
         """`http10`: the caller speaks HTTP/1.0. `bodiless`: it asked with HEAD. `keep_alive`: it wants to ask again."""
@@ -106,7 +154,7 @@ class ResponseWriter:
         self.keep_alive = keep_alive
 
     def whole(self, status: int, headers: bytes, body: bytes) -> None:
-        """Send a complete answer. `headers`: its headers, as `headers.lines` writes them."""
+        """See `ResponseWriter`."""
         bodiless = status in _BODILESS
         head = self._begin(status, headers, b"" if bodiless else b"Content-Length: %d\r\n" % len(body))
         if bodiless or self._bodiless:
@@ -119,7 +167,7 @@ class ResponseWriter:
             self._line.close()
 
     def begin(self, status: int, headers: bytes) -> None:
-        """Begin an answer of unknown length. Its head goes out with the first piece, or at the end."""
+        """See `ResponseWriter`."""
         self._bodiless = self._bodiless or status in _BODILESS
         self._chunked = not self._http10 and not self._bodiless
         self._delimited = not self._chunked and not self._bodiless
@@ -128,7 +176,7 @@ class ResponseWriter:
         self._head = self._begin(status, headers, b"Transfer-Encoding: chunked\r\n" if self._chunked else b"")
 
     def write(self, data: bytes) -> None:
-        """Send a piece that is not empty."""
+        """See `ResponseWriter`."""
         if self._chunked:
             data = chunked.framed(data)
         sent = self._head if self._bodiless else self._head + data
@@ -136,11 +184,11 @@ class ResponseWriter:
         self._line.write(sent)
 
     def chunk_writer(self) -> Callable[[bytes], None] | None:
-        """What sends chunks of HTTP/1.1 as they are; None before the head is out, and where pieces are no chunks."""
+        """See `ResponseWriter`."""
         return self._line.write if self._chunked and not self._head else None
 
     def end(self) -> None:
-        """All was sent."""
+        """See `ResponseWriter`."""
         last = self._head + chunked.LAST if self._chunked else self._head
         if last:
             self._line.write(last)
@@ -149,7 +197,7 @@ class ResponseWriter:
             self._line.close()
 
     def cut_off(self) -> None:
-        """Leave the answer without a proper end, so that the caller sees that it broke."""
+        """See `ResponseWriter`."""
         if self._head:
             self._line.write(self._head)
         self.keep_alive = False

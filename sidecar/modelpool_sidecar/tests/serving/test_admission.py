@@ -14,7 +14,7 @@ from modelpool_sidecar.discovery.directory import Directory
 from modelpool_sidecar.engines.registry import PROFILES
 from modelpool_sidecar.http.server.request import RequestHead
 from modelpool_sidecar.http.server.request_reader import RefusedRequest
-from modelpool_sidecar.http.server.response_writer import Clock, ResponseWriter
+from modelpool_sidecar.http.server.response_writer import Clock, Http11Writer
 from modelpool_sidecar.routing import table
 from modelpool_sidecar.routing.choose import NoTargetKind, Target
 from modelpool_sidecar.routing.documents import ModelKey
@@ -61,7 +61,7 @@ async def lease(admission: Admission) -> AsyncIterator[Target]:
 
 
 def context() -> RequestContext:
-    writer = ResponseWriter(mock.Mock(), Clock(), http10=False, bodiless=False, keep_alive=True)
+    writer = Http11Writer(mock.Mock(), Clock(), http10=False, bodiless=False, keep_alive=True)
     request = RefusedRequest(RequestHead("POST", "/api/chat", "", CIMultiDict()), writer, ValueError())
     return RequestContext(request, ResolvedHead(request.head, HostPolicy(), PROFILES), "1", Events(()))
 

@@ -15,7 +15,7 @@ from ...limits import Limit
 from ..body_deadline import Pace
 from ..body_memory import Share
 from ..connection_owner import ConnectionOwner
-from ..response_writer import ResponseWriter
+from ..response_writer import Http11Writer
 from .body import AHEAD_BYTES, IncomingBody
 from .framing import Chunked, Counted
 from .head import GeneralHead, HeadReader, refused
@@ -161,7 +161,7 @@ class GeneralConnection(GeneralInput):
 
     def _greet(self, asked: GeneralHead) -> None:
         """Somebody is here."""
-        writer = ResponseWriter(
+        writer = Http11Writer(
             self, self._owner.clock, http10=asked.http10, bodiless=asked.bodiless, keep_alive=asked.keep_alive
         )
         self._request = GeneralRequest(asked, writer, self._body, self._owner.limits, self._share)
