@@ -24,9 +24,10 @@ def checkout(tmp_path: Path) -> Path:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
         copy(ROOT / name, folder / name)
     project = (ROOT / "pyproject.toml").read_text()
-    short, found = re.subn(r"(?m)^modules = \[$[^\]]*\]", f'modules = ["{MODULE.replace("/", ".")}"]', project)
-    assert found == 1
-    (folder / "pyproject.toml").write_text(short)
+    for key, value in (('packages = \\["dialects"', '["http"'), ("interpreted = \\[", '["http.[!h]*", "http.headers"')):
+        project, found = re.subn(rf"(?m)^{key}[^\]]*\]", f"{key.partition(' ')[0]} = {value}]", project)
+        assert found == 1
+    (folder / "pyproject.toml").write_text(project)
     return folder
 
 

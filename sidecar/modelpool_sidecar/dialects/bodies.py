@@ -10,7 +10,7 @@ from .dialect import Dialect, Operation
 from .form_data import Form
 from .model_field import replace_model
 
-FORMS: Final = frozenset({Operation.TRANSCRIBE})
+_FORMS: Final = Operation.TRANSCRIBE
 """What is asked with `multipart/form-data`; everything else is JSON."""
 _PREFIX: Final = msgspec.json.Decoder(Prefix)
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -74,6 +74,6 @@ class FormBody(RequestBody):
 
 def read_body(content: bytes, content_type: str, dialect: Dialect, operation: Operation) -> RequestBody:
     """Read a body. `content_type`: the header, or empty. Raises BadRequestError, in the caller's dialect's words."""
-    if operation in FORMS:
+    if operation is _FORMS:
         return FormBody(content, Form(content, content_type))
     return JsonBody(content, facts_of(content, dialect, operation))

@@ -45,17 +45,15 @@ class Failure(StrEnum):
 
 
 class Outcome:
-    """How one attempt ended. Read-only; times are nanoseconds."""
+    """How one attempt ended, before its first byte or after it. Read-only."""
 
-    __slots__ = ("duration_ns", "failure", "first_byte_ns")
+    __slots__ = ("failure", "seconds")
 
-    def __init__(self, failure: Failure | None, *, duration_ns: int = 0, first_byte_ns: int | None = None) -> None:
+    def __init__(self, failure: Failure | None, *, seconds: float = 0.0) -> None:
         self.failure = failure
         """None for one that was answered as it should be."""
-        self.duration_ns = duration_ns
-        """From when the request went to the engine until it was over there."""
-        self.first_byte_ns = first_byte_ns
-        """Until its first byte went to the caller; None when none did. A failure may come after it."""
+        self.seconds = seconds
+        """From when the request had its slot until it was over there."""
 
 
 class Verdict(Enum):

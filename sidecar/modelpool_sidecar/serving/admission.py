@@ -37,12 +37,14 @@ class Refused(Exception):  # noqa: N818
 class Lease:
     """A slot at an endpoint, given to one request, to be released when the request is over there."""
 
-    __slots__ = ("_admission", "_tally", "target")
+    __slots__ = ("_admission", "_tally", "since", "target")
 
-    def __init__(self, admission: "Admission", target: Target, tally: Tally) -> None:
+    def __init__(self, admission: "Admission", target: Target, tally: Tally, since: float) -> None:
         self._admission: Admission | None = admission
         self._tally = tally
         self.target = target
+        self.since = since
+        """When it was granted, in seconds of `time.monotonic`."""
 
     def release(self) -> None:
         """Give the slot back. Only the first time counts."""
@@ -105,8 +107,9 @@ class Admission:
         """A lease on a target for a request that does not wait."""
         tally = self._tally_of(target)
         self._take(target)
-        tally.served(time.monotonic())
-        return Lease(self, target, tally)
+        now = time.monotonic()
+        tally.served(now)
+        return Lease(self, target, tally, now)
 
     def _tally_of(self, target: Target) -> Tally:
         tally = self._tallies.get(target)
@@ -131,7 +134,7 @@ class Admission:
         else:  # another pool serves the name by now
             self.demand.left(model.key, time.monotonic(), began=False)
             tally.served(time.monotonic())
-        return Lease(self, target, tally)
+        return Lease(self, target, tally, time.monotonic())
 
     async def _acquire(self, wanted: RouteRequest) -> Target:
         loop = asyncio.get_running_loop()

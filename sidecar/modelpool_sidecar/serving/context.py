@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from ..http import headers
-from ..http.server.request import ServerRequest
+from ..http.server.request import RequestHead, ServerRequest
 from ..routing.choose import Target
 from ..routing.route_request import RouteRequest
 from ..telemetry.events import Events, RequestFacts
@@ -23,13 +23,15 @@ _REMEMBERED: Final = 1024
 class RequestContext(RequestFacts):
     """What is known of a request so far. Mutable: the handlers fill it in."""
 
-    def __init__(self, request: ServerRequest, resolved: ResolvedHead, request_id: str, events: Events) -> None:
-        """`request_id`: printable ASCII. `events` hear of the first byte."""
+    def __init__(
+        self, request: ServerRequest, head: RequestHead, resolved: ResolvedHead, request_id: str, events: Events
+    ) -> None:
+        """`head`: that of the request. `request_id`: printable ASCII. `events` hear of the first byte."""
         super().__init__(
             request_id=request_id,
-            method=request.head.method,
-            path=request.head.path,
-            dialect=resolved.dialect._value_,
+            method=head.method,
+            path=head.path,
+            dialect=resolved.dialect_name,
             caller=resolved.caller.name,
             started_ns=time.monotonic_ns(),
         )

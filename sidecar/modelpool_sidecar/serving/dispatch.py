@@ -63,13 +63,14 @@ class Dispatch:
 
     async def answer(self, request: ServerRequest) -> None:
         """Answer one request. Runs as an `inline_task`."""
-        resolved = request.head.resolved
+        head = request.head
+        resolved = head.resolved
         if type(resolved) is not ResolvedHead:
-            resolved = self._resolve(request.head)
+            resolved = self._resolve(head)
         if resolved.page:
             self._tell(request, resolved)
             return
-        context = self._begun(request, resolved)
+        context = self._begun(request, head, resolved)
         try:
             call = resolved.inference
             if call is not None:
@@ -117,7 +118,7 @@ class Dispatch:
 
         `wrong` is of those that `request.ServerRequest.read` raises.
         """
-        context = self._begun(request, self._resolve(request.head))
+        context = self._begun(request, request.head, self._resolve(request.head))
         try:
             self._refuse(context, refusals.of_caller(wrong))
         finally:
@@ -161,8 +162,8 @@ class Dispatch:
         context.error = context.error or refusal.detail or refusal.reason.value[1]
         relay.answer(context, errors.render(refusal, context.resolved.dialect))
 
-    def _begun(self, request: ServerRequest, resolved: ResolvedHead) -> RequestContext:
-        context = RequestContext(request, resolved, resolved.request_id or self._ids.new(), self._events)
+    def _begun(self, request: ServerRequest, head: RequestHead, resolved: ResolvedHead) -> RequestContext:
+        context = RequestContext(request, head, resolved, resolved.request_id or self._ids.new(), self._events)
         self._events.request_began(context)
         return context
 

@@ -16,12 +16,11 @@ from ..discovery.directory import Directory
 from ..engines.registry import Profiles
 from ..http.client.pool import ConnectionPool
 from ..routing import health
-from ..routing.choose import Target
 from ..routing.health import Failure, Outcome
 from ..routing.route_request import RouteRequest
 from ..telemetry.events import Events
 from . import refusals, relay
-from .admission import Admission, Refused
+from .admission import Admission, Lease, Refused
 from .attempt import Attempt, AttemptFailed
 from .context import RequestContext
 from .relay import Whole
@@ -45,6 +44,7 @@ class Inference:
     ) -> None:
         """`bounds`: how much of engines' answers may be kept."""
         self._directory = directory
+        self._breaks = directory.health.breaks
         self._bodies = bodies
         self._small_bytes = bodies.small_bytes
         self._admission = admission
@@ -74,7 +74,6 @@ class Inference:
                 return
             target = lease.target
             ended = False
-            began_ns = time.monotonic_ns()
             try:
                 context.aim(target)
                 self._events.attempt_began(context)
@@ -82,29 +81,26 @@ class Inference:
                 attempt = Attempt(context, call, body, target, profile, self._bounds)
                 failure = await attempt.run(self._upstream, self._bodies)
                 ended = True
-                self._ended(context, target, failure, began_ns)
+                self._ended(context, lease, failure)
                 return
             except AttemptFailed as fault:
                 failed = fault.with_traceback(None)  # which leads back here, and would keep the body
                 words = fault.answer or words
                 ended = True
-                self._ended(context, target, fault.kind, began_ns)
+                self._ended(context, lease, fault.kind)
                 wanted = health.after(wanted, fault.kind, target.url)
             finally:
                 if not ended:  # the caller left, or asked for what cannot be put to this engine
                     self._events.attempt_ended(context, "")
                 lease.release()
 
-    def _ended(self, context: RequestContext, target: Target, failure: Failure | None, began_ns: int) -> None:
+    def _ended(self, context: RequestContext, lease: Lease, failure: Failure | None) -> None:
         """Tell how an attempt ended: None where the engine did what it should."""
-        first_ns = context.first_byte_ns
-        outcome = Outcome(
-            failure,
-            duration_ns=time.monotonic_ns() - began_ns,
-            first_byte_ns=first_ns - began_ns if first_ns else None,
-        )
+        target = lease.target
         self._events.attempt_ended(context, "" if failure is None else failure._value_)
-        self._directory.ended(target.url, outcome)
+        if failure is None and target.url not in self._breaks:
+            return  # nothing is known of the engine that this would change
+        self._directory.ended(target.url, Outcome(failure, seconds=time.monotonic() - lease.since))
         if failure is Failure.NOT_PULLED:
             self._directory.lacks(target.url, target.engine_model)
 

@@ -13,8 +13,9 @@ from typing import Final, TypeVar
 
 from ..dialects import bodies, json_structure
 from ..dialects.answer import Answer
-from ..dialects.bodies import FORMS, RequestBody
+from ..dialects.bodies import RequestBody
 from ..dialects.calls import Call
+from ..dialects.dialect import Operation
 from ..http.errors import BadRequestError
 from ..http.inline_task import in_task
 from ..http.limits import Limit, Limits
@@ -47,7 +48,7 @@ class RequestBodies:
 
     async def read(self, content: bytes, content_type: str, call: Call) -> RequestBody:
         """As `bodies.read_body`, for a body of any size. Raises BadRequestError."""
-        if self.is_light(content) or call.operation in FORMS:
+        if call.operation is Operation.TRANSCRIBE or self.is_light(content):
             return bodies.read_body(content, content_type, call.dialect, call.operation)
         if await self._run(partial(json_structure.has_more_values, content, self._most_values)):
             self._limits.reached(Limit.BODY_VALUES)

@@ -34,6 +34,7 @@ class ResolvedHead:
         "content_type",
         "cors",
         "dialect",
+        "dialect_name",
         "inference",
         "json_headers",
         "native_headers",
@@ -72,6 +73,7 @@ class ResolvedHead:
                 self.inference = call
         else:
             self.dialect = calls.dialect_of(head.path)
+        self.dialect_name: str = self.dialect.value
         self.speaks_lines = self.dialect is Dialect.OLLAMA
         """Whether the caller's streams are lines, as Ollama's are, and not events."""
         self.content_type = head.headers.get("Content-Type", "")

@@ -1,4 +1,4 @@
-"""When the body of a request is late. Pure, and the same at both doors.
+"""When the body of a request is late. Pure, and the same for both protocols.
 
 Two bounds: the whole body within `Limits.body_timeout`, and on average `Limits.min_body_rate` bytes a second once the
 first seconds are over, so that a byte now and then does not hold a connection. A body that goes to an engine as it

@@ -1,4 +1,4 @@
-"""What a head must not say twice, or say at all: RFC 9110 and 9112, and the same at both doors. Pure.
+"""What a head must not say twice, or say at all: RFC 9110 and 9112, and the same for both protocols. Pure.
 
 The fast protocol takes no head that breaks a rule, the general one answers it. llhttp has judged the bytes before:
 what is no token, lengths that contradict each other, a length beside chunks.

@@ -63,7 +63,7 @@ async def lease(admission: Admission) -> AsyncIterator[Target]:
 def context() -> RequestContext:
     writer = Http11Writer(mock.Mock(), Clock(), http10=False, bodiless=False, keep_alive=True)
     request = RefusedRequest(RequestHead("POST", "/api/chat", "", CIMultiDict()), writer, ValueError())
-    return RequestContext(request, ResolvedHead(request.head, HostPolicy(), PROFILES), "1", Events(()))
+    return RequestContext(request, request.head, ResolvedHead(request.head, HostPolicy(), PROFILES), "1", Events(()))
 
 
 async def hold(admission: Admission, end: asyncio.Event) -> str:

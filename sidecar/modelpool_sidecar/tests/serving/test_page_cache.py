@@ -1,6 +1,7 @@
 """Pages and lists that are asked for again and again are made as often as they change, or as is affordable."""
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -63,7 +64,7 @@ def test_lists_of_different_dialects_are_not_mixed_up() -> None:
         ("/v1/models", Dialect.ANTHROPIC),
     ):
         asked = call(path)
-        asked = Call(**{name: getattr(asked, name) for name in asked.__slots__} | {"dialect": dialect})
+        asked = dataclasses.replace(asked, dialect=dialect)
         answer = catalogue.answer(asked, table, "", epoch_ns=0)
         assert not isinstance(answer, Refusal)
         told.append(set(json.loads(answer.body)))
