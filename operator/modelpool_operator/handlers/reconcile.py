@@ -15,16 +15,15 @@ from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.execute import SLOW_WRITES, execute
 from modelpool_operator.cluster.mirror import Mirror
-from modelpool_operator.cluster.observe import look_again, observe, owned_by
-from modelpool_operator.cluster.recorder import News, Recorder, news_between
-from modelpool_operator.cluster.report import report
+from modelpool_operator.cluster.observe import look_again, observe
+from modelpool_operator.cluster.recorder import News, Recorder
 from modelpool_operator.handlers import failing
 from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.engine_keys import EngineKeys
-from modelpool_operator.handlers.failing import Failure, failure_of
 from modelpool_operator.handlers.neighbourhood import Neighbourhood
 from modelpool_operator.handlers.next_look import next_look
 from modelpool_operator.handlers.remains import Remains
+from modelpool_operator.handlers.reporting import Reporting
 from modelpool_operator.handlers.results import Outcome, Result
 from modelpool_operator.handlers.scaling import Scaling
 from modelpool_operator.handlers.standings import Standings, unchanged_by
@@ -78,7 +77,7 @@ class Reconciler:
         self._recorder = recorder
         self._claims = claims
         self._neighbourhood = neighbourhood
-        self.remains = Remains(mirror, neighbourhood)
+        self.remains = Remains(mirror, neighbourhood, claims)
         self._now = now
         self._standings = Standings(clock)
         self._gateway = gateway
@@ -87,7 +86,7 @@ class Reconciler:
         self._keys = keys or EngineKeys(client, None)
         self._gateways_in = gateways_in
         self._slow = asyncio.Semaphore(SLOW_WRITES)
-        self._telling = telling
+        self._reporting = Reporting(client, recorder, self._standings, now=now, telling=telling)
         self._clock = clock
         self._stumbles: dict[ObjectRef, tuple[int, float]] = {}
         """Passes in a row that began, and met an API server that could not serve, or said no; and since when."""
@@ -120,10 +119,10 @@ class Reconciler:
         except (errors.UnreachableError, errors.DeniedError) as exc:
             self._stumbles[ref] = stumbles + 1, since
             if stumbles + 1 >= TOLD_AFTER:
-                await self._tell(ref, exc, lasting=self._clock() - since >= KEPT_FOR)
+                await self._reporting.failed(ref, exc, lasting=self._clock() - since >= KEPT_FOR)
             raise
         except Exception as exc:
-            await self._tell(ref, exc)
+            await self._reporting.failed(ref, exc)
             raise
 
     async def _pass(self, body: Object, ref: ObjectRef) -> Result:
@@ -171,7 +170,7 @@ class Reconciler:
             held=standing.held_back(paced),
             gateway=self._gateway(pool.ref),
         )
-        await self._report(body, previous, status)
+        await self._reporting.tell(body, previous, status)
         for one in standing.news_of(put_back, done):
             await self._recorder.post(body, News(reason="ChildPutBack", message=str(one), about=one.child.name))
         if failures:
@@ -223,7 +222,7 @@ class Reconciler:
         try:
             pool = parsing.from_body(body)
         except parsing.InvalidPoolError:
-            await self._say_failed(body, held)
+            await self._reporting.tell_failure(body, held)
             return Result(outcome=Outcome.LEAVING, again=standing.next_look(), concerned=concerned)
         observed = await self._look(pool, previous)
         observed = replace(observed, neighbours=self._neighbourhood.beside(pool), claimed=self._claims.lost_by(ref))
@@ -238,7 +237,7 @@ class Reconciler:
             fights=standing.fights,
             gateway=self._gateway(ref),
         )
-        await self._report(body, previous, status)
+        await self._reporting.tell(body, previous, status)
         times = (next_look(pool, observed), standing.next_look())
         again = min((one for one in times if one is not None), default=None)
         return Result(outcome=Outcome.LEAVING, again=again, concerned=concerned)
@@ -250,55 +249,6 @@ class Reconciler:
         status = statuses.assess_invalid(
             generation=generation, error=str(error), previous=previous, now=self._now(), fights=standing.fights
         )
-        await self._report(body, previous, status)
-        concerned = self._keep_routes(body, ref) | self.remains.leave(ref)
+        await self._reporting.tell(body, previous, status)
+        concerned = self.remains.keep_routes(body, ref) | self.remains.leave(ref)
         return Result(outcome=Outcome.INVALID, again=standing.next_look(), concerned=concerned)
-
-    def _keep_routes(self, body: Object, ref: ObjectRef) -> frozenset[ObjectRef]:
-        """Let a pool that cannot be read claim what its last routes say."""
-        try:
-            children = self._mirror.of(kinds.child("v1", "ConfigMap"), ref)
-        except errors.ClusterError:
-            return frozenset()
-        mine = [child for child in children if owned_by(child, body["metadata"]["uid"])]
-        return self._claims.put(ref, parsing.created_of(body), entries_in(mine))
-
-    async def _tell(self, ref: ObjectRef, error: Exception, *, lasting: bool = False) -> None:
-        """Say in the status why a pass failed, whatever the pass has said before. If that fails too, the log has it."""
-        failure = failure_of(error)
-        try:
-            body = await self._client.get(kinds.POOLS, ref)
-            self._standings.of(ref).look(body, self._now())
-            await self._say_failed(body, failure._replace(passing=failure.passing and not lasting))
-        except errors.ClusterError as exc:
-            logger.debug("Could not tell the pool of a failure", extra={"error": str(exc)})
-
-    async def _say_failed(self, body: Object, failure: Failure) -> None:
-        previous = parsing.status_of(body)
-        status = statuses.assess_failed(
-            generation=body["metadata"]["generation"],
-            reason=failure.reason,
-            message=failure.message,
-            passing=failure.passing,
-            previous=previous,
-            now=self._now(),
-            fights=self._standings.of(_ref_of(body)).fights,
-        )
-        await self._report(body, previous, status)
-
-    async def _report(self, body: Object, previous: PoolStatus | None, status: PoolStatus) -> None:
-        """Write the status, if it says something new and may be written now."""
-        standing = self._standings.of(_ref_of(body))
-        if not standing.may_tell(status):
-            return
-        self._telling(body["metadata"]["uid"], status)
-        if not await report(self._client, body, status):
-            return
-        if (overwritten := standing.told(status)) is not None:
-            await self._recorder.post(body, News(reason="StatusOverwritten", message=overwritten))
-        for news in news_between(previous, status):
-            await self._recorder.post(body, news)
-
-
-def _ref_of(body: Object) -> ObjectRef:
-    return ObjectRef(body["metadata"]["namespace"], body["metadata"]["name"])

@@ -1,15 +1,19 @@
-"""What pools hold of cards whose plan is not made yet, or never will be: by what the mirror has of them."""
+"""What pools without a plan hold of cards, and claim of names: by what the mirror has of them."""
 
 import logging
 from collections.abc import Iterable
 from typing import Final
 
+from modelpool_operator.api import parsing
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.cluster import errors, kinds
+from modelpool_operator.cluster.client import Object
 from modelpool_operator.cluster.mirror import Mirror
-from modelpool_operator.cluster.observe import engines_of
+from modelpool_operator.cluster.observe import engines_of, owned_by
+from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.neighbourhood import Neighbourhood
+from modelpool_operator.planning.routes import entries_in
 
 logger = logging.getLogger(__name__)
 
@@ -17,11 +21,12 @@ _DEPLOYMENTS: Final = kinds.child("apps/v1", "Deployment")
 
 
 class Remains:
-    """Tells the neighbourhood of pools, from the mirror. What the mirror does not know, it does not tell."""
+    """Tells the neighbourhood and the claims of pools. What the mirror does not know, it does not tell."""
 
-    def __init__(self, mirror: Mirror, neighbourhood: Neighbourhood) -> None:
+    def __init__(self, mirror: Mirror, neighbourhood: Neighbourhood, claims: Claims) -> None:
         self._mirror = mirror
         self._neighbourhood = neighbourhood
+        self._claims = claims
 
     def expect(self, listed: Iterable[ObjectRef], pools: Iterable[ModelPool]) -> None:
         """Take note of what there is, before the first pass over any pool.
@@ -56,3 +61,12 @@ class Remains:
             return self._neighbourhood.leave(ref, engines_of(self._mirror, ref))
         except errors.ClusterError:
             return frozenset()
+
+    def keep_routes(self, body: Object, ref: ObjectRef) -> frozenset[ObjectRef]:
+        """Let a pool that cannot be read claim what its last routes say."""
+        try:
+            children = self._mirror.of(kinds.child("v1", "ConfigMap"), ref)
+        except errors.ClusterError:
+            return frozenset()
+        mine = [child for child in children if owned_by(child, body["metadata"]["uid"])]
+        return self._claims.put(ref, parsing.created_of(body), entries_in(mine))
