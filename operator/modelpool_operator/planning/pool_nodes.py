@@ -32,9 +32,11 @@ def homes_of(pool: ModelPool, observed: Observed) -> tuple[str, ...]:
         return tuple(here)
     if found := (*here, *(name for name in known if name in nodes and name not in here)):
         return found
+    if known:
+        return tuple(stands) or known
     led = [name for name, node in nodes.items() if any(leads_to(one, node) for one in observed.children.values())]
     if len(led) == 1 or not stands:
-        return tuple(led) if len(led) == 1 else known or _last(nodes, observed)
+        return tuple(led) if len(led) == 1 else _last(nodes, observed)
     return tuple(stands)
 
 

@@ -129,7 +129,8 @@ def test_a_stopped_pool_takes_nothing_along_when_it_moves(sharing: str) -> None:
     there = cluster()
     there.planned(pool("b", "gpu-2", gpus=gpus))
     there.planned(pool("a", "gpu-1", stopped, gpus=gpus))
-    assert "pool llm/b" in there.refused(pool("a", "gpu-2", stopped, gpus=gpus))
+    for _ in range(2):
+        assert "pool llm/b" in there.refused(pool("a", "gpu-2", stopped, gpus=gpus))
     again = there.restarted(pool("a", "gpu-2", stopped, gpus=gpus), pool("b", "gpu-2", gpus=gpus))
     assert "pool llm/b" in again.refused(pool("a", "gpu-2", stopped, gpus=gpus))
 
@@ -328,3 +329,11 @@ def test_a_volume_of_two_ways_of_sharing_is_not_one_lock() -> None:
     plan = there.planned(pool("b", "gpu-1", small, cache=cache))
     assert plan.starts == ("m: starts once m of pool llm/a on the same card answers",)
     assert isinstance(plan.placement, Placement)
+
+
+def test_a_stopped_pool_that_is_refused_elsewhere_does_not_come_to_be_counted_there() -> None:
+    there, stopped = cluster(), vllm("m", 0.8, replicas=0)
+    there.planned(pool("b", "gpu-2"))
+    there.planned(pool("a", ANY, stopped))
+    for _ in range(2):
+        assert "pool llm/b" in there.refused(pool("a", "gpu-2", stopped))

@@ -249,7 +249,8 @@ class Cluster(RuleBasedStateMachine):
         self.operator.known[pool.ref] = replace(known, pods=self._views(name), inventory=inventory)
         plan, _ = self.operator.look(pool)
         if isinstance(plan.placement, Placement):
-            self.told[name] = "; ".join(plan.placement.beside)
+            over = [card.named for card in plan.placement.cards if card.free < 0]
+            self.told[name] = "; ".join((*plan.placement.beside, *over))
 
     def _views(self, name: str) -> tuple[PodView, ...]:
         return tuple(PodView.from_manifest(one.manifest) for one in self.pods if one.pool == name)
