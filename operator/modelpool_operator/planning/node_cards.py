@@ -118,13 +118,18 @@ def _concerns(hold: Hold, mine: str | None) -> bool:
 
 
 def _on_any(together: Sequence[Weighed], spec: PoolSpec, node: NodeView, count: int | None) -> tuple[Weighed, ...]:
-    """Return what may be on whichever card is chosen: the worst of the known ones, and all that is chosen otherwise."""
+    """Return what may be on whichever card is chosen: the worst of the known ones, and all that is chosen otherwise.
+
+    Who chooses parts of cards keeps those apart that it counts, and knows nothing of one that others are shown.
+    """
     known: dict[int, list[Weighed]] = {}
     for one in together:
         for gpu in one.hold.gpus:
             known.setdefault(gpu, []).append(one)
     worst = max(known.values(), key=lambda here: sum(one.bytes for one in here), default=[])
-    chosen = [one for one in together if not one.hold.gpus and not _is_counted_with(one.hold, spec, node, count)]
+    meets = bool(known) and spec.gpus.sharing in (Sharing.HAMI, Sharing.TIME_SLICING)
+    others = (one for one in together if not one.hold.gpus)
+    chosen = [one for one in others if meets or not _is_counted_with(one.hold, spec, node, count)]
     return (*worst, *chosen)
 
 

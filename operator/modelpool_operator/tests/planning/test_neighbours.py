@@ -189,6 +189,12 @@ ROWS = {
     "hami: a card that another pool is shown by its index": Row(
         pool=pool("hami"), node=node(2, has_hami=True), held=[engine(19.7, 1)], says=("pool lab/other (b)",)
     ),
+    "hami: slices and a card that another pool is shown by its index may meet on one": Row(
+        pool=pool("hami", vllm("a", 0.4)),
+        node=node(2, has_hami=True),
+        held=[engine(8, 1), Hold(holder="pod lab/notebook", node=NODE, counter="HAMi", percent=50)],
+        says=("pool lab/other (b)", "pod lab/notebook"),
+    ),
     "somebody on another node is no matter": Row(pool=VISIBLE, node=node(2), held=[engine(23, 0, name="gpu-2")]),
 }
 
