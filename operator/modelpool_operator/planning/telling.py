@@ -78,7 +78,7 @@ class Telling:
         if _is_ready(self.said) and not _is_ready(new):
             return now
         same = not self.lost and self.said is not None and _matter_of(new) == _matter_of(self.said)
-        if self.is_watched(now) and self.extra >= 1.0 and not self.lost and not same:
+        if self.is_watched(now) and not self.lost and self.extra >= 1.0 + same * EXTRA / 2:
             return now
         short = 1.0 + RESERVED * same - self.left_at(now)
         times = [now, now + short * EVERY]
