@@ -5,6 +5,7 @@ import time
 import pytest
 
 from modelpool_operator.api import names
+from modelpool_operator.api.quantity import LARGEST
 from modelpool_operator.planning import log_lines
 from modelpool_operator.planning.holdings import asked_of
 from modelpool_operator.planning.inventory import NodeView
@@ -103,7 +104,7 @@ def test_a_number_that_nobody_can_mean_is_none() -> None:
     (there,) = startable({ChildRef("apps/v1", "Deployment", "a"): engine}, ())
     assert (there.bytes, there.gpus) == (0, (0,))
     asking = {"containers": [{"resources": {"limits": {"nvidia.com/gpu": MANY_DIGITS}}}]}
-    assert asked_of(asking) == {"nvidia.com/gpu": 1}
+    assert asked_of(asking) == {"nvidia.com/gpu": LARGEST}
     node = {"status": {"allocatable": {"nvidia.com/gpu": MANY_DIGITS}}, "metadata": {"name": "gpu-1"}}
     assert NodeView.from_manifest(node).resources == {}
 
