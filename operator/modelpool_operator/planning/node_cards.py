@@ -18,6 +18,8 @@ from modelpool_operator.planning.holdings import CARD_RESOURCE, DRA, HAMI, Hold,
 from modelpool_operator.planning.inventory import NodeView
 
 _SHARING: Final = frozenset({"time-slicing", "mps"})
+_MOST_CARDS: Final = 4096
+"""No node has more; a label that says so is not believed."""
 _ALONE: Final = "none"
 
 
@@ -80,9 +82,9 @@ def card_count(node: NodeView, resource: str) -> int | None:
     None where what the plugin offers may be replicas.
     """
     count = count_in(node.labels.get(_label(resource, "count", names.NODE_GPU_COUNT_LABEL)))
-    if count is not None:
-        return count
-    return node.resources.get(resource) if is_unshared(node, resource) else None
+    if count is None and is_unshared(node, resource):
+        count = node.resources.get(resource)
+    return count if count is None or count <= _MOST_CARDS else None
 
 
 def is_unshared(node: NodeView, resource: str) -> bool:

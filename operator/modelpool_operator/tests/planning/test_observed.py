@@ -1,6 +1,7 @@
 """Objects as an API server lists them, reduced. Nothing that is absent is an error."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from modelpool_operator.planning import log_lines
 from modelpool_operator.planning.holdings import asked_of
 from modelpool_operator.planning.inventory import NodeView
 from modelpool_operator.planning.manifests import ChildRef
+from modelpool_operator.planning.node_cards import card_count
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.occupants import startable
 from modelpool_operator.planning.pod_states import state_of
@@ -106,7 +108,11 @@ def test_a_number_that_nobody_can_mean_is_none() -> None:
     asking = {"containers": [{"resources": {"limits": {"nvidia.com/gpu": MANY_DIGITS}}}]}
     assert asked_of(asking) == {"nvidia.com/gpu": LARGEST}
     node = {"status": {"allocatable": {"nvidia.com/gpu": MANY_DIGITS}}, "metadata": {"name": "gpu-1"}}
-    assert NodeView.from_manifest(node).resources == {}
+    seen = NodeView.from_manifest(node)
+    assert seen.resources == {"nvidia.com/gpu": LARGEST}
+    alone = replace(seen, labels={names.NODE_GPU_SHARING_LABEL: "none"})
+    labelled = replace(seen, labels={names.NODE_GPU_COUNT_LABEL: str(LARGEST)})
+    assert [card_count(one, "nvidia.com/gpu") for one in (alone, labelled)] == [None, None]
 
 
 HOSTILE = {
