@@ -1,5 +1,6 @@
 """The gateway: clients of Ollama, OpenAI and Anthropic in front, vLLM and Ollama behind, by model name and readiness.
 
-`routing` decides without I/O, `protocols` translates without I/O, `proxy` has the sockets, `telemetry` the metrics
-and log lines; `app` puts them together and `__main__` runs it.
+`serving` carries out what `routing` decides: it takes requests from `http`, understands them by `dialects` and
+`translation`, and asks the engines that `discovery` knows as `engines` describe them. `telemetry` has the metrics and
+log lines; `app` puts all together and `__main__` runs it.
 """

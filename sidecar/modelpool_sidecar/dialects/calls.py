@@ -1,7 +1,7 @@
 """What a call is: one table from method and path to dialect and operation. Engines say themselves which they have.
 
 Pure and closed: a path that is not here is answered 404 and never reaches an engine. The gateway's own pages (health,
-metrics) are not here either; they belong to `proxy`.
+metrics) are not here either; they belong to `serving`.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Where a large body names its model: as `rewriting` finds it in a small one, but without looking at anything else.
+"""Where a large body names its model: as `model_field` finds it in a small one, but without looking at anything else.
 
 All keys of that name are searched for, and how deep they lie is counted. Not compiled, because it is run in a thread:
 others get their turn between its steps, each of which is one call of the standard library on a block of the text.

@@ -1,7 +1,7 @@
 """The routing table: a value, replaced whole, never edited. Knows no socket and no clock.
 
-`building` makes it when documents or addresses changed, `refreshing` when something was learnt of a single address, and
-`proxy.directory` swaps it in.
+`table_building` makes it when documents or addresses changed, `table_refreshing` when something was learnt of a single
+address, and `discovery.directory` swaps it in.
 """
 
 from collections.abc import Mapping

@@ -81,7 +81,7 @@ class Pattern:
         return (text,) if text else _NONE, b""
 
     def plain(self, raw: bytes) -> bytes | None:
-        """The inside of the text's JSON string, when `raw` is one event with a text that is plain (see `gojson`)."""
+        """The inside of the text's JSON string, when `raw` is one event with a text that is plain (see `go_json`)."""
         begin, end = self._raw_begin + 1, len(raw) + self._raw_end - 1
         # Cut and compared, because compiled code does both by itself, and has to ask for `startswith`.
         if begin < end and len(raw) < self._two and raw[:begin] == self._raw_before and raw[end:] == self._raw_after:

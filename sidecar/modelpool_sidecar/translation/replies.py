@@ -1,7 +1,7 @@
 """vLLM's answer to a chat or a completion, on its way to an Ollama client.
 
 One Reply per try. Text goes out as it comes in; what must wait is held: tool calls until they are whole, and some
-thinking (see `assembler`).
+thinking (see `message_assembler`).
 """
 
 from typing import Final

@@ -1,7 +1,7 @@
 """Where routes come from: a file on one machine, or the cluster's ConfigMaps and EndpointSlices.
 
 A source runs until cancelled, loads a `Directory` whenever something changed, and keeps the last good state when its
-origin is out of reach. It knows nothing of requests.
+origin is out of reach. It knows nothing of requests. Called by `app`.
 """
 
 from typing import Protocol

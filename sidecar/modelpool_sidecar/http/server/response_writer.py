@@ -207,17 +207,17 @@ class Http11Writer(ResponseWriter):
             self._line.close()
 
     def draws_from(self, source: Source | None) -> None:
-        """See `Line`."""
+        """See `CallerOutput`."""
         self._line.draws_from(source)
 
     @property
     def ending(self) -> bool:
-        """See `Line`."""
+        """See `CallerOutput`."""
         return self._line.ending
 
     @property
     def why(self) -> str:
-        """See `Line`."""
+        """See `CallerOutput`."""
         return self._line.why
 
     def _begin(self, status: int, headers: bytes, framing: bytes) -> bytes:

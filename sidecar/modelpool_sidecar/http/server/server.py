@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 class Server:
-    """Lets callers in. Implements `connection_owner.ConnectionOwner` and `connection.AsideHouse`."""
+    """Lets callers in. Implements `connection_owner.ConnectionOwner`."""
 
     def __init__(self, application: Application, group: asyncio.TaskGroup, limits: Limits) -> None:
         """`group` owns tasks."""
