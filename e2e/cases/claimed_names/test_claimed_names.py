@@ -15,6 +15,7 @@ from modelpool_operator.planning import routes
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.pool_placement import place_pool
+from modelpool_sidecar.engines.registry import PROFILES
 from modelpool_sidecar.routing import documents, table_building
 
 FIRST = datetime(2026, 11, 22, tzinfo=UTC)
@@ -51,7 +52,9 @@ def test_both_say_who_serves_a_name(pools: list[tuple[int, list[tuple[str, list[
     for pool, _ in planned:
         claims.put(pool.ref, pool.created, routes.entries_of(pool))
     told = [
-        documents.parse(json.dumps(routes.routes_document(pool, placement, routes.in_cluster(pool, placement))))
+        documents.parse(
+            json.dumps(routes.routes_document(pool, placement, routes.in_cluster(pool, placement))), PROFILES.names
+        )
         for pool, placement in planned
     ]
     table = table_building.build(told, MappingProxyType({}), MappingProxyType({}))

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from modelpool_sidecar.http.server.limits import Limit
+from modelpool_sidecar.http.limits import Limit
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "concepts" / "security.md"
