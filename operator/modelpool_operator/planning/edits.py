@@ -4,11 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-FREE: Final = 5
-"""Changes in a row that are carried out without a pause."""
-MANY: Final = 10
-OFTEN: Final = 30.0
-"""Seconds from one change to the next; where it is less on the average, more than the free ones are without end."""
+FREE: Final = 20
+"""Changes in a row that are carried out without a pause; where there are more, they are without end."""
 FIRST: Final = 10.0
 LONGEST: Final = 60.0
 """Seconds between two writes of a child that carry out changes of its pool."""
@@ -42,9 +39,8 @@ class Edits:
 
     @property
     def are_without_end(self) -> bool:
-        """Return whether there have been too many of them, or too many in a short time."""
-        often = self.number * OFTEN > self.last - self.begun
-        return self.number > MANY or (self.number > FREE and often)
+        """Return whether there have been too many of them."""
+        return self.number > FREE
 
     @property
     def told_until(self) -> float | None:

@@ -11,6 +11,8 @@ from modelpool_cluster.compiled import CompiledTreeError, NoCompilerError, compi
 
 PROGRAM = """
 import pathlib, sys
+if not sys.argv[1:]:
+    sys.exit(print("modelpool_sidecar.a"))
 sources, target = map(pathlib.Path, sys.argv[1:])
 if "wrong" in (sources / "modelpool_sidecar/a.py").read_text():
     sys.exit("a.py:1: it is wrong")
