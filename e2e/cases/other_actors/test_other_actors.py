@@ -59,8 +59,10 @@ def chart(helm: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     return rendered(helm, tmp_path_factory.mktemp("helm"), everywhere=True)
 
 
-def pods_of_pools(cluster: Cluster) -> list[Object]:
-    return cluster.api.items("/api/v1/pods", labelSelector="modelpool.dev/pool")
+def left_by_pools(cluster: Cluster) -> list[Object]:
+    """Return the pools, and the pods of pools, that hold something of the cards."""
+    pods = cluster.api.items("/api/v1/pods", labelSelector="modelpool.dev/pool")
+    return [*pods, *cluster.api.items("/apis/modelpool.dev/v1alpha1/modelpools")]
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def world(cluster: Cluster, chart: str, namespace: str, tmp_path: Path) -> Itera
     logs = tmp_path / "logs"
     logs.mkdir()
     # What pools of earlier tests hold counts until their namespaces are gone.
-    waiting.wait_for("the pods of earlier tests to be gone", lambda: not pods_of_pools(cluster), timeout=90)
+    waiting.wait_for("the pools of earlier tests to be gone", lambda: not left_by_pools(cluster), timeout=90)
     with (
         installed(cluster, chart, namespace, logs, everywhere=True) as installation,
         contextlib.ExitStack() as undo,
