@@ -62,7 +62,8 @@ def chart(helm: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 def left_by_pools(cluster: Cluster) -> list[Object]:
     """Return the pools, and the pods of pools, that hold something of the cards."""
     pods = cluster.api.items("/api/v1/pods", labelSelector="modelpool.dev/pool")
-    return [*pods, *cluster.api.items("/apis/modelpool.dev/v1alpha1/modelpools")]
+    pools = cluster.api.find("/apis/modelpool.dev/v1alpha1/modelpools")  # None where no chart was installed yet
+    return [*pods, *(pools["items"] if pools else ())]
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ RELIST_SECONDS: Final = 3600.0
 """How old a list may be when a watch ends: the net below the watches, should an event ever be missed."""
 UNSERVED_PAUSE: Final = 60.0
 """Seconds until a cluster that does not serve a kind is asked again."""
+BELIEVED_SECONDS: Final = 30.0
+"""How long what could be looked at is denied until that is believed: an API server that starts knows no roles yet."""
 
 Wake = Callable[[ObjectRef], None]
 """Called with a pool, by the value of its label, whose objects changed."""
@@ -66,6 +68,8 @@ class Reflector:
         self._since = ""
         self._listed_at = 0.0
         self._unserved = False
+        self._denied_at: float | None = None
+        """When the first of the latest denials came, each after the other."""
 
     async def run(self) -> None:
         """List and watch until cancelled."""
@@ -94,7 +98,7 @@ class Reflector:
             listed |= self.collection.reduced(page.items)
             version = version or page.version
         concerned = self.collection.replace(listed, version)
-        self._since, self._unserved = version, False
+        self._since, self._unserved, self._denied_at = version, False, None
         self._listed_at = asyncio.get_running_loop().time()
         self.tried.set()
         for pool in concerned:
@@ -107,7 +111,7 @@ class Reflector:
         events = self._client.watch(collection.kind, self._namespace, labels=collection.selector, since=self._since)
         async with aclosing(events):
             async for event, thing in events:
-                told = True
+                told, self._denied_at = True, None
                 concerned = collection.take(event, thing)
                 self._since = thing["metadata"]["resourceVersion"]
                 for one in concerned:
@@ -118,18 +122,29 @@ class Reflector:
         """Keep what can be kept after a failure, and say so."""
         kind = self.collection.kind
         self._unserved = isinstance(error, errors.AbsentError) and kind.kind in OPTIONAL_KINDS
-        denied = self.collection.optional and isinstance(error, errors.DeniedError)
+        denied = self.collection.optional and self._is_denied(error)
         if self._unserved or denied:
             self._since, self._unserved = "", True
             self.collection.replace({}, "")
             self.collection.problem = error if denied else None
             return
-        if not isinstance(error, errors.UnreachableError):
+        passing = self.collection.optional and isinstance(error, errors.DeniedError)
+        if not passing and not isinstance(error, errors.UnreachableError):
             self.collection.problem = error
         if self.collection.problem is not None or isinstance(error, errors.ExpiredError):
             self._since = ""
         level = logging.DEBUG if isinstance(error, errors.ExpiredError) else logging.WARNING
         logger.log(level, "Could not follow the API server", extra={"error": str(error)})
+
+    def _is_denied(self, error: errors.ClusterError) -> bool:
+        """Return whether the API server denies it, and not only as one that has just started and knows no roles yet."""
+        if not isinstance(error, errors.DeniedError):
+            self._denied_at = None
+            return False
+        now = asyncio.get_running_loop().time()
+        if self._denied_at is None:
+            self._denied_at = now
+        return self._listed_at == 0.0 or now - self._denied_at >= BELIEVED_SECONDS
 
     def _pause(self, failures: int) -> float:
         """Return seconds; with jitter, so that the watches do not all come back to a restarted API server at once."""

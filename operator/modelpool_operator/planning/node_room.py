@@ -74,7 +74,7 @@ class Room:
             need = [Term(label=f"for {used} claim{'' if used == 1 else 's'}", bytes=used * memory)]
         held = [Term(label=one.hold.label, bytes=one.all) for one in seen.together]
         have, wanted, taken = seen.count * memory, arithmetic.total(need), arithmetic.total(held)
-        if wanted + taken <= have:
+        if not taken or wanted + taken <= have:  # Alone it was placed as it is.
             return None
         message = (
             f"the {seen.count} cards of node {self.name} have {exact_gib(have)} together, of which others hold"

@@ -68,3 +68,24 @@ async def test_what_may_not_be_looked_at_is_said_and_stops_nothing(server: ApiSe
         assert around.known_nodes is None, "whoever needs them has to ask"
         assert around.unseen == "pools and pods outside of llm, lab are not seen; the operator may not look at nodes"
         assert (around.nodes, around.strangers) == ((), ())
+
+
+@pytest.mark.parametrize("believed", [0.0, 3600.0])
+async def test_who_is_denied_for_a_moment_forgets_nothing(
+    server: ApiServer, client: Client, monkeypatch: pytest.MonkeyPatch, believed: float
+) -> None:
+    """As by an API server that has just started, and has not read its roles yet."""
+    monkeypatch.setattr(reflector, "BELIEVED_SECONDS", believed)
+    server.put("/api/v1/nodes", metadata={"name": "gpu-1", "namespace": "", "labels": {"nvidia.com/gpu.count": "2"}})
+    around = Surroundings()
+    async with following(client, around, lambda _: None):
+        before = len(server.requests)
+        server.refuse("GET", "/api/v1/nodes", 403, "nodes is forbidden")
+        server.end_watches()
+        async with asyncio.timeout(10):
+            while sum(one.path == "/api/v1/nodes" for one in server.requests[before:]) < 3:
+                await asyncio.sleep(0)
+                if around.unseen:
+                    break
+        assert around.unseen == ("" if believed else "the operator may not look at nodes")
+        assert [node.name for node in around.nodes] == (["gpu-1"] if believed else [])
