@@ -122,29 +122,21 @@ class Reflector:
         """Keep what can be kept after a failure, and say so."""
         kind = self.collection.kind
         self._unserved = isinstance(error, errors.AbsentError) and kind.kind in OPTIONAL_KINDS
-        denied = self.collection.optional and self._is_denied(error)
-        if self._unserved or denied:
+        denied = self.collection.optional and isinstance(error, errors.DeniedError)
+        now = asyncio.get_running_loop().time()
+        self._denied_at = (self._denied_at or now) if denied else None
+        lasting = self._denied_at is not None and (not self._listed_at or now - self._denied_at >= BELIEVED_SECONDS)
+        if self._unserved or lasting:
             self._since, self._unserved = "", True
             self.collection.replace({}, "")
             self.collection.problem = error if denied else None
             return
-        passing = self.collection.optional and isinstance(error, errors.DeniedError)
-        if not passing and not isinstance(error, errors.UnreachableError):
+        if not denied and not isinstance(error, errors.UnreachableError):
             self.collection.problem = error
         if self.collection.problem is not None or isinstance(error, errors.ExpiredError):
             self._since = ""
         level = logging.DEBUG if isinstance(error, errors.ExpiredError) else logging.WARNING
         logger.log(level, "Could not follow the API server", extra={"error": str(error)})
-
-    def _is_denied(self, error: errors.ClusterError) -> bool:
-        """Return whether the API server denies it, and not only as one that has just started and knows no roles yet."""
-        if not isinstance(error, errors.DeniedError):
-            self._denied_at = None
-            return False
-        now = asyncio.get_running_loop().time()
-        if self._denied_at is None:
-            self._denied_at = now
-        return self._listed_at == 0.0 or now - self._denied_at >= BELIEVED_SECONDS
 
     def _pause(self, failures: int) -> float:
         """Return seconds; with jitter, so that the watches do not all come back to a restarted API server at once."""

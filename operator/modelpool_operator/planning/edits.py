@@ -21,8 +21,6 @@ class Edits:
 
     generation: int
     """Of the spec that was seen last."""
-    begun: float
-    """When the first of them was seen, in seconds."""
     last: float
     since: datetime
     """When the first of them was seen, by the calendar."""
@@ -59,11 +57,11 @@ class Edits:
 def seen(before: Edits | None, generation: int, editor: str | None, *, now: float, time: datetime) -> Edits:
     """Return what is to be remembered of a spec that is seen."""
     if before is None:
-        return Edits(generation=generation, begun=now, last=now, since=time)
+        return Edits(generation=generation, last=now, since=time)
     if generation == before.generation:
         return before
     if now - before.last > CALM:
-        return Edits(generation=generation, begun=now, last=now, since=time, number=1, editor=editor)
+        return Edits(generation=generation, last=now, since=time, number=1, editor=editor)
     return replace(
         before,
         generation=generation,
