@@ -9,6 +9,7 @@ from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.status import PoolStatus
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
+from modelpool_operator.cluster.mirror import ref_of
 from modelpool_operator.cluster.recorder import News, Recorder, news_between
 from modelpool_operator.cluster.report import report
 from modelpool_operator.handlers.failing import Failure, failure_of
@@ -39,7 +40,7 @@ class Reporting:
 
     async def tell(self, body: Object, previous: PoolStatus | None, status: PoolStatus) -> None:
         """Write the status, if it says something new and may be written now."""
-        standing = self._standings.of(_ref_of(body))
+        standing = self._standings.of(ref_of(body))
         if not standing.may_tell(status):
             return
         self._telling(body["metadata"]["uid"], status)
@@ -70,10 +71,6 @@ class Reporting:
             passing=failure.passing,
             previous=previous,
             now=self._now(),
-            fights=self._standings.of(_ref_of(body)).fights,
+            fights=self._standings.of(ref_of(body)).fights,
         )
         await self.tell(body, previous, status)
-
-
-def _ref_of(body: Object) -> ObjectRef:
-    return ObjectRef(body["metadata"]["namespace"], body["metadata"]["name"])

@@ -713,6 +713,24 @@ def put_beside(server: ApiServer, name: str, hour: int, **metadata: Any) -> Mode
     return parsing.from_body(body)
 
 
+def put_engine_of(server: ApiServer, pool: str) -> None:
+    """Put a pod that has most of the one card of `gpu-1` for a pool."""
+    server.put(
+        "/api/v1/namespaces/llm/pods",
+        metadata={
+            "name": "p",
+            "labels": {**LABELS, "modelpool.dev/pool": pool},
+            "annotations": {
+                "modelpool.dev/model-name": "a",
+                "modelpool.dev/gpu": "0",
+                "modelpool.dev/gpu-memory": str(20 << 30),
+            },
+        },
+        spec={"nodeName": "gpu-1", "containers": [{"name": "vllm"}]},
+        status={"phase": "Running"},
+    )
+
+
 def planned_of(server: ApiServer, name: str) -> tuple[str, str]:
     conditions = server.objects[f"{POOLS}/{name}"]["status"]["conditions"]
     (found,) = (one for one in conditions if one["type"] == "Planned")
@@ -750,20 +768,7 @@ async def test_what_pods_hold_of_a_pool_that_another_operator_serves_is_known(
 ) -> None:
     theirs, ours = put_beside(server, "theirs", 9), put_beside(server, "ours", 8)
     reconciler._elsewhere = elsewhere_is_llm
-    server.put(
-        "/api/v1/namespaces/llm/pods",
-        metadata={
-            "name": "p",
-            "labels": {**LABELS, "modelpool.dev/pool": "theirs"},
-            "annotations": {
-                "modelpool.dev/model-name": "a",
-                "modelpool.dev/gpu": "0",
-                "modelpool.dev/gpu-memory": str(20 << 30),
-            },
-        },
-        spec={"nodeName": "gpu-1", "containers": [{"name": "vllm"}]},
-        status={"phase": "Running"},
-    )
+    put_engine_of(server, "theirs")
     await fill(reconciler._client, reconciler._mirror)
     await reconciler.reconcile(theirs.ref)
     reconciler._elsewhere = nowhere
@@ -786,20 +791,7 @@ async def test_what_runs_of_a_pool_without_a_plan_is_known_before_the_first_pass
     server: ApiServer, reconciler: Reconciler, listed: bool
 ) -> None:
     ours = put_beside(server, "ours", 8)
-    server.put(
-        "/api/v1/namespaces/llm/pods",
-        metadata={
-            "name": "p",
-            "labels": {**LABELS, "modelpool.dev/pool": "theirs"},
-            "annotations": {
-                "modelpool.dev/model-name": "a",
-                "modelpool.dev/gpu": "0",
-                "modelpool.dev/gpu-memory": str(20 << 30),
-            },
-        },
-        spec={"nodeName": "gpu-1", "containers": [{"name": "vllm"}]},
-        status={"phase": "Running"},
-    )
+    put_engine_of(server, "theirs")
     await fill(reconciler._client, reconciler._mirror)
     reconciler.remains.expect([ours.ref, *([ObjectRef("llm", "theirs")] if listed else [])], [ours])
     await reconciler.reconcile(ours.ref)
