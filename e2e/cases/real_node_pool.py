@@ -16,7 +16,7 @@ from real_node_release import ROOT, Object
 from modelpool_cluster import images, waiting
 from modelpool_cluster.node.cluster import NodeCluster
 from modelpool_cluster.rest import MERGE
-from modelpool_engines import cards
+from modelpool_simulators import cards
 
 EXAMPLE: Final = ROOT / "examples" / "simulated.yaml"
 POOL: Final = "simulated"

@@ -124,7 +124,7 @@ def engine(folder: Path) -> Iterator[tuple[str, int]]:
     """Run a simulated engine, and give its address and port once it serves."""
     host = own_address()
     told = ("serve", "org/weights", f"--served-model-name={MODEL}", f"--host={host}", "--port=0")
-    with started("modelpool_engines.vllm", *told, log=folder / "engine.log") as program:
+    with started("modelpool_simulators.vllm", *told, log=folder / "engine.log") as program:
 
         def serving() -> int:
             program.assert_alive()

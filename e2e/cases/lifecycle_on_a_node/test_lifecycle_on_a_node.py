@@ -12,7 +12,7 @@ from real_node_release import NAME, NAMESPACE, Object, Release
 from real_node_watch import Watch
 
 from modelpool_cluster import waiting
-from modelpool_engines.quantities import GIB
+from modelpool_simulators.quantities import GIB
 
 FIRST, SECOND = "small:1", "small:2"
 CALLERS = 3

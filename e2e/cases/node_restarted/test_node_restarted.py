@@ -12,7 +12,7 @@ from real_node_pool import Pool, manifest
 from real_node_release import Object, Release
 
 from modelpool_cluster import waiting
-from modelpool_engines.quantities import GIB
+from modelpool_simulators.quantities import GIB
 
 FIVE = manifest(Path(__file__).with_name("pool.yaml"))
 CACHE = re.compile(r"Available KV cache memory: (\S+) GiB")

@@ -50,7 +50,7 @@ def stage(cluster: Cluster, helm: Path, namespace: str, tmp_path: Path) -> Itera
     with contextlib.ExitStack() as held:
         held.callback(cluster.remove_namespace, mine)
         installation = held.enter_context(installed(cluster, chart, namespace, tmp_path, everywhere=True))
-        engine = held.enter_context(started("modelpool_engines.vllm", *told, log=tmp_path / "engine.log"))
+        engine = held.enter_context(started("modelpool_simulators.vllm", *told, log=tmp_path / "engine.log"))
         taker = held.enter_context(thief(address))
         gateway = held.enter_context(running(installation))
 

@@ -14,7 +14,7 @@ from real_node_pool import Pool, manifest
 from real_node_release import ROOT, Object, Release
 
 from modelpool_cluster import waiting
-from modelpool_engines.quantities import GIB
+from modelpool_simulators.quantities import GIB
 
 CARD: Final = 12 * GIB
 GEMMA, QWEN, COGITO = "gemma3:4b-on-two", "qwen3:8b-on-two", "cogito:8b-on-two"

@@ -13,13 +13,13 @@ PROGRAMS = ("operator", "sidecar", "engines")
 TARGETS = (*PROGRAMS, "clients")
 """Of the Dockerfile; each is an image `modelpool/<target>`."""
 _PARTS = ("Dockerfile", "LICENSE", "README.md", "pyproject.toml", "requirements", "operator", "sidecar", "cli")
-_PARTS_BELOW = ("e2e/engines", "tools/compiling.py")
+_MORE_PARTS = ("simulators", "tools/compiling.py")
 _LEFT_OUT = {"__pycache__", "tests"}
 
 
 def files() -> Iterator[Path]:
     """Yield the files, relative to the repository, in order."""
-    for part in sorted((*_PARTS, *_PARTS_BELOW)):
+    for part in sorted((*_PARTS, *_MORE_PARTS)):
         top = ROOT / part
         found = [top] if top.is_file() else sorted(path for path in top.rglob("*") if path.is_file())
         yield from (name for path in found if not _LEFT_OUT & set((name := path.relative_to(ROOT)).parts))

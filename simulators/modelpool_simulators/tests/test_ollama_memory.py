@@ -7,9 +7,9 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from modelpool_engines import cards
-from modelpool_engines.ollama import memory
-from modelpool_engines.quantities import GIB
+from modelpool_simulators import cards
+from modelpool_simulators.ollama import memory
+from modelpool_simulators.quantities import GIB
 
 from . import serving
 

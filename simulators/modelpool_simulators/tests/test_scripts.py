@@ -2,8 +2,8 @@
 
 import json
 
-from modelpool_engines import scripts
-from modelpool_engines.scripts import Brief, Channel, Limits
+from modelpool_simulators import scripts
+from modelpool_simulators.scripts import Brief, Channel, Limits
 
 
 def test_fixed_replies_end_with_an_end_of_turn() -> None:

@@ -1,4 +1,4 @@
-"""`modelpool-fake-vllm serve MODEL …`, also `python -m modelpool_engines.vllm`: the life of the process.
+"""`modelpool-fake-vllm serve MODEL …`, also `python -m modelpool_simulators.vllm`: the life of the process.
 
 Nothing listens before the model is loaded. SIGTERM aborts what is under way, or lets it finish within
 --shutdown-timeout; SIGUSR1 kills the engine under the running server, as if its process had been killed.

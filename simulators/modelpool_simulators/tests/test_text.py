@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelpool_engines import text, vectors
+from modelpool_simulators import text, vectors
 
 
 @given(st.text())

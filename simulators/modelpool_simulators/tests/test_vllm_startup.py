@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from modelpool_engines import cards, catalog
-from modelpool_engines.quantities import GIB
-from modelpool_engines.vllm import flags, memory, settings, startup
+from modelpool_simulators import cards, catalog
+from modelpool_simulators.quantities import GIB
+from modelpool_simulators.vllm import flags, memory, settings, startup
 
 _QUICK = {"FAKE_VLLM_LOAD_SECONDS": "0.05", "FAKE_VLLM_PROFILE_SECONDS": "0.05"}
 _QWEN = ("Qwen/Qwen3-8B-AWQ", "--max-model-len", "8192", "--gpu-memory-utilization")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from modelpool_engines import cards
-from modelpool_engines.quantities import GIB
+from modelpool_simulators import cards
+from modelpool_simulators.quantities import GIB
 
 
 @pytest.fixture()
@@ -48,7 +48,7 @@ def test_cards_of_one_folder_are_apart(card: cards.Card, tmp_path: Path) -> None
 
 def test_a_killed_process_gives_its_memory_back(card: cards.Card) -> None:
     program = (
-        "import sys, pathlib; from modelpool_engines import cards\n"
+        "import sys, pathlib; from modelpool_simulators import cards\n"
         f"holding = cards.Card(folder=pathlib.Path({str(card.folder)!r}), index=0, memory={card.memory}).hold('dies')\n"
         f"holding.resize({8 * GIB}); print('holding', flush=True); sys.stdin.read()"
     )

@@ -10,8 +10,8 @@ import dataclasses
 
 import pytest
 
-from modelpool_engines import recordings
-from modelpool_engines.recordings import Recording
+from modelpool_simulators import recordings
+from modelpool_simulators.recordings import Recording
 
 from . import replaying, serving
 

@@ -8,17 +8,17 @@ from collections.abc import AsyncIterator, Callable
 
 from aiohttp import ClientSession, web
 
-from modelpool_engines import cards, text
-from modelpool_engines.ollama import runners as runners_
-from modelpool_engines.ollama import server as ollama_server
-from modelpool_engines.ollama import settings as ollama_settings
-from modelpool_engines.ollama import store
-from modelpool_engines.ollama.api import state as ollama_state
-from modelpool_engines.vllm import flags as vllm_flags
-from modelpool_engines.vllm import server as vllm_server
-from modelpool_engines.vllm import settings as vllm_settings
-from modelpool_engines.vllm import startup
-from modelpool_engines.vllm.api import state as vllm_state
+from modelpool_simulators import cards, text
+from modelpool_simulators.ollama import runners as runners_
+from modelpool_simulators.ollama import server as ollama_server
+from modelpool_simulators.ollama import settings as ollama_settings
+from modelpool_simulators.ollama import store
+from modelpool_simulators.ollama.api import state as ollama_state
+from modelpool_simulators.vllm import flags as vllm_flags
+from modelpool_simulators.vllm import server as vllm_server
+from modelpool_simulators.vllm import settings as vllm_settings
+from modelpool_simulators.vllm import startup
+from modelpool_simulators.vllm.api import state as vllm_state
 
 FAST = {
     "FAKE_VLLM_LOAD_SECONDS": "0",

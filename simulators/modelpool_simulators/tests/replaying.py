@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import ClientSession
 
-from modelpool_engines.recordings import Recording
+from modelpool_simulators.recordings import Recording
 
 from . import shapes
 

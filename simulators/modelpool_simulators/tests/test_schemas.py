@@ -5,7 +5,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from modelpool_engines import schemas
+from modelpool_simulators import schemas
 
 _TREE = {
     "$defs": {

@@ -1,4 +1,4 @@
-"""`modelpool-fake-ollama serve|pull|list|ps|show|rm`, also `python -m modelpool_engines.ollama`: the life of the
+"""`modelpool-fake-ollama serve|pull|list|ps|show|rm`, also `python -m modelpool_simulators.ollama`: the life of the
 process.
 
 SIGTERM ends it at once and cuts streams; SIGUSR1 kills every runner under the running server.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelpool_engines.ollama import golang, names
+from modelpool_simulators.ollama import golang, names
 
 
 def test_strings_are_escaped_for_html() -> None:

@@ -11,7 +11,7 @@ import asyncio
 
 import pytest
 
-from modelpool_engines import recordings
+from modelpool_simulators import recordings
 
 from . import replaying, serving
 

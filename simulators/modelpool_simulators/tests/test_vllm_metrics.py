@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from modelpool_engines import recordings
+from modelpool_simulators import recordings
 
 from . import serving
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelpool_engines import recordings
+from modelpool_simulators import recordings
 
 _ALL = [name for folder in ("vllm", "vllm/scripted-chat", "ollama") for name in recordings.recorded(folder)]
 

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from modelpool_engines import recordings
-from modelpool_engines.vllm import flags
+from modelpool_simulators import recordings
+from modelpool_simulators.vllm import flags
 
 
 def test_every_flag_of_the_real_server_is_known() -> None:

@@ -1,6 +1,6 @@
 """Continuous batching: what grows, what waits, what is given up. Time is only added up."""
 
-from modelpool_engines.batching import BLOCK, Batch, Pace, Sequence
+from modelpool_simulators.batching import BLOCK, Batch, Pace, Sequence
 
 _PACE = Pace(prefill_tokens_per_second=10_000, decode_tokens_per_second=100, batch_slowdown=0.03)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from modelpool_engines.ollama import settings as ollama
-from modelpool_engines.vllm import settings as vllm
+from modelpool_simulators.ollama import settings as ollama
+from modelpool_simulators.vllm import settings as vllm
 
 _README = Path(__file__).parents[2] / "README.md"
 _READ_BY_VLLM = {"api_key", "home"}

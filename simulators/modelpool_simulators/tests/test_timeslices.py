@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelpool_engines.timeslices import Timeslice, efficiency, worked
+from modelpool_simulators.timeslices import Timeslice, efficiency, worked
 
 
 def test_one_engine_has_the_card_for_itself(tmp_path: Path) -> None:

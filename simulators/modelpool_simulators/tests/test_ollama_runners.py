@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from modelpool_engines.ollama.api.state import State
+from modelpool_simulators.ollama.api.state import State
 
 from . import serving
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelpool_engines import batching, speeds
+from modelpool_simulators import batching, speeds
 
 _DEFAULT = batching.Pace(prefill_tokens_per_second=6000, decode_tokens_per_second=80, batch_slowdown=0.03)
 

@@ -59,7 +59,7 @@ async def started(module: str, *arguments: str, **environment: str) -> AsyncIter
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        f"modelpool_engines.{module}",
+        f"modelpool_simulators.{module}",
         *arguments,
         env={"PATH": os.environ["PATH"], **environment},
         stdout=asyncio.subprocess.PIPE,
