@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from modelpool_cluster import compiled
-from modelpool_cluster.compiled import CompiledTreeError, NoCompilerError, compiled_tree
+from modelpool_under_test import compiled
+from modelpool_under_test.compiled import CompiledTreeError, NoCompilerError, compiled_tree
 
 PROGRAM = """
 import pathlib, sys

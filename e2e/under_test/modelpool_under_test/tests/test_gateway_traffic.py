@@ -5,7 +5,8 @@ import json
 
 import pytest
 from aiohttp import web
-from real_node_traffic import Exchange, Traffic, fault, without_pause
+
+from modelpool_under_test.node.gateway_traffic import Exchange, Traffic, fault, without_pause
 
 CHUNK = b'data: {"choices": [{"delta": {"content": "one"}}]}\n\n'
 END = b"data: [DONE]\n\n"

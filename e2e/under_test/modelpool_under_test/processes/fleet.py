@@ -1,7 +1,7 @@
 """Many ModelPools at once on the real control plane, and what the operator costs until they are there, and afterwards.
 
 kwok plays the nodes and the pods; API server, controllers, scheduler and the operator with its rights are real. Called
-by the case in this folder with a few pools, and by `bench/operator_at_size.py` with many.
+by the case `operator_at_size` with a few pools, and by `bench/operator` with many.
 """
 
 import collections
@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from installation import Operator
-
 from modelpool_cluster import rest, waiting
 from modelpool_cluster.cluster import Cluster
+
+from .operator_program import Operator
 
 MODELS: Final = 4
 """Of each pool: three vLLM engines on one card, each with a fallback, and one model of Ollama's."""

@@ -19,10 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from .binaries.cache import Cache
-from .controlplane.supervise import die_with
+from modelpool_cluster.binaries.cache import Cache
+from modelpool_cluster.controlplane.supervise import die_with
+from modelpool_cluster.settings import Settings, current
+
 from .images import context, pruning
-from .settings import Settings, current
 
 PACKAGE: Final = "modelpool_sidecar"
 _SOURCES: Final = context.ROOT / "sidecar"

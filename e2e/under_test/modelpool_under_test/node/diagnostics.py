@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from real_node_release import GATEWAY, NAMESPACE
-
 from modelpool_cluster.node.cluster import NodeCluster
+
+from .release import GATEWAY, NAMESPACE
 
 MISSING: Final = "This could not be had: "
 """Begins what stands in the place of something that could not be had."""

@@ -9,7 +9,7 @@ _ELSEWHERE = "198.51.100.1"
 """Of a network for documentation (RFC 5737): nothing is sent there, it is asked which way would be taken."""
 
 
-def own_address() -> str:
+def host_address() -> str:
     """Return it; skips the test on a machine whose only network is its loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
         try:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from real_node_pool import Pool
-from real_node_release import Object
-
 from modelpool_cluster import waiting
+
+from .pool import Pool
+from .release import Object
 
 T = TypeVar("T")
 

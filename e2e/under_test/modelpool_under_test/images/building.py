@@ -16,10 +16,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..binaries.cache import Cache
-from ..controlplane.supervise import die_with
-from ..node.prerequisites import PATH
-from ..settings import Settings
+from modelpool_cluster.binaries.cache import Cache
+from modelpool_cluster.controlplane.supervise import die_with
+from modelpool_cluster.node.prerequisites import PATH
+from modelpool_cluster.settings import Settings
+
 from . import base, context, isolation, pruning, wheels
 
 TAG = "test"

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 import yaml
-from installation import EXAMPLES, Operator
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.rest import MERGE
+
+from .installation import EXAMPLES
+from .operator_program import Operator
 
 Object = dict[str, Any]
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from modelpool_cluster.images import contents, held
-from modelpool_cluster.images.contents import Contents
-from modelpool_cluster.images.held import Start
+from modelpool_under_test.images import contents, held
+from modelpool_under_test.images.contents import Contents
+from modelpool_under_test.images.held import Start
 
 
 def _tar(files: dict[str, bytes]) -> bytes:

@@ -21,7 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from ..node.prerequisites import PATH
+from modelpool_cluster.node.prerequisites import PATH
+
 from .contents import read, unpack
 from .held import Start
 

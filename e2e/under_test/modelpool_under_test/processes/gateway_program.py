@@ -7,9 +7,10 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-from installation import Installation, Program, started
-
 from modelpool_cluster import waiting
+
+from .installation import Installation
+from .programs import Program, started
 
 
 class Gateway:

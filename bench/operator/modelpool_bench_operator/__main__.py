@@ -1,6 +1,6 @@
 """What the operator costs with many ModelPools: until all are served, and afterwards, when nothing happens.
 
-    python bench/operator_at_size.py [--pools 500] [--rest 60]
+    python -m modelpool_bench_operator [--pools 500] [--rest 60]
 
 Starts a real control plane (etcd, API server, controllers, scheduler, with kwok in place of kubelets), installs the
 chart's roles and runs the operator with them, makes the pools of four models each, and waits until every one is Ready.
@@ -26,12 +26,8 @@ from pathlib import Path
 from modelpool_cluster.binaries import Binaries
 from modelpool_cluster.opening import cluster_for
 from modelpool_cluster.settings import current
-
-CASES = Path(__file__).parents[1] / "e2e" / "cases"
-sys.path[:0] = [str(CASES), str(CASES / "operator_at_size")]
-
-from at_size import MODELS, Cost, Fleet, measured  # noqa: E402
-from installation import installed, rendered  # noqa: E402
+from modelpool_under_test.processes.fleet import MODELS, Cost, Fleet, measured
+from modelpool_under_test.processes.installation import installed, rendered
 
 NAMESPACES = 10
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from modelpool_cluster import images, waiting
+from modelpool_cluster import waiting
 from modelpool_cluster.node.cluster import NodeCluster
 
-ROOT: Final = Path(__file__).parents[2]
+from .. import images
+
+ROOT: Final = Path(__file__).parents[4]
 CHART: Final = ROOT / "charts" / "modelpool"
 NAMESPACE: Final = "modelpool-system"
 NAME: Final = "modelpool"
@@ -47,7 +49,7 @@ class Release:
 
     def helm(self, *arguments: str, values: Mapping[str, Any] | None = None) -> str:
         """Run helm as admin. Raises CalledProcessError, with what it said in `stderr`."""
-        command = [self.cluster.binaries.helm(), *arguments, f"--namespace={NAMESPACE}"]
+        command = [str(self.cluster.binaries.helm()), *arguments, f"--namespace={NAMESPACE}"]
         if values is not None:
             command.append("--values=-")
         done = subprocess.run(

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ..binaries.cache import Cache
-from ..settings import Settings
+from modelpool_cluster.binaries.cache import Cache
+from modelpool_cluster.settings import Settings
+
 from . import base, context
 
 LOCKS = ("build", "compile", *context.TARGETS)

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Final, Self
 
 import yaml
-from real_node_release import ROOT, Object
 
-from modelpool_cluster import images, waiting
+from modelpool_cluster import waiting
 from modelpool_cluster.node.cluster import NodeCluster
 from modelpool_cluster.rest import MERGE
 from modelpool_simulators import cards
+
+from .. import images
+from .release import ROOT, Object
 
 EXAMPLE: Final = ROOT / "examples" / "simulated.yaml"
 POOL: Final = "simulated"

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from modelpool_cluster.images import pruning
+from modelpool_under_test.images import pruning
 
 
 def test_the_newest_builds_stay(tmp_path: Path) -> None:

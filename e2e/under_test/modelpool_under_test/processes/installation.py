@@ -5,27 +5,23 @@ in with tokens of those ServiceAccounts. Knows the chart and the programs' comma
 """
 
 import contextlib
-import json
 import os
-import re
 import signal
 import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
 from modelpool_cluster import waiting
-from modelpool_cluster.audit import AuditEvent
 from modelpool_cluster.cluster import Cluster
 
-ROOT: Final = Path(__file__).parents[2]
+from .operator_program import Operator
+from .programs import Object, started
+
+ROOT: Final = Path(__file__).parents[4]
 CHART: Final = ROOT / "charts" / "modelpool"
 EXAMPLES: Final = ROOT / "examples"
 RELEASE: Final = "modelpool"
@@ -47,129 +43,6 @@ _PATHS: Final = {
     "ClusterRole": f"{_RBAC}/clusterroles",
     "ClusterRoleBinding": f"{_RBAC}/clusterrolebindings",
 }
-_WRITES: Final = {"create", "update", "patch", "delete", "deletecollection"}
-_STOP_SECONDS: Final = 30
-
-Object = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
-    """A running program."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def lines(self) -> list[Object]:
-        """Return its log so far, as records."""
-        found = []
-        for line in self.log.read_text().splitlines():
-            with contextlib.suppress(json.JSONDecodeError):
-                found.append(json.loads(line))
-        return found
-
-    def kill(self) -> None:
-        """End it as a power cut does."""
-        self.process.kill()
-        self.process.wait()
-
-    def assert_alive(self) -> None:
-        """Fail with the end of its log when it has ended."""
-        assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log.read_text()[-4000:]}"
-
-    def stop(self) -> None:
-        """End it with SIGTERM, and fail when it does not end well."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            status = self.process.wait(timeout=_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise
-        assert status == 0, f"ended with {status}:\n{self.log.read_text()[-4000:]}"
-
-
-@contextlib.contextmanager
-def started(module: str, *arguments: str, log: Path) -> Iterator[Program]:
-    """Run a program as `python -m`, warnings being errors; end it when done, whatever happened."""
-    environment = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", module, *arguments],
-            env={**environment, "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-    program = Program(process=process, log=log)
-    try:
-        yield program
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-
-
-@dataclass(slots=True, kw_only=True)
-class Operator:
-    """The operator, running with its ServiceAccount's rights."""
-
-    cluster: Cluster
-    user: str
-    """Its name in the audit log."""
-    program: Program
-    ports: dict[str, int] = field(default_factory=dict)
-    counted_since: datetime | None = None
-    """Refusals before then do not count: an API server that has just started knows no roles for a moment."""
-
-    def wait_until_ready(self) -> None:
-        """Wait for its servers and for 200 from /readyz."""
-
-        def served() -> bool:
-            self.program.assert_alive()
-            self.ports = {line["what"]: line["port"] for line in self.program.lines() if line["message"] == "Serving"}
-            return self.ports.keys() >= {"health", "metrics"}
-
-        waiting.wait_for("the operator's servers", served)
-
-        def ready() -> bool:
-            self.program.assert_alive()
-            try:
-                return self.fetch("health", "/readyz") == "ok"
-            except urllib.error.HTTPError as exc:
-                with exc:
-                    raise AssertionError(exc.read().decode()) from exc
-
-        waiting.wait_for("the operator's readiness", ready)
-
-    def fetch(self, server: str, path: str) -> str:
-        """Return a page of one of its servers."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[server]}{path}", timeout=10) as answer:
-            return str(answer.read().decode())
-
-    def passes(self) -> int:
-        """Return how many passes it has made over pools."""
-        counts = re.findall(
-            r"^modelpool_operator_reconciles_total\{.*\} (\S+)$", self.fetch("metrics", "/metrics"), re.MULTILINE
-        )
-        return int(sum(float(count) for count in counts))
-
-    def requests(self, since: datetime | None = None) -> list[AuditEvent]:
-        """Return its requests as the API server has recorded them."""
-        return self.cluster.audit_events(user=self.user, since=since)
-
-    def writes(self, since: datetime | None = None) -> list[str]:
-        """Return its requests that change something, as `patch deployments/name` or `patch modelpools/name/status`.
-
-        Its Lease is left out, which it renews whatever happens.
-        """
-        found = self.cluster.audit_events(user=self.user, since=since, verbs=_WRITES)
-        return [
-            f"{one.verb} {one.resource}/{one.name}{f'/{one.subresource}' if one.subresource else ''}"
-            for one in found
-            if one.resource != "leases"
-        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +59,7 @@ class Installation:
 
     def account(self, component: str) -> str:
         """Return the name of a component's ServiceAccount."""
-        names = [one["metadata"]["name"] for one in self.objects if one["kind"] == "ServiceAccount"]
+        names: list[str] = [one["metadata"]["name"] for one in self.objects if one["kind"] == "ServiceAccount"]
         return next(name for name in names if name.endswith(component))
 
     @property

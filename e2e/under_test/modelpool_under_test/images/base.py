@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pip
 
-from ..binaries.cache import Cache, Provenance
-from ..controlplane.supervise import die_with
-from ..node import archive
-from ..node.prerequisites import PATH
+from modelpool_cluster.binaries.cache import Cache, Provenance
+from modelpool_cluster.controlplane.supervise import die_with
+from modelpool_cluster.node import archive
+from modelpool_cluster.node.prerequisites import PATH
+
 from . import isolation
 
 SUITE = "bookworm"
