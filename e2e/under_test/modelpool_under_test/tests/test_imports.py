@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[4]
 CASES = ROOT / "e2e" / "cases"
 BENCH = [path for path in sorted((ROOT / "bench").rglob("*.py")) if "tests" not in path.relative_to(ROOT).parts]
+FOLDERS = sorted({path.parent for path in CASES.rglob("test_*.py")})
 OF_CASES = {path.stem for path in CASES.rglob("*.py")}
 
 
@@ -49,9 +50,7 @@ def test_an_import_of_a_test_is_found(source: str) -> None:
     assert of_tests(source) != []
 
 
-@pytest.mark.parametrize(
-    "folder", [path for path in sorted(CASES.iterdir()) if path.is_dir()], ids=lambda path: path.name
-)
+@pytest.mark.parametrize("folder", FOLDERS, ids=[path.name for path in FOLDERS])
 def test_a_case_imports_nothing_of_another(folder: Path) -> None:
     own = {path.stem for path in folder.rglob("*.py")}
     found = {name.partition(".")[0] for path in folder.rglob("*.py") for name in imported(path.read_text())}
