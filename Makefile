@@ -51,7 +51,7 @@ test-engines: setup ## Hold the gateway against a real vLLM and a real Ollama on
 	@$(BIN)/python -m pytest -m engines -q -p no:cacheprovider e2e/cases/real_engines
 
 images: setup ## Build the container images with docker, podman or buildah, and hold them to size and start time
-	@$(BIN)/python -m modelpool_cluster images
+	@$(BIN)/python -m modelpool_under_test images
 
 CASE ?=
 PROVIDER ?= node
@@ -64,7 +64,7 @@ e2e-clean: setup ## Remove what killed runs of the test clusters left behind, an
 
 rbac-audit: setup ## Hold the chart's roles against all that was asked in a run (LOGS=... replays kept audit logs): granted, used, unused, missing
 	@$(if $(LOGS),,$(BIN)/python -m pytest -q -m cluster --cluster-logs=.cache/rbac-audit e2e/cases)
-	@$(BIN)/python -m modelpool_cluster.rbac_audit charts/modelpool $(or $(LOGS),.cache/rbac-audit/audit.jsonl)
+	@$(BIN)/python -m modelpool_cluster.rbac_audit modelpool charts/modelpool $(or $(LOGS),.cache/rbac-audit/audit.jsonl)
 
 SECONDS ?= 120
 fuzz: setup ## Feed the codecs and translators hostile input for SECONDS in all; what it finds stays as tests
@@ -106,7 +106,7 @@ bench-real: setup ## Run the pipeline's mix on a real vLLM and a real Ollama on 
 GPU_PYTHON ?= $(PYTHON)
 POOLS ?= 500
 bench-operator: setup ## Run POOLS pools of four models on a real control plane, and print what the operator costs (one JSON line)
-	@$(BIN)/python bench/operator_at_size.py --pools $(POOLS)
+	@$(BIN)/python -m modelpool_bench_operator --pools $(POOLS)
 
 gpu-facts: ## Measure what the planner assumes of a card; needs an NVIDIA GPU and PyTorch in GPU_PYTHON, and says so without
 	@$(GPU_PYTHON) bench/gpu_facts.py

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("modelpool", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("modelpool")
 
-pytest_plugins = ["modelpool_cluster.plugin", "modelpool_cluster.node.plugin"]
+pytest_plugins = ["modelpool_cluster.plugin", "modelpool_cluster.node.plugin", "modelpool_under_test.plugin"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -12,14 +12,15 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
-import real_node_diary
-from installation import Installation, Operator, installed, rendered
-from real_node_pool import Pool, manifest, started
-from real_node_release import Object, Release
 
 from modelpool_cluster.cluster import Cluster
-from modelpool_cluster.images import Images
 from modelpool_cluster.node.cluster import NodeCluster
+from modelpool_under_test.images import Images
+from modelpool_under_test.node import diagnostics
+from modelpool_under_test.node.pool import Pool, manifest, started
+from modelpool_under_test.node.release import Object, Release
+from modelpool_under_test.processes.installation import Installation, installed, rendered
+from modelpool_under_test.processes.operator_program import Operator
 
 _NODE_CLUSTER = pytest.StashKey[NodeCluster]()
 _NAMESPACE = "llm"
@@ -98,6 +99,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed and cluster is not None and item.get_closest_marker("node"):
         slug = re.sub(r"[^a-z0-9]+", "-", item.name.lower()).strip("-")
         folder = Path(item.config.rootpath) / ".cache" / "real-node" / f"{slug}-{report.when}"
-        files = real_node_diary.write(cluster, folder)
-        report.sections.append(("Diary", f"{folder}: {', '.join(files)}"))
+        files = diagnostics.write(cluster, folder)
+        report.sections.append(("Diagnostics", f"{folder}: {', '.join(files)}"))
     return report

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Final
 
-from modelpool_cluster.compiled import NoCompilerError, compiled_tree
+from modelpool_under_test.compiled import NoCompilerError, compiled_tree
 
 COMPILED: Final = "compiled"
 INTERPRETED: Final = "interpreted"

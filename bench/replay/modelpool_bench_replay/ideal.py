@@ -2,7 +2,7 @@
 
 from modelpool_bench_replay.pipeline import Step
 from modelpool_bench_replay.speeds import Pace
-from modelpool_engines import batching
+from modelpool_simulators import batching
 
 
 def alone(pace: Pace, step: Step, *, draft_tokens: int = 0) -> float:

@@ -19,9 +19,9 @@ from modelpool_cli.local import pool as pools
 from modelpool_cli.local import ports, simulation
 from modelpool_cli.local.processes import Ended, Program, Started, Supervisor
 from modelpool_cli.plan import report
-from modelpool_engines import cards as simulated
-from modelpool_engines import quantities, timeslices
 from modelpool_operator.planning.refusals import Refusal
+from modelpool_simulators import cards as simulated
+from modelpool_simulators import quantities, timeslices
 
 START_SECONDS: Final = 120.0
 """Real seconds until everything must answer."""
@@ -89,7 +89,7 @@ async def ollama(
     (folder / "logs").mkdir()
     program = Program(
         name="ollama",
-        argv=(sys.executable, "-m", "modelpool_engines.ollama", "serve"),
+        argv=(sys.executable, "-m", "modelpool_simulators.ollama", "serve"),
         log=folder / "logs" / "ollama.log",
         env={
             **_simulation(folder, speeds, compression),

@@ -14,8 +14,8 @@ def commands(folder: Path, pool: ModelPool) -> Commands:
     """Return how the simulated engines are called; `folder` holds what they share: the cards' memory, pulled models."""
     memory = pool.spec.gpus.memory
     return Commands(
-        vllm=(sys.executable, "-m", "modelpool_engines.vllm"),
-        ollama=(sys.executable, "-m", "modelpool_engines.ollama"),
+        vllm=(sys.executable, "-m", "modelpool_simulators.vllm"),
+        ollama=(sys.executable, "-m", "modelpool_simulators.ollama"),
         env={
             "MODELPOOL_SIMULATED_CARDS": str(folder / "cards"),
             **({"MODELPOOL_SIMULATED_CARD_MEMORY": memory.text} if memory else {}),

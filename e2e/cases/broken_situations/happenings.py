@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from examples_pool import Pool
 from situation import Object, Situation
 
 from modelpool_cluster import waiting
 from modelpool_cluster.rest import MERGE
+from modelpool_under_test.processes.pools import Pool
 
 _HERE: Final = Path(__file__).parent
 _KUBELET: Final[dict[str, Object]] = yaml.safe_load((_HERE / "kubelet.yaml").read_text())

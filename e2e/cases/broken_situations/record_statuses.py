@@ -14,10 +14,11 @@ from typing import Any, Final
 
 import yaml
 
-from modelpool_cluster import images, waiting
+from modelpool_cluster import waiting
 from modelpool_cluster.binaries import Binaries
 from modelpool_cluster.node.cluster import NodeCluster
 from modelpool_cluster.settings import current
+from modelpool_under_test import images
 
 Object = dict[str, Any]
 

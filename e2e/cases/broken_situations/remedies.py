@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from examples_pool import Pool
+from modelpool_under_test.processes.pools import Pool
 
 Object = dict[str, Any]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from examples_pool import Pool
+from modelpool_under_test.processes.pools import Pool
 
 Object = dict[str, Any]
 

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from examples_pool import Object, Pool
-from installation import Installation, Operator, installed, rendered
 from remedies import REMEDIES
 from situation import Situation
 from situations import SITUATIONS
@@ -19,6 +17,9 @@ from troubleshooting import PAGE, Printed, condition, page, words_of
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
+from modelpool_under_test.processes.installation import Installation, installed, rendered
+from modelpool_under_test.processes.operator_program import Operator
+from modelpool_under_test.processes.pools import Object, Pool
 
 pytestmark = pytest.mark.cluster
 

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import routes_by_hand
 import yaml
 from chart_helm import ALL_ON, CHART, ROOT, Helm, Object, pick
-from installation import Operator, Program, started
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.plugin import GpuNodes
 from modelpool_cluster.rest import ApiError
+from modelpool_under_test.processes import route_documents
+from modelpool_under_test.processes.operator_program import Operator
+from modelpool_under_test.processes.programs import Program, started
 
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/modelpools.modelpool.dev"
 PODMONITORS: Object = {
@@ -230,10 +231,10 @@ def test_the_gateway_finds_routes_with_its_own_rights(
     since = datetime.now(UTC)
     namespace = _scope(installer, release, scoped)
     credentials = cluster.kubeconfig_for(release, "modelpool-gateway")
-    pool = cluster.api.create(routes_by_hand.pools(release), routes_by_hand.manifest("small"))
-    content = routes_by_hand.data(release, [TINY], name="small")
-    owned = routes_by_hand.config_map(routes_by_hand.owner_of(pool), content, name="small-routes")
-    cluster.api.create(routes_by_hand.config_maps(release), owned)
+    pool = cluster.api.create(route_documents.pools(release), route_documents.manifest("small"))
+    content = route_documents.data(release, [TINY], name="small")
+    owned = route_documents.config_map(route_documents.owner_of(pool), content, name="small-routes")
+    cluster.api.create(route_documents.config_maps(release), owned)
     arguments = ["--listen=127.0.0.1:0", "--drain-delay=0", f"--kubeconfig={credentials}", *namespace]
     with started("modelpool_sidecar", *arguments, log=tmp_path / "gateway.log") as gateway:
         address = waiting.wait_for("the gateway's ports", lambda: _listening(gateway))

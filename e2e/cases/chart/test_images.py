@@ -14,7 +14,7 @@ from chart_helm import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-IMAGES = {"operator": "modelpool_operator", "sidecar": "modelpool_sidecar", "engines": "modelpool_engines"}
+IMAGES = {"operator": "modelpool_operator", "sidecar": "modelpool_sidecar", "engines": "modelpool_simulators"}
 
 
 def _normal(name: str) -> str:

@@ -1,7 +1,7 @@
 """The chart is uninstalled with `crds.keep`, its default: pools and engines stay."""
 
-from real_node_pool import MODEL, Pool
-from real_node_release import Release
+from modelpool_under_test.node.pool import MODEL, Pool
+from modelpool_under_test.node.release import Release
 
 
 def test_an_uninstalled_chart_keeps_pools_and_engines(release: Release, pool: Pool) -> None:

@@ -1,7 +1,7 @@
 """The chart is upgraded; engines are not its business."""
 
-from real_node_pool import MODEL, Pool
-from real_node_release import Release
+from modelpool_under_test.node.pool import MODEL, Pool
+from modelpool_under_test.node.release import Release
 
 
 def test_the_chart_is_upgraded_without_touching_engines(release: Release, pool: Pool) -> None:

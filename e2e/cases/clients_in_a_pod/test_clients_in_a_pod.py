@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from real_node_pool import OLLAMA_MODEL, VLLM_MODELS, Pool, manifest
-from real_node_release import GATEWAY, NAMESPACE, Release
 
 from modelpool_cluster import waiting
-from modelpool_cluster.images import Images
 from modelpool_operator.api.names import engine_names
+from modelpool_under_test.images import Images
+from modelpool_under_test.node.pool import OLLAMA_MODEL, VLLM_MODELS, Pool, manifest
+from modelpool_under_test.node.release import GATEWAY, NAMESPACE, Release
 
 SCRIPT: Final = Path(__file__).with_name("asking.py")
 EMBEDDING_MODEL: Final = "nomic-embed-text"

@@ -15,7 +15,7 @@ from pathlib import Path
 import compiled_imports
 import pytest
 
-from modelpool_cluster.compiled import PACKAGE, NoCompilerError, compiled_modules, compiled_tree
+from modelpool_under_test.compiled import PACKAGE, NoCompilerError, compiled_modules, compiled_tree
 
 ROOT = Path(__file__).parents[3]
 _LIMIT_SECONDS = 900

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from modelpool_cluster.compiled import compiled_modules
+from modelpool_under_test.compiled import compiled_modules
 
 SIDECAR = Path(__file__).parents[3] / "sidecar"
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)

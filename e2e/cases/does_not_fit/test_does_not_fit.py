@@ -1,9 +1,8 @@
 """A plan that does not fit is refused by name, and touches nothing that runs."""
 
-from real_node_pool import MODEL, Pool, manifest
-from real_node_release import Object
-
 from modelpool_cluster import waiting
+from modelpool_under_test.node.pool import MODEL, Pool, manifest
+from modelpool_under_test.node.release import Object
 
 
 def test_a_plan_that_does_not_fit_touches_nothing(pool: Pool) -> None:

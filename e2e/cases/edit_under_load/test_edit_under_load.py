@@ -4,11 +4,11 @@ import asyncio
 from typing import Final
 
 import pytest
-import real_node_traffic
-from real_node_pool import MODEL, VLLM_MODELS, Pool, manifest
-from real_node_release import Object, Release
 
 from modelpool_cluster import waiting
+from modelpool_under_test.node import gateway_traffic
+from modelpool_under_test.node.pool import MODEL, VLLM_MODELS, Pool, manifest
+from modelpool_under_test.node.release import Object, Release
 
 PER_SECOND: Final = 50
 FRACTION: Final = 0.4
@@ -36,7 +36,7 @@ async def edit(release: Release, pool: Pool, roomy: Object) -> None:
     others = {name: await asyncio.to_thread(lives, pool, name) for name in VLLM_MODELS if name != MODEL}
 
     edited = share(roomy, FRACTION)
-    async with real_node_traffic.at_rate(release.address, VLLM_MODELS, per_second=PER_SECOND) as traffic:
+    async with gateway_traffic.at_rate(release.address, VLLM_MODELS, per_second=PER_SECOND) as traffic:
         await asyncio.to_thread(pool.apply, edited)
         await asyncio.to_thread(pool.wait_for_another, old)
         await asyncio.to_thread(release.wait_for_route, MODEL, "primary")

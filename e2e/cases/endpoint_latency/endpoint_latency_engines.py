@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from modelpool_cluster.images import Images
 from modelpool_cluster.node import addresses
 from modelpool_cluster.node.cluster import NodeCluster
+from modelpool_under_test.images import Images
 
 PORT: Final = 8000
 LEAVE_SECONDS: Final = 2

@@ -17,13 +17,13 @@ from typing import Final
 
 import aiohttp
 import pytest
-import real_node_traffic
-import routes_by_hand
 from endpoint_latency_engines import Board, Engines
-from real_node_release import Release
 
 from modelpool_cluster.audit import AuditEvent
 from modelpool_cluster.node.cluster import NodeCluster
+from modelpool_under_test.node import gateway_traffic
+from modelpool_under_test.node.release import Release
+from modelpool_under_test.processes import route_documents
 
 PROMISED_SECONDS: Final = 0.5
 """99 of 100 times."""
@@ -85,7 +85,7 @@ async def test_a_hundred_changes_are_in_effect_within_half_a_second(release: Rel
             for lane in lanes:
                 for pod in _pods(lane):
                     await _until(pages, lane, pod, True)
-            async with real_node_traffic.at_rate(address, models) as traffic:
+            async with gateway_traffic.at_rate(address, models) as traffic:
                 while len(rounds) < ROUNDS and min(rounds, default=math.inf) > PROMISED_SECONDS:
                     since = datetime.now(UTC)
                     changes = await _round(pages, lanes, len(rounds))
@@ -94,7 +94,7 @@ async def test_a_hundred_changes_are_in_effect_within_half_a_second(release: Rel
     finally:
         await runner.cleanup()
     print(traffic)
-    traffic.assert_nothing_lost(per_second=real_node_traffic.PER_SECOND)
+    traffic.assert_nothing_lost(per_second=gateway_traffic.PER_SECOND)
     assert min(rounds) <= PROMISED_SECONDS, rounds
 
 
@@ -117,7 +117,7 @@ def _told(delays: list[Delay]) -> float:
 
 
 def _prepare(cluster: NodeCluster, namespace: str, lanes: list[Engines]) -> None:
-    routes_by_hand.written(cluster, namespace, [one.routes() for one in lanes])
+    route_documents.written(cluster, namespace, [one.routes() for one in lanes])
     for lane in lanes:
         lane.add_service()
         for pod in _pods(lane):

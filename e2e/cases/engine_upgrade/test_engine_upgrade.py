@@ -3,9 +3,9 @@
 import asyncio
 from typing import Final
 
-import real_node_traffic
-from real_node_pool import MODEL, Pool, manifest
-from real_node_release import Release
+from modelpool_under_test.node import gateway_traffic
+from modelpool_under_test.node.pool import MODEL, Pool, manifest
+from modelpool_under_test.node.release import Release
 
 CALLERS: Final = 6
 """Each asks again as soon as it is answered: one Ollama on a CPU takes no hundred requests a second."""
@@ -20,11 +20,11 @@ async def test_streams_outlive_the_engine_that_they_began_at(release: Release, p
     changed = manifest()
     changed["spec"]["vllm"]["env"].append({"name": "UPGRADED", "value": "again"})
     async with (
-        real_node_traffic.without_pause(release.address, [MODEL], callers=CALLERS, streamers=STREAMERS) as traffic,
+        gateway_traffic.without_pause(release.address, [MODEL], callers=CALLERS, streamers=STREAMERS) as traffic,
         asyncio.TaskGroup() as tasks,
     ):
         leaves = tasks.create_task(
-            asyncio.to_thread(real_node_traffic.told_to_end, release.cluster, old), name="the old engine"
+            asyncio.to_thread(gateway_traffic.told_to_end, release.cluster, old), name="the old engine"
         )
         await asyncio.to_thread(pool.apply, changed)
         await leaves

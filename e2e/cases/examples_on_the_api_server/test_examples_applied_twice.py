@@ -4,10 +4,10 @@ import json
 
 import pytest
 import yaml
-from installation import EXAMPLES, Installation
 
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.managers import KubectlError
+from modelpool_under_test.processes.installation import EXAMPLES, Installation
 
 pytestmark = pytest.mark.cluster
 

@@ -13,14 +13,15 @@ from pathlib import Path
 
 import pytest
 from examples_golden import GOLDEN, dumped, normalised
-from examples_pool import Object, Pool, example
-from installation import RELEASE_KEY, Installation, Operator
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.plugin import GpuNodes
 from modelpool_sidecar.routing.documents import Pool as KeyedPool
 from modelpool_sidecar.routing.keys import Keys
+from modelpool_under_test.processes.installation import RELEASE_KEY, Installation
+from modelpool_under_test.processes.operator_program import Operator
+from modelpool_under_test.processes.pools import Object, Pool, example
 
 pytestmark = pytest.mark.cluster
 

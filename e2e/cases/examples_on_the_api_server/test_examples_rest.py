@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 
 import pytest
-from examples_pool import Pool, example
-from installation import Installation
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.plugin import GpuNodes
 from modelpool_operator.cluster import kinds
+from modelpool_under_test.processes.installation import Installation
+from modelpool_under_test.processes.pools import Pool, example
 
 pytestmark = pytest.mark.cluster
 

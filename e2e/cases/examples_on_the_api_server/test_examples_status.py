@@ -1,12 +1,12 @@
 """What the status says while engines come, go and fail, and what `kubectl get` makes of it."""
 
 import pytest
-from examples_pool import Object, Pool, example, small
-from installation import Operator
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.plugin import GpuNodes
+from modelpool_under_test.processes.operator_program import Operator
+from modelpool_under_test.processes.pools import Object, Pool, example, small
 
 pytestmark = pytest.mark.cluster
 

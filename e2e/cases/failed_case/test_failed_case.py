@@ -3,11 +3,10 @@
 import json
 from pathlib import Path
 
-import real_node_diary
-from real_node_pool import MODEL, Pool
-from real_node_release import Release
-
 from modelpool_cluster import waiting
+from modelpool_under_test.node import diagnostics
+from modelpool_under_test.node.pool import MODEL, Pool
+from modelpool_under_test.node.release import Release
 
 
 def test_a_failed_case_leaves_what_one_asks_for(release: Release, pool: Pool, tmp_path: Path) -> None:
@@ -17,14 +16,14 @@ def test_a_failed_case_leaves_what_one_asks_for(release: Release, pool: Pool, tm
     pool.wait_until_ready()
     answer = release.chat(MODEL)
 
-    files = real_node_diary.write(release.cluster, tmp_path)
+    files = diagnostics.write(release.cluster, tmp_path)
 
     assert {name: (tmp_path / name).read_text() for name in files if name.endswith(".txt")}.keys() == {
         "containers.txt", "describe.txt", "events.txt", "gateway-metrics.txt", "gateway-modelpool-routes.txt",
         "node.txt", "pods.txt",
     }  # fmt: skip
     text = {name: (tmp_path / name).read_text() for name in files if name != "logs"}
-    broken = {name: said for name, said in text.items() if real_node_diary.MISSING in said}
+    broken = {name: said for name, said in text.items() if diagnostics.MISSING in said}
     assert not broken
     assert pod in text["pods.txt"]
     assert pod in text["describe.txt"]

@@ -1,9 +1,8 @@
 """While an engine cannot answer, Ollama answers in its place, and nobody notices."""
 
-from real_node_pool import MODEL, Pool
-from real_node_release import Release
-
 from modelpool_cluster import waiting
+from modelpool_under_test.node.pool import MODEL, Pool
+from modelpool_under_test.node.release import Release
 
 
 def test_who_waits_for_a_card_falls_back_and_says_behind_whom(release: Release, pool: Pool) -> None:

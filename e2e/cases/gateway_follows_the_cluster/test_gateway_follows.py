@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
-import routes_by_hand
-from gateway_program import Gateway, running
-from installation import Installation, Operator
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.plugin import GpuNodes
 from modelpool_cluster.rest import MERGE
 from modelpool_operator.planning.edits import FREE
+from modelpool_under_test.processes import route_documents
+from modelpool_under_test.processes.gateway_program import Gateway, running
+from modelpool_under_test.processes.installation import Installation
+from modelpool_under_test.processes.operator_program import Operator
 
 pytestmark = pytest.mark.cluster
 
@@ -116,13 +117,13 @@ def test_routes_arrive_within_the_promised_time(cluster: Cluster, namespace: str
         backend = {"engine": "vllm", "service": "by-hand", "port": 8000, "model": "qwen3:8b"}
         return [{"name": "qwen3:8b", "aliases": [alias], "backends": [backend]}]
 
-    routes_by_hand.written(cluster, namespace, models("first"))
-    path = f"{routes_by_hand.config_maps(namespace)}/{routes_by_hand.MAP}"
+    route_documents.written(cluster, namespace, models("first"))
+    path = f"{route_documents.config_maps(namespace)}/{route_documents.MAP}"
     waiting.wait_for("the routes", lambda: gateway.models().get("qwen3:8b", {}).get("aliases") == ["first"])
 
     def change(number: int) -> Callable[[], bool]:
         alias = f"alias-{number}"
-        cluster.api.patch(path, {"data": routes_by_hand.data(namespace, models(alias))}, MERGE)
+        cluster.api.patch(path, {"data": route_documents.data(namespace, models(alias))}, MERGE)
         return lambda: gateway.models()["qwen3:8b"]["aliases"] == [alias]
 
     assert_in_time("routes document", change)

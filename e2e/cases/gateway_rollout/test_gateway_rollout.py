@@ -3,9 +3,9 @@
 import asyncio
 from typing import Final
 
-import real_node_traffic
-from real_node_pool import VLLM_MODELS, Pool
-from real_node_release import GATEWAY, NAMESPACE, Release
+from modelpool_under_test.node import gateway_traffic
+from modelpool_under_test.node.pool import VLLM_MODELS, Pool
+from modelpool_under_test.node.release import GATEWAY, NAMESPACE, Release
 
 PER_SECOND: Final = 50
 
@@ -15,11 +15,11 @@ async def test_streams_outlive_the_gateway_that_they_began_at(release: Release, 
     found = await asyncio.to_thread(release.cluster.pods, NAMESPACE, "app.kubernetes.io/component=gateway")
     (old,) = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
     async with (
-        real_node_traffic.at_rate(release.address, VLLM_MODELS, per_second=PER_SECOND) as traffic,
+        gateway_traffic.at_rate(release.address, VLLM_MODELS, per_second=PER_SECOND) as traffic,
         asyncio.TaskGroup() as tasks,
     ):
         leaves = tasks.create_task(
-            asyncio.to_thread(real_node_traffic.told_to_end, release.cluster, old), name="the old gateway"
+            asyncio.to_thread(gateway_traffic.told_to_end, release.cluster, old), name="the old gateway"
         )
         await asyncio.to_thread(kubectl, "rollout", "restart", *flags)
         await asyncio.to_thread(lambda: kubectl("rollout", "status", *flags, "--timeout=120s", timeout=130))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from modelpool_cluster.compiled import NoCompilerError, compiled_tree
+from modelpool_under_test.compiled import NoCompilerError, compiled_tree
 
 ROOT = Path(__file__).parents[3]
 LAST = re.compile(

@@ -1,9 +1,8 @@
 """An engine's image is not to be had: the status says so, and the fallback serves."""
 
-from real_node_pool import MODEL, Pool, manifest
-from real_node_release import Release
-
 from modelpool_cluster import waiting
+from modelpool_under_test.node.pool import MODEL, Pool, manifest
+from modelpool_under_test.node.release import Release
 
 
 def test_a_missing_image_is_named_and_the_fallback_serves(release: Release, pool: Pool) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from modelpool_cluster.compiled import compiled_modules
-from modelpool_cluster.images import Images, contents, report, starting
 from modelpool_cluster.node.prerequisites import PATH
 from modelpool_cluster.settings import current
+from modelpool_under_test.compiled import compiled_modules
+from modelpool_under_test.images import Images, contents, report, starting
 
 
 def test_the_images_keep_their_promises(node_images: Images) -> None:

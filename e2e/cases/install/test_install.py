@@ -1,6 +1,6 @@
 """The chart, installed as a user does, on a real node."""
 
-from real_node_release import NAMESPACE, Release
+from modelpool_under_test.node.release import NAMESPACE, Release
 
 
 def test_the_chart_runs_as_it_promises(release: Release) -> None:

@@ -13,10 +13,10 @@ from typing import Final
 
 import pytest
 from install_how_to_page import Command, Shell, UnexpectedError, commands, matches
-from real_node_release import NAMESPACE, ROOT
 
-from modelpool_cluster.images import Images
 from modelpool_cluster.node.cluster import NodeCluster
+from modelpool_under_test.images import Images
+from modelpool_under_test.node.release import NAMESPACE, ROOT
 
 PAGE: Final = ROOT / "docs" / "how-to" / "install.md"
 STAND_INS: Final = Path(__file__).with_name("stand_ins")

@@ -10,11 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import routes_by_hand
-from examples_pool import Object, Pool, small
-from gateway_program import Gateway, running
-from installation import Operator, installed, started
-from own_address import own_address
 
 from modelpool_cluster import waiting
 from modelpool_cluster.binaries import Binaries
@@ -23,6 +18,13 @@ from modelpool_cluster.controlplane.running import ControlPlane
 from modelpool_cluster.managers import ControlPlaneManager
 from modelpool_cluster.rest import MERGE
 from modelpool_cluster.settings import Provider, current
+from modelpool_under_test.processes import route_documents
+from modelpool_under_test.processes.gateway_program import Gateway, running
+from modelpool_under_test.processes.host_address import host_address
+from modelpool_under_test.processes.installation import installed
+from modelpool_under_test.processes.operator_program import Operator
+from modelpool_under_test.processes.pools import Object, Pool, small
+from modelpool_under_test.processes.programs import started
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -88,15 +90,15 @@ def test_the_gateway_serves_from_its_last_routes_and_then_follows_again(
     own_cluster: Cluster, rendered_chart: str, tmp_path: Path
 ) -> None:
     own_cluster.add_namespace(NAMESPACE)
-    path = f"{routes_by_hand.config_maps(NAMESPACE)}/{routes_by_hand.MAP}"
+    path = f"{route_documents.config_maps(NAMESPACE)}/{route_documents.MAP}"
     with (
         engine(tmp_path) as (address, port),
         installed(own_cluster, rendered_chart, NAMESPACE, tmp_path) as installation,
         running(installation) as gateway,
     ):
-        slices = routes_by_hand.slices(NAMESPACE)
-        own_cluster.api.create(slices, routes_by_hand.endpoint_slice("by-hand", address, port))
-        routes_by_hand.written(own_cluster, NAMESPACE, models("first"))
+        slices = route_documents.slices(NAMESPACE)
+        own_cluster.api.create(slices, route_documents.endpoint_slice("by-hand", address, port))
+        route_documents.written(own_cluster, NAMESPACE, models("first"))
         waiting.wait_for("the routes", lambda: aliases(gateway) == ["first"])
         before, answered = resident(gateway.program.process.pid), 0
 
@@ -111,7 +113,7 @@ def test_the_gateway_serves_from_its_last_routes_and_then_follows_again(
             assert aliases(gateway) == ["first"]
             assert (gateway.status("/healthz"), gateway.status("/readyz")) == (200, 200), "no other would do better"
 
-        own_cluster.api.patch(path, {"data": routes_by_hand.data(NAMESPACE, models("second"))}, MERGE)
+        own_cluster.api.patch(path, {"data": route_documents.data(NAMESPACE, models("second"))}, MERGE)
         waiting.wait_for("the new routes", lambda: aliases(gateway) == ["second"], timeout=120)
         assert gateway.chat("second") == 200
         grown = resident(gateway.program.process.pid) - before
@@ -122,9 +124,9 @@ def test_the_gateway_serves_from_its_last_routes_and_then_follows_again(
 @contextlib.contextmanager
 def engine(folder: Path) -> Iterator[tuple[str, int]]:
     """Run a simulated engine, and give its address and port once it serves."""
-    host = own_address()
+    host = host_address()
     told = ("serve", "org/weights", f"--served-model-name={MODEL}", f"--host={host}", "--port=0")
-    with started("modelpool_engines.vllm", *told, log=folder / "engine.log") as program:
+    with started("modelpool_simulators.vllm", *told, log=folder / "engine.log") as program:
 
         def serving() -> int:
             program.assert_alive()

@@ -4,12 +4,13 @@ import subprocess
 from datetime import UTC, datetime
 
 import pytest
-from examples_pool import Object, Pool, small
-from installation import Installation, Operator
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.plugin import GpuNodes
+from modelpool_under_test.processes.installation import Installation
+from modelpool_under_test.processes.operator_program import Operator
+from modelpool_under_test.processes.pools import Object, Pool, small
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 

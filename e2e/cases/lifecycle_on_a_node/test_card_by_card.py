@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-import real_node_traffic
-import real_node_watch
-from real_node_pool import Pool, manifest
-from real_node_release import Object, Release
-from real_node_watch import Watch
 
 from modelpool_cluster import waiting
-from modelpool_cluster.images import Images
+from modelpool_under_test.images import Images
+from modelpool_under_test.node import gateway_traffic, pool_watch
+from modelpool_under_test.node.pool import Pool, manifest
+from modelpool_under_test.node.pool_watch import Watch
+from modelpool_under_test.node.release import Object, Release
 
 FIRST, SECOND = "first:1", "second:1"
 ABSENT: Final = "localhost:1/modelpool/absent:1"
@@ -69,7 +68,7 @@ def test_an_upgrade_leaves_one_card_answering(upgraded: str, release: Release, a
     assert ended - told > ENDPOINT_SECONDS, "the answer ended before the engine was told to stop: nothing was proved"
 
     message = watch.until_said("Ready=False ImagePullBackOff", FIRST)
-    assert "ImagePullBackOff" in real_node_watch.table(pool)
+    assert "ImagePullBackOff" in pool_watch.table(pool)
     assert SECOND not in message
     watch.until_said("Progressing=True CardByCard", TURN)
     assert ask(release, SECOND) == (200, "primary")
@@ -92,7 +91,7 @@ def stream(address: str, model: str, begun: threading.Event) -> float:
     response = connection.getresponse()
     first = response.readline()
     begun.set()
-    fault = real_node_traffic.fault(response.status, first + response.read(), streamed=True)
+    fault = gateway_traffic.fault(response.status, first + response.read(), streamed=True)
     ended = time.time()
     connection.close()
     assert not fault, fault
@@ -128,7 +127,7 @@ def images(pool: Pool) -> dict[str, str]:
     return {
         model: found[0]["spec"]["containers"][0]["image"]
         for model, found in pods.items()
-        if len(found) == 1 and real_node_watch.answers(found[0])
+        if len(found) == 1 and pool_watch.answers(found[0])
     }
 
 

@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import real_node_watch
-from real_node_pool import Pool, manifest, started
-from real_node_release import NAME, NAMESPACE, Object, Release
-from real_node_watch import Watch
 
 from modelpool_cluster import waiting
-from modelpool_engines.quantities import GIB
+from modelpool_simulators.quantities import GIB
+from modelpool_under_test.node import pool_watch
+from modelpool_under_test.node.pool import Pool, manifest, started
+from modelpool_under_test.node.pool_watch import Watch
+from modelpool_under_test.node.release import NAME, NAMESPACE, Object, Release
 
 FIRST, SECOND = "small:1", "small:2"
 CALLERS = 3
@@ -45,7 +45,7 @@ def test_an_engine_that_crashes_again_and_again_leaves_the_card_to_the_others(re
 
     def printed() -> bool:
         """Between two restarts: while the engine starts, that is said."""
-        table = real_node_watch.table(running)
+        table = pool_watch.table(running)
         assert "2/3" in table, table
         assert "ArgumentRefused" in table, table
         assert "--no-such-flag" in table, table
@@ -87,7 +87,7 @@ def test_a_model_that_nobody_asks_for_ends_and_a_request_starts_it(release: Rele
     watch.until("nobody at work", asleep)
     said = f"{SECOND}: ScaledToZero: Scaled to zero: no request for 3 s; the next request starts it"
     watch.until_said("Ready=True ModelsReady", said)
-    assert said in real_node_watch.table(running)
+    assert said in pool_watch.table(running)
     with ThreadPoolExecutor(CALLERS) as callers:
         answers = [callers.submit(release.chat, SECOND) for _ in range(CALLERS)]
         watch.until("the answers", lambda: all(answer.done() for answer in answers))

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import real_node_watch
-from real_node_pool import Pool, manifest
-from real_node_release import Release
-from real_node_watch import Watch
 
-from modelpool_cluster.images import Images
 from modelpool_cluster.node.second import SecondNode
+from modelpool_under_test.images import Images
+from modelpool_under_test.node import pool_watch
+from modelpool_under_test.node.pool import Pool, manifest
+from modelpool_under_test.node.pool_watch import Watch
+from modelpool_under_test.node.release import Release
 
 MODELS = ("small:1", "small:2")
 
@@ -53,7 +53,7 @@ def test_a_pool_moves_and_its_node_is_lost_and_found(
     words = f"Node {second.name} does not report any more"
     for model in MODELS:
         watch.until_said("Ready=False NodeLost", f"{model}: NodeLost: {words}")
-    printed = real_node_watch.table(pool)
+    printed = pool_watch.table(pool)
     assert "NodeLost" in printed
     assert words in printed
     answer = release.chat(MODELS[0])

@@ -8,11 +8,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from real_node_pool import Pool, manifest
-from real_node_release import Object, Release
-
 from modelpool_cluster import waiting
-from modelpool_engines.quantities import GIB
+from modelpool_simulators.quantities import GIB
+from modelpool_under_test.node.pool import Pool, manifest
+from modelpool_under_test.node.release import Object, Release
 
 FIVE = manifest(Path(__file__).with_name("pool.yaml"))
 CACHE = re.compile(r"Available KV cache memory: (\S+) GiB")

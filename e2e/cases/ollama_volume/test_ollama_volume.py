@@ -6,12 +6,12 @@ The pods are played, so nothing is downloaded; that a Job's script asks Ollama t
 from typing import Any
 
 import pytest
-from installation import Operator
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.plugin import GpuNodes
 from modelpool_cluster.rest import MERGE
+from modelpool_under_test.processes.operator_program import Operator
 
 pytestmark = pytest.mark.cluster
 

@@ -2,8 +2,8 @@
 
 import json
 
-from real_node_pool import OLLAMA_MODEL, VLLM_MODELS, Pool
-from real_node_release import GATEWAY, NAMESPACE, Release
+from modelpool_under_test.node.pool import OLLAMA_MODEL, VLLM_MODELS, Pool
+from modelpool_under_test.node.release import GATEWAY, NAMESPACE, Release
 
 
 def test_the_engines_start_one_after_the_other(pool: Pool) -> None:

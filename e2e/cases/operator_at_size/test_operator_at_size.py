@@ -1,10 +1,10 @@
 """In short what `make bench-operator` measures: some pools come up with a bounded number of writes, and then none."""
 
 import pytest
-from at_size import MODELS, WRITES, Fleet, measured
-from installation import Installation
 
 from modelpool_cluster.cluster import Cluster
+from modelpool_under_test.processes.fleet import MODELS, WRITES, Fleet, measured
+from modelpool_under_test.processes.installation import Installation
 
 pytestmark = pytest.mark.cluster
 

@@ -1,9 +1,8 @@
 """The operator is killed in the middle of a plan; its successor carries the plan out."""
 
-from real_node_pool import VLLM_MODELS, Pool, manifest
-from real_node_release import NAMESPACE, Release
-
 from modelpool_cluster import waiting
+from modelpool_under_test.node.pool import VLLM_MODELS, Pool, manifest
+from modelpool_under_test.node.release import NAMESPACE, Release
 
 
 def test_an_operator_killed_in_the_middle_of_a_plan_finishes_it(release: Release, pool: Pool) -> None:

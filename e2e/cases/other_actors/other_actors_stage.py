@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from examples_pool import KINDS, Pool
-
 from modelpool_cluster import rest
 from modelpool_cluster.audit import AuditEvent
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.rest import MERGE
+from modelpool_under_test.processes.pools import KINDS, Pool
 
 Object = dict[str, Any]
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from examples_pool import Pool, small
 from other_actors_admission import REGISTRY, Webhook, name_of
 from other_actors_hands import (
     deletes_the_pods,
@@ -32,6 +31,7 @@ from other_actors_hands import (
 from other_actors_stage import Act, Actor, Object, engine_of, events_of
 
 from modelpool_cluster.rest import MERGE
+from modelpool_under_test.processes.pools import Pool, small
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

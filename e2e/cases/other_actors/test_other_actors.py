@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from examples_pool import Object, Pool, small
-from installation import Installation, Operator, installed, rendered
 from other_actors_admission import HANGS, Webhook, webhooks
 from other_actors_stage import Acting, acting, engine_of, model_of, writes_of
 from other_actors_table import ROWS, Row, problems_with_events
@@ -18,6 +16,9 @@ from other_actors_table import ROWS, Row, problems_with_events
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.rest import MERGE
+from modelpool_under_test.processes.installation import Installation, installed, rendered
+from modelpool_under_test.processes.operator_program import Operator
+from modelpool_under_test.processes.pools import Object, Pool, small
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(420)]
 

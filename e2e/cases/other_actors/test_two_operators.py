@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from examples_pool import Object, Pool, small
-from installation import Installation, Operator, installed, rendered, started
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.plugin import GpuNodes
+from modelpool_under_test.processes.installation import Installation, installed, rendered
+from modelpool_under_test.processes.operator_program import Operator
+from modelpool_under_test.processes.pools import Object, Pool, small
+from modelpool_under_test.processes.programs import started
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 

@@ -2,9 +2,9 @@
 
 import asyncio
 
-import real_node_load as load
-from real_node_pool import MODEL, Pool
-from real_node_release import Release
+from modelpool_under_test.node import load
+from modelpool_under_test.node.pool import MODEL, Pool
+from modelpool_under_test.node.release import Release
 
 
 async def test_a_deleted_pod_is_missed_by_nobody(release: Release, pool: Pool) -> None:

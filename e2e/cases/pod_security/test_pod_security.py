@@ -12,8 +12,6 @@ from typing import Any, Final
 
 import pytest
 import yaml
-from installation import EXAMPLES, ROOT
-from real_node_release import NAMESPACE, Release
 
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.rest import ApiError
@@ -23,6 +21,8 @@ from modelpool_operator.planning.children import children_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.pool_placement import place_pool
+from modelpool_under_test.node.release import NAMESPACE, Release
+from modelpool_under_test.processes.installation import EXAMPLES, ROOT
 
 POOLS: Final = (EXAMPLES / "simulated.yaml", *sorted((Path(__file__).parents[1] / "sharing_modes" / "pools").glob("*")))
 ENFORCE: Final = "pod-security.kubernetes.io/enforce"

@@ -1,9 +1,8 @@
 """A pool is deleted, and comes back."""
 
-from real_node_pool import MODEL, POOL, Pool, manifest
-from real_node_release import Release
-
 from modelpool_cluster import waiting
+from modelpool_under_test.node.pool import MODEL, POOL, Pool, manifest
+from modelpool_under_test.node.release import Release
 
 
 def test_a_deleted_pool_takes_everything_with_it(release: Release, pool: Pool) -> None:

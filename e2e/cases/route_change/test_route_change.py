@@ -4,11 +4,10 @@ import asyncio
 import time
 from typing import Any, Final
 
-import real_node_traffic
-from real_node_pool import VLLM_MODELS, Pool, manifest
-from real_node_release import Release
-
 from modelpool_cluster import waiting
+from modelpool_under_test.node import gateway_traffic
+from modelpool_under_test.node.pool import VLLM_MODELS, Pool, manifest
+from modelpool_under_test.node.release import Release
 
 ALIAS: Final = "chat"
 ADDED: Final = "smollm2:135m"
@@ -26,7 +25,7 @@ async def test_nobody_notices_that_routes_change(release: Release, pool: Pool) -
     before = {pod["metadata"]["uid"] for pod in await asyncio.to_thread(pool.pods)}
     try:
         await _change(release, pool, _with_alias(first))
-        async with real_node_traffic.at_rate(release.address, [first, other, ALIAS], per_second=PER_SECOND) as traffic:
+        async with gateway_traffic.at_rate(release.address, [first, other, ALIAS], per_second=PER_SECOND) as traffic:
             moves = [await _change(release, pool, _with_alias((other, first)[turn % 2])) for turn in range(MOVES)]
             added = [*_with_alias(first), {"name": ADDED, "engine": "ollama"}]
             await _change(release, pool, added)

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-import gateway_program
 import pytest
-from examples_pool import Object, Pool, small
-from installation import Installation
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.plugin import GpuNodes
 from modelpool_cluster.rest import MERGE
+from modelpool_under_test.processes import gateway_program
+from modelpool_under_test.processes.installation import Installation
+from modelpool_under_test.processes.pools import Object, Pool, small
 
 MODEL: Final = "qwen3:8b"
 IDLE_SECONDS: Final = 3

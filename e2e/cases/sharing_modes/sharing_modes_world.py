@@ -2,11 +2,10 @@
 
 from typing import Any, Final
 
-from installation import Operator
-
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.rest import MERGE
+from modelpool_under_test.processes.operator_program import Operator
 
 Object = dict[str, Any]
 GIB: Final = 1024**3

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from installation import Operator
 from sharing_modes_devices import DRA, published
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.plugin import GpuNodes
+from modelpool_under_test.processes.operator_program import Operator
 
 pytestmark = pytest.mark.cluster
 

@@ -4,12 +4,12 @@ No card is given twice, every refusal names who holds the card, and who was refu
 """
 
 import pytest
-from installation import Operator
 from sharing_modes_devices import published
 from sharing_modes_world import GIB, GPU, PERCENT, World
 
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.plugin import GpuNodes
+from modelpool_under_test.processes.operator_program import Operator
 
 pytestmark = pytest.mark.cluster
 

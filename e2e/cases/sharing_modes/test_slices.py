@@ -5,9 +5,6 @@ from typing import Any, Final
 
 import pytest
 
-from modelpool_engines import cards
-from modelpool_engines.quantities import GIB
-from modelpool_engines.vllm import flags, memory, settings, startup
 from modelpool_operator.api.parsing import from_body
 from modelpool_operator.planning import sharing
 from modelpool_operator.planning.engines import vllm
@@ -15,6 +12,9 @@ from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.pool_placement import place_pool
 from modelpool_operator.planning.sharing.hami import PERCENT_RESOURCE
+from modelpool_simulators import cards
+from modelpool_simulators.quantities import GIB
+from modelpool_simulators.vllm import flags, memory, settings, startup
 
 CARD: Final = 24 * GIB
 STATED: Final = "--kv-cache-memory-bytes"

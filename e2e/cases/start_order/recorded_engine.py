@@ -11,9 +11,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from modelpool_engines import cards
-from modelpool_engines.vllm import __main__ as vllm
-from modelpool_engines.vllm import startup
+from modelpool_simulators import cards
+from modelpool_simulators.vllm import __main__ as vllm
+from modelpool_simulators.vllm import startup
 
 
 def main(record: str, arguments: Sequence[str]) -> None:

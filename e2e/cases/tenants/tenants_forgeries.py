@@ -8,8 +8,9 @@ import json
 from collections.abc import Callable
 from typing import Final
 
-import routes_by_hand
 from tenants_stage import ALIAS, MODEL, Object, Stage
+
+from modelpool_under_test.processes import route_documents
 
 Way = Callable[[Stage], None]
 
@@ -58,15 +59,15 @@ def _patched(stage: Stage, path: str, body: Object) -> None:
 
 def _victims(stage: Stage, **more: object) -> Object:
     """Return the reference to the other's pool."""
-    return {**routes_by_hand.owner_of(stage.victim), **more}
+    return {**route_documents.owner_of(stage.victim), **more}
 
 
 def _another(stage: Stage) -> None:
     """Make a pool of the other's very name in the tenant's namespace, with its ConfigMap."""
-    path = routes_by_hand.pools(stage.mine)
-    name = routes_by_hand.NAME
-    pool = stage.tenant.find(f"{path}/{name}") or stage.tenant.create(path, routes_by_hand.manifest())
-    stage.write(routes_by_hand.owner_of(pool), stage.content(name=name), routes_by_hand.MAP)
+    path = route_documents.pools(stage.mine)
+    name = route_documents.NAME
+    pool = stage.tenant.find(f"{path}/{name}") or stage.tenant.create(path, route_documents.manifest())
+    stage.write(route_documents.owner_of(pool), stage.content(name=name), route_documents.MAP)
 
 
 WAYS: Final[dict[str, Way]] = {
@@ -75,14 +76,14 @@ WAYS: Final[dict[str, Way]] = {
     "a plain ConfigMap with a Service": lambda stage: stage.write(None, stage.content(), "plain"),
     "called as an operator would": lambda stage: stage.write(None, stage.content(name="x"), "x-routes"),
     "in the other's name": lambda stage: stage.write(
-        None, stage.content(stage.by_url(), name=routes_by_hand.NAME, namespace=stage.theirs), routes_by_hand.MAP
+        None, stage.content(stage.by_url(), name=route_documents.NAME, namespace=stage.theirs), route_documents.MAP
     ),
     "a made-up pool": lambda stage: stage.write(stage.own(name="x", uid="1-2-3"), stage.content(name="x"), "x-routes"),
     "the other's pool as its owner": lambda stage: stage.write(
-        _victims(stage), stage.content(name=routes_by_hand.NAME, namespace=stage.theirs), routes_by_hand.MAP
+        _victims(stage), stage.content(name=route_documents.NAME, namespace=stage.theirs), route_documents.MAP
     ),
     "the other's pool, and the tenant's namespace": lambda stage: stage.write(
-        _victims(stage), stage.content(name=routes_by_hand.NAME), routes_by_hand.MAP
+        _victims(stage), stage.content(name=route_documents.NAME), route_documents.MAP
     ),
     # With his own, but not as the operator does it.
     "the other's UID below his pool's name": lambda stage: stage.write(
@@ -93,7 +94,7 @@ WAYS: Final[dict[str, Way]] = {
     "an owner that does not control": lambda stage: stage.write(stage.own(controller=False), stage.content()),
     "a second ConfigMap of his pool": lambda stage: stage.write(stage.own(), stage.content(), "mine-routes-2"),
     "his ConfigMap in the other's name": lambda stage: _own(
-        stage, stage.content(name=routes_by_hand.NAME, namespace=stage.theirs)
+        stage, stage.content(name=route_documents.NAME, namespace=stage.theirs)
     ),
     # With his own, as the operator does it.
     "his ConfigMap, and the other's model": lambda stage: _own(stage, stage.content()),
@@ -103,7 +104,7 @@ WAYS: Final[dict[str, Way]] = {
     "a pool of the other's name": _another,
     "his pool, older by an annotation": lambda stage: _patched(
         stage,
-        f"{routes_by_hand.pools(stage.mine)}/mine",
+        f"{route_documents.pools(stage.mine)}/mine",
         {"metadata": {"creationTimestamp": "1970-01-01T00:00:00Z", "annotations": {"created": "1970"}}},
     ),
     "his ConfigMap, older by itself": lambda stage: _patched(

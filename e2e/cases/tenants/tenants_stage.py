@@ -16,12 +16,11 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-import routes_by_hand
-from gateway_program import Gateway
-
 from modelpool_cluster import rest, waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.rest import MERGE
+from modelpool_under_test.processes import route_documents
+from modelpool_under_test.processes.gateway_program import Gateway
 
 Object = dict[str, Any]
 
@@ -150,7 +149,7 @@ class Stage:
     @property
     def maps(self) -> str:
         """The path of the tenant's ConfigMaps."""
-        return routes_by_hand.config_maps(self.mine)
+        return route_documents.config_maps(self.mine)
 
     @property
     def url(self) -> str:
@@ -175,12 +174,12 @@ class Stage:
 
     def own(self, **more: object) -> Object:
         """Return the reference to the tenant's own pool."""
-        return {**routes_by_hand.owner_of(self.pool), **more}
+        return {**route_documents.owner_of(self.pool), **more}
 
     def write(self, owner: Object | None, content: dict[str, str], name: str = "mine-routes", **more: Any) -> None:
         """Let the tenant write a ConfigMap, in the place of one of that name."""
         self.tenant.delete(f"{self.maps}/{name}")
-        self.tenant.create(self.maps, {**routes_by_hand.config_map(owner, content, name=name), **more})
+        self.tenant.create(self.maps, {**route_documents.config_map(owner, content, name=name), **more})
 
     def settled(self) -> Object:
         """Return the gateway's table by model, once it has seen what was written until now.
@@ -189,8 +188,8 @@ class Stage:
         """
         self.rounds += 1
         sign = f"round-{self.rounds}"
-        path = f"{routes_by_hand.config_maps(self.theirs)}/{routes_by_hand.MAP}"
-        self.cluster.api.patch(path, {"data": routes_by_hand.data(self.theirs, innocent_models(sign))}, MERGE)
+        path = f"{route_documents.config_maps(self.theirs)}/{route_documents.MAP}"
+        self.cluster.api.patch(path, {"data": route_documents.data(self.theirs, innocent_models(sign))}, MERGE)
 
         def seen() -> Object:
             self.gateway.program.assert_alive()
@@ -234,7 +233,7 @@ def younger(cluster: Cluster, tenant: rest.Api, namespace: str, victim: Object) 
 
     def made() -> Object | None:  # roles take a moment to be known
         try:
-            return tenant.create(routes_by_hand.pools(namespace), routes_by_hand.manifest("mine"))
+            return tenant.create(route_documents.pools(namespace), route_documents.manifest("mine"))
         except rest.ApiError as refused:
             if refused.status != 403:
                 raise

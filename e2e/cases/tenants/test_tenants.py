@@ -9,10 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import routes_by_hand
-from gateway_program import Gateway, running
-from installation import installed, rendered, started
-from own_address import own_address
 from tenants_forgeries import WAYS
 from tenants_stage import (
     ALIAS,
@@ -32,6 +28,11 @@ from tenants_stage import (
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.rest import MERGE, ApiError
+from modelpool_under_test.processes import route_documents
+from modelpool_under_test.processes.gateway_program import Gateway, running
+from modelpool_under_test.processes.host_address import host_address
+from modelpool_under_test.processes.installation import installed, rendered
+from modelpool_under_test.processes.programs import started
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -44,13 +45,13 @@ def stage(cluster: Cluster, helm: Path, namespace: str, tmp_path: Path) -> Itera
     """A gateway that follows every namespace, an innocent pool that is served, and a tenant beside it."""
     mine = f"tenant-{secrets.token_hex(3)}"
     cluster.add_namespace(mine)
-    address = own_address()
+    address = host_address()
     chart = rendered(helm, tmp_path, everywhere=True)
     told = ("serve", "org/weights", f"--served-model-name={MODEL}", f"--host={address}", "--port=0")
     with contextlib.ExitStack() as held:
         held.callback(cluster.remove_namespace, mine)
         installation = held.enter_context(installed(cluster, chart, namespace, tmp_path, everywhere=True))
-        engine = held.enter_context(started("modelpool_engines.vllm", *told, log=tmp_path / "engine.log"))
+        engine = held.enter_context(started("modelpool_simulators.vllm", *told, log=tmp_path / "engine.log"))
         taker = held.enter_context(thief(address))
         gateway = held.enter_context(running(installation))
 
@@ -61,11 +62,11 @@ def stage(cluster: Cluster, helm: Path, namespace: str, tmp_path: Path) -> Itera
 
         port = waiting.wait_for("the engine", serving)
         for where, service, at in ((namespace, "innocent", port), (mine, "thief", taker.port)):
-            cluster.api.create(routes_by_hand.slices(where), routes_by_hand.endpoint_slice(service, address, at))
-        victim = cluster.api.create(routes_by_hand.pools(namespace), routes_by_hand.manifest())
-        content = routes_by_hand.data(namespace, innocent_models("first"))
-        owned = routes_by_hand.config_map(routes_by_hand.owner_of(victim), content)
-        cluster.api.create(routes_by_hand.config_maps(namespace), owned)
+            cluster.api.create(route_documents.slices(where), route_documents.endpoint_slice(service, address, at))
+        victim = cluster.api.create(route_documents.pools(namespace), route_documents.manifest())
+        content = route_documents.data(namespace, innocent_models("first"))
+        owned = route_documents.config_map(route_documents.owner_of(victim), content)
+        cluster.api.create(route_documents.config_maps(namespace), owned)
         tenant = tenant_of(cluster, mine)
         held.callback(tenant.close)
         innocent = Innocent(gateway)
@@ -98,7 +99,7 @@ def complaints(stage: Stage) -> list[Object]:
 def assert_untouched(stage: Stage, way: str) -> None:
     """Nothing has changed for the other pool, in the table or at the door."""
     stage.settled()
-    theirs = f"{stage.theirs}/{routes_by_hand.NAME}"
+    theirs = f"{stage.theirs}/{route_documents.NAME}"
     owners = stage.owners()
     assert owners[MODEL] == theirs, f"{way}: {owners}"
     for name in (MODEL, ALIAS, f"{ALIAS}:latest", f"library/{MODEL.upper()}"):
@@ -118,7 +119,7 @@ def test_no_way_leads_to_anothers_model_or_ends_the_gateway(stage: Stage) -> Non
             assert_untouched(stage, way)
     print(f"{len(WAYS)} ways, of which the API server refused {len(refused)}: {', '.join(refused)}")
     print(f"{len(stage.innocent.answers)} requests of an innocent caller meanwhile")
-    assert set(stage.innocent.answers) == {f"200 {stage.theirs}/{routes_by_hand.NAME}"}
+    assert set(stage.innocent.answers) == {f"200 {stage.theirs}/{route_documents.NAME}"}
     assert len(stage.innocent.answers) > len(WAYS)
     objects = {line["object"] for line in complaints(stage)}
     assert objects >= {f"ConfigMap {stage.mine}/plain", f"ConfigMap {stage.mine}/mine-routes"}
@@ -137,7 +138,7 @@ def test_what_is_the_tenants_is_served_and_tells_him_nothing_of_callers(stage: S
     assert SECRET not in str(headers)
     assert headers.keys() <= {"host", "accept", "content-type", "content-length", "user-agent", "x-request-id"}
 
-    stage.tenant.delete(f"{routes_by_hand.pools(stage.mine)}/mine")
+    stage.tenant.delete(f"{route_documents.pools(stage.mine)}/mine")
     waiting.wait_for("the end of his model", lambda: OWN not in stage.owners())
     assert_untouched(stage, "a deletion")
 
@@ -154,7 +155,7 @@ def test_a_flood_of_bad_config_maps_costs_the_others_nothing(stage: Stage) -> No
             stage.tenant.patch(f"{stage.maps}/mine-routes", changed, MERGE)
         assert_untouched(stage, "a flood")
         lasted = time.monotonic() - began
-    assert set(stage.innocent.answers) == {f"200 {stage.theirs}/{routes_by_hand.NAME}"}
+    assert set(stage.innocent.answers) == {f"200 {stage.theirs}/{route_documents.NAME}"}
     told = len(complaints(stage))
     print(f"{2 * FLOOD} changes in {lasted:.1f} s: {told} lines, {len(stage.innocent.answers)} answers")
     assert told <= FLOOD + 2 + lasted / 10, "one for each, and no more than one in ten seconds for each"
@@ -162,19 +163,19 @@ def test_a_flood_of_bad_config_maps_costs_the_others_nothing(stage: Stage) -> No
 
 def test_what_edit_may_not_do(stage: Stage) -> None:
     """What the promises rest on: the API server lets nobody with `edit` do these."""
-    slices, pools = routes_by_hand.slices(stage.mine), routes_by_hand.pools(stage.mine)
-    map_of_theirs = routes_by_hand.config_map(stage.own(), stage.content(), name="x-routes")
+    slices, pools = route_documents.slices(stage.mine), route_documents.pools(stage.mine)
+    map_of_theirs = route_documents.config_map(stage.own(), stage.content(), name="x-routes")
     endpoints = {"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "thief"}}
     for path, body in (
-        (slices, routes_by_hand.endpoint_slice("x", stage.thief.address, 1)),
+        (slices, route_documents.endpoint_slice("x", stage.thief.address, 1)),
         (f"/api/v1/namespaces/{stage.mine}/endpoints", endpoints),
-        (routes_by_hand.config_maps(stage.theirs), map_of_theirs),
-        (routes_by_hand.pools(stage.theirs), routes_by_hand.manifest("x")),
+        (route_documents.config_maps(stage.theirs), map_of_theirs),
+        (route_documents.pools(stage.theirs), route_documents.manifest("x")),
     ):
         with pytest.raises(ApiError) as refused:
             stage.tenant.create(path, body)
         assert refused.value.status == 403, path
-    for path in (f"{pools}/mine/status", f"{routes_by_hand.config_maps(stage.theirs)}/{routes_by_hand.MAP}"):
+    for path in (f"{pools}/mine/status", f"{route_documents.config_maps(stage.theirs)}/{route_documents.MAP}"):
         with pytest.raises(ApiError) as refused:
             stage.tenant.patch(path, {"metadata": {"labels": {"a": "b"}}}, MERGE)
         assert refused.value.status == 403, path

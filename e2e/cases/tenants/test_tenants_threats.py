@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "concepts" / "security.md"
 BEGIN = "| Who | Tries | What stops it | Test |\n"
 NAMED = re.compile(r"`(test_\w+\.py)::(test_\w+)`")
-FOLDERS = ("operator", "sidecar", "cli", "e2e", "bench")
+FOLDERS = ("operator", "sidecar", "cli", "simulators", "e2e", "bench")
 
 
 def rows() -> list[list[str]]:

@@ -1,8 +1,8 @@
 """A thousand requests through the gateway's Service, fifty at once."""
 
-import real_node_load as load
-from real_node_pool import MODEL, Pool
-from real_node_release import Release
+from modelpool_under_test.node import load
+from modelpool_under_test.node.pool import MODEL, Pool
+from modelpool_under_test.node.release import Release
 
 
 async def test_a_thousand_requests_through_the_service_are_answered(release: Release, pool: Pool) -> None:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import pytest
-import real_node_load as load
-from real_node_pool import Pool, manifest
-from real_node_release import ROOT, Object, Release
 
 from modelpool_cluster import waiting
-from modelpool_engines.quantities import GIB
+from modelpool_simulators.quantities import GIB
+from modelpool_under_test.node import load
+from modelpool_under_test.node.pool import Pool, manifest
+from modelpool_under_test.node.release import ROOT, Object, Release
 
 CARD: Final = 12 * GIB
 GEMMA, QWEN, COGITO = "gemma3:4b-on-two", "qwen3:8b-on-two", "cogito:8b-on-two"

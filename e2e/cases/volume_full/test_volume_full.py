@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from real_node_pool import Pool, manifest
-from real_node_release import Release
 
 from modelpool_cluster import waiting
+from modelpool_under_test.node.pool import Pool, manifest
+from modelpool_under_test.node.release import Release
 
 POOL = manifest(Path(__file__).with_name("pool.yaml"))
 FIRST, SECOND = "full:1", "full:2"

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pytest
-from examples_pool import Object, Pool
-from installation import Operator
 
 from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.plugin import GpuNodes
 from modelpool_cluster.rest import MERGE
+from modelpool_under_test.processes.operator_program import Operator
+from modelpool_under_test.processes.pools import Object, Pool
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 

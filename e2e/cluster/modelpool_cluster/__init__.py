@@ -8,5 +8,8 @@ Four rooms, each knowing only those above it:
 - `fakenodes` plays GPU nodes and the pods on them against any cluster, through its API alone.
 
 `managers` offers them behind pytest-kubernetes' cluster manager, `cluster` is what a test holds in its hands, and
-`plugin` gives that to pytest. Nothing here knows ModelPool: the operator's cases live in `e2e/cases`.
+`plugin` gives that to pytest; `node` is a real node beside the control plane, with rooms of its own.
+
+Nothing here knows ModelPool: `modelpool_under_test` installs and runs it, and the cases live in `e2e/cases`. A contract
+and a test hold that.
 """

@@ -1,4 +1,4 @@
-"""`python -m modelpool_cluster`: get programs and images ahead of time, or start a cluster to play with."""
+"""`python -m modelpool_cluster`: get programs ahead of time, or start a cluster to play with."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ import time
 from . import leftovers
 from .binaries import Binaries
 from .binaries.resolving import described
-from .compiled import CompiledTreeError, compiled_tree
-from .images import build, report
 from .node.cluster import NodeCluster
 from .opening import cluster_for
 from .settings import InvalidSettingError, Provider, current
@@ -25,10 +23,6 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     binaries = commands.add_parser("binaries", help="find, fetch or build all programs, and say where they are")
     binaries.set_defaults(run=_binaries)
-    images = commands.add_parser("images", help="build the container images, and hold them to size and start time")
-    images.set_defaults(run=_images)
-    tree = commands.add_parser("compiled", help="compile the gateway, and print the folder to put into PYTHONPATH")
-    tree.set_defaults(run=_compiled)
     up = commands.add_parser("up", help="start a control plane and keep it until Ctrl-C")
     up.add_argument("--node", action="store_true", help="with a real node in place of fake ones; Linux, root")
     up.add_argument("--gpu-nodes", type=int, default=1, help="fake GPU nodes to add (1)")
@@ -47,10 +41,6 @@ def _say(line: str) -> None:
     print(line, flush=True)  # noqa: T201
 
 
-def _complain(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201
-
-
 def _binaries(options: argparse.Namespace) -> int:
     began = time.monotonic()
     binaries = Binaries(current(), _say)
@@ -58,23 +48,6 @@ def _binaries(options: argparse.Namespace) -> int:
     for line in described(found):
         _say(line)
     _say(f"All programs in {time.monotonic() - began:.1f} s; cache {binaries.cache.folder}")
-    return 0
-
-
-def _images(options: argparse.Namespace) -> int:
-    settings = current()
-    found = report.examine(build(settings, _say), settings.scratch)
-    for line in found.lines():
-        _say(line)
-    return 1 if found.problems else 0
-
-
-def _compiled(options: argparse.Namespace) -> int:
-    try:
-        _say(str(compiled_tree(_complain)))
-    except CompiledTreeError as exc:
-        _complain(str(exc))
-        return 1
     return 0
 
 

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from modelpool_cluster.compiled import CompiledTreeError, compiled_tree
+from modelpool_under_test.compiled import CompiledTreeError, compiled_tree
 
 from . import apiserver, cases
 from .apiserver import ApiServer, NoApiServerError

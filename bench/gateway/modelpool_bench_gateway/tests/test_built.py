@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelpool_cluster.compiled import NoCompilerError
+from modelpool_under_test.compiled import NoCompilerError
 
 from .. import built, peers, starting
 from ..built import COMPILED, INTERPRETED, Build

@@ -5,7 +5,7 @@ import pytest
 from modelpool_bench_replay.client import Span, prompt
 from modelpool_bench_replay.measures import figures
 from modelpool_bench_replay.pipeline import Kind
-from modelpool_engines import text
+from modelpool_simulators import text
 
 
 def _span(begin: float, end: float, kind: Kind = Kind.LLM, query: int = 0) -> Span:

@@ -1,7 +1,7 @@
-"""The real node for pytest: fixtures `node_cluster` and `node_images`.
+"""The real node for pytest: the fixture `node_cluster`.
 
-Whoever uses them is marked `node` and gets a time limit that lets a node start. One node serves the session, started
-when the first test asks for it; programs and images are made before the first test runs, outside of every limit.
+Whoever uses it is marked `node` and gets a time limit that lets a node start. One node serves the session, started
+when the first test asks for it; its programs are made before the first test runs, outside of every limit.
 Where a node cannot be had, its tests are skipped by name of what is missing, on a build server they fail. Tests are
 inside the node's network while they run, and only those that are marked.
 
@@ -20,16 +20,15 @@ import pytest
 
 from ..binaries import Binaries
 from ..plugin import settings_of
-from ..settings import Provider, Settings
+from ..settings import Provider
 from . import prerequisites
 from .prerequisites import NotOnThisClusterError
 
 if TYPE_CHECKING:
-    from ..images import Images
     from .cluster import NodeCluster
 
 MARK = "node"
-_FIXTURES = frozenset({"node_cluster", "node_images"})
+_FIXTURE = "node_cluster"
 _BORROWED = frozenset({Provider.KIND, Provider.EXTERNAL})
 _TEST_SECONDS = 600
 """Of a test with the node's start in it, on a busy machine."""
@@ -41,7 +40,6 @@ class _State:
     log: Callable[[str], None]
     missing: Exception | None = None
     """Why there can be no node."""
-    images: Images | None = None
     cluster: NodeCluster | None = None
     """The running one."""
 
@@ -50,7 +48,7 @@ class _State:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that use the node, before -m looks at the marks, and put them last: the quick ones fail first."""
     for item in items:
-        if _FIXTURES & set(getattr(item, "fixturenames", ())):
+        if _FIXTURE in getattr(item, "fixturenames", ()):
             item.add_marker(MARK)
             item.add_marker(pytest.mark.timeout(_TEST_SECONDS))
     items.sort(key=lambda item: item.get_closest_marker(MARK) is not None)
@@ -58,11 +56,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
-    """Get the programs and the images before the first test."""
+    """Get the programs before the first test."""
     wanted = [item for item in session.items if item.get_closest_marker(MARK)]
     if session.config.option.collectonly or not wanted:
         return
-    state = session.config.stash[_STATE] = _State(lambda line: _say(session.config, line))
+    state = session.config.stash[_STATE] = _State(lambda line: say(session.config, line))
     try:
         settings = settings_of(session.config)
         binaries = Binaries(settings, state.log)
@@ -70,9 +68,6 @@ def pytest_runtestloop(session: pytest.Session) -> None:
             prerequisites.check()
             binaries.node()
         binaries.control_plane()
-        with_images = any("node_images" in getattr(item, "fixturenames", ()) for item in wanted)
-        if with_images and settings.provider is not Provider.EXTERNAL:
-            state.images = _built(settings, state.log)
     except Exception as exc:  # told by every test that needs them
         state.missing = exc
 
@@ -125,38 +120,27 @@ def node_cluster(request: pytest.FixtureRequest) -> Iterator[NodeCluster]:
             state.cluster = None
 
 
-@pytest.fixture(scope="session")
-def node_images(request: pytest.FixtureRequest, node_cluster: NodeCluster) -> Images | None:
-    """The project's images, built and on the node. None for an external cluster, which must have them."""
-    state = _usable(request.config)
-    if state.images is not None:
-        with node_cluster.timed("Images on the node"):
-            node_cluster.import_images(*state.images.archives)
-    return state.images
+def why_none(config: pytest.Config) -> Exception | None:
+    """Return why this run can have no node, or None where it can. Known once the loop over the tests has begun."""
+    return config.stash[_STATE].missing
 
 
-def _built(settings: Settings, log: Callable[[str], None]) -> Images:
-    """Return the images; a machine that has nothing to build with lacks something, as one without runc does."""
-    from ..images import NoBuilderError, build
-
-    try:
-        images = build(settings, log)
-    except NoBuilderError as exc:
-        raise prerequisites.MissingPrerequisitesError(str(exc)) from exc
-    log(f"Images by {images.builder} in {images.seconds:.1f} s: {images.folder}")
-    return images
+def refuse(missing: Exception) -> None:
+    """Skip the test by name of what the machine lacks; fail it on a build server, or where something broke."""
+    if isinstance(missing, prerequisites.MissingPrerequisitesError) and not os.environ.get("CI"):
+        pytest.skip(str(missing))
+    pytest.fail(f"The real node cannot be had: {missing}", pytrace=False)
 
 
 def _usable(config: pytest.Config) -> _State:
     state = config.stash[_STATE]
-    if isinstance(state.missing, prerequisites.MissingPrerequisitesError) and not os.environ.get("CI"):
-        pytest.skip(str(state.missing))
     if state.missing is not None:
-        pytest.fail(f"The real node cannot be had: {state.missing}", pytrace=False)
+        refuse(state.missing)
     return state
 
 
-def _say(config: pytest.Config, line: str) -> None:
+def say(config: pytest.Config, line: str) -> None:
+    """Write a line to the terminal, past the capturing of output."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     capture = config.pluginmanager.get_plugin("capturemanager")
     if reporter is not None and capture is not None:

@@ -14,7 +14,7 @@ from modelpool_operator.planning.plan import make_plan
 from modelpool_operator.tests.api.crd import ROOT, SCHEMA
 from modelpool_operator.tests.planning.pools import ollama, placed, pool_of, spec_of, two_cards, vllm
 
-SERVE_FLAGS = ROOT / "e2e" / "engines" / "modelpool_engines" / "recordings" / "vllm" / "00-serve-flags.txt"
+SERVE_FLAGS = ROOT / "simulators" / "modelpool_simulators" / "recordings" / "vllm" / "00-serve-flags.txt"
 
 CASES: dict[str, tuple[tuple[dict[str, Any], ...], dict[str, Any], str, str]] = {
     "no models": ((), {}, "InvalidSpec", "`models` must have at least 1 item"),

@@ -14,7 +14,7 @@ from modelpool_operator.planning import advice, denials, diagnosis, volume_state
 from modelpool_operator.planning.pod_states import State
 from modelpool_operator.tests.planning.pools import ollama, pool_of, vllm
 
-RECORDINGS = Path(__file__).parents[4] / "e2e/engines/modelpool_engines/recordings/vllm"
+RECORDINGS = Path(__file__).parents[4] / "simulators/modelpool_simulators/recordings/vllm"
 TERMINATION_MESSAGE = 2048
 QWEN = vllm("qwen3:8b", 0.35, source="hf://Qwen/Qwen3-8B-AWQ", contextLength=4096)
 

@@ -12,7 +12,7 @@ from modelpool_operator.planning.notes import notes_on
 from modelpool_operator.tests.api.crd import ROOT, SCHEMA, defaulted
 from modelpool_operator.tests.planning.pools import ollama, placed, pool_of, spec_of, two_cards, vllm
 
-RECORDINGS = ROOT / "e2e" / "engines" / "modelpool_engines" / "recordings"
+RECORDINGS = ROOT / "simulators" / "modelpool_simulators" / "recordings"
 LATER = {
     Engine.VLLM: Release("vllm/vllm-openai:v0.40.0", "vllm-openai", ("0.39", "0.40")),
     Engine.OLLAMA: Release("ollama/ollama:0.40.0", "ollama", ("0.40",)),

@@ -6,7 +6,7 @@ import pytest
 
 from modelpool_operator.planning.log_lines import ERROR_LENGTH, last_error
 
-RECORDINGS = Path(__file__).parents[4] / "e2e/engines/modelpool_engines/recordings/vllm"
+RECORDINGS = Path(__file__).parents[4] / "simulators/modelpool_simulators/recordings/vllm"
 TERMINATION_MESSAGE = 2048
 """Characters that the kubelet keeps of a log (FallbackToLogsOnError)."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[4] / "e2e/engines/modelpool_engines/recordings"
+ROOT = Path(__file__).parents[4] / "simulators/modelpool_simulators/recordings"
 _SIZE = re.compile(rb"\n?\[curl: http \d+, (\d+) bytes[^\n]*\]\s*\Z")
 
 

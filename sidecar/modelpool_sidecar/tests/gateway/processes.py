@@ -94,7 +94,7 @@ def _program(folder: Path, name: str, arguments: list[str], **environment: str) 
 def vllm(folder: Path, model: str, *flags: str, weights: str = "org/weights", **environment: str) -> Iterator[Program]:
     """A simulated vLLM that serves one model and is healthy."""
     port = free_port()
-    command = ["modelpool_engines.vllm", "serve", weights, "--served-model-name", model]
+    command = ["modelpool_simulators.vllm", "serve", weights, "--served-model-name", model]
     command += ["--host", "127.0.0.1", "--port", str(port), *flags]
     with _program(folder, f"vllm-{port}", command, **environment) as program:
         program.url = f"http://127.0.0.1:{port}"
@@ -107,7 +107,7 @@ def ollama(folder: Path, *models: str, **environment: str) -> Iterator[Program]:
     """A simulated Ollama that holds some models."""
     port = free_port()
     told = {"OLLAMA_HOST": f"127.0.0.1:{port}", "FAKE_OLLAMA_PRELOADED": ",".join(models), **environment}
-    with _program(folder, f"ollama-{port}", ["modelpool_engines.ollama", "serve"], **told) as program:
+    with _program(folder, f"ollama-{port}", ["modelpool_simulators.ollama", "serve"], **told) as program:
         program.url = f"http://127.0.0.1:{port}"
         until_ok(program.url + "/api/tags", log=program.log)
         yield program

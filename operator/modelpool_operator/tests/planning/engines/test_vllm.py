@@ -13,7 +13,7 @@ from modelpool_operator.planning.placement import Placement, Share
 from modelpool_operator.planning.pool_placement import place_pool
 from modelpool_operator.tests.planning.pools import pool_of, two_cards, vllm
 
-FLAGS = Path(__file__).parents[5] / "e2e/engines/modelpool_engines/recordings/vllm/00-serve-flags.txt"
+FLAGS = Path(__file__).parents[5] / "simulators/modelpool_simulators/recordings/vllm/00-serve-flags.txt"
 HUB = "hf://Qwen/Qwen3-8B-AWQ"
 
 

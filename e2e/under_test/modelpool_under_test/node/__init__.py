@@ -1,0 +1,1 @@
+"""ModelPool on a real node: the chart's release, a pool of simulated engines, and callers of its gateway."""
