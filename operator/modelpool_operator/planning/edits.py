@@ -82,7 +82,7 @@ def seen(
     known = (*before.specs, *specs)[-REMEMBERED:]
     if now - before.last > CALM:
         return Edits(generation=generation, last=now, since=time, number=1, editor=editor, began=now, specs=known[-2:])
-    returns = before.returns + (spec in before.specs)
+    returns = before.returns + (spec in before.specs[:-1])
     quick = now - before.began <= QUICK * before.number
     return replace(
         before,

@@ -106,7 +106,7 @@ ACTORS = {
 }
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(
     how=st.sampled_from(list(ACTORS.values())),
     children=st.integers(1, 6),
