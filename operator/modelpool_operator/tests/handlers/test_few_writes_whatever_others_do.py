@@ -188,7 +188,7 @@ def play(world: World, actors: list[Actor], end: float = LONG) -> float:
     return began
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 @given(children=st.integers(1, 30), actors=st.lists(ACTORS, min_size=1, max_size=4))
 @example(children=6, actors=[Actor("image", ALL, at_once=True, pauses=(60.0,))])
 @example(children=30, actors=[Actor("image", ALL, at_once=False, pauses=(10.0,))])
@@ -202,24 +202,23 @@ def test_whatever_others_do_to_children_and_status_few_writes_follow(children: i
     assert world.busiest(since=began + 60.01) <= MOST
 
 
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=6)
 @given(
     children=st.integers(1, 12),
     what=st.sampled_from(sorted(EDITS)),
     pauses=st.lists(st.floats(0.2, 60), min_size=1, max_size=3).map(tuple),
-    actors=st.lists(ACTORS, max_size=2),
 )
-@example(children=6, what="toggle", pauses=(30.0,), actors=[])
-@example(children=6, what="toggle", pauses=(10.0,), actors=[])
-@example(children=12, what="count", pauses=(15.0,), actors=[])
+@example(children=6, what="toggle", pauses=(30.0,))
+@example(children=6, what="toggle", pauses=(10.0,))
+@example(children=12, what="count", pauses=(15.0,))
 def test_whoever_changes_the_pool_without_end_is_followed_by_few_writes(
-    children: int, what: str, pauses: tuple[float, ...], actors: list[Actor]
+    children: int, what: str, pauses: tuple[float, ...]
 ) -> None:
     """Who sets it to and fro is known after four times, and who wants another one each time after twenty."""
     world = World(children)
     turns = 6 if what == "toggle" else FREE + 2
     end = max(LONG, (turns + 4) * max(pauses))
-    began = play(world, [Actor(what, ALL, at_once=True, pauses=pauses), *actors], end=end)
+    began = play(world, [Actor(what, ALL, at_once=True, pauses=pauses)], end=end)
     assert world.without_end_since is not None
     assert world.without_end_since <= began + turns * max(pauses)
     assert world.busiest(since=max(began + 60, world.without_end_since) + 0.01) <= MOST
