@@ -27,6 +27,7 @@ from modelpool_operator.handlers.reporting import Reporting
 from modelpool_operator.handlers.results import Outcome, Result
 from modelpool_operator.handlers.scaling import Scaling
 from modelpool_operator.handlers.standings import Standings, unchanged_by
+from modelpool_operator.handlers.stumbles import Stumbles
 from modelpool_operator.planning import engine_keys, interference
 from modelpool_operator.planning import plan as plans
 from modelpool_operator.planning import status as statuses
@@ -39,11 +40,6 @@ from modelpool_operator.planning.routes import entries_in, entries_of
 
 logger = logging.getLogger(__name__)
 
-TOLD_AFTER: Final = 5
-"""Passes in a row that an API server did not serve to their end, or denied, before their pool is told. One that
-restarts is no news; for a moment it knows no roles, and denies everybody everything."""
-KEPT_FOR: Final = 300.0
-"""Seconds of such passes for which what was known before still counts: one read that fails goes on for ever."""
 TRY_AGAIN: Final = 60.0
 """Seconds until what the cluster did not have is looked for again: a driver was installed."""
 
@@ -87,9 +83,7 @@ class Reconciler:
         self._gateways_in = gateways_in
         self._slow = asyncio.Semaphore(SLOW_WRITES)
         self._reporting = Reporting(client, recorder, self._standings, now=now, telling=telling)
-        self._clock = clock
-        self._stumbles: dict[ObjectRef, tuple[int, float]] = {}
-        """Passes in a row that began, and met an API server that could not serve, or said no; and since when."""
+        self._stumbles = Stumbles(clock)
         self._owed: dict[ObjectRef, frozenset[ObjectRef]] = {}
         """Whom the pass over a pool concerns, from when that is known."""
 
@@ -103,7 +97,7 @@ class Reconciler:
         Raises:
             Exception: the pass did not get through, which the pool's status says; repeat it later.
         """
-        stumbles, since = self._stumbles.pop(ref, (0, self._clock()))
+        stumbles = self._stumbles.begin(ref)
         try:
             body = await self._client.get(kinds.POOLS, ref)
         except errors.AbsentError:
@@ -117,9 +111,8 @@ class Reconciler:
                 return await self._leaving(body, ref)
             return await self._pass(body, ref)
         except (errors.UnreachableError, errors.DeniedError) as exc:
-            self._stumbles[ref] = stumbles + 1, since
-            if stumbles + 1 >= TOLD_AFTER:
-                await self._reporting.failed(ref, exc, lasting=self._clock() - since >= KEPT_FOR)
+            if self._stumbles.note(ref, stumbles):
+                await self._reporting.failed(ref, exc, lasting=self._stumbles.are_lasting(ref))
             raise
         except Exception as exc:
             await self._reporting.failed(ref, exc)
@@ -142,7 +135,7 @@ class Reconciler:
         # Nothing is awaited from here until the plan is noted: no other one is made meanwhile.
         observed = replace(observed, neighbours=self._neighbourhood.beside(pool))
         plan = plans.make_plan(pool, observed)
-        paced = standing.paced(plan)
+        paced = standing.paced(plan, observed, time=self._now())
         concerned = self._neighbourhood.put(pool, observed, plan, paced.plan.without(standing.refused))
         # A pool that is refused holds what the routes of its last plan say, as the gateway goes by them.
         entries = entries_of(pool) if plan.refusal is None else entries_in(observed.children.values())

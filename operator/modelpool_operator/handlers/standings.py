@@ -13,14 +13,15 @@ from modelpool_operator.api import parsing
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.status import PoolStatus
 from modelpool_operator.cluster.execute import Outcome
-from modelpool_operator.planning import edits, pacing, telling
+from modelpool_operator.planning import answers, edits, fights, pacing, telling
 from modelpool_operator.planning.admission import altered_in, as_asked
+from modelpool_operator.planning.answers import Answers
 from modelpool_operator.planning.child_changes import KEPT, UNCHANGEABLE
 from modelpool_operator.planning.comparison import Difference
 from modelpool_operator.planning.edits import Edits
-from modelpool_operator.planning.interference import Interference
+from modelpool_operator.planning.interference import Interference, found_in
 from modelpool_operator.planning.managers import manager_of
-from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
+from modelpool_operator.planning.manifests import ChildRef, Manifest, digest, ref_of
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.pacing import Book, Paced
 from modelpool_operator.planning.plan import Plan
@@ -35,6 +36,9 @@ class Standing:
         self._book: Book = {}
         self._altered: dict[ChildRef, tuple[Difference, ...]] = {}
         self._edits: Edits | None = None
+        self._answers: Answers | None = None
+        self._carried: int | None = None
+        """The generation that was carried out last."""
         self._telling = Telling()
         self._due: float | None = None
         """When the status is to be told, where it may not be now."""
@@ -49,14 +53,19 @@ class Standing:
     @property
     def fought_over(self) -> frozenset[ChildRef]:
         """Children that others change back again and again."""
-        return frozenset(ref for ref, known in self._book.items() if known.is_fought_over)
+        crowded = self._answers.held if self._answers else frozenset[ChildRef]()
+        return crowded.union(ref for ref, known in self._book.items() if known.is_fought_over)
 
     @property
     def fights(self) -> tuple[str, ...]:
         """Children, the spec and the status, where others write them again and again, as sentences."""
         now = self._clock()
-        others = (self._edits.words(now) if self._edits else None, self._telling.words(now))
-        return (*pacing.fights(self._book, now), *(one for one in others if one))
+        of_children = fights.fights(self._book, now)
+        all_of_them = self._answers.words(now) if self._answers else None
+        if self._answers and any(one.startswith(f"{self._answers.latest}:") for one in of_children):
+            all_of_them = None
+        others = (all_of_them, self._edits.words(now) if self._edits else None, self._telling.words(now))
+        return (*of_children, *(one for one in others if one))
 
     @property
     def edits(self) -> Edits:
@@ -68,24 +77,36 @@ class Standing:
     def look(self, body: Mapping[str, Any], time: datetime) -> None:
         """Take note of a pool as it was read: whether somebody has changed its spec, or its status."""
         now, generation, before = self._clock(), body["metadata"]["generation"], self._edits
-        self._edits = edits.seen(before, generation, manager_of(body, ("spec",)), now=now, time=time)
-        if before is None or (generation != before.generation and self._edits.number <= edits.FREE):
+        same = before is not None and generation == before.generation
+        spec = "" if same else digest(body.get("spec"))
+        self._edits = edits.seen(before, generation, manager_of(body, ("spec",)), now=now, time=time, spec=spec)
+        if before is None or (generation != before.generation and not self._edits.are_without_end):
             self._telling = telling.opened(self._telling, now=now)
         there, by = parsing.status_of(body), manager_of(body, ("status",))
         self._telling = telling.seen(self._telling, there, by, now=now, time=time)
+        if self._telling.lost:
+            self._answers = answers.seen(self._answers, now=now, time=time)
 
     def held_back(self, paced: Paced) -> tuple[str, ...]:
         """Return the changes that wait for their time, as sentences."""
-        return pacing.held_back(self._book, paced)
+        return fights.held_back(self._book, paced)
 
     def as_asked(self, children: Mapping[ChildRef, Manifest]) -> Mapping[ChildRef, Manifest]:
         """Return the children without what admission made of them."""
         return {ref: as_asked(live, self._altered.get(ref, ())) for ref, live in children.items()}
 
-    def paced(self, plan: Plan) -> Paced:
+    def paced(self, plan: Plan, observed: Observed, *, time: datetime) -> Paced:
         """Return what of a plan is carried out now."""
-        self._book = pacing.current(self._book, self.edits, self._clock())
-        return pacing.paced(plan, self._book, self.edits, self._clock())
+        now, live = self._clock(), observed.children
+        self._book = pacing.current(self._book, self.edits, now)
+        changed = {one.child for one in found_in(plan.changed, live)}
+        answering = fights.answers_in(plan, self._book, self.edits, changed, carried=self._carried)
+        if answering:
+            self._answers = answers.seen(self._answers, now=now, time=time)
+        urgent = answers.too_many_in(plan, live) if answering else ()
+        return pacing.paced(
+            plan, self._book, self.edits, now, answers=self._answers, answering=answering, urgent=urgent
+        )
 
     def note(
         self,
@@ -97,12 +118,22 @@ class Standing:
         time: datetime,
     ) -> None:
         """Remember what was done, and how it was taken."""
-        wanted = paced.plan.changed
+        wanted, causes = paced.plan.changed, {one.child: one for one in put_back}
+        self._carried = self.edits.generation
+        self._answers = answers.written(
+            self._answers,
+            paced.answers - paced.held,
+            urgent=paced.urgent,
+            held=paced.crowded,
+            causes=causes,
+            count=not self.edits.are_without_end,
+            now=self._clock(),
+        )
         self._book = pacing.noted(
             self._book,
             paced,
             refused=done.refused,
-            causes={one.child: one for one in put_back},
+            causes=causes,
             absent=wanted.keys() - observed.children.keys() - done.found.keys(),
             generation=self.edits.generation,
             now=self._clock(),
@@ -127,9 +158,17 @@ class Standing:
     def may_tell(self, status: PoolStatus) -> bool:
         """Return whether the status may be written now; else `next_look` says when."""
         now = self._clock()
-        due = self._telling.due(status, now)
+        due = self._telling.due(status, now, most=self._most_told(now))
         self._due = due if due > now else None
         return self._due is None
+
+    def _most_told(self, now: float) -> int | None:
+        """Return how many statuses a minute may have, where others are at work; children have the others."""
+        if self.edits.are_without_end:
+            return telling.MOST
+        if self._answers is None or not self._answers.are_bounded(now):
+            return None
+        return telling.MOST if self._answers.number > pacing.FREE else telling.MOST + 1
 
     def told(self, status: PoolStatus) -> str | None:
         """Take it that the status was written, and return what is to be said of whoever writes over it."""
@@ -142,7 +181,8 @@ class Standing:
         times: list[float | None] = []
         if paced is not None:
             times += [pacing.next_look(self._book, paced, self.edits, now), 0.0 if self._unchanged else None]
-        ends = (self._due, self.edits.told_until, self._telling.told_until)
+        crowd = self._answers.told_until if self._answers else None
+        ends = (self._due, self.edits.told_until, self._telling.told_until, crowd)
         times += [one - now for one in ends if one is not None and one > now]
         return min((max(0.0, one) for one in times if one is not None), default=None)
 

@@ -9,6 +9,12 @@ FREE: Final = 20
 FIRST: Final = 10.0
 LONGEST: Final = 60.0
 """Seconds between two writes of a child that carry out changes of its pool."""
+FREE_RETURNS: Final = 3
+"""Changes in a row to what the spec was before, where they come quickly: two who undo each other, and no person."""
+QUICK: Final = 60.0
+"""Seconds between two changes, on the average, below which they come quickly."""
+REMEMBERED: Final = 8
+"""Specs of which it is known that they were there before."""
 CALM: Final = 600.0
 """Seconds without a change by others after which what they did before counts no more."""
 TOLD: Final = 60.0
@@ -29,16 +35,25 @@ class Edits:
     """The most seconds between two of them."""
     editor: str | None = None
     """Who changed the spec last."""
+    began: float = 0.0
+    """When the first of them was seen, in seconds."""
+    specs: tuple[str, ...] = ()
+    """Digests of the latest specs, or nothing where they are not known."""
+    returns: int = 0
+    """How many of them made the spec what it was before."""
+    alternate: bool = False
+    """Whether there have been too many of these, too quickly."""
 
     @property
     def pause(self) -> float:
         """Return the seconds from the last write of a child to one that carries out the latest change."""
-        return pause_after(self.number - FREE, LONGEST)
+        returns = self.returns - FREE_RETURNS if self.alternate else 0
+        return pause_after(max(self.number - FREE, returns), LONGEST)
 
     @property
     def are_without_end(self) -> bool:
         """Return whether there have been too many of them."""
-        return self.number > FREE
+        return self.number > FREE or self.alternate
 
     @property
     def told_until(self) -> float | None:
@@ -54,14 +69,21 @@ class Edits:
         return f"the ModelPool was changed {self.number} times since {since}, and by {who} last"
 
 
-def seen(before: Edits | None, generation: int, editor: str | None, *, now: float, time: datetime) -> Edits:
-    """Return what is to be remembered of a spec that is seen."""
+def seen(
+    before: Edits | None, generation: int, editor: str | None, *, now: float, time: datetime, spec: str = ""
+) -> Edits:
+    """Return what is to be remembered of a spec that is seen; `spec` is its digest, where it is known."""
+    specs = (spec,) if spec else ()
     if before is None:
-        return Edits(generation=generation, last=now, since=time)
+        return Edits(generation=generation, last=now, since=time, specs=specs)
     if generation == before.generation:
-        return before
+        over = before.number and now - before.last > CALM
+        return Edits(generation=generation, last=before.last, since=time, specs=before.specs[-1:]) if over else before
+    known = (*before.specs, *specs)[-REMEMBERED:]
     if now - before.last > CALM:
-        return Edits(generation=generation, last=now, since=time, number=1, editor=editor)
+        return Edits(generation=generation, last=now, since=time, number=1, editor=editor, began=now, specs=known[-2:])
+    returns = before.returns + (spec in before.specs[:-1])
+    quick = now - before.began <= QUICK * before.number
     return replace(
         before,
         generation=generation,
@@ -69,6 +91,10 @@ def seen(before: Edits | None, generation: int, editor: str | None, *, now: floa
         number=before.number + 1,
         slowest=max(before.slowest, now - before.last),
         editor=editor,
+        began=before.began if before.number else now,
+        specs=known,
+        returns=returns,
+        alternate=before.alternate or (returns > FREE_RETURNS and quick),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine
-from modelpool_operator.api.pool import ModelPool, Sharing
+from modelpool_operator.api.pool import ModelPool, PoolSpec, Sharing
 from modelpool_operator.planning.engines import vllm
 from modelpool_operator.planning.holdings import Hold, Neighbours, counter_of
 from modelpool_operator.planning.node_cards import NodeCards, is_shared
@@ -40,6 +40,25 @@ def on_who_may_come(nodes: Iterable[tuple[str, Sequence[Hold]]]) -> Iterator[str
         pools = sorted({hold.holder for hold in coming})
         told = f"{', '.join(pools[:TOLD])}{', …' if len(pools) > TOLD else ''}"
         yield f"it may meet {told} on node {node}, where there is no room for all: name one node in `nodeSelector`"
+
+
+def on_unsaid_cards(spec: PoolSpec, seen: NodeCards) -> str | None:
+    """Return why another pool is counted on the very card of a pool that is refused, where its node has several.
+
+    A replica of a card looks like a card there: nobody but the device plugin knows how many there are.
+    """
+    mine, resource = counter_of(spec), spec.gpus.resource_name
+    beside = any(one.hold.pool is not None and one.hold.counter == mine for one in seen.together)
+    if spec.gpus.sharing is not Sharing.TIME_SLICING or seen.count is not None or not beside:
+        return None
+    offered = seen.node.resources.get(resource, 0)
+    if offered < 2 or is_shared(seen.node, resource):
+        return None
+    return (
+        f"node {seen.node.name} offers {offered} of {resource} and does not say whether these are cards or replicas of"
+        f" one, as which they count: have NVIDIA's feature discovery set the labels {names.NODE_GPU_COUNT_LABEL} and"
+        f" {names.NODE_GPU_SHARING_LABEL}, or set `gpus.others: Ignore`"
+    )
 
 
 def on_neighbours(pool: ModelPool, seen: NodeCards, others: Neighbours) -> Iterator[str]:

@@ -62,7 +62,7 @@ def place_beside(
     held = {node.name: others.holds.get(node.name, ()) if looks else () for node in nodes}
     rooms = [room(node, held[node.name], here=node.name in known) for node in nodes]
     answers = [(one, place_on([one], cards, settled, alone)) for one in rooms]
-    full = [answer for _, answer in answers if isinstance(answer, Refusal)]
+    full = [_explained(spec, one, answer) for one, answer in answers if isinstance(answer, Refusal)]
     roomy = [_Answer(one, answer) for one, answer in answers if isinstance(answer, Placement)]
     needed = min(_nodes_needed(spec), len(rooms))
     if len(roomy) < needed and not known:  # Where it was nobody knows: on so many of them what it has may be its own.
@@ -92,6 +92,11 @@ def place_beside(
         ]
         said += neighbour_notes.on_who_may_come(meeting)
     return replace(placed, beside=tuple(dict.fromkeys(said)), nodes=_homes(fitting, stands, others, needed))
+
+
+def _explained(spec: PoolSpec, room: Room, refusal: Refusal) -> Refusal:
+    why = neighbour_notes.on_unsaid_cards(spec, room.seen)
+    return replace(refusal, message=f"{refusal.message}; {why}") if why else refusal
 
 
 def _nodes_needed(spec: PoolSpec) -> int:

@@ -3,16 +3,17 @@
 Two who want a field otherwise would write for ever, and each write may restart an engine. So what is put back again and
 again is put back after longer and longer pauses, and so is what the API server refuses. A pool whose own spec changes
 all the time is carried out with pauses, too; what the operator changes by itself, as replicas by demand, has none. Each
-child has its own pauses; those that are fought over take turns.
+child has its own pauses; those that are fought over take turns, and all together have a most that `answers` knows.
 
 A `Book` is what is remembered of a pool's children. It is kept in memory: an operator that starts begins anew.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
+from modelpool_operator.planning.answers import URGENT, Answers, spaced
 from modelpool_operator.planning.edits import CALM, TOLD, Edits, pause_after
 from modelpool_operator.planning.interference import Interference
 from modelpool_operator.planning.manifests import ChildRef, digest, seal_of
@@ -26,11 +27,12 @@ LONGEST_REFUSED: Final = 60.0
 """Seconds until a refused write is tried again: a quota was raised, a webhook came back."""
 SPACING: Final = 40.0
 """Seconds between two writes to children of one pool that are fought over, or whose pool is changed without end."""
+_LATER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writes:
-    """The latest writes of a child, each of which followed the one before soon."""
+    """The latest writes of a child, each of which followed the one before soon; of old ones, what was sent last."""
 
     seal: str
     """Of what was sent last; empty for a deletion."""
@@ -54,6 +56,8 @@ class Writes:
     """The most seconds from a write until it was undone."""
     waits: bool = False
     """Whether a write waits for its time."""
+    urgent: bool = False
+    """Whether the last write took an engine off a card."""
     wanted: float = 0.0
     """When a write was last wanted, whether or not it was done."""
 
@@ -67,18 +71,22 @@ class Writes:
         """The time, in seconds, until which a fight is told: longer, where others take their time."""
         return self.wanted + max(TOLD, 2 * self.slowest)
 
-    def pause(self, seal: str, edits: Edits) -> float:
+    def pause(self, seal: str, edits: Edits, *, is_urgent: bool = False) -> float:
         """Return the seconds from the last write to one that would send `seal`."""
         if seal != self.seal:
             return edits.pause if edits.generation != self.generation else 0.0
         if self.refusal is not None:
             return min(LONGEST_REFUSED, 2.0 ** min(self.refusals, 16))
-        return pause_after(self.put_back - FREE, LONGEST)
+        return pause_after(self.put_back - FREE, URGENT if is_urgent else LONGEST)
 
     def is_over(self, now: float) -> bool:
         """Return whether nothing of it matters any more."""
         longest = max(pause_after(self.put_back - FREE, LONGEST), LONGEST_REFUSED if self.refusal is not None else 0.0)
         return not self.waits and now - self.wanted > longest + CALM
+
+    def calmed(self) -> "Writes":
+        """Return what is still known when it is over: whoever has to send the same again was undone all the same."""
+        return Writes(seal=self.seal, generation=self.generation, last=self.last, since=_LATER, wanted=self.wanted)
 
 
 Book = Mapping[ChildRef, Writes]
@@ -95,29 +103,67 @@ class Paced:
     """What is the matter with each of them."""
     again: float | None = None
     """Seconds until the first of them may be written."""
+    answers: frozenset[ChildRef] = frozenset()
+    """Children of the plan that are changed because of others."""
+    crowded: frozenset[ChildRef] = frozenset()
+    """Of these, those that wait for others of the pool."""
+    urgent: frozenset[ChildRef] = frozenset()
 
 
 def current(book: Book, edits: Edits, now: float) -> Book:
     """Return what still matters: all of it while the pool is changed without end, of which a child may miss some."""
-    return {ref: known for ref, known in book.items() if edits.are_without_end or not known.is_over(now)}
+    if edits.are_without_end:
+        return book
+    over = {ref: known.is_over(now) for ref, known in book.items()}
+    return {ref: known.calmed() if over[ref] else known for ref, known in book.items() if known.seal or not over[ref]}
 
 
-def paced(plan: Plan, book: Book, edits: Edits, now: float) -> Paced:
-    """Return the plan without the changes whose time has not come."""
+def paced(
+    plan: Plan,
+    book: Book,
+    edits: Edits,
+    now: float,
+    *,
+    answers: Answers | None = None,
+    answering: frozenset[ChildRef] = frozenset(),
+    urgent: Collection[ChildRef] = (),
+) -> Paced:
+    """Return the plan without the changes whose time has not come.
+
+    Args:
+        plan: what is wanted.
+        book: what is remembered of each child.
+        edits: of the pool's spec.
+        now: the time of all pauses, in seconds.
+        answers: what is remembered of all children together.
+        answering: children of the plan that are changed because of others.
+        urgent: those of them with more engines than their cards have room for.
+    """
+    urgent = answering.intersection(urgent)
     due = {
-        ref: known.last + known.pause(seal, edits)
-        for ref, seal in _seals(plan).items()
+        ref: known.last + known.pause(seal, edits, is_urgent=ref in urgent)
+        for ref, seal in seals_of(plan).items()
         if (known := book.get(ref)) is not None
     }
-    latest = {ref: known.last for ref, known in book.items() if known.is_fought_over or edits.are_without_end}
-    for ref in sorted(due.keys() & latest.keys(), key=lambda ref: (due[ref], ref)):
+    latest = {
+        ref: known.last
+        for ref, known in book.items()
+        if (known.is_fought_over or edits.are_without_end) and not known.urgent
+    }
+    for ref in sorted((due.keys() & latest.keys() & answering) - urgent, key=lambda ref: (due[ref], ref)):
         others = (when + SPACING for other, when in latest.items() if other != ref)
         due[ref] = max((due[ref], *others))
         latest[ref] = max(due[ref], now)
+    crowded = frozenset[ChildRef]()
+    if edits.are_without_end or (answers is not None and answers.are_bounded(now)):
+        together = spaced(answers, {ref: due.get(ref, now) for ref in answering}, urgent, now)
+        crowded = frozenset(ref for ref, when in together.items() if when > max(now, due.get(ref, now)))
+        due |= together
     held = frozenset(ref for ref, when in due.items() if when > now)
     again = min((due[ref] - now for ref in held), default=None)
     why = {ref: reason for ref, reason in plan.why.items() if ref in held}
-    return Paced(plan=plan.without(held), held=held, why=why, again=again)
+    done = plan.without(held)
+    return Paced(plan=done, held=held, why=why, again=again, answers=answering, crowded=crowded, urgent=urgent)
 
 
 def noted(
@@ -154,7 +200,7 @@ def noted(
             refusal=known.refusal if waits else None,
             cause=causes.get(ref, known.cause),
         )
-    for ref, seal in _seals(done.plan).items():
+    for ref, seal in seals_of(done.plan).items():
         before = book.get(ref) or Writes(seal=seal, generation=generation, last=now, since=time)
         again = before.refusal is not None and seal == before.seal
         # Whoever has to send the same again soon was undone, whatever undid it, and whether or not it can be told.
@@ -164,6 +210,7 @@ def noted(
             seal=seal,
             generation=generation,
             last=now,
+            since=time if before.since is _LATER else before.since,
             put_back=before.put_back + undone,
             refusals=(before.refusals if again else 0) + (ref in refused),
             refusal=refused.get(ref),
@@ -171,6 +218,7 @@ def noted(
             absent=ref in absent,
             slowest=max(before.slowest, now - before.last) if undone and not before.waits else before.slowest,
             waits=False,
+            urgent=ref in done.urgent,
             wanted=now,
         )
     return found
@@ -179,21 +227,6 @@ def noted(
 def refused_in(book: Book) -> Mapping[ChildRef, str]:
     """Return the children that the API server does not take, with what it said."""
     return {ref: known.refusal for ref, known in book.items() if known.refusal is not None}
-
-
-def held_back(book: Book, done: Paced) -> tuple[str, ...]:
-    """Return one sentence per change that waits for its time; what the API server refuses is told as refused."""
-    refused = refused_in(book)
-    return tuple(f"{ref}: {why}" for ref, why in done.why.items() if ref not in refused)
-
-
-def fights(book: Book, now: float) -> tuple[str, ...]:
-    """Return one sentence per child that is fought over, for as long as the fight lasts."""
-    return tuple(
-        _words(ref, known)
-        for ref, known in sorted(book.items())
-        if known.is_fought_over and (known.waits or now < known.told_until)
-    )
 
 
 def next_look(book: Book, done: Paced, edits: Edits, now: float) -> float | None:
@@ -207,17 +240,7 @@ def next_look(book: Book, done: Paced, edits: Edits, now: float) -> float | None
     return max(0.0, min(times)) if times else None
 
 
-def _words(ref: ChildRef, known: Writes) -> str:
-    since = f"times since {known.since:%Y-%m-%dT%H:%M:%SZ}"
-    if not known.seal:
-        return f"{ref}: somebody makes it, and the pool does not want it; deleted {known.put_back} {since}"
-    if known.cause is None and known.absent:
-        return f"{ref}: somebody deletes it, or takes its labels away; made again {known.put_back} {since}"
-    if known.cause is None:
-        return f"{ref}: somebody changes it back each time; put back {known.put_back} {since}"
-    return f"{ref}: {known.cause.who} changes {known.cause.field}; put back {known.put_back} {since}"
-
-
-def _seals(plan: Plan) -> Mapping[ChildRef, str]:
+def seals_of(plan: Plan) -> Mapping[ChildRef, str]:
+    """Return the seal of each child that a plan changes; empty for one that it deletes."""
     changed = {ref: seal_of(one) or digest(one) for ref, one in plan.changed.items()}
     return {**dict.fromkeys(plan.delete, ""), **changed}

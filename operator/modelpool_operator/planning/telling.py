@@ -23,11 +23,14 @@ EVERY: Final = 20.0
 """Seconds after which there is one more."""
 EXTRA: Final = 15.0
 """Statuses more, while a person looks what becomes of a change of the pool; the bucket is emptied by them, too."""
+MOST: Final = 2
+"""Statuses in a minute while others are at work on the pool's children without end; one more, where it is not ready."""
 WATCHED: Final = 60.0
 """Seconds for which that is."""
 FREE: Final = 3
 """How often in a row a status that somebody has written over is written again at once, behind the first time."""
 LONGEST: Final = 300.0
+_MINUTE: Final = 60.0
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -39,6 +42,8 @@ class Telling:
     """What was told last, without its times."""
     last: float = 0.0
     """When that was, in seconds."""
+    times: tuple[float, ...] = ()
+    """When the writes of the last minute were."""
     left: float = BURST
     """What was in the bucket then; less than nothing where it is owed."""
     extra: float = 0.0
@@ -70,8 +75,11 @@ class Telling:
         who = f"'{self.by}'" if self.by else "somebody"
         return f"{who} writes over the status; written again {self.number} times since {self.since:%Y-%m-%dT%H:%M:%SZ}"
 
-    def due(self, status: PoolStatus, now: float) -> float:
-        """Return when a status may be written, in seconds: at the earliest now."""
+    def due(self, status: PoolStatus, now: float, *, most: int | None = None) -> float:
+        """Return when a status may be written, in seconds: at the earliest now.
+
+        `most`: statuses in a minute, where others are at work without end.
+        """
         new = essence(status)
         if not self.lost and new == self.said:
             return now
@@ -82,6 +90,8 @@ class Telling:
             return now
         short = 1.0 + RESERVED * same - self.left_at(now)
         times = [now, now + short * EVERY]
+        if most is not None and len(self.times) >= most:
+            times.append(self.times[-most] + _MINUTE)
         if self.lost:
             times.append(self.last + pause_after(self.number - FREE, LONGEST))
         return max(times)
@@ -131,6 +141,7 @@ def told(before: Telling, status: PoolStatus, *, now: float) -> Telling:
         before,
         said=essence(status),
         last=now,
+        times=(*(when for when in before.times if now - when < _MINUTE), now),
         left=max(0.0, left) if before.is_watched(now) else left,
         extra=before.extra - 1.0,
         lost=False,

@@ -17,7 +17,7 @@ from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.recorder import Recorder
 from modelpool_operator.cluster.reflector import fill
 from modelpool_operator.cluster.surroundings import Surroundings
-from modelpool_operator.handlers import next_look, reconcile, remains
+from modelpool_operator.handlers import next_look, reconcile, remains, stumbles
 from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.engine_keys import EngineKeys
 from modelpool_operator.handlers.neighbourhood import Neighbourhood
@@ -357,11 +357,11 @@ async def test_what_was_known_does_not_stay_for_ever(server: ApiServer, reconcil
     await reconciler.reconcile(REF)
     before = condition(server, "Ready")
     reconciler._mirror.collections[kinds.PODS, None].problem = errors.UnreachableError("Could not list pods: later")
-    for _ in range(reconcile.TOLD_AFTER):
+    for _ in range(stumbles.TOLD_AFTER):
         with pytest.raises(errors.UnreachableError):
             await reconciler.reconcile(REF)
     assert condition(server, "Ready") == before
-    clock.now += reconcile.KEPT_FOR
+    clock.now += stumbles.KEPT_FOR
     with pytest.raises(errors.UnreachableError):
         await reconciler.reconcile(REF)
     assert condition(server, "Ready")[:2] == ("Unknown", "ApiServerUnreachable")
@@ -401,7 +401,7 @@ async def test_what_the_api_server_refused_stands_in_the_status_and_is_tried_aga
 async def test_a_pass_that_could_not_look_decides_nothing(server: ApiServer, reconciler: Reconciler) -> None:
     put_pool(server, MODEL)
     reconciler._mirror.collections[kinds.PODS, None].problem = errors.DeniedError("pods is forbidden")
-    for _ in range(reconcile.TOLD_AFTER):
+    for _ in range(stumbles.TOLD_AFTER):
         with pytest.raises(errors.DeniedError, match="pods is forbidden"):
             await reconciler.reconcile(REF)
     assert {path for verb, path in server.writes if verb == "PATCH"} == {f"{POOLS}/agentic/status"}
@@ -444,7 +444,7 @@ async def test_any_pass_that_raises_is_in_the_status_once(
         raise error
 
     monkeypatch.setattr(f"{reconcile.__name__}.{step}", fail)
-    for _ in range(reconcile.TOLD_AFTER + 1):
+    for _ in range(stumbles.TOLD_AFTER + 1):
         with pytest.raises(type(error)):
             await reconciler.reconcile(REF)
     degraded = condition(server, "Degraded")
@@ -490,7 +490,7 @@ async def test_an_api_server_that_knows_no_roles_yet_is_no_news(server: ApiServe
     await reconciler.reconcile(REF)
     told = len(server.writes)
     reconciler._mirror.collections[kinds.PODS, None].problem = errors.DeniedError("pods is forbidden")
-    for _ in range(reconcile.TOLD_AFTER - 1):
+    for _ in range(stumbles.TOLD_AFTER - 1):
         with pytest.raises(errors.DeniedError):
             await reconciler.reconcile(REF)
     assert len(server.writes) == told
@@ -506,7 +506,7 @@ async def test_what_was_known_stays_when_the_api_server_is_away_for_a_moment(
     await reconciler.reconcile(REF)
     before = {kind: condition(server, kind) for kind in ("Planned", "Ready", "Progressing")}
     reconciler._mirror.collections[kinds.PODS, None].problem = errors.UnreachableError("Could not list pods: later")
-    for number in range(reconcile.TOLD_AFTER):
+    for number in range(stumbles.TOLD_AFTER):
         assert condition(server, "Degraded")[0] == "False", number
         with pytest.raises(errors.UnreachableError):
             await reconciler.reconcile(REF)
@@ -820,7 +820,7 @@ async def test_a_status_that_others_write_over_is_written_less_and_less_often(
         clock.now = float(second)
         server.objects[f"{POOLS}/agentic"]["status"] = {"observedGeneration": -1, "conditions": []}
         written += [second for path in await passes(reconciler, server, 1) if path == f"{POOLS}/agentic/status"]
-    assert written == [0, 1, 2, 21, 41, 61, 101, 181, 341]
+    assert written == [0, 1, 2, 21, 41, 62, 102, 182, 342]
 
     clock.now = 700.0
     await passes(reconciler, server, 1)
@@ -898,8 +898,8 @@ async def test_a_pool_with_a_status_to_be_told_later_is_looked_at_then(
     for turn in range(60):
         server.objects[f"{POOLS}/agentic"]["metadata"]["generation"] = turn
         again = (await reconciler.reconcile(REF)).again
-    assert again == pytest.approx(20.0)
-    clock.now = 20.0
+    assert again == pytest.approx(60.0)
+    clock.now = 60.0
     await reconciler.reconcile(REF)
     assert status(server)["observedGeneration"] == 59
 

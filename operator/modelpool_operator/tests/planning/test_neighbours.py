@@ -365,3 +365,18 @@ def test_an_engine_whose_deployment_was_deleted_is_made_again_where_its_pod_stan
     assert plan.refusal is None
     assert [child["metadata"]["name"] for child in plan.apply if child["kind"] == "Deployment"] == ["agentic-b"]
     assert make_plan(one, replace(seen, children=children, pods=())).refusal is not None
+
+
+def test_a_node_that_does_not_say_how_many_cards_it_has_is_told_where_that_refuses_a_pool() -> None:
+    unlabelled = NodeView(name=NODE, labels=HERE, gpu_memory=24 * GIB, resources={GPU: 4})
+    one, held = pool("timeSlicing", vllm("a", 0.8)), engine(20, counter=GPU)
+    refusal = make_plan(one, Observed(neighbours=Neighbours.of([held], [unlabelled]))).refusal
+    assert refusal is not None
+    assert "pool lab/other" in refusal.message
+    assert (
+        "node gpu-1 offers 4 of nvidia.com/gpu and does not say whether these are cards or replicas" in refusal.message
+    )
+    assert "nvidia.com/gpu.count" in refusal.message
+    for known in (node(4), node(1)):
+        found = make_plan(one, Observed(neighbours=Neighbours.of([held], [known]))).refusal
+        assert found is None or "does not say" not in found.message

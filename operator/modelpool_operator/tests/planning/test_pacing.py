@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from modelpool_operator.planning import edits, pacing
+from modelpool_operator.planning import answers, edits, fights, pacing
+from modelpool_operator.planning.answers import Answers
 from modelpool_operator.planning.edits import Edits
 from modelpool_operator.planning.interference import Interference
 from modelpool_operator.planning.manifests import ChildRef
@@ -43,6 +44,8 @@ class Operator:
     def __init__(self) -> None:
         self.book: Book = {}
         self.edits: Edits | None = None
+        self.answers: Answers | None = None
+        self.carried: int | None = None
         self.writes: list[tuple[float, ChildRef]] = []
         self.again: float | None = None
 
@@ -51,15 +54,30 @@ class Operator:
         time = START + timedelta(seconds=now)
         self.edits = edits.seen(self.edits, generation, "argocd", now=now, time=time)
         self.book = pacing.current(self.book, self.edits, now)
-        paced = pacing.paced(plan, self.book, self.edits, now)
+        changed = plan.changed.keys() if how == "edited" else ()
+        answering = fights.answers_in(plan, self.book, self.edits, changed, carried=self.carried)
+        if answering:
+            self.answers = answers.seen(self.answers, now=now, time=time)
+        paced = pacing.paced(plan, self.book, self.edits, now, answers=self.answers, answering=answering)
         written = {*paced.plan.changed, *paced.plan.delete}
         self.writes += [(now, one) for one in sorted(written)]
-        changed = Interference(child=ref(0), field="/spec/replicas", manager="hpa")
+        interfered = Interference(child=ref(0), field="/spec/replicas", manager="hpa")
+        causes = dict.fromkeys(plan.changed, interfered) if how == "edited" else {}
+        self.carried = generation
+        self.answers = answers.written(
+            self.answers,
+            answering - paced.held,
+            urgent=paced.urgent,
+            held=paced.crowded,
+            causes=causes,
+            count=not self.edits.are_without_end,
+            now=now,
+        )
         self.book = pacing.noted(
             self.book,
             paced,
             refused=dict.fromkeys(written, refused) if refused else {},
-            causes=dict.fromkeys(plan.changed, changed) if how == "edited" else {},
+            causes=causes,
             absent=plan.changed.keys() if how == "deleted" else (),
             generation=generation,
             now=now,
@@ -88,7 +106,7 @@ ACTORS = {
 }
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(
     how=st.sampled_from(list(ACTORS.values())),
     children=st.integers(1, 6),
@@ -121,7 +139,7 @@ def test_no_actor_makes_the_operator_write_without_end(how: str, children: int, 
     assert operator.busiest(since=since + 0.01) <= MOST
     if how:
         assert {one for _, one in operator.writes} == {ref(number) for number in range(children)}
-        assert len(pacing.fights(operator.book, last)) == children
+        assert len(fights.fights(operator.book, last)) == children
     else:
         assert operator.edits is not None
         assert "by 'argocd' last" in (operator.edits.words(last) or "")
@@ -132,14 +150,14 @@ def test_a_fight_is_told_while_it_lasts_and_is_remembered_for_ten_minutes() -> N
     for second in range(10):
         operator.look(float(second), plan(0), how="edited")
     want = "Deployment d-0: 'hpa' changes /spec/replicas; put back 4 times since 2026-11-30T00:00:00Z"
-    assert pacing.fights(operator.book, 10) == (want,)
+    assert fights.fights(operator.book, 10) == (want,)
     assert operator.again == pytest.approx(4.0), "ten seconds after the last write"
     operator.look(13, plan(0), how="edited")
     operator.look(14, plan())
     assert operator.again == pytest.approx(59.0), "a minute after the last write"
-    assert pacing.fights(operator.book, 72)
+    assert fights.fights(operator.book, 72)
     operator.look(73, plan())
-    assert pacing.fights(operator.book, 73) == ()
+    assert fights.fights(operator.book, 73) == ()
     operator.look(80, plan(0), how="edited")
     assert operator.book[ref(0)].put_back == 6
     operator.look(1000, plan(0), how="edited")
@@ -151,7 +169,7 @@ def test_who_takes_his_time_is_named_for_as_long_as_he_does(every: float) -> Non
     operator = Operator()
     for turn in range(8):
         operator.look(turn * every, plan(0), how="edited")
-    (said,) = pacing.fights(operator.book, 8 * every - 1)
+    (said,) = fights.fights(operator.book, 8 * every - 1)
     assert "'hpa' changes /spec/replicas; put back" in said
 
 
@@ -162,7 +180,7 @@ def test_a_fight_in_which_the_seal_changes_is_told_and_paced() -> None:
         operator.look(float(second), plan(0), how="sealed")
     assert [when for when, _ in operator.writes] == [0, 1, 2, 3, 4, 14, 34, 74, 154, 314]
     want = "Deployment d-0: somebody changes it back each time; put back 9 times since 2026-11-30T00:00:00Z"
-    assert pacing.fights(operator.book, 600) == (want,)
+    assert fights.fights(operator.book, 600) == (want,)
 
 
 def test_a_spec_that_changes_all_the_time_is_carried_out_with_pauses() -> None:
@@ -189,7 +207,7 @@ def test_what_the_operator_wants_changed_by_itself_is_no_change_of_the_pool() ->
     for turn in range(40):
         operator.look(turn * 20.0, plan(0, content=f"{turn % 2} replicas"))
     assert [when for when, _ in operator.writes] == [turn * 20.0 for turn in range(40)]
-    assert pacing.fights(operator.book, 780) == ()
+    assert fights.fights(operator.book, 780) == ()
     assert operator.edits is not None
     assert operator.edits.words(780) is None
 
@@ -244,4 +262,4 @@ def test_what_is_held_back_is_told_with_its_reason_and_what_is_refused_is_not() 
     paced = pacing.paced(plan(0, 1), operator.book, operator.edits, 9.0)
     assert paced.held == {ref(0), ref(1)}
     operator.look(9.0, plan(0, 1))
-    assert pacing.held_back(operator.book, paced) == ("Deployment d-0: because",)
+    assert fights.held_back(operator.book, paced) == ("Deployment d-0: because",)

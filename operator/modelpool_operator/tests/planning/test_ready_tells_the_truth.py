@@ -105,7 +105,7 @@ class ReadyTellsTheTruth(RuleBasedStateMachine):
         standing, observed = self.standing, self.cluster.observed()
         observed = replace(observed, refused=standing.refused, fought_over=standing.fought_over)
         plan = make_plan(self.spec, observed)
-        paced = standing.paced(plan)
+        paced = standing.paced(plan, observed, time=NOW)
         self.cluster.carry_out(paced.plan, denied)
         refused = {ref_of(one): "denied" for one in paced.plan.apply if one["kind"] in denied}
         put_back = tuple(interference.found_in(plan.changed, observed.children))

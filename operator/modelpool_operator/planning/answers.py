@@ -1,0 +1,146 @@
+"""How often a pool is written because of what others do to it: all of its children together, and its status. Pure.
+
+Each child has pauses of its own, which `pacing` decides; many children, or many who change one now and then, add up all
+the same. So behind the first minute there is a most for the pool. What takes a second engine off a card has more.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from modelpool_operator.planning.edits import CALM, TOLD
+from modelpool_operator.planning.interference import Interference
+from modelpool_operator.planning.manifests import ChildRef, Manifest
+from modelpool_operator.planning.plan import Plan
+from modelpool_operator.planning.sequence import model_of
+
+MINUTE: Final = 60.0
+MOST: Final = 2
+"""Children of a pool that are written in a minute because of others, behind the first; the rest is its status."""
+MOST_WITH_URGENT: Final = 3
+"""The same with those whose engines are too many on their cards."""
+FREE: Final = 10
+"""Writes after which it is told whoever is at work, whichever children they are."""
+URGENT: Final = 20.0
+"""Seconds at the most between two writes that take an engine off a card, where its child alone is fought over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """The latest writes to a pool's children that put right what others did, none of whom was calm for `CALM`."""
+
+    began: float
+    since: datetime
+    """The same by the calendar."""
+    last: float
+    """When somebody was last seen to have changed something."""
+    number: int = 0
+    slowest: float = 0.0
+    """The most seconds between two of the changes that were seen."""
+    times: tuple[float, ...] = ()
+    """When the writes of the last minute were."""
+    calm: tuple[float, ...] = ()
+    """Of these, those that were not urgent."""
+    held: frozenset[ChildRef] = frozenset()
+    """Children that wait for others of their pool."""
+    crowded: bool = False
+    """Whether there have been any."""
+    latest: ChildRef | None = None
+    """The child that was changed last."""
+    cause: Interference | None = None
+    """What was done to it, if it can be told."""
+
+    def are_bounded(self, now: float) -> bool:
+        """Return whether others have been at work for more than a minute."""
+        return now - self.began >= MINUTE and now - self.last <= CALM
+
+    @property
+    def told_until(self) -> float | None:
+        """Return the time, in seconds, until which it is told that others are at work, or None."""
+        told = self.crowded or self.number > FREE
+        return self.last + max(TOLD, 2 * self.slowest) if told else None
+
+    def words(self, now: float) -> str | None:
+        """Return a sentence about whoever changes children, whichever these are, or None."""
+        if self.latest is None or self.told_until is None or now >= self.told_until:
+            return None
+        did = f"{self.cause.who} changed {self.cause.field}" if self.cause else "somebody made, changed or deleted it"
+        since = f"{self.since:%Y-%m-%dT%H:%M:%SZ}"
+        return f"children were put back {self.number} times since {since}; of {self.latest}, the last, {did}"
+
+
+def seen(before: Answers | None, *, now: float, time: datetime) -> Answers:
+    """Return what is to be remembered once others are seen to have changed something."""
+    if before is None or now - before.last > CALM:
+        return Answers(began=now, since=time, last=now)
+    return replace(before, last=now, slowest=max(before.slowest, now - before.last))
+
+
+def spaced(
+    answers: Answers | None, due: Mapping[ChildRef, float], urgent: Collection[ChildRef], now: float
+) -> Mapping[ChildRef, float]:
+    """Return when children may be written that others have changed, given when that is for each of them alone."""
+    if answers is None:
+        return due
+    times = [when for when in answers.times if now - when < MINUTE]
+    calm = [when for when in answers.calm if now - when < MINUTE]
+    found = {}
+    for ref in sorted(due, key=lambda ref: (max(due[ref], now), ref not in urgent, due[ref], ref)):
+        earliest = [due[ref], *(kept[-most] + MINUTE for kept, most in _bounds(times, calm, ref in urgent))]
+        found[ref] = max(earliest)
+        for kept in (times,) if ref in urgent else (times, calm):
+            kept.append(max(found[ref], now))
+            kept.sort()
+    return found
+
+
+def _bounds(times: list[float], calm: list[float], urgent: bool) -> list[tuple[list[float], int]]:
+    bounds = [(times, MOST_WITH_URGENT), *([] if urgent else [(calm, MOST)])]
+    return [(kept, most) for kept, most in bounds if len(kept) >= most]
+
+
+def written(
+    before: Answers | None,
+    refs: Collection[ChildRef],
+    *,
+    urgent: Collection[ChildRef],
+    held: Collection[ChildRef],
+    causes: Mapping[ChildRef, Interference],
+    count: bool,
+    now: float,
+) -> Answers | None:
+    """Return what is to be remembered after children were written because of others, and some were not.
+
+    `count`: whether others changed the children, and not the pool.
+    """
+    if before is None:
+        return None
+    times = [when for when in before.times if now - when < MINUTE]
+    calm = [when for when in before.calm if now - when < MINUTE]
+    latest = max((*refs, *held), key=lambda ref: (ref in causes, ref), default=before.latest)
+    return replace(
+        before,
+        number=before.number + count * len(refs),
+        times=(*times, *(now for _ in refs)),
+        calm=(*calm, *(now for ref in refs if ref not in urgent)),
+        held=frozenset(held),
+        crowded=before.crowded or bool(count and held),
+        latest=latest,
+        cause=causes.get(latest) if latest in {*refs, *held} and latest is not None else before.cause,
+    )
+
+
+def too_many_in(plan: Plan, live: Mapping[ChildRef, Manifest]) -> frozenset[ChildRef]:
+    """Return the Deployments of which others have made more engines than their cards have room for.
+
+    Where their pods are changed, too, to put that back would start the engines anew each time: it can wait.
+    """
+    found = {
+        ref
+        for ref, wanted in plan.changed.items()
+        if ref.kind == "Deployment" and ref.name not in plan.retemplated and ref in live
+        if (live[ref]["spec"].get("replicas") or 0) > wanted["spec"].get("replicas", 1)
+    }
+    made = {ref for ref in plan.delete if ref.kind == "Deployment" and ref in live and model_of(live[ref]) is not None}
+    return frozenset(found | made)
