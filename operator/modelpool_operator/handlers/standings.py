@@ -124,6 +124,7 @@ class Standing:
             self._answers,
             paced.answers - paced.held,
             urgent=paced.urgent,
+            twice=paced.plan.twice,
             held=paced.crowded,
             causes=causes,
             count=not self.edits.are_without_end,

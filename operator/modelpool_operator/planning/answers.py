@@ -78,26 +78,31 @@ def seen(before: Answers | None, *, now: float, time: datetime) -> Answers:
 
 
 def spaced(
-    answers: Answers | None, due: Mapping[ChildRef, float], urgent: Collection[ChildRef], now: float
+    answers: Answers | None,
+    due: Mapping[ChildRef, float],
+    now: float,
+    *,
+    urgent: Collection[ChildRef],
+    twice: Collection[ChildRef] = (),
 ) -> Mapping[ChildRef, float]:
-    """Return when children may be written that others have changed, given when that is for each of them alone."""
+    """Return when children may be written that others have changed, given when that is for each of them alone.
+
+    `twice`: those that take two writes.
+    """
     if answers is None:
         return due
     times = [when for when in answers.times if now - when < MINUTE]
     calm = [when for when in answers.calm if now - when < MINUTE]
     found = {}
     for ref in sorted(due, key=lambda ref: (max(due[ref], now), ref not in urgent, due[ref], ref)):
-        earliest = [due[ref], *(kept[-most] + MINUTE for kept, most in _bounds(times, calm, ref in urgent))]
-        found[ref] = max(earliest)
-        for kept in (times,) if ref in urgent else (times, calm):
-            kept.append(max(found[ref], now))
+        writes = 2 if ref in twice else 1
+        bounds = [(times, MOST_WITH_URGENT), *([] if ref in urgent else [(calm, MOST)])]
+        left = [(kept, most - writes + 1) for kept, most in bounds]
+        found[ref] = max([due[ref], *(kept[-most] + MINUTE for kept, most in left if len(kept) >= most)])
+        for kept, _ in bounds:
+            kept.extend([max(found[ref], now)] * writes)
             kept.sort()
     return found
-
-
-def _bounds(times: list[float], calm: list[float], urgent: bool) -> list[tuple[list[float], int]]:
-    bounds = [(times, MOST_WITH_URGENT), *([] if urgent else [(calm, MOST)])]
-    return [(kept, most) for kept, most in bounds if len(kept) >= most]
 
 
 def written(
@@ -105,6 +110,7 @@ def written(
     refs: Collection[ChildRef],
     *,
     urgent: Collection[ChildRef],
+    twice: Collection[ChildRef],
     held: Collection[ChildRef],
     causes: Mapping[ChildRef, Interference],
     count: bool,
@@ -112,18 +118,19 @@ def written(
 ) -> Answers | None:
     """Return what is to be remembered after children were written because of others, and some were not.
 
-    `count`: whether others changed the children, and not the pool.
+    `twice`: those that took two writes. `count`: whether others changed the children, and not the pool.
     """
     if before is None:
         return None
     times = [when for when in before.times if now - when < MINUTE]
     calm = [when for when in before.calm if now - when < MINUTE]
+    writes = [ref for ref in refs for _ in range(2 if ref in twice else 1)]
     latest = max((*refs, *held), key=lambda ref: (ref in causes, ref), default=before.latest)
     return replace(
         before,
         number=before.number + count * len(refs),
-        times=(*times, *(now for _ in refs)),
-        calm=(*calm, *(now for ref in refs if ref not in urgent)),
+        times=(*times, *(now for _ in writes)),
+        calm=(*calm, *(now for ref in writes if ref not in urgent)),
         held=frozenset(held),
         crowded=before.crowded or bool(count and held),
         latest=latest,

@@ -156,7 +156,9 @@ def paced(
         latest[ref] = max(due[ref], now)
     crowded = frozenset[ChildRef]()
     if edits.are_without_end or (answers is not None and answers.are_bounded(now)):
-        together = spaced(answers, {ref: due.get(ref, now) for ref in answering}, urgent, now)
+        together = spaced(
+            answers, {ref: due.get(ref, now) for ref in answering}, now, urgent=urgent, twice=plan.twice
+        )
         crowded = frozenset(ref for ref, when in together.items() if when > max(now, due.get(ref, now)))
         due |= together
     held = frozenset(ref for ref, when in due.items() if when > now)

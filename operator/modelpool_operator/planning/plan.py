@@ -74,6 +74,11 @@ class Plan:
         return bool(self.apply or self.trims or self.delete)
 
     @property
+    def twice(self) -> frozenset[ChildRef]:
+        """The children that take two writes: they are trimmed, and then applied."""
+        return frozenset(trim.ref for trim in self.trims).intersection(map(ref_of, self.apply))
+
+    @property
     def changed(self) -> Mapping[ChildRef, Manifest]:
         """Return the children that are applied or trimmed, as they shall be, sealed."""
         return {

@@ -21,6 +21,7 @@ from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of, se
 from modelpool_operator.planning.observed import Observed
 from modelpool_operator.planning.placement import Placement
 from modelpool_operator.planning.plan import Plan
+from modelpool_operator.planning.strays import Trim
 
 START = datetime(2026, 11, 30, tzinfo=UTC)
 MOST = 6
@@ -77,7 +78,9 @@ class World:
         unwanted = tuple(ref for ref in self.live if ref not in map(ref_of, wanted))
         why = dict.fromkeys((*map(ref_of, changed), *unwanted), "because")
         placement = Placement(cards=(), shares=())
-        plan = Plan(placement=placement, apply=changed, delete=unwanted, why=why)
+        added = [one for one in changed if "added" in self.live.get(ref_of(one), {}).get("spec", {})]
+        trims = tuple(Trim(wanted=one, patch=()) for one in added)
+        plan = Plan(placement=placement, apply=changed, trims=trims, delete=unwanted, why=why)
         observed = Observed(children=dict(self.live))
         paced = self.standing.paced(plan, observed, time=time)
         put_back = tuple(interference.found_in(plan.changed, self.live))
@@ -85,7 +88,7 @@ class World:
             self.live[ref_of(one)] = one
         for ref in paced.plan.delete:
             del self.live[ref]
-        self.writes += [self.now for _ in (*paced.plan.apply, *paced.plan.delete)]
+        self.writes += [self.now for _ in (*paced.plan.apply, *paced.plan.trims, *paced.plan.delete)]
         self.standing.note(paced, Outcome(), put_back, observed, time=time)
         ready = ConditionStatus.TRUE if self.looks % 3 and not paced.plan else ConditionStatus.FALSE
         said = Condition(
@@ -139,8 +142,10 @@ class Actor:
             live = deepcopy(world.live.get(ref))
             if live is None:
                 continue
-            if self.what == "image":
+            if self.what in ("image", "image and a field"):
                 live["spec"]["template"]["spec"]["containers"][0]["image"] = "other"
+            if self.what == "image and a field":
+                live["spec"]["added"] = True
             if self.what == "replicas":
                 live["spec"]["replicas"] = 2
             if self.what == "seal":
@@ -163,7 +168,7 @@ EDITS = frozenset({"toggle", "count"})
 PAUSES = st.floats(0.2, 8) | st.floats(8, 35) | st.floats(35, 120) | st.floats(120, CALM - 5)
 ACTORS = st.builds(
     Actor,
-    what=st.sampled_from(["image", "replicas", "seal", "delete", "stray", "wipe"]),
+    what=st.sampled_from(["image", "image and a field", "replicas", "seal", "delete", "stray", "wipe"]),
     targets=st.lists(st.integers(0, 29), min_size=1, max_size=30).map(tuple),
     at_once=st.booleans(),
     pauses=st.lists(PAUSES, min_size=1, max_size=4).map(tuple),
@@ -195,6 +200,7 @@ def play(world: World, actors: list[Actor], end: float = LONG) -> float:
 @example(children=30, actors=[Actor("delete", ALL, at_once=False, pauses=(25.0,))])
 @example(children=1, actors=[Actor("stray", ALL, at_once=False, pauses=(5.0,))])
 @example(children=6, actors=[Actor("replicas", ALL, at_once=True, pauses=(15.0,)), Actor("wipe", ALL, True, (20.0,))])
+@example(children=6, actors=[Actor("image and a field", ALL, True, (20.0,)), Actor("wipe", ALL, True, (20.0,))])
 @example(children=6, actors=[Actor("image", (0,), at_once=True, pauses=(150.0, 0.5, 0.5, 0.5))])
 def test_whatever_others_do_to_children_and_status_few_writes_follow(children: int, actors: list[Actor]) -> None:
     world = World(children)
