@@ -29,10 +29,10 @@ from modelpool_operator.cluster.reflector import following
 from modelpool_operator.cluster.seats import Elsewhere, fence_of, holding, problem_of
 from modelpool_operator.cluster.surroundings import Surroundings
 from modelpool_operator.handlers import lifecycle, watches, workers
-from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers.card_holdings import Neighbourhood
 from modelpool_operator.handlers.engine_keys import EngineKeys
 from modelpool_operator.handlers.memo import Changes, Memo
-from modelpool_operator.handlers.neighbourhood import Neighbourhood
+from modelpool_operator.handlers.model_names import Claims
 from modelpool_operator.handlers.readiness import Readiness
 from modelpool_operator.handlers.reconcile import Reconciler
 from modelpool_operator.handlers.scaling import Scaling, poll

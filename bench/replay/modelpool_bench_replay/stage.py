@@ -21,7 +21,7 @@ from modelpool_cli.local.processes import Ended, Program, Started, Supervisor
 from modelpool_cli.plan import report
 from modelpool_engines import cards as simulated
 from modelpool_engines import quantities, timeslices
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.memory.refusals import Refusal
 
 START_SECONDS: Final = 120.0
 """Real seconds until everything must answer."""

@@ -14,10 +14,19 @@ from modelpool_cli.local.ports import LOOPBACK
 from modelpool_cli.local.processes import Program, Restart
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning import engine_keys, routes
-from modelpool_operator.planning.engines import ollama, ollama_pods, ollama_servers, vllm
-from modelpool_operator.planning.placement import Placement, Share
-from modelpool_operator.planning.sources import Claim, parse_source
+from modelpool_operator.planning.engines.ollama import (
+    models as ollama,
+)
+from modelpool_operator.planning.engines.ollama import (
+    pod as ollama_pods,
+)
+from modelpool_operator.planning.engines.ollama import (
+    servers as ollama_servers,
+)
+from modelpool_operator.planning.engines.vllm import pod as vllm
+from modelpool_operator.planning.manifests import engine_keys, routes
+from modelpool_operator.planning.memory.sources import Claim, parse_source
+from modelpool_operator.planning.sharing.shares import Placement, Share
 
 GATEWAY = "gateway server"
 OLLAMA = "ollama server"

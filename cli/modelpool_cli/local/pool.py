@@ -15,9 +15,9 @@ import aiohttp
 from modelpool_cli.local import layout, ports
 from modelpool_cli.local.processes import Listener, Program, Supervisor
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning import routes
-from modelpool_operator.planning.engines import ollama
-from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.engines.ollama import models as ollama
+from modelpool_operator.planning.manifests import routes
+from modelpool_operator.planning.sharing.shares import Placement
 
 EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 -- compared, not bound
 LAST_LINES = 8

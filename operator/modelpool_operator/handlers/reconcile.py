@@ -18,24 +18,25 @@ from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.observe import look_again, observe
 from modelpool_operator.cluster.recorder import News, Recorder
 from modelpool_operator.handlers import failing
-from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers.card_holdings import Neighbourhood
 from modelpool_operator.handlers.engine_keys import EngineKeys
-from modelpool_operator.handlers.neighbourhood import Neighbourhood
+from modelpool_operator.handlers.model_names import Claims
 from modelpool_operator.handlers.next_look import next_look
-from modelpool_operator.handlers.remains import Remains
 from modelpool_operator.handlers.reporting import Reporting
 from modelpool_operator.handlers.results import Outcome, Result
 from modelpool_operator.handlers.scaling import Scaling
-from modelpool_operator.handlers.standings import Standings, unchanged_by
-from modelpool_operator.planning import engine_keys, interference
-from modelpool_operator.planning import plan as plans
-from modelpool_operator.planning import status as statuses
-from modelpool_operator.planning.autoscaling import scaled
-from modelpool_operator.planning.conditions import yes
-from modelpool_operator.planning.deployments import replicas_of
-from modelpool_operator.planning.installation import Installation
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.routes import entries_in, entries_of
+from modelpool_operator.handlers.unplanned_pools import Remains
+from modelpool_operator.handlers.write_histories import Standings, unchanged_by
+from modelpool_operator.planning.changes import drift
+from modelpool_operator.planning.changes import plan as plans
+from modelpool_operator.planning.manifests import engine_keys
+from modelpool_operator.planning.manifests.deployments import replicas_of
+from modelpool_operator.planning.manifests.routes import entries_in, entries_of
+from modelpool_operator.planning.observation.autoscaling import scaled
+from modelpool_operator.planning.observation.installation import Installation
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.reporting import status as statuses
+from modelpool_operator.planning.reporting.conditions import yes
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +155,7 @@ class Reconciler:
             waiting = engine_keys.waiting_for(plan.key, plan.changed, observed)
             plan, paced = plan.without(waiting), replace(paced, plan=paced.plan.without(waiting))
         done = await execute(self._client, self._mirror, pool.ref, paced.plan, observed, slow=self._slow)
-        put_back = tuple(interference.found_in(plan.changed, {**observed.children, **done.found}))
+        put_back = tuple(drift.found_in(plan.changed, {**observed.children, **done.found}))
         standing.note(paced, done, put_back, observed, time=self._now())
         then = look_again(self._mirror, pool, observed)
         then = replace(then, children=standing.as_asked(then.children), refused=standing.refused)

@@ -13,8 +13,8 @@ from modelpool_operator.cluster.mirror import ref_of
 from modelpool_operator.cluster.recorder import News, Recorder, news_between
 from modelpool_operator.cluster.report import report
 from modelpool_operator.handlers.failing import Failure, failure_of
-from modelpool_operator.handlers.standings import Standings
-from modelpool_operator.planning import status as statuses
+from modelpool_operator.handlers.write_histories import Standings
+from modelpool_operator.planning.reporting import status as statuses
 
 logger = logging.getLogger(__name__)
 

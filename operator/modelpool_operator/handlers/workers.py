@@ -15,14 +15,14 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import ConditionStatus
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
-from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.memo import Changes
+from modelpool_operator.handlers.model_names import Claims
 from modelpool_operator.handlers.readiness import Readiness
 from modelpool_operator.handlers.reconcile import Reconciler
 from modelpool_operator.handlers.results import Outcome
 from modelpool_operator.handlers.workqueue import DEFAULT_BACKOFF, WorkQueue
-from modelpool_operator.planning.conditions import PLANNED
-from modelpool_operator.planning.routes import entries_of
+from modelpool_operator.planning.manifests.routes import entries_of
+from modelpool_operator.planning.reporting.conditions import PLANNED
 from modelpool_operator.telemetry import logs
 from modelpool_operator.telemetry.metrics import Metrics
 

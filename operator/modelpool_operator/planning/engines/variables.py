@@ -7,7 +7,7 @@ Names as of vLLM 0.33, Ollama 0.33 and HAMi-core 2.7.
 from types import MappingProxyType
 from typing import Final
 
-from modelpool_operator.planning.engines import vllm
+from modelpool_operator.planning.engines.vllm import pod as vllm
 
 _CARDS: Final = "the plan says which cards it sees"
 _SLICE: Final = "HAMi holds the engine to its share by it"

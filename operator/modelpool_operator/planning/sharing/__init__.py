@@ -14,12 +14,12 @@ from typing import Final
 
 from modelpool_operator.api.pool import PoolSpec, Sharing
 from modelpool_operator.api.status import SharingStatus
-from modelpool_operator.planning.inventory import Inventory
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_operator.planning.sharing import auto
 from modelpool_operator.planning.sharing.device_plugin import Exclusive, TimeSlicing
 from modelpool_operator.planning.sharing.dra import Dra
 from modelpool_operator.planning.sharing.hami import Hami
+from modelpool_operator.planning.sharing.inventory import Inventory
 from modelpool_operator.planning.sharing.mode import Mode
 from modelpool_operator.planning.sharing.visible_devices import VisibleDevices
 

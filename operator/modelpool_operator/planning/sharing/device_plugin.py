@@ -1,7 +1,7 @@
 """The modes that ask NVIDIA's device plugin: it hands out cards, or replicas of cards, and chooses which."""
 
 from modelpool_operator.api.pool import ModelPool, PoolSpec
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_operator.planning.sharing.mode import (
     Access,
     CardUse,

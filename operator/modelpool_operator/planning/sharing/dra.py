@@ -10,8 +10,8 @@ from typing import Any, Final
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool, PoolSpec
 from modelpool_operator.api.quantity import MIB
-from modelpool_operator.planning.manifests import Manifest, metadata
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.memory.refusals import Refusal
+from modelpool_operator.planning.objects.identity import Manifest, metadata
 from modelpool_operator.planning.sharing.mode import Access, CardUse, Mode
 
 DEVICE_CLASS: Final = names.DRA_DRIVER

@@ -12,7 +12,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
 from modelpool_operator.api.pool import Filling, ModelPool, PoolSpec
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_operator.planning.sharing.mode import Access, CardUse, Mode, Portion, objection_to_pins
 
 PERCENT_RESOURCE: Final = "nvidia.com/gpumem-percentage"

@@ -6,8 +6,8 @@ from typing import Final, Protocol
 
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import ModelPool, PoolSpec
-from modelpool_operator.planning.manifests import Manifest
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.memory.refusals import Refusal
+from modelpool_operator.planning.objects.identity import Manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ from typing import Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool, PoolSpec
-from modelpool_operator.planning.free_forms import REQUIRED
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.memory.refusals import Refusal
+from modelpool_operator.planning.objects.free_forms import REQUIRED
 from modelpool_operator.planning.sharing.mode import Access, CardUse, Mode
 
 DEFAULT_RUNTIME_CLASS: Final = "nvidia"

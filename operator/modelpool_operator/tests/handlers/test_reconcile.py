@@ -17,10 +17,10 @@ from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.recorder import Recorder
 from modelpool_operator.cluster.reflector import fill
 from modelpool_operator.cluster.surroundings import Surroundings
-from modelpool_operator.handlers import next_look, reconcile, remains
-from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers import next_look, reconcile, unplanned_pools
+from modelpool_operator.handlers.card_holdings import Neighbourhood
 from modelpool_operator.handlers.engine_keys import EngineKeys
-from modelpool_operator.handlers.neighbourhood import Neighbourhood
+from modelpool_operator.handlers.model_names import Claims
 from modelpool_operator.handlers.reconcile import Reconciler
 from modelpool_operator.handlers.results import Outcome
 from modelpool_operator.handlers.scaling import Scaling
@@ -421,7 +421,7 @@ STEPS = {
     "planning": "plans.make_plan",
     "executing": "execute",
     "assessing": "statuses.assess",
-    "looking for interference": "interference.found_in",
+    "looking for drift": "drift.found_in",
 }
 RAISED = (
     KeyError("name"),
@@ -781,7 +781,7 @@ async def test_a_pool_whose_pods_nobody_can_read_ends_no_operator(
 ) -> None:
     """What is looked at before the workers begin is looked at outside of any pass."""
     first = put_beside(server, "first", 8)
-    monkeypatch.setattr(f"{remains.__name__}.engines_of", Mock(side_effect=ValueError("no such pod")))
+    monkeypatch.setattr(f"{unplanned_pools.__name__}.engines_of", Mock(side_effect=ValueError("no such pod")))
     reconciler.remains.expect([first.ref], [first])
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 

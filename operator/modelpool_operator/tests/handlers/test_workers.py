@@ -12,8 +12,8 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.cluster import errors
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.handlers import workers
-from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.memo import Changes
+from modelpool_operator.handlers.model_names import Claims
 from modelpool_operator.handlers.readiness import Readiness
 from modelpool_operator.handlers.results import Outcome, Result
 from modelpool_operator.handlers.workqueue import WorkQueue

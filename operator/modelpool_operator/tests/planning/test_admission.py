@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelpool_operator.planning.admission import altered_in, as_asked
-from modelpool_operator.planning.comparison import holds
-from modelpool_operator.planning.manifests import Manifest
-from modelpool_operator.planning.strays import strays_in
+from modelpool_operator.planning.changes.admission import altered_in, as_asked
+from modelpool_operator.planning.changes.comparison import holds
+from modelpool_operator.planning.changes.foreign_fields import strays_in
+from modelpool_operator.planning.objects.identity import Manifest
 
 SENT: Manifest = {
     "apiVersion": "apps/v1",

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning.installation import Installation
-from modelpool_operator.planning.manifests import ChildRef
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.plan import make_plan
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.objects.identity import ChildRef
+from modelpool_operator.planning.observation.installation import Installation
+from modelpool_operator.planning.observation.observed import Observed
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, vllm
 
 LEFT: frozenset[str] = frozenset({"Job", "PersistentVolumeClaim"})

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning import advice, denials, diagnosis, volume_states
-from modelpool_operator.planning.pod_states import State
+from modelpool_operator.planning.observation import denials, diagnosis
+from modelpool_operator.planning.observation.pod_states import State
+from modelpool_operator.planning.reporting import advice, volume_states
 from modelpool_operator.tests.planning.pools import ollama, pool_of, vllm
 
 RECORDINGS = Path(__file__).parents[4] / "e2e/engines/modelpool_engines/recordings/vllm"

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from modelpool_operator.planning import edits, pacing
-from modelpool_operator.planning.edits import Edits
-from modelpool_operator.planning.interference import Interference
-from modelpool_operator.planning.manifests import ChildRef
-from modelpool_operator.planning.pacing import Book
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import Plan
+from modelpool_operator.planning.changes import edits, pacing
+from modelpool_operator.planning.changes.drift import Interference
+from modelpool_operator.planning.changes.edits import Edits
+from modelpool_operator.planning.changes.pacing import Book
+from modelpool_operator.planning.changes.plan import Plan
+from modelpool_operator.planning.objects.identity import ChildRef
+from modelpool_operator.planning.sharing.shares import Placement
 
 START = datetime(2026, 11, 30, tzinfo=UTC)
 MINUTES = 40

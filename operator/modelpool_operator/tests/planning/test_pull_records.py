@@ -9,10 +9,11 @@ import pytest
 
 from modelpool_operator.api import names
 from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning import pull_records, pulls
-from modelpool_operator.planning.manifests import ChildRef
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.plan import make_plan
+from modelpool_operator.planning.changes import pulls
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.manifests import pull_records
+from modelpool_operator.planning.objects.identity import ChildRef
+from modelpool_operator.planning.observation.observed import Observed
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, settled
 
 POOL = pool_of(ollama("cogito:8b"), ollama("qwen3:8b"))

@@ -11,18 +11,19 @@ import pytest
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning import architectures as of
-from modelpool_operator.planning import ollama_library, pulls
-from modelpool_operator.planning.children import children_of
-from modelpool_operator.planning.engines import ollama as server
-from modelpool_operator.planning.hanging import candidates
-from modelpool_operator.planning.jobs import REMOVE
-from modelpool_operator.planning.manifests import ref_of
-from modelpool_operator.planning.notes import notes_on
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import make_plan
-from modelpool_operator.planning.pod_views import PodView
+from modelpool_operator.planning.changes import pulls
+from modelpool_operator.planning.changes.notes import notes_on
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.engines.ollama import models as server
+from modelpool_operator.planning.manifests.children import children_of
+from modelpool_operator.planning.manifests.jobs import REMOVE
+from modelpool_operator.planning.memory import architectures as of
+from modelpool_operator.planning.memory import ollama_library
+from modelpool_operator.planning.objects.identity import ref_of
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.observation.pod_views import PodView
+from modelpool_operator.planning.reporting.hanging import candidates
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, vllm
 
 UID = "uid-agentic-ollama"

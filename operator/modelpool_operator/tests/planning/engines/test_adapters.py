@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from modelpool_operator.planning.engines import adapters, vllm
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement, Share
-from modelpool_operator.planning.plan import make_plan
-from modelpool_operator.planning.routes import in_cluster, routes_document
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.engines.vllm import adapters
+from modelpool_operator.planning.engines.vllm import pod as vllm
+from modelpool_operator.planning.manifests.routes import in_cluster, routes_document
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.sharing.shares import Placement, Share
 from modelpool_operator.tests.planning import pools
 from modelpool_operator.tests.planning.pools import placed, pool_of, refused
 

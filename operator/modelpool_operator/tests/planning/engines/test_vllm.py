@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning.engines import vllm as engine
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement, Share
-from modelpool_operator.planning.pool_placement import place_pool
+from modelpool_operator.planning.engines.vllm import pod as engine
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.placement.pool_placement import place_pool
+from modelpool_operator.planning.sharing.shares import Placement, Share
 from modelpool_operator.tests.planning.pools import pool_of, two_cards, vllm
 
 FLAGS = Path(__file__).parents[5] / "e2e/engines/modelpool_engines/recordings/vllm/00-serve-flags.txt"

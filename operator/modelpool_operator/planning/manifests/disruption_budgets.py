@@ -1,0 +1,28 @@
+"""PodDisruptionBudgets: one per model that may have several replicas, so that a drain takes them one after the other.
+
+A model with one replica gets none: a budget could only forbid the drain of its node, and its fallback stands in.
+"""
+
+from modelpool_operator.api import names
+from modelpool_operator.api.models import Model
+from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning.engines.vllm import pod as vllm
+from modelpool_operator.planning.objects.identity import Manifest, metadata
+
+
+def vllm_disruption_budget(pool: ModelPool, model: Model, name: str) -> Manifest | None:
+    """Return the budget of one vLLM model, or None when it needs none."""
+    if model.most_replicas < 2:
+        return None
+    labels = vllm.pod_labels(pool, model)
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(pool, name, labels, {names.MODEL_ANNOTATION: model.name}),
+        "spec": {
+            "maxUnavailable": 1,
+            "selector": {"matchLabels": labels},
+            # An engine that does not answer protects nobody by staying.
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        },
+    }
