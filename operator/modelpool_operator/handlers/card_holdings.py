@@ -57,7 +57,7 @@ class _Entry:
     """A pool, its way of sharing settled, that was refused because of what others hold."""
 
 
-class Neighbourhood:
+class CardHoldings:
     """All pools that this operator knows of, and those who are no pool's."""
 
     def __init__(self, surroundings: Surroundings) -> None:

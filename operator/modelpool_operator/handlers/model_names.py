@@ -1,8 +1,8 @@
 """Which pool serves a name that several claim: as the gateway decides it, from the same documents by the same rule.
 
 The older pool keeps a name, of two as old the first by namespace and name. A model whose name is taken is not served at
-all, and claims none of its aliases. Names that differ in what does not matter to Ollama are one (`names.folded`). What
-a pool claims is what its routes say: one that was never planned has none. Kept in memory; it knows no cluster.
+all, and has none of its aliases. Names that differ in what does not matter to Ollama are one (`names.folded`). What
+a pool has is what its routes say: one that was never planned has none. Kept in memory; it knows no cluster.
 """
 
 from collections.abc import Mapping
@@ -18,35 +18,35 @@ _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 Losses = Mapping[ObjectRef, Mapping[str, ObjectRef]]
 
 
-class _Claim(NamedTuple):
+class _Entries(NamedTuple):
     created: datetime
     ref: ObjectRef
     entries: tuple[Entry, ...]
 
 
-class Claims:
+class ModelNames:
     """Names and aliases, with the pools that claim them."""
 
     def __init__(self) -> None:
-        self._claims: dict[ObjectRef, _Claim] = {}
+        self._model_names: dict[ObjectRef, _Entries] = {}
         self._losses: Losses | None = {}
         """Of the claims as they are; None where they are to be settled anew."""
 
     def __len__(self) -> int:
         """Pools that claim something."""
-        return len(self._claims)
+        return len(self._model_names)
 
     def note(self, ref: ObjectRef, created: datetime | None, entries: tuple[Entry, ...]) -> None:
         """Take note of what the routes of a pool say, as long as nobody asks yet."""
         if entries:
-            self._claims[ref] = _Claim(created or _NEVER, ref, entries)
+            self._model_names[ref] = _Entries(created or _NEVER, ref, entries)
         else:
-            self._claims.pop(ref, None)
+            self._model_names.pop(ref, None)
         self._losses = None
 
     def put(self, ref: ObjectRef, created: datetime | None, entries: tuple[Entry, ...]) -> frozenset[ObjectRef]:
         """Take note of what the routes of a pool say, and return the other pools to whom this makes a difference."""
-        known = self._claims.get(ref)
+        known = self._model_names.get(ref)
         if (known.entries if known else ()) == entries and (known is None or known.created == (created or _NEVER)):
             return frozenset()
         before = self._settled()
@@ -66,11 +66,11 @@ class Claims:
 
     def _settled(self) -> Losses:
         if self._losses is None:
-            self._losses = _settle(sorted(self._claims.values()))
+            self._losses = _settle(sorted(self._model_names.values()))
         return self._losses
 
 
-def _settle(claims: list[_Claim]) -> Losses:
+def _settle(claims: list[_Entries]) -> Losses:
     """Return what each pool loses, and to whom; the oldest claim comes first."""
     holders: dict[str, tuple[ObjectRef, Entry]] = {}
     losses: dict[ObjectRef, dict[str, ObjectRef]] = {}

@@ -11,8 +11,8 @@ from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Object
 from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.observe import engines_of, owned_by
-from modelpool_operator.handlers.card_holdings import Neighbourhood
-from modelpool_operator.handlers.model_names import Claims
+from modelpool_operator.handlers.card_holdings import CardHoldings
+from modelpool_operator.handlers.model_names import ModelNames
 from modelpool_operator.planning.manifests.routes import entries_in
 
 logger = logging.getLogger(__name__)
@@ -20,13 +20,13 @@ logger = logging.getLogger(__name__)
 _DEPLOYMENTS: Final = kinds.child("apps/v1", "Deployment")
 
 
-class Remains:
-    """Tells the neighbourhood and the claims of pools. What the mirror does not know, it does not tell."""
+class UnplannedPools:
+    """Tells `CardHoldings` and `ModelNames` of pools. What the mirror does not know, it does not tell."""
 
-    def __init__(self, mirror: Mirror, neighbourhood: Neighbourhood, claims: Claims) -> None:
+    def __init__(self, mirror: Mirror, card_holdings: CardHoldings, model_names: ModelNames) -> None:
         self._mirror = mirror
-        self._neighbourhood = neighbourhood
-        self._claims = claims
+        self._card_holdings = card_holdings
+        self._model_names = model_names
 
     def expect(self, listed: Iterable[ObjectRef], pools: Iterable[ModelPool]) -> None:
         """Take note of what there is, before the first pass over any pool.
@@ -49,7 +49,7 @@ class Remains:
         Nothing of one pool ends the operator, nor keeps it from the others.
         """
         try:
-            self._neighbourhood.expect(pool, engines_of(self._mirror, pool.ref))
+            self._card_holdings.expect(pool, engines_of(self._mirror, pool.ref))
         except errors.ClusterError as exc:
             logger.debug("Could not look at what a pool has", extra={"pool": pool.ref, "error": str(exc)})
         except Exception:
@@ -58,7 +58,7 @@ class Remains:
     def leave(self, ref: ObjectRef) -> frozenset[ObjectRef]:
         """Let a pool that is gone, or cannot be read, hold what is left of it, and return whom that concerns."""
         try:
-            return self._neighbourhood.leave(ref, engines_of(self._mirror, ref))
+            return self._card_holdings.leave(ref, engines_of(self._mirror, ref))
         except errors.ClusterError:
             return frozenset()
 
@@ -69,4 +69,4 @@ class Remains:
         except errors.ClusterError:
             return frozenset()
         mine = [child for child in children if owned_by(child, body["metadata"]["uid"])]
-        return self._claims.put(ref, parsing.created_of(body), entries_in(mine))
+        return self._model_names.put(ref, parsing.created_of(body), entries_in(mine))

@@ -1,8 +1,8 @@
-"""How each pool stands with others who write it and its children: the pauses, what admission alters, the last status.
+"""How others write each pool and its children: the pauses that follow, what admission alters, and the last status.
 
-Kept in memory, one `Standing` per pool. What follows from it is decided in `planning`: by `pacing` for children, by
-`edits` for the spec, by `telling` for the status, and by `admission`. An operator that starts knows nothing, and learns
-it from at most one write of each child.
+Kept in memory, one `WriteHistory` per pool. What follows from it is decided in `planning`: by `changes.pacing` for
+children, by `changes.edits` for the spec, by `reporting.status_rate_limit` for the status, and by `changes.admission`.
+An operator that starts knows nothing, and learns it from at most one write of each child.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -17,7 +17,7 @@ from modelpool_operator.planning.changes import edits, pacing
 from modelpool_operator.planning.changes.admission import altered_in, as_asked
 from modelpool_operator.planning.changes.child_changes import KEPT, UNCHANGEABLE
 from modelpool_operator.planning.changes.comparison import Difference
-from modelpool_operator.planning.changes.drift import Interference
+from modelpool_operator.planning.changes.drift import Drift
 from modelpool_operator.planning.changes.edits import Edits
 from modelpool_operator.planning.changes.managers import manager_of
 from modelpool_operator.planning.changes.pacing import Book, Paced
@@ -25,10 +25,10 @@ from modelpool_operator.planning.changes.plan import Plan
 from modelpool_operator.planning.objects.identity import ChildRef, Manifest, ref_of
 from modelpool_operator.planning.observation.observed import Observed
 from modelpool_operator.planning.reporting import status_rate_limit
-from modelpool_operator.planning.reporting.status_rate_limit import Telling
+from modelpool_operator.planning.reporting.status_rate_limit import StatusWrites
 
 
-class Standing:
+class WriteHistory:
     """One pool's."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -36,7 +36,7 @@ class Standing:
         self._book: Book = {}
         self._altered: dict[ChildRef, tuple[Difference, ...]] = {}
         self._edits: Edits | None = None
-        self._telling = Telling()
+        self._status_writes = StatusWrites()
         self._due: float | None = None
         """When the status is to be told, where it may not be now."""
         self._unchanged = False
@@ -56,7 +56,7 @@ class Standing:
     def fights(self) -> tuple[str, ...]:
         """Children, the spec and the status, where others write them again and again, as sentences."""
         now = self._clock()
-        others = (self._edits.words(now) if self._edits else None, self._telling.words(now))
+        others = (self._edits.words(now) if self._edits else None, self._status_writes.words(now))
         return (*pacing.fights(self._book, now), *(one for one in others if one))
 
     @property
@@ -71,9 +71,9 @@ class Standing:
         now, generation, before = self._clock(), body["metadata"]["generation"], self._edits
         self._edits = edits.seen(before, generation, manager_of(body, ("spec",)), now=now, time=time)
         if before is None or (generation != before.generation and self._edits.number <= edits.FREE):
-            self._telling = status_rate_limit.opened(self._telling, now=now)
+            self._status_writes = status_rate_limit.opened(self._status_writes, now=now)
         there, by = parsing.status_of(body), manager_of(body, ("status",))
-        self._telling = status_rate_limit.seen(self._telling, there, by, now=now, time=time)
+        self._status_writes = status_rate_limit.seen(self._status_writes, there, by, now=now, time=time)
 
     def held_back(self, paced: Paced) -> tuple[str, ...]:
         """Return the changes that wait for their time, as sentences."""
@@ -92,7 +92,7 @@ class Standing:
         self,
         paced: Paced,
         done: Outcome,
-        put_back: Collection[Interference],
+        put_back: Collection[Drift],
         observed: Observed,
         *,
         time: datetime,
@@ -117,7 +117,7 @@ class Standing:
         self._altered = {ref: found for ref, found in self._altered.items() if found and ref not in gone}
         self._unchanged = bool(unchanged_by(done, observed))
 
-    def news_of(self, put_back: Collection[Interference], done: Outcome) -> Iterator[Interference]:
+    def news_of(self, put_back: Collection[Drift], done: Outcome) -> Iterator[Drift]:
         """Yield what has been put back and is told as an Event: not what admission makes, nor what is fought over."""
         for one in put_back:
             known, altered = self._book.get(one.child), self._altered.get(one.child, ())
@@ -128,14 +128,14 @@ class Standing:
     def may_tell(self, status: PoolStatus) -> bool:
         """Return whether the status may be written now; else `next_look` says when."""
         now = self._clock()
-        due = self._telling.due(status, now)
+        due = self._status_writes.due(status, now)
         self._due = due if due > now else None
         return self._due is None
 
     def told(self, status: PoolStatus) -> str | None:
         """Take it that the status was written, and return what is to be said of whoever writes over it."""
-        self._telling = status_rate_limit.told(self._telling, status, now=self._clock())
-        return self._telling.words(self._clock())
+        self._status_writes = status_rate_limit.told(self._status_writes, status, now=self._clock())
+        return self._status_writes.words(self._clock())
 
     def next_look(self, paced: Paced | None = None) -> float | None:
         """Return the seconds until the pool is to be looked at again, or None; `paced` where it was carried out."""
@@ -143,7 +143,7 @@ class Standing:
         times: list[float | None] = []
         if paced is not None:
             times += [pacing.next_look(self._book, paced, self.edits, now), 0.0 if self._unchanged else None]
-        ends = (self._due, self.edits.told_until, self._telling.told_until)
+        ends = (self._due, self.edits.told_until, self._status_writes.told_until)
         times += [one - now for one in ends if one is not None and one > now]
         return min((max(0.0, one) for one in times if one is not None), default=None)
 
@@ -156,17 +156,17 @@ def unchanged_by(done: Outcome, observed: Observed) -> frozenset[ChildRef]:
     )
 
 
-class Standings:
+class WriteHistories:
     """All pools'. One event loop; no locks."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._standings: dict[ObjectRef, Standing] = {}
+        self._histories: dict[ObjectRef, WriteHistory] = {}
 
-    def of(self, ref: ObjectRef) -> Standing:
-        """Return a pool's standing."""
-        return self._standings.setdefault(ref, Standing(self._clock))
+    def of(self, ref: ObjectRef) -> WriteHistory:
+        """Return a pool's history."""
+        return self._histories.setdefault(ref, WriteHistory(self._clock))
 
     def drop(self, ref: ObjectRef) -> None:
         """Forget a pool."""
-        self._standings.pop(ref, None)
+        self._histories.pop(ref, None)

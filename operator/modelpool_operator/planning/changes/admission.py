@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from modelpool_operator.planning.changes.comparison import Difference, Item, differences, inside
-from modelpool_operator.planning.changes.foreign_fields import strays_in
+from modelpool_operator.planning.changes.foreign_fields import foreign_fields_in
 from modelpool_operator.planning.objects.identity import Manifest
 
 
@@ -25,7 +25,7 @@ def altered_in(sent: Manifest, answer: Manifest, *, trimmed: bool) -> tuple[Diff
         trimmed: whether the request took out what others had added; only then did admission bring back what of it is
             there. In the answer to any other request it may have come from anybody, since the last look.
     """
-    return (*differences(sent, answer), *(strays_in(sent, answer) if trimmed else ()))
+    return (*differences(sent, answer), *(foreign_fields_in(sent, answer) if trimmed else ()))
 
 
 def as_asked(live: Manifest, altered: Sequence[Difference]) -> Manifest:

@@ -33,7 +33,7 @@ _FAILING: Final = frozenset({ModelState.FAILED, ModelState.UNSCHEDULABLE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class RolloutWait:
     """An engine whose change waits for another card."""
 
     model: str
@@ -75,9 +75,9 @@ class _Engine:
         return self.replaced and ours and (alike or not self.failing)
 
 
-def turns(
+def waits_for_cards(
     placement: Placement, wanted: Mapping[ChildRef, Manifest], changing: frozenset[ChildRef], observed: Observed
-) -> Mapping[ChildRef, Turn]:
+) -> Mapping[ChildRef, RolloutWait]:
     """Return the Deployments that must not be applied yet.
 
     Args:
@@ -96,7 +96,7 @@ def turns(
         for engine in (engine for engine in group if engine.restarts and engine.answers):
             first = next((one for one in before if one.holds_up(engine)), None)
             if first is not None:
-                found[engine.ref] = Turn(model=engine.model, behind=first.model, gpu=first.gpus[0])
+                found[engine.ref] = RolloutWait(model=engine.model, behind=first.model, gpu=first.gpus[0])
     return found
 
 

@@ -28,7 +28,7 @@ def reason_for(wanted: Manifest, observed: Observed) -> str | None:
         return None
     if wanted["kind"] == CLAIM:
         return volumes.change_of(wanted, live)
-    added = foreign_fields.strays_in(wanted, live)
+    added = foreign_fields.foreign_fields_in(wanted, live)
     if comparison.is_in_place(wanted, live):
         return f"{added[0].path} was added by somebody else" if added else None
     changed = comparison.difference(wanted, live)

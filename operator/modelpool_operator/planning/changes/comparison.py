@@ -3,7 +3,7 @@
 The seal tells that the same manifest was applied; every field of it must also still be so, as an edit by hand does not
 touch the seal. The API server adds fields and writes quantities in its own way; neither is a difference. Items that
 others added to a list that is merged are not ours to remove, and server-side apply would not remove them. What others
-added to a map is `strays`' matter.
+added to a map is `foreign_fields`' matter.
 """
 
 from collections.abc import Iterator, Mapping

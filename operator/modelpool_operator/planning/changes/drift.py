@@ -6,7 +6,7 @@ from typing import Final
 
 from modelpool_operator.api import names
 from modelpool_operator.planning.changes.comparison import differences
-from modelpool_operator.planning.changes.foreign_fields import strays_in
+from modelpool_operator.planning.changes.foreign_fields import foreign_fields_in
 from modelpool_operator.planning.changes.managers import manager_of
 from modelpool_operator.planning.objects.identity import ChildRef, Manifest, seal_of
 
@@ -14,7 +14,7 @@ _SEAL: Final = ("metadata", "annotations", names.APPLIED_ANNOTATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Interference:
+class Drift:
     """A field of a child that is put back."""
 
     child: ChildRef
@@ -32,7 +32,7 @@ class Interference:
         return f"{self.child}: {self.field} was changed by {self.who} and is put back; change the ModelPool instead"
 
 
-def found_in(wanted: Mapping[ChildRef, Manifest], live: Mapping[ChildRef, Manifest]) -> Iterator[Interference]:
+def found_in(wanted: Mapping[ChildRef, Manifest], live: Mapping[ChildRef, Manifest]) -> Iterator[Drift]:
     """Yield what others changed in children that were applied, in whatever way they are wanted.
 
     Args:
@@ -43,11 +43,11 @@ def found_in(wanted: Mapping[ChildRef, Manifest], live: Mapping[ChildRef, Manife
         found = live.get(ref)
         if found is None or not (seal_of(found) == seal_of(manifest) or _took_the_seal(found)):
             continue
-        changes = (*differences(manifest, found), *strays_in(manifest, found))
+        changes = (*differences(manifest, found), *foreign_fields_in(manifest, found))
         by = [(manager_of(found, one.steps), one) for one in changes]
         if by:  # What somebody holds says more than what is gone, and any field more than the seal.
             manager, one = min(by, key=lambda held: (held[0] is None, held[1].steps == _SEAL))
-            yield Interference(child=ref, field=one.path, manager=manager)
+            yield Drift(child=ref, field=one.path, manager=manager)
 
 
 def _took_the_seal(live: Manifest) -> bool:

@@ -58,7 +58,7 @@ class Trim:
         return ref_of(self.wanted)
 
 
-def strays_in(wanted: Manifest, live: Manifest) -> tuple[Difference, ...]:
+def foreign_fields_in(wanted: Manifest, live: Manifest) -> tuple[Difference, ...]:
     """Return what somebody else added to `live` and `wanted` does not have."""
     found = (
         one
@@ -74,7 +74,7 @@ def trim_of(wanted: Manifest, live: Manifest) -> Trim | None:
     roots, is_sealed = _OURS.get(wanted["kind"], ()), seal_of(live) == digest(wanted)
     changed = tuple(differences(wanted, live))
     ours = tuple(one for one in changed if one.steps[0] in roots)
-    added = (*strays_in(wanted, live), *chain.from_iterable(_in_place_of(one, wanted, live) for one in ours))
+    added = (*foreign_fields_in(wanted, live), *chain.from_iterable(_in_place_of(one, wanted, live) for one in ours))
     found = chain(ours, added) if added or any(_is_in_the_way(one, live, is_sealed) for one in ours) else ()
     puts_right = {operation["path"]: operation for operation in (_operation(one, wanted, live) for one in found)}
     highest = [one for path, one in puts_right.items() if not any(path.startswith(f"{above}/") for above in puts_right)]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from modelpool_operator.planning.changes.drift import Interference
+from modelpool_operator.planning.changes.drift import Drift
 from modelpool_operator.planning.changes.edits import CALM, TOLD, Edits, pause_after
 from modelpool_operator.planning.changes.plan import Plan
 from modelpool_operator.planning.objects.identity import ChildRef, digest, seal_of
@@ -46,7 +46,7 @@ class Writes:
     """How often in a row the API server refused."""
     refusal: str | None = None
     """What it said the last time, or None where it took the write."""
-    cause: Interference | None = None
+    cause: Drift | None = None
     """What others did last, where it can be told."""
     absent: bool = False
     """Whether the child was not there when it was written last."""
@@ -125,7 +125,7 @@ def noted(
     done: Paced,
     *,
     refused: Mapping[ChildRef, str],
-    causes: Mapping[ChildRef, Interference],
+    causes: Mapping[ChildRef, Drift],
     absent: Collection[ChildRef],
     generation: int,
     now: float,

@@ -132,7 +132,7 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     }
     several_nodes = pool.spec.replicated
     waiting = {} if several_nodes else memory_waits.waits(placed, wanted, frozenset(changing), observed)
-    later = {} if several_nodes else card_rollout.turns(placed, wanted, frozenset(changing), observed)
+    later = {} if several_nodes else card_rollout.waits_for_cards(placed, wanted, frozenset(changing), observed)
     behind = replacing.predecessors(wanted, observed)
     starts = {} if several_nodes else start_waits.behind_others(pool, placed, wanted, frozenset(changing), observed)
     held = waiting.keys() | later.keys() | behind.keys() | starts.keys()

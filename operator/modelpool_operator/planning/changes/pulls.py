@@ -21,7 +21,7 @@ from modelpool_operator.planning.observation.pod_states import State
 from modelpool_operator.planning.observation.pod_views import PodView
 
 GIGABYTE: Final = 10**9
-_HINDRANCES: Final = pod_states.IMAGE_REASONS | {"InitContainerFailed"}
+_BLOCKED: Final = pod_states.IMAGE_REASONS | {"InitContainerFailed"}
 """Reasons for which a pull does not begin."""
 JOB: Final = "Job"
 DENIED: Final = "The pull's pod was not let in"
@@ -175,7 +175,7 @@ def state_of(pool: ModelPool, model: str, observed: Observed) -> State:
         message = f"Could not pull {model}: {why}; it is tried again"
         return State(state=ModelState.FAILED, reason="PullFailed", message=message)
     seen = pod_states.state_of(newest) if newest is not None else None
-    if seen is not None and (seen.state is ModelState.UNSCHEDULABLE or seen.reason in _HINDRANCES):
+    if seen is not None and (seen.state is ModelState.UNSCHEDULABLE or seen.reason in _BLOCKED):
         return seen
     if newest is not None and (beside := _outlived_by(newest)) is not None:
         message = f"The pull of {model} has ended, and container {beside}, which is not the operator's, keeps its pod"

@@ -1,6 +1,6 @@
 """Where a pool's engines go, by what its nodes offer, what it has already, and what others hold. Pure.
 
-The steps before `placement`, which knows one pool and its cards alone.
+The steps before `layout`, which knows one pool and its cards alone.
 """
 
 from collections.abc import Mapping

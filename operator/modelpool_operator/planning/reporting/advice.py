@@ -28,7 +28,7 @@ from modelpool_operator.planning.reporting import (
     volume_states,
 )
 from modelpool_operator.planning.reporting.advice_on_images import on_image
-from modelpool_operator.planning.reporting.advice_subject import Patient
+from modelpool_operator.planning.reporting.advice_subject import AdviceSubject
 from modelpool_operator.planning.reporting.scheduler_words import Search
 from modelpool_operator.planning.sharing.inventory import Inventory
 
@@ -41,10 +41,10 @@ def advised(state: State, pool: ModelPool, model: Model, engine: Engine, observe
     find = ADVICE.get(state.reason)
     if find is None:
         return state
-    patient = Patient(pool=pool, model=model, engine=engine, says=state.message, observed=observed or Observed())
-    if state.reason == diagnosis.NO_GPU and not no_node.is_out_of_cards(_search(patient)):
+    subject = AdviceSubject(pool=pool, model=model, engine=engine, says=state.message, observed=observed or Observed())
+    if state.reason == diagnosis.NO_GPU and not no_node.is_out_of_cards(_search(subject)):
         state = dataclasses.replace(state, reason=diagnosis.UNSCHEDULABLE)
-    return dataclasses.replace(state, message=_sentences(state.message, find(patient)))
+    return dataclasses.replace(state, message=_sentences(state.message, find(subject)))
 
 
 def on_refusal(reason: str) -> str:
@@ -64,7 +64,7 @@ def on_denial(said: str, pool: ModelPool) -> str:
         model.engine is Engine.VLLM for model in pool.spec.models
     )
     engine = Engine.OLLAMA if of_ollama else Engine.VLLM
-    who = Patient(pool=pool, model=pool.spec.models[0], engine=engine, says=said)
+    who = AdviceSubject(pool=pool, model=pool.spec.models[0], engine=engine, says=said)
     if "PersistentVolumeClaim" in said and cause in (denials.QUOTA, denials.LIMIT_RANGE):
         return advice_on_volumes.ADVICE[volume_states.DENIED](who)
     return advice_on_denials.ADVICE[cause](who) if cause is not None else ""
@@ -74,11 +74,11 @@ def _sentences(message: str, advice: str) -> str:
     return f"{message.rstrip('. ')}. {advice}" if message else advice
 
 
-def _no_node(who: Patient) -> str:
+def _no_node(who: AdviceSubject) -> str:
     return no_node.advice_on(_search(who))
 
 
-def _search(who: Patient) -> Search:
+def _search(who: AdviceSubject) -> Search:
     """Return what is known of a pod that finds no node."""
     spec = who.pool.spec
     on_card = who.engine is Engine.VLLM or spec.ollama.gpu_memory.bytes > 0
@@ -98,18 +98,18 @@ def _search(who: Patient) -> Search:
     )
 
 
-def _claim(who: Patient) -> str:
+def _claim(who: AdviceSubject) -> str:
     return vllm.cache_claim(who.pool) if who.engine is Engine.VLLM else ollama.models_claim(who.pool)
 
 
-def _host_memory(who: Patient) -> str:
+def _host_memory(who: AdviceSubject) -> str:
     resources = who.pool.spec.vllm.resources if who.engine is Engine.VLLM else who.pool.spec.ollama.resources
     limit = resources.get("limits")
     said = f", now {limit['memory']}" if isinstance(limit, Mapping) and "memory" in limit else ""
     return f"Raise `{who.field}.resources.limits.memory`{said}; this is the node's memory, not the card's"
 
 
-def _hub(who: Patient) -> str:
+def _hub(who: AdviceSubject) -> str:
     secret = who.pool.spec.hugging_face.token_secret_ref
     source = (who.model.source or "").removeprefix("hf://").partition("@")[0]
     terms = f"accept the terms at https://huggingface.co/{source} as its owner"
@@ -118,19 +118,19 @@ def _hub(who: Patient) -> str:
     return f"Check the token in Secret {secret.name}, key {secret.key}, and {terms}"
 
 
-def _volume(who: Patient) -> str:
+def _volume(who: AdviceSubject) -> str:
     return (
         f"PersistentVolumeClaim {_claim(who)} is full: expand it where its StorageClass allows that,"
         " or remove what is not needed from it"
     )
 
 
-def _share(who: Patient) -> str:
+def _share(who: AdviceSubject) -> str:
     share = "`gpuMemory`" if who.model.gpu_memory is not None else "`gpuMemoryFraction`"
     return f"Raise {share} of {who.model.name}, or lower its `contextLength` or `maxConcurrency`"
 
 
-def _held_card(who: Patient) -> str:
+def _held_card(who: AdviceSubject) -> str:
     loaded = ollama_servers.unbounded(who.pool.spec, who.pool.spec.gpus.sharing)
     ours = f" (maybe Ollama, where `ollama.gpuMemory` does not hold {', '.join(loaded)})" if loaded else ""
     return (
@@ -139,32 +139,32 @@ def _held_card(who: Patient) -> str:
     )
 
 
-def _logs(who: Patient) -> str:
+def _logs(who: AdviceSubject) -> str:
     return f"See {who.logs}"
 
 
-def _injected(who: Patient) -> str:
+def _injected(who: AdviceSubject) -> str:
     found = re.search(r"ontainer (\S+), which", who.says)
     container = found[1] if found else "NAME"
     command = f"kubectl logs --namespace {who.pool.ref.namespace} deployment/{who.deployment} --container {container}"
     return f"Whoever injects it can say more; `{command}` shows its words"
 
 
-def _held_open(who: Patient) -> str:
+def _held_open(who: AdviceSubject) -> str:
     return (
         "Inject it as a native sidecar, an init container that restarts, so that Jobs can end; or keep it out of the"
         " pool's pods by `podLabels` or `podAnnotations`"
     )
 
 
-def _node(who: Patient) -> str:
+def _node(who: AdviceSubject) -> str:
     return (
         "Bring the node back, or delete it (`kubectl delete node`): only then are its engines started elsewhere,"
         " where `nodeSelector` and the pool's volumes allow"
     )
 
 
-def _pull(who: Patient) -> str:
+def _pull(who: AdviceSubject) -> str:
     if diagnosis.cause_of(who.says) == diagnosis.VOLUME_FULL:
         return _volume(who)
     for words, advice in _PULLS:
@@ -176,7 +176,7 @@ def _pull(who: Patient) -> str:
     return f"Check that Ollama's library has '{wanted}' ({field}), and that the node reaches it"
 
 
-Advice = Callable[[Patient], str]
+Advice = Callable[[AdviceSubject], str]
 
 _PULLS: Final = (
     (r"requires a newer version of Ollama", "Take a newer Ollama: `ollama.image`"),

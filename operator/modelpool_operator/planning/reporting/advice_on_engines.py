@@ -10,19 +10,19 @@ from modelpool_operator.planning.engines.vllm import pod as vllm
 from modelpool_operator.planning.memory.sources import Claim, parse_source
 from modelpool_operator.planning.observation import diagnosis
 from modelpool_operator.planning.reporting.advice_on_images import PLATFORM_ADVICE
-from modelpool_operator.planning.reporting.advice_subject import Patient
+from modelpool_operator.planning.reporting.advice_subject import AdviceSubject
 
-Advice = Callable[[Patient], str]
+Advice = Callable[[AdviceSubject], str]
 
 
-def _hub_away(who: Patient) -> str:
+def _hub_away(who: AdviceSubject) -> str:
     return (
         "Let the nodes reach the Hub, or a mirror of it (`huggingFace.endpoint`), by a proxy if need be (`vllm.env`:"
         " HTTPS_PROXY); or put the weights onto a volume (`source: pvc://CLAIM/FOLDER`)"
     )
 
 
-def _hub_limited(who: Patient) -> str:
+def _hub_limited(who: AdviceSubject) -> str:
     token = "" if who.pool.spec.hugging_face.token_secret_ref else "name a token in `huggingFace.tokenSecretRef`, "
     return (
         f"The Hub lets one caller ask only so often: {token}use a mirror (`huggingFace.endpoint`), or wait; it is tried"
@@ -30,7 +30,7 @@ def _hub_limited(who: Patient) -> str:
     )
 
 
-def _no_weights(who: Patient) -> str:
+def _no_weights(who: AdviceSubject) -> str:
     where = "the folder" if isinstance(parse_source(who.model.source or ""), Claim) else "the repository"
     return (
         f"Check that {where} of `source` holds config.json and weights as .safetensors: vLLM reads nothing else here,"
@@ -38,57 +38,57 @@ def _no_weights(who: Patient) -> str:
     )
 
 
-def _unsupported(who: Patient) -> str:
+def _unsupported(who: AdviceSubject) -> str:
     image = images.image_of(who.pool.spec, who.engine)
     return f"Take a newer vLLM (`vllm.image`, now '{image}'), or serve the model by Ollama (`engine: ollama`)"
 
 
-def _remote_code(who: Patient) -> str:
+def _remote_code(who: AdviceSubject) -> str:
     return (
         "The repository brings Python code of its own, which then runs in the engine's pod: if you trust it, add"
         f" '--trust-remote-code' to `args` of {who.model.name}"
     )
 
 
-def _context(who: Patient) -> str:
+def _context(who: AdviceSubject) -> str:
     return f"Lower `contextLength` of {who.model.name} to what the model was trained for, or leave it out"
 
 
-def _arguments(who: Patient) -> str:
+def _arguments(who: AdviceSubject) -> str:
     return (
         f"Check `vllm.args` and `args` of {who.model.name}: the vLLM of"
         f" '{images.image_of(who.pool.spec, who.engine)}' does not take one of them"
     )
 
 
-def _driver(who: Patient) -> str:
+def _driver(who: AdviceSubject) -> str:
     return (
         "Update the NVIDIA driver of the node, or take an image that is built with an older CUDA"
         f" (`{who.field}.image`): `nvidia-smi` on the node shows up to which CUDA its driver goes"
     )
 
 
-def _card(who: Patient) -> str:
+def _card(who: AdviceSubject) -> str:
     return (
         f"The card is too old for these weights as they are: try '--dtype=half' in `args` of {who.model.name}, choose a"
         " quantization that it can (AWQ, GPTQ), or another node by `nodeSelector`"
     )
 
 
-def _no_card(who: Patient) -> str:
+def _no_card(who: AdviceSubject) -> str:
     return (
         "The container sees no card: check the node's driver and device plugin (`nvidia-smi` there), and that"
         " `gpus.sharing` and `gpus.runtimeClassName` are as the node has it"
     )
 
 
-def _shared_memory(who: Patient) -> str:
+def _shared_memory(who: AdviceSubject) -> str:
     return (
         f"Raise `vllm.shmSize`, now {who.pool.spec.vllm.shm_size.text}, and `vllm.resources.limits.memory` by as much"
     )
 
 
-def _unwritable(who: Patient) -> str:
+def _unwritable(who: AdviceSubject) -> str:
     claim = vllm.cache_claim(who.pool) if who.engine is Engine.VLLM else ollama.models_claim(who.pool)
     return (
         f"Let the pod's group write to PersistentVolumeClaim {claim}: set `fsGroup`, or change who owns its files;"

@@ -8,21 +8,21 @@ from collections.abc import Callable
 from typing import Final
 
 from modelpool_operator.planning.engines import images
-from modelpool_operator.planning.reporting.advice_subject import Patient
+from modelpool_operator.planning.reporting.advice_subject import AdviceSubject
 
-Advice = Callable[[Patient], str]
+Advice = Callable[[AdviceSubject], str]
 
 
-def on_image(who: Patient) -> str:
+def on_image(who: AdviceSubject) -> str:
     """Return what to do about the image of an engine."""
     return next((advice(who) for words, advice in _BY_WORDS if re.search(words, who.says)), _absent(who))
 
 
-def _absent(who: Patient) -> str:
+def _absent(who: AdviceSubject) -> str:
     return f"Check that {_image(who)} exists, and that `imagePullSecrets` lets nodes pull it"
 
 
-def _denied(who: Patient) -> str:
+def _denied(who: AdviceSubject) -> str:
     secrets = [secret["name"] for secret in who.pool.spec.image_pull_secrets if secret.get("name")]
     if not secrets:
         return (
@@ -36,31 +36,31 @@ def _denied(who: Patient) -> str:
     )
 
 
-def _limited(who: Patient) -> str:
+def _limited(who: AdviceSubject) -> str:
     return (
         "The registry lets an address pull only so often: name an account in `imagePullSecrets`, take the image from a"
         f" mirror (`{who.field}.image`), or wait; it is tried again"
     )
 
 
-def _platform(who: Patient) -> str:
+def _platform(who: AdviceSubject) -> str:
     return (
         f"Choose an image that is built for the processor of the pool's nodes (`{who.field}.image`), or nodes for which"
         " it is built (`nodeSelector` with kubernetes.io/arch)"
     )
 
 
-def _disk(who: Patient) -> str:
+def _disk(who: AdviceSubject) -> str:
     return (
         "The disk of the node is full: remove images that nobody uses (`crictl rmi --prune`), or give it a larger disk"
     )
 
 
-def _trust(who: Patient) -> str:
+def _trust(who: AdviceSubject) -> str:
     return "The nodes do not trust the registry's certificate: add its authority to their container runtime"
 
 
-def _image(who: Patient) -> str:
+def _image(who: AdviceSubject) -> str:
     return f"`{who.field}.image` '{images.image_of(who.pool.spec, who.engine)}'"
 
 

@@ -6,38 +6,38 @@ from typing import Final
 
 from modelpool_operator.planning.engines import images
 from modelpool_operator.planning.observation.pod_states import CONTAINER_REASONS
-from modelpool_operator.planning.reporting.advice_subject import Patient
+from modelpool_operator.planning.reporting.advice_subject import AdviceSubject
 
-Advice = Callable[[Patient], str]
+Advice = Callable[[AdviceSubject], str]
 
 
-def _evicted(who: Patient) -> str:
+def _evicted(who: AdviceSubject) -> str:
     return (
         "`kubectl describe node` shows under which pressure the node is: free its disk or memory, or state what the"
         f" engine needs in `{who.field}.resources.requests`, so that others are ended first"
     )
 
 
-def _admission(who: Patient) -> str:
+def _admission(who: AdviceSubject) -> str:
     return (
         "The kubelet did not take the pod, mostly as the device plugin has no sound card to give: `kubectl describe"
         " node` and the device plugin's log tell; another pod is tried"
     )
 
 
-def _attach(who: Patient) -> str:
+def _attach(who: AdviceSubject) -> str:
     return (
         "The volume is still attached to another node: end the pods that use it there, or, where that node is lost,"
         " delete it (`kubectl delete node`); then it is attached here within some minutes"
     )
 
 
-def _on_the_node(who: Patient) -> str:
+def _on_the_node(who: AdviceSubject) -> str:
     pods = f"`kubectl describe pods --namespace {who.namespace} --selector modelpool.dev/pool={who.pool.ref.name}`"
     return f"Mend what it names; it is tried again. {pods} tells more"
 
 
-def _container(who: Patient) -> str:
+def _container(who: AdviceSubject) -> str:
     """Return what to do about a container that is not even made."""
     if match := _NO_KEY.search(who.says):
         where = f"{match['kind']} {match['name']} in namespace {who.namespace}"
@@ -61,7 +61,7 @@ def _container(who: Patient) -> str:
     return _on_the_node(who)
 
 
-def _naming(who: Patient, name: str) -> str:
+def _naming(who: AdviceSubject, name: str) -> str:
     secret = who.pool.spec.hugging_face.token_secret_ref
     return "`huggingFace.tokenSecretRef`" if secret is not None and secret.name == name else f"`{who.field}.env`"
 

@@ -10,9 +10,9 @@ from modelpool_operator.planning.engines.vllm import pod as vllm
 from modelpool_operator.planning.memory.sources import Claim, parse_source
 from modelpool_operator.planning.observation import denials
 from modelpool_operator.planning.reporting import volume_states
-from modelpool_operator.planning.reporting.advice_subject import Patient
+from modelpool_operator.planning.reporting.advice_subject import AdviceSubject
 
-Advice = Callable[[Patient], str]
+Advice = Callable[[AdviceSubject], str]
 
 _CLAIM: Final = re.compile(r"PersistentVolumeClaim (\S+)")
 _NO_CLASS: Final = re.compile(r"storageclass\S* \"\S+\" not found")
@@ -20,7 +20,7 @@ _NO_DEFAULT: Final = re.compile(r"no storage class is set")
 _NOBODY: Final = re.compile(r"external provisioner '(?P<provisioner>[^']+)'")
 
 
-def _claim(who: Patient) -> str:
+def _claim(who: AdviceSubject) -> str:
     match = _CLAIM.search(who.says)
     return (
         match[1]
@@ -29,11 +29,11 @@ def _claim(who: Patient) -> str:
     )
 
 
-def _is_own(who: Patient) -> bool:
+def _is_own(who: AdviceSubject) -> bool:
     return volume_states.is_own(who.pool, _claim(who))
 
 
-def _named_in(who: Patient) -> str:
+def _named_in(who: AdviceSubject) -> str:
     """Return the field that names a claim which the user brings."""
     claim = _claim(who)
     source = parse_source(who.model.source or "")
@@ -43,7 +43,7 @@ def _named_in(who: Patient) -> str:
     return f"`{who.volume}.existingClaim`" if claim == own else f"`adapters` of {who.model.name}"
 
 
-def _denied(who: Patient) -> str:
+def _denied(who: AdviceSubject) -> str:
     kind = "limitranges" if denials.cause_of(who.says) == denials.LIMIT_RANGE else "resourcequotas"
     bound = "limit" if kind == "limitranges" else "quota"
     return (
@@ -52,28 +52,28 @@ def _denied(who: Patient) -> str:
     )
 
 
-def _missing(who: Patient) -> str:
+def _missing(who: AdviceSubject) -> str:
     claim = _claim(who)
     if _is_own(who):
         return "The operator makes it, as soon as the API server takes it"
     return f"Create PersistentVolumeClaim {claim} in namespace {who.namespace}, which {_named_in(who)} names"
 
 
-def _going(who: Patient) -> str:
+def _going(who: AdviceSubject) -> str:
     if not _is_own(who):
         return f"Create it again in namespace {who.namespace} once it is gone: {_named_in(who)} names it"
     pods = f"`kubectl delete pods --namespace {who.namespace} --selector modelpool.dev/pool={who.pool.ref.name}`"
     return f"{pods} ends those that still use it; then another one is made, and what it held is fetched again"
 
 
-def _lost(who: Patient) -> str:
+def _lost(who: AdviceSubject) -> str:
     delete = f"`kubectl delete persistentvolumeclaim {_claim(who)} --namespace {who.namespace}`"
     if not _is_own(who):
         return f"{delete}, and create it again: {_named_in(who)} names it"
     return f"{delete}: another one is made as soon as no pod uses it, and what it held is fetched again"
 
 
-def _pending(who: Patient) -> str:
+def _pending(who: AdviceSubject) -> str:
     if not _is_own(who):
         return f"See `kubectl describe persistentvolumeclaim {_claim(who)} --namespace {who.namespace}`"
     anew = (

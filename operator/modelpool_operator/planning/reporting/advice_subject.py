@@ -13,7 +13,7 @@ NOTHING: Final = Observed()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patient:
+class AdviceSubject:
     """Who is in trouble."""
 
     pool: ModelPool

@@ -8,12 +8,12 @@ from modelpool_operator.api.status import ModelState
 from modelpool_operator.planning.changes.plan import Plan
 from modelpool_operator.planning.observation.observed import Observed
 from modelpool_operator.planning.observation.pod_states import State
-from modelpool_operator.planning.reporting.conditions import Finding
+from modelpool_operator.planning.reporting.conditions import Verdict
 from modelpool_operator.planning.reporting.model_states import ModelView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class ConditionInputs:
     """Everything that a check may look at."""
 
     pool: ModelPool
@@ -27,7 +27,7 @@ class Sight:
     """Whether this generation of the pool was said to be ready before."""
 
 
-Check = Callable[[Sight], Finding | None]
+Check = Callable[[ConditionInputs], Verdict | None]
 
 
 def shared_reason(models: Sequence[ModelView]) -> str:

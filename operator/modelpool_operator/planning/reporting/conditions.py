@@ -1,4 +1,4 @@
-"""Conditions as metav1 has them: a finding becomes a condition that keeps its time for as long as its status holds."""
+"""Conditions as metav1 has them: a verdict becomes a condition that keeps its time for as long as its status holds."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ MESSAGE_LENGTH: Final = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Verdict:
     """What a check has to say."""
 
     status: ConditionStatus
@@ -25,19 +25,19 @@ class Finding:
     message: str
 
 
-def yes(reason: str, message: str) -> Finding:
-    """Return the finding that the condition holds."""
-    return Finding(status=ConditionStatus.TRUE, reason=reason, message=message)
+def yes(reason: str, message: str) -> Verdict:
+    """Return the verdict that the condition holds."""
+    return Verdict(status=ConditionStatus.TRUE, reason=reason, message=message)
 
 
-def no(reason: str, message: str) -> Finding:
-    """Return the finding that the condition does not hold."""
-    return Finding(status=ConditionStatus.FALSE, reason=reason, message=message)
+def no(reason: str, message: str) -> Verdict:
+    """Return the verdict that the condition does not hold."""
+    return Verdict(status=ConditionStatus.FALSE, reason=reason, message=message)
 
 
-def unknown(reason: str, message: str) -> Finding:
-    """Return the finding that nobody can tell."""
-    return Finding(status=ConditionStatus.UNKNOWN, reason=reason, message=message)
+def unknown(reason: str, message: str) -> Verdict:
+    """Return the verdict that nobody can tell."""
+    return Verdict(status=ConditionStatus.UNKNOWN, reason=reason, message=message)
 
 
 def was_ready(previous: PoolStatus | None, generation: int) -> bool:
@@ -51,15 +51,15 @@ def shortened(text: str, room: int) -> str:
     return text if len(text) <= room else f"{text[: room - 1]}…"
 
 
-def condition(kind: str, finding: Finding, *, previous: PoolStatus | None, generation: int, now: datetime) -> Condition:
+def condition(kind: str, verdict: Verdict, *, previous: PoolStatus | None, generation: int, now: datetime) -> Condition:
     """Return the condition; its time is the former one's unless the status has changed."""
     before = next((old for old in previous.conditions if old.type == kind), None) if previous else None
-    kept = before is not None and before.status is finding.status
+    kept = before is not None and before.status is verdict.status
     return Condition(
         type=kind,
-        status=finding.status,
-        reason=finding.reason,
-        message=shortened(finding.message, MESSAGE_LENGTH),
+        status=verdict.status,
+        reason=verdict.reason,
+        message=shortened(verdict.message, MESSAGE_LENGTH),
         observed_generation=generation,
         last_transition_time=before.last_transition_time if kept and before else now.replace(microsecond=0),
     )

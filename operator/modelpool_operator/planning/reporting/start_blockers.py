@@ -1,6 +1,6 @@
 """What hinders an engine outside its own pod's status: what was not let in, what its volume lacks, what an Event tells.
 
-Pure. `states` reads an engine's Deployment and pods; where they say that it waits, and not for what, it is said here.
+Pure. `model_states` reads an engine's Deployment and pods; where they say that it waits, and not for what, it is said here.
 """
 
 from typing import Final

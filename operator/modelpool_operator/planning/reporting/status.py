@@ -22,8 +22,8 @@ from modelpool_operator.planning.placement import card_arithmetic
 from modelpool_operator.planning.placement.pool_placement import with_sharing
 from modelpool_operator.planning.reporting import condition_checks, conditions, model_states
 from modelpool_operator.planning.reporting.condition_checks import CONDITIONS
-from modelpool_operator.planning.reporting.condition_inputs import Check, Sight
-from modelpool_operator.planning.reporting.conditions import Finding, no, unknown, yes
+from modelpool_operator.planning.reporting.condition_inputs import Check, ConditionInputs
+from modelpool_operator.planning.reporting.conditions import Verdict, no, unknown, yes
 from modelpool_operator.planning.reporting.degraded_checks import with_fights
 from modelpool_operator.planning.sharing.shares import Placement
 
@@ -55,7 +55,7 @@ def assess(
     """
     was_ready = conditions.was_ready(previous, pool.generation)
     models = model_states.models_of(with_sharing(pool, plan.sharing), observed, plan, was_ready=was_ready)
-    sight = Sight(
+    inputs = ConditionInputs(
         pool=pool,
         observed=observed,
         plan=plan,
@@ -65,17 +65,17 @@ def assess(
         held=tuple(held),
         was_ready=was_ready,
     )
-    said = {kind: _first(checks, sight) for kind, checks in CONDITIONS.items()}
-    said[conditions.DEGRADED] = with_fights(said[conditions.DEGRADED], sight.fights)
-    if (stuck := condition_checks.stalled(sight)) is not None:
+    said = {kind: _first(checks, inputs) for kind, checks in CONDITIONS.items()}
+    said[conditions.DEGRADED] = with_fights(said[conditions.DEGRADED], inputs.fights)
+    if (stuck := condition_checks.stalled(inputs)) is not None:
         said[conditions.STALLED] = stuck
     ready = sum(1 for model in models if model.status.state is ModelState.READY)
     cards = _gpus(plan.placement) if isinstance(plan.placement, Placement) else previous.gpus if previous else ()
     return PoolStatus(
         observed_generation=pool.generation,
         conditions=tuple(
-            conditions.condition(kind, finding, previous=previous, generation=pool.generation, now=now)
-            for kind, finding in said.items()
+            conditions.condition(kind, verdict, previous=previous, generation=pool.generation, now=now)
+            for kind, verdict in said.items()
         ),
         ready_models=f"{ready}/{len(models)}",
         gpu_count=pool.spec.gpus.count,
@@ -91,7 +91,7 @@ def assess_held(
     pool: ModelPool,
     observed: Observed,
     plan: Plan,
-    why: Finding,
+    why: Verdict,
     *,
     previous: PoolStatus | None,
     now: datetime,
@@ -171,13 +171,13 @@ def assess_failed(
     )
 
 
-def _unseen(generation: int, said: Mapping[str, Finding], *, previous: PoolStatus | None, now: datetime) -> PoolStatus:
+def _unseen(generation: int, said: Mapping[str, Verdict], *, previous: PoolStatus | None, now: datetime) -> PoolStatus:
     """Return a status with these conditions and the rest as it was."""
     return PoolStatus(
         observed_generation=generation,
         conditions=tuple(
-            conditions.condition(kind, finding, previous=previous, generation=generation, now=now)
-            for kind, finding in said.items()
+            conditions.condition(kind, verdict, previous=previous, generation=generation, now=now)
+            for kind, verdict in said.items()
         ),
         ready_models=previous.ready_models if previous else "0/0",
         gpu_count=previous.gpu_count if previous else 0,
@@ -189,9 +189,9 @@ def _unseen(generation: int, said: Mapping[str, Finding], *, previous: PoolStatu
     )
 
 
-def _first(checks: Sequence[Check], sight: Sight) -> Finding:
+def _first(checks: Sequence[Check], inputs: ConditionInputs) -> Verdict:
     """Return what the first check with something to say says; the last one of a chain always has."""
-    found = next((finding for check in checks if (finding := check(sight)) is not None), None)
+    found = next((verdict for check in checks if (verdict := check(inputs)) is not None), None)
     if found is None:
         raise AssertionError("a chain of checks must end with one that always answers")
     return found

@@ -32,7 +32,7 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Telling:
+class StatusWrites:
     """What a pool was told, and what became of it."""
 
     said: PoolStatus | None = None
@@ -95,7 +95,7 @@ class Telling:
         return min(BURST, self.left + (now - self.last) / EVERY)
 
 
-def seen(before: Telling, there: PoolStatus | None, by: str | None, *, now: float, time: datetime) -> Telling:
+def seen(before: StatusWrites, there: PoolStatus | None, by: str | None, *, now: float, time: datetime) -> StatusWrites:
     """Return what is to be remembered once a pool is looked at.
 
     Args:
@@ -119,12 +119,12 @@ def seen(before: Telling, there: PoolStatus | None, by: str | None, *, now: floa
     )
 
 
-def opened(before: Telling, *, now: float) -> Telling:
+def opened(before: StatusWrites, *, now: float) -> StatusWrites:
     """Return what is to be remembered once a person wants a pool, or wants it otherwise."""
     return replace(before, extra=EXTRA, watched_until=now + WATCHED)
 
 
-def told(before: Telling, status: PoolStatus, *, now: float) -> Telling:
+def told(before: StatusWrites, status: PoolStatus, *, now: float) -> StatusWrites:
     """Return what is to be remembered once a status was written."""
     left = before.left_at(now) - 1.0
     return replace(

@@ -1,4 +1,4 @@
-"""Where the engines of a pool stand: which cards each has, and what it may take. Values, made by `placement`."""
+"""Where the engines of a pool stand: which cards each has, and what it may take. Values, made by `placement.layout`."""
 
 from dataclasses import dataclass
 from enum import Enum

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.handlers.card_holdings import Neighbourhood
+from modelpool_operator.handlers.card_holdings import CardHoldings
 from modelpool_operator.planning.changes.plan import Plan, make_plan
 from modelpool_operator.planning.observation.holdings import Hold
 from modelpool_operator.planning.observation.observed import Observed, Said
@@ -44,24 +44,24 @@ class Operator:
 
     around: Around = field(default_factory=Around)
     known: dict[ObjectRef, Observed] = field(default_factory=dict)
-    neighbourhood: Neighbourhood = field(init=False)
+    card_holdings: CardHoldings = field(init=False)
 
     def __post_init__(self) -> None:
-        self.neighbourhood = Neighbourhood(self.around)  # type: ignore[arg-type]
+        self.card_holdings = CardHoldings(self.around)  # type: ignore[arg-type]
 
     def look(self, one: ModelPool, *, carry_out: bool = True) -> tuple[Plan, set[str]]:
         """Return the plan of a pass, and the names of those who are woken by it."""
         before = self.known.get(one.ref, Observed())
-        observed = replace(before, neighbours=self.neighbourhood.beside(one))
+        observed = replace(before, neighbours=self.card_holdings.beside(one))
         plan = make_plan(one, observed)
-        woken = self.neighbourhood.put(one, observed, plan)
+        woken = self.card_holdings.put(one, observed, plan)
         if carry_out:
             self.known[one.ref] = after(before, plan)
         return plan, {ref.name for ref in woken}
 
     def leave(self, one: ModelPool, left: Observed | None = None) -> set[str]:
         self.known.pop(one.ref, None)
-        return {ref.name for ref in self.neighbourhood.leave(one.ref, left or Observed())}
+        return {ref.name for ref in self.card_holdings.leave(one.ref, left or Observed())}
 
 
 OLD, YOUNG = pool("old", 1), pool("young", 2)
@@ -112,12 +112,12 @@ def test_a_refusal_changes_nothing_for_anybody() -> None:
 
 def test_before_the_first_pass_what_runs_is_known_and_who_waits_has_an_age() -> None:
     operator = Operator()
-    operator.neighbourhood.expect(OLD, Observed())
-    operator.neighbourhood.expect(YOUNG, standing(YOUNG))
+    operator.card_holdings.expect(OLD, Observed())
+    operator.card_holdings.expect(YOUNG, standing(YOUNG))
     assert operator.look(OLD)[0].refusal is not None
 
     operator = Operator()
-    operator.neighbourhood.expect(OLD, Observed())
+    operator.card_holdings.expect(OLD, Observed())
     plan, _ = operator.look(YOUNG)
     assert plan.refusal is not None
     assert "pool llm/old, older and waiting (a)" in plan.refusal.message
@@ -133,7 +133,7 @@ def test_a_pool_that_is_deleted_holds_its_card_until_its_pods_are_gone() -> None
     assert operator.look(YOUNG)[0].refusal is not None
     assert operator.leave(OLD) == {"young"}
     assert operator.look(YOUNG)[0].refusal is None
-    assert len(operator.neighbourhood) == 1
+    assert len(operator.card_holdings) == 1
 
 
 def test_a_pool_that_shrinks_wakes_who_waits() -> None:
@@ -148,7 +148,7 @@ def test_a_pool_that_shrinks_wakes_who_waits() -> None:
 
 def test_who_no_longer_waits_lets_the_younger_one_pass() -> None:
     operator = Operator()
-    operator.neighbourhood.expect(OLD, Observed())
+    operator.card_holdings.expect(OLD, Observed())
     assert operator.look(YOUNG)[0].refusal is not None
     too_large = structs.replace(pool("old", 1, 0.99), uid=OLD.uid)
     plan, woken = operator.look(too_large)
@@ -161,8 +161,8 @@ def test_who_no_longer_waits_lets_the_younger_one_pass() -> None:
 def test_strangers_count_and_those_who_wait_on_their_node_are_known() -> None:
     operator = Operator(around=Around(strangers=(stranger(),)))
     assert operator.look(OLD)[0].refusal is not None
-    assert operator.neighbourhood.around("gpu-1") == {OLD.ref}
-    assert operator.neighbourhood.around("gpu-2") == frozenset()
+    assert operator.card_holdings.around("gpu-1") == {OLD.ref}
+    assert operator.card_holdings.around("gpu-2") == frozenset()
     operator.around.strangers = ()
     assert operator.look(OLD)[0].refusal is None
 
@@ -225,7 +225,7 @@ def test_an_engine_that_is_not_applied_holds_nobody_up() -> None:
     operator.look(first, carry_out=False)
     assert operator.look(second)[0].starts
     plan = make_plan(first, Observed())
-    assert second.ref in operator.neighbourhood.put(first, Observed(), plan, Plan(placement=plan.placement))
+    assert second.ref in operator.card_holdings.put(first, Observed(), plan, Plan(placement=plan.placement))
     assert operator.look(second)[0].starts == ()
 
 

@@ -3,15 +3,15 @@
 from datetime import UTC, datetime, timedelta
 
 from modelpool_operator.api.names import ObjectRef
-from modelpool_operator.handlers.model_names import Claims
+from modelpool_operator.handlers.model_names import ModelNames
 from modelpool_operator.planning.manifests.routes import Entry
 
 OLD, NEW, ODD = (ObjectRef("llm", name) for name in ("old", "new", "odd"))
 FIRST = datetime(2026, 11, 22, tzinfo=UTC)
 
 
-class Told(Claims):
-    """Claims, told of pools."""
+class Told(ModelNames):
+    """ModelNames, told of pools."""
 
     def tell(
         self, ref: ObjectRef, *models: str, created: datetime | None = FIRST, aliases: tuple[str, ...] = ()

@@ -91,7 +91,7 @@ class Cluster(Operator):
         again = Cluster(around=self.around)
         again.known = self.known
         for one in pools:
-            again.neighbourhood.expect(one, again.known.get(one.ref, Observed()))
+            again.card_holdings.expect(one, again.known.get(one.ref, Observed()))
         return again
 
 
@@ -192,7 +192,7 @@ def test_after_a_restart_a_stopped_pool_that_may_be_anywhere_is_counted_everywhe
         assert "pool llm/a" in again.refused(pool("c", host))
     for one in (*stopped, *stopped):
         again.planned(one)
-    counted = {entry.homes for ref, entry in again.neighbourhood._entries.items() if ref.name in "ab"}
+    counted = {entry.homes for ref, entry in again.card_holdings._entries.items() if ref.name in "ab"}
     assert counted == {("gpu-1",), ("gpu-2",)}
 
 

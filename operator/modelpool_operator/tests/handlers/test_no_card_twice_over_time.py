@@ -237,9 +237,9 @@ class Cluster(RuleBasedStateMachine):
         self.operator = Operator(around=self.operator.around, known=known)
         for name, pool in self.pools.items():
             seen = known.get(pool.ref, Observed())
-            self.operator.neighbourhood.expect(pool, replace(seen, pods=self._views(name), inventory=Inventory()))
+            self.operator.card_holdings.expect(pool, replace(seen, pods=self._views(name), inventory=Inventory()))
         for name, pool in self.left.items():
-            self.operator.neighbourhood.leave(pool.ref, Observed(pods=self._views(name)))
+            self.operator.card_holdings.leave(pool.ref, Observed(pods=self._views(name)))
 
     def look(self, name: str) -> None:
         pool = self.pools[name]

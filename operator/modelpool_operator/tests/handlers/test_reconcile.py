@@ -18,9 +18,9 @@ from modelpool_operator.cluster.recorder import Recorder
 from modelpool_operator.cluster.reflector import fill
 from modelpool_operator.cluster.surroundings import Surroundings
 from modelpool_operator.handlers import next_look, reconcile, unplanned_pools
-from modelpool_operator.handlers.card_holdings import Neighbourhood
+from modelpool_operator.handlers.card_holdings import CardHoldings
 from modelpool_operator.handlers.engine_keys import EngineKeys
-from modelpool_operator.handlers.model_names import Claims
+from modelpool_operator.handlers.model_names import ModelNames
 from modelpool_operator.handlers.reconcile import Reconciler
 from modelpool_operator.handlers.results import Outcome
 from modelpool_operator.handlers.scaling import Scaling
@@ -71,8 +71,8 @@ async def reconciler(server: ApiServer, clock: Clock) -> AsyncIterator[Reconcile
             client,
             mirror,
             recorder,
-            Claims(),
-            Neighbourhood(Surroundings()),
+            ModelNames(),
+            CardHoldings(Surroundings()),
             now=lambda: NOW,
             clock=clock,
             gateway=lambda _: GATEWAY,
@@ -129,8 +129,8 @@ async def keyed(server: ApiServer) -> AsyncIterator[Reconciler]:
             client,
             mirror,
             recorder,
-            Claims(),
-            Neighbourhood(Surroundings()),
+            ModelNames(),
+            CardHoldings(Surroundings()),
             now=lambda: NOW,
             clock=lambda: 0.0,
             gateway=lambda _: GATEWAY,
@@ -628,7 +628,7 @@ async def test_what_admission_makes_of_a_child_is_taken_as_it_is(
     await passes(reconciler, server, 2)
     assert await passes(reconciler, server, 3) == []
     assert condition(server, "Progressing")[1] != "Applying"
-    reconciler._standings.drop(REF)
+    reconciler._histories.drop(REF)
     assert (await passes(reconciler, server, 5)).count(DEPLOYMENT) == 1
     assert condition(server, "Degraded")[0] == "False"
     assert condition(server, "Progressing")[1] != "Applying"
@@ -752,7 +752,7 @@ async def test_nobody_waits_for_what_a_pool_wishes_that_is_left_to_others(
     server: ApiServer, reconciler: Reconciler, metadata: dict[str, Any]
 ) -> None:
     older, younger = put_beside(server, "older", 8, **metadata), put_beside(server, "younger", 9)
-    reconciler.remains.expect([], [older])
+    reconciler.unplanned.expect([], [older])
     await reconciler.reconcile(younger.ref)
     assert planned_of(server, "younger") == ("False", "CardHeld")
     if not metadata:
@@ -782,7 +782,7 @@ async def test_a_pool_whose_pods_nobody_can_read_ends_no_operator(
     """What is looked at before the workers begin is looked at outside of any pass."""
     first = put_beside(server, "first", 8)
     monkeypatch.setattr(f"{unplanned_pools.__name__}.engines_of", Mock(side_effect=ValueError("no such pod")))
-    reconciler.remains.expect([first.ref], [first])
+    reconciler.unplanned.expect([first.ref], [first])
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
@@ -793,7 +793,7 @@ async def test_what_runs_of_a_pool_without_a_plan_is_known_before_the_first_pass
     ours = put_beside(server, "ours", 8)
     put_engine_of(server, "theirs")
     await fill(reconciler._client, reconciler._mirror)
-    reconciler.remains.expect([ours.ref, *([ObjectRef("llm", "theirs")] if listed else [])], [ours])
+    reconciler.unplanned.expect([ours.ref, *([ObjectRef("llm", "theirs")] if listed else [])], [ours])
     await reconciler.reconcile(ours.ref)
     assert planned_of(server, "ours") == ("False", "CardHeld")
 
@@ -802,7 +802,7 @@ async def test_whom_a_pass_concerns_is_known_although_it_raised(
     server: ApiServer, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = put_beside(server, "first", 8), put_beside(server, "second", 9)
-    reconciler.remains.expect([], [second])
+    reconciler.unplanned.expect([], [second])
     monkeypatch.setattr(f"{reconcile.__name__}.execute", Mock(side_effect=errors.UnreachableError("later")))
     with pytest.raises(errors.UnreachableError):
         await reconciler.reconcile(first.ref)
@@ -956,7 +956,7 @@ async def test_an_operator_that_starts_takes_nothing_for_changed_that_admission_
     put_pod(server, ready=True)
     await passes(reconciler, server, 3)
     assert condition(server, "Ready")[0] == "True"
-    reconciler._standings.drop(REF)
+    reconciler._histories.drop(REF)
     assert await passes(reconciler, server, 1) == [DEPLOYMENT], "the status stays as it is"
     assert await passes(reconciler, server, 2) == []
     assert condition(server, "Ready")[0] == "True"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from modelpool_operator.planning.changes.foreign_fields import strays_in, trim_of
+from modelpool_operator.planning.changes.foreign_fields import foreign_fields_in, trim_of
 from modelpool_operator.planning.objects.identity import Manifest, sealed
 
 CONTAINER = {"name": "vllm", "image": "a", "resources": {"limits": {"nvidia.com/gpu": 1}}, "env": [{"name": "A"}]}
@@ -63,7 +63,7 @@ def live(way: tuple[Any, ...], value: Any, manager: str = "carol") -> Manifest:
 
 @pytest.mark.parametrize(("way", "value", "want"), CASES.values(), ids=CASES.keys())
 def test_what_somebody_added_is_found(way: tuple[Any, ...], value: Any, want: str | None) -> None:
-    assert [one.path for one in strays_in(WANTED, live(way, value))] == ([want] if want else [])
+    assert [one.path for one in foreign_fields_in(WANTED, live(way, value))] == ([want] if want else [])
 
 
 @pytest.mark.parametrize("manager", ["modelpool-operator", None])
@@ -72,7 +72,7 @@ def test_what_the_api_server_and_admission_fill_in_is_nobodys(manager: str | Non
     seen = live(way, value, manager or "")
     if manager is None:
         del seen["metadata"]["managedFields"]
-    assert strays_in(WANTED, seen) == ()
+    assert foreign_fields_in(WANTED, seen) == ()
     assert trim_of(WANTED, seen) is None
 
 
@@ -96,7 +96,7 @@ def test_it_is_taken_out_of_the_very_object_that_was_seen(case: str, pointer: st
 def test_volumes_and_jobs_are_filled_in_by_others() -> None:
     way, value, _ = CASES["a node selector"]
     for kind in ("Job", "PersistentVolumeClaim", "ResourceClaim"):
-        assert strays_in({**WANTED, "kind": kind}, {**live(way, value), "kind": kind}) == ()
+        assert foreign_fields_in({**WANTED, "kind": kind}, {**live(way, value), "kind": kind}) == ()
 
 
 HTTP = {"name": "http", "containerPort": 8000, "protocol": "TCP"}

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from modelpool_operator.planning.changes import edits, pacing
-from modelpool_operator.planning.changes.drift import Interference
+from modelpool_operator.planning.changes.drift import Drift
 from modelpool_operator.planning.changes.edits import Edits
 from modelpool_operator.planning.changes.pacing import Book
 from modelpool_operator.planning.changes.plan import Plan
@@ -54,7 +54,7 @@ class Operator:
         paced = pacing.paced(plan, self.book, self.edits, now)
         written = {*paced.plan.changed, *paced.plan.delete}
         self.writes += [(now, one) for one in sorted(written)]
-        changed = Interference(child=ref(0), field="/spec/replicas", manager="hpa")
+        changed = Drift(child=ref(0), field="/spec/replicas", manager="hpa")
         self.book = pacing.noted(
             self.book,
             paced,

@@ -18,7 +18,7 @@ from modelpool_operator.api.parsing import render
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import Condition, ConditionStatus, PoolStatus
 from modelpool_operator.cluster.execute import Outcome
-from modelpool_operator.handlers.write_histories import Standing
+from modelpool_operator.handlers.write_histories import WriteHistory
 from modelpool_operator.planning.changes import drift
 from modelpool_operator.planning.changes.pacing import Paced
 from modelpool_operator.planning.changes.plan import Plan, make_plan
@@ -72,7 +72,7 @@ class ReadyTellsTheTruth(RuleBasedStateMachine):
         self.status: PoolStatus | None = None
         self.proven: set[int] = set()
         self.seconds = 0.0
-        self.standing = Standing(lambda: self.seconds)
+        self.standing = WriteHistory(lambda: self.seconds)
         self.settle()
 
     def look(self) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from modelpool_operator.api.status import Condition, ConditionStatus, PoolStatus
 from modelpool_operator.planning.reporting import status_rate_limit
-from modelpool_operator.planning.reporting.status_rate_limit import BURST, Telling
+from modelpool_operator.planning.reporting.status_rate_limit import BURST, StatusWrites
 
 START = datetime(2026, 11, 30, tzinfo=UTC)
 MOST = 6
@@ -33,7 +33,7 @@ class Pool:
 
     def __init__(self) -> None:
         self.there: PoolStatus | None = None
-        self.telling = Telling()
+        self.telling = StatusWrites()
         self.writes: list[float] = []
 
     def report(self, new: PoolStatus, now: float, by: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The pod of a pool's Ollama: one server, and where `ollama_servers` says so another beside it that sees no card."""
+"""The pod of a pool's Ollama: one server, and where `servers` says so another beside it that sees no card."""
 
 from collections.abc import Mapping
 from decimal import Decimal
