@@ -1,4 +1,4 @@
-"""The checks behind the condition Degraded: what is broken, or not as the pool wants it. Pure; see `condition_checks`."""
+"""The checks behind Degraded: what is broken, or not as the pool wants it. Pure; see `condition_checks`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -1,6 +1,7 @@
-"""What hinders an engine outside its own pod's status: what was not let in, what its volume lacks, what an Event tells.
+"""What keeps an engine from starting outside its own pod's status: what was not let in, what its volume lacks, what an Event tells.
 
-Pure. `model_states` reads an engine's Deployment and pods; where they say that it waits, and not for what, it is said here.
+Pure. `model_states` reads an engine's Deployment and pods; where they say that it waits, and not for what, it is said
+here.
 """
 
 from typing import Final
@@ -20,7 +21,7 @@ _NO_PODS: Final = frozenset({"FailedCreate", "ReplicaFailure"})
 
 
 def explained(state: State, pool: ModelPool, model: Model, engine: Engine, observed: Observed) -> State:
-    """Return the state of an engine by what hinders it, where it does not say so itself.
+    """Return the state of an engine by what blocks it, where it does not say so itself.
 
     Args:
         state: as the Deployment and the pods tell it.
