@@ -1,4 +1,4 @@
-"""What keeps an engine from starting outside its own pod's status: what was not let in, what its volume lacks, what an Event tells.
+"""What keeps an engine from starting and is not in its pod's status: its Deployment or its volume, or by an Event.
 
 Pure. `model_states` reads an engine's Deployment and pods; where they say that it waits, and not for what, it is said
 here.
