@@ -9,7 +9,7 @@ from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.planning import sharing
 from modelpool_operator.planning.engines.ollama import models as ollama
 from modelpool_operator.planning.engines.ollama import servers as ollama_servers
-from modelpool_operator.planning.engines.vllm import pod as vllm
+from modelpool_operator.planning.engines.vllm import arguments as vllm
 from modelpool_operator.planning.memory import arithmetic
 from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_operator.planning.observation.holdings import Neighbours

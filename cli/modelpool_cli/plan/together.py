@@ -13,7 +13,7 @@ from msgspec import structs
 from modelpool_cli.plan.report import decide, settled
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning.engines.vllm.pod import cache_claim
+from modelpool_operator.planning.engines.pod_parts import cache_claim
 from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_operator.planning.observation.holdings import Hold, Neighbours
 from modelpool_operator.planning.placement.occupants import promised

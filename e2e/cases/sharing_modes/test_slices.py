@@ -10,7 +10,7 @@ from modelpool_engines.quantities import GIB
 from modelpool_engines.vllm import flags, memory, settings, startup
 from modelpool_operator.api.parsing import from_body
 from modelpool_operator.planning import sharing
-from modelpool_operator.planning.engines.vllm import pod as vllm
+from modelpool_operator.planning.engines.vllm import arguments as vllm
 from modelpool_operator.planning.observation.observed import Observed
 from modelpool_operator.planning.placement.pool_placement import place_pool
 from modelpool_operator.planning.sharing.hami import PERCENT_RESOURCE

@@ -17,7 +17,7 @@ from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.cluster.surroundings import Surroundings
 from modelpool_operator.planning.changes.memory_waits import begins
 from modelpool_operator.planning.changes.plan import Plan
-from modelpool_operator.planning.engines.vllm.pod import cache_claim
+from modelpool_operator.planning.engines.pod_parts import cache_claim
 from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_operator.planning.objects.identity import model_of, ref_of
 from modelpool_operator.planning.observation.holdings import Hold, Neighbours, counter_of

@@ -20,6 +20,7 @@ from typing import Any, Final, Self
 from modelpool_operator.api import names
 from modelpool_operator.api.status import ModelState
 from modelpool_operator.planning.changes.memory_waits import restarts
+from modelpool_operator.planning.engines.registry import PROFILES
 from modelpool_operator.planning.manifests import engine_keys
 from modelpool_operator.planning.objects.identity import ChildRef, Manifest, model_of, template_of
 from modelpool_operator.planning.observation import pod_states
@@ -108,7 +109,7 @@ def _engines(
         model = model_of(child)
         if model is None or model not in cards:
             continue
-        pods = [pod for pod in observed.pods if pod.model == model and pod.component == names.VLLM_COMPONENT]
+        pods = [pod for pod in observed.pods if pod.model == model and PROFILES.is_own(pod.component)]
         answering = [pod.template for pod in pods if pod.ready and not pod.deleting]
         live = observed.children.get(ref)
         yield _Engine(
@@ -188,7 +189,7 @@ def _pod(deployment: Manifest) -> Manifest:
 
 def _engine_in(pod: Manifest) -> Manifest:
     """Return the engine's container, wherever it stands among others that somebody injected."""
-    return next((one for one in pod["containers"] if one["name"] == names.VLLM_COMPONENT), {})
+    return next((one for one in pod["containers"] if PROFILES.is_own(one["name"])), {})
 
 
 def _image(deployment: Manifest | None) -> Any:

@@ -8,10 +8,9 @@ by itself, after a reboot above all, is not held up by this.
 
 from collections.abc import Iterator, Mapping
 
-from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import ModelPool, Others
 from modelpool_operator.planning.changes.memory_waits import begins
-from modelpool_operator.planning.engines.vllm.pod import cache_claim
+from modelpool_operator.planning.engines.pod_parts import cache_claim
 from modelpool_operator.planning.objects.identity import ChildRef, Manifest, model_of
 from modelpool_operator.planning.observation.holdings import Hold, counter_of
 from modelpool_operator.planning.observation.observed import Observed
@@ -51,7 +50,7 @@ def behind_others(
     return {
         starts[share.model]: f"{share.model}: starts once {first.what} of {first.holder} on the same card answers"
         for share in placed.shares
-        if share.engine is Engine.VLLM
+        if not share.of_pool
         and share.model in starts
         and (first := next(_on(share.gpus, [[one.hold for one in card] for card in cards]), None)) is not None
     }

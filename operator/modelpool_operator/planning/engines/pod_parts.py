@@ -113,3 +113,8 @@ def template(
     stamp = digest({"metadata": described, "spec": spec})
     described["annotations"][names.TEMPLATE_ANNOTATION] = stamp
     return {"metadata": described, "spec": spec}
+
+
+def cache_claim(pool: ModelPool) -> str:
+    """Return the claim that holds the pool's weights and card locks."""
+    return pool.spec.cache.existing_claim or names.cache_name(pool.ref.name)

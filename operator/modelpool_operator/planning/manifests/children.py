@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from typing import Final
 
-from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import sharing
 from modelpool_operator.planning.engines.ollama import models as ollama
+from modelpool_operator.planning.engines.registry import PROFILES
 from modelpool_operator.planning.manifests import (
     config_maps,
     deployments,
@@ -15,7 +15,6 @@ from modelpool_operator.planning.manifests import (
     jobs,
     network_policies,
     pull_records,
-    routes,
     services,
     volumes,
 )
@@ -50,25 +49,24 @@ def children_of(
         installation: whom engines answer.
     """
     models = {model.name: model for model in pool.spec.models}
-    wanted = routes.vllm_names(pool)
-    named = {model: names.engine_names(pool.ref.name, model).child for model in wanted}
+    own = PROFILES.with_own(pool.spec)
     order = [share for share in placement.shares if placement.share_of(share.model) is share]
     with_ollama = ollama.is_needed(pool.spec)
     key = engine_keys.secret_for(pool, installation)
     used = frozenset(gpu for share in placement.shares for gpu in share.gpus)
     children: list[Manifest | None] = [
-        volumes.cache_volume(pool) if wanted else None,
+        volumes.cache_volume(pool) if own else None,
         volumes.ollama_volume(pool) if with_ollama else None,
-        config_maps.scripts_config_map(pool) if wanted else None,
+        config_maps.scripts_config_map(pool) if own else None,
         network_policies.network_policy(pool, placement, installation),
         *sharing.mode_of(pool.spec).children(pool, used, whole_card),
-        *(services.vllm_service(pool, models[name], named[name]) for name in wanted),
+        *(services.engine_service(pool, model) for model in own),
         services.ollama_service(pool, placement) if with_ollama else None,
-        *(disruption_budgets.vllm_disruption_budget(pool, models[name], named[name]) for name in wanted),
+        *(disruption_budgets.engine_disruption_budget(pool, model) for model in own),
         deployments.ollama_deployment(pool, placement, pull_records.annotation(recorded, ollama_volume_uid))
         if with_ollama
         else None,
-        *(deployments.vllm_deployment(pool, models[share.model], named[share.model], share, key) for share in order),
+        *(deployments.engine_deployment(pool, models[share.model], share, key) for share in order),
     ]
     if with_ollama and ollama_volume_uid is not None:
         pulled = (model for model in ollama.models_to_pull(pool.spec) if model not in not_pulled)

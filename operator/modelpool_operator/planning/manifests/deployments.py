@@ -1,4 +1,4 @@
-"""Deployments: one per vLLM model, one for Ollama."""
+"""Deployments: one per model with an engine of its own, one for Ollama."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,19 +6,21 @@ from typing import Any
 from modelpool_operator.api import names
 from modelpool_operator.api.models import Model
 from modelpool_operator.api.pool import ModelPool
+from modelpool_operator.planning.engines import start_pod
 from modelpool_operator.planning.engines.ollama import models as ollama
 from modelpool_operator.planning.engines.ollama import pod as ollama_pods
-from modelpool_operator.planning.engines.vllm import pod as vllm
-from modelpool_operator.planning.manifests import routes
+from modelpool_operator.planning.engines.registry import PROFILES
 from modelpool_operator.planning.objects.identity import Manifest, metadata
 from modelpool_operator.planning.observation.observed import Observed
 from modelpool_operator.planning.sharing.shares import Placement, Share
 
 
-def vllm_deployment(pool: ModelPool, model: Model, name: str, share: Share, key: str | None = None) -> Manifest:
-    """Return the Deployment of one vLLM model; `key` names the Secret with the key that it asks for."""
-    annotations = {names.MODEL_ANNOTATION: model.name, names.CARD_ANNOTATION: vllm.cards_text(share)}
-    labels, template = vllm.pod_labels(pool, model), vllm.pod_template(pool, model, share, key)
+def engine_deployment(pool: ModelPool, model: Model, share: Share, key: str | None = None) -> Manifest:
+    """Return the Deployment of one model's own engine; `key` names the Secret with the key that it asks for."""
+    profile = PROFILES[model.engine]
+    annotations = {names.MODEL_ANNOTATION: model.name, names.CARD_ANNOTATION: start_pod.cards_text(share)}
+    template = start_pod.pod_template(profile, pool, model, share, key)
+    name, labels = profile.deployment(pool, model), profile.pod_labels(pool, model)
     return _deployment(pool, name, labels, annotations, template, model.replicas)
 
 
@@ -34,15 +36,15 @@ def _card_of(share: Share | None) -> dict[str, str]:
     if share is None:
         return {}
     return {
-        names.CARD_ANNOTATION: vllm.cards_text(share),
+        names.CARD_ANNOTATION: start_pod.cards_text(share),
         names.MEMORY_ANNOTATION: str(share.bytes + share.overhead),
     }
 
 
 def replicas_of(pool: ModelPool, observed: Observed) -> Mapping[str, int]:
     """Return the replicas that the pool's models have been given, by name; a model without a Deployment has none."""
-    wanted = routes.vllm_names(pool)
-    live = {model: observed.child("Deployment", names.engine_names(pool.ref.name, model).child) for model in wanted}
+    wanted = {model.name: PROFILES[model.engine].deployment(pool, model) for model in PROFILES.with_own(pool.spec)}
+    live = {model: observed.child("Deployment", name) for model, name in wanted.items()}
     return {model: found["spec"].get("replicas", 1) for model, found in live.items() if found is not None}
 
 
@@ -60,7 +62,7 @@ def _deployment(
         "kind": "Deployment",
         "metadata": metadata(pool, name, labels, annotations),
         "spec": {
-            "progressDeadlineSeconds": vllm.START_SECONDS,
+            "progressDeadlineSeconds": start_pod.START_SECONDS,
             "replicas": replicas,
             "revisionHistoryLimit": 2,
             "selector": {"matchLabels": labels},

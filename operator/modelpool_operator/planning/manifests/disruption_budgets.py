@@ -6,15 +6,16 @@ A model with one replica gets none: a budget could only forbid the drain of its 
 from modelpool_operator.api import names
 from modelpool_operator.api.models import Model
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning.engines.vllm import pod as vllm
+from modelpool_operator.planning.engines.registry import PROFILES
 from modelpool_operator.planning.objects.identity import Manifest, metadata
 
 
-def vllm_disruption_budget(pool: ModelPool, model: Model, name: str) -> Manifest | None:
-    """Return the budget of one vLLM model, or None when it needs none."""
+def engine_disruption_budget(pool: ModelPool, model: Model) -> Manifest | None:
+    """Return the budget of one model's own engine, or None when it needs none."""
     if model.most_replicas < 2:
         return None
-    labels = vllm.pod_labels(pool, model)
+    profile = PROFILES[model.engine]
+    labels, name = profile.pod_labels(pool, model), profile.deployment(pool, model)
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",

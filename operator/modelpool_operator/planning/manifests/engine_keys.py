@@ -1,4 +1,4 @@
-"""The key that a pool's vLLM engines ask for, so that nobody but the gateway is answered. Pure.
+"""The key that a pool's engines ask for, so that nobody but the gateway is answered. Pure.
 
 One secret of the installation, the release key, gives each pool its own: operator and gateway compute the same, so
 that none has to be handed over, and no document holds one. What an engine or a tenant learns of its pool's key says
@@ -12,8 +12,8 @@ from typing import Final
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning.engines.vllm import pod as vllm
-from modelpool_operator.planning.manifests import routes
+from modelpool_operator.planning.engines.registry import PROFILES
+from modelpool_operator.planning.engines.start_pod import KEY_FIELD
 from modelpool_operator.planning.objects.identity import ChildRef, Manifest, metadata
 from modelpool_operator.planning.observation.installation import Installation
 from modelpool_operator.planning.observation.observed import Observed
@@ -70,7 +70,7 @@ def secret(pool: ModelPool, mark: str, release: bytes) -> Manifest:
         "metadata": metadata(pool, secret_name(pool, mark)),
         "type": "Opaque",
         "immutable": True,
-        "data": {vllm.KEY_FIELD: base64.b64encode(key.encode()).decode()},
+        "data": {KEY_FIELD: base64.b64encode(key.encode()).decode()},
     }
 
 
@@ -81,7 +81,7 @@ def absent(pool: ModelPool, observed: Observed) -> str | None:
     made after it; and a pod that waits for it tells that somebody has deleted it.
     """
     name = secret_for(pool, observed.installation)
-    if name is None or not routes.vllm_names(pool):
+    if name is None or not any(PROFILES[model.engine].key_variable for model in pool.spec.models):
         return None
     unknown = observed.installation.key_asked_for is not None  # Whoever is to make it has to say so.
     return name if unknown or _is_waited_for(name, observed) or not _is_asked_for(name, observed) else None
@@ -137,8 +137,9 @@ def is_locked_out(live: Manifest, wanted: Manifest) -> bool:
 def _key_secrets(deployment: Manifest) -> list[str]:
     """Return the Secret with the key that an engine asks for, as a list of one, or of none."""
     containers = deployment["spec"]["template"]["spec"]["containers"]
+    variables_of_keys = {profile.key_variable for profile in PROFILES}
     variables = [
-        one for container in containers for one in container.get("env") or () if one["name"] == vllm.KEY_VARIABLE
+        one for container in containers for one in container.get("env") or () if one["name"] in variables_of_keys
     ]
     return [((one.get("valueFrom") or {}).get("secretKeyRef") or {}).get("name") or "" for one in variables]
 

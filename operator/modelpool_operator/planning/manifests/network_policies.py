@@ -9,6 +9,7 @@ from typing import Any
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool, Network
 from modelpool_operator.planning.engines.ollama import servers as ollama_servers
+from modelpool_operator.planning.engines.registry import PROFILES
 from modelpool_operator.planning.objects.identity import Manifest, metadata
 from modelpool_operator.planning.observation.installation import Installation
 from modelpool_operator.planning.sharing.shares import Placement
@@ -31,9 +32,9 @@ def network_policy(pool: ModelPool, placement: Placement, installation: Installa
     second = (names.OLLAMA_CPU_PORT,) if ollama_servers.divide(pool.spec, placement.sharing).beside else ()
     callers = [*_gateways(installation), *_network(pool).clients]
     ingress = [
-        _rule(callers, names.VLLM_PORT, names.OLLAMA_PORT, *second),
+        _rule(callers, *dict.fromkeys(profile.port for profile in PROFILES), *second),
         _rule([_clients(own)], names.OLLAMA_PORT),
-        _rule(_network(pool).monitoring, names.VLLM_PORT),
+        _rule(_network(pool).monitoring, *dict.fromkeys(profile.port for profile in PROFILES if not profile.of_pool)),
     ]
     return {
         "apiVersion": "networking.k8s.io/v1",

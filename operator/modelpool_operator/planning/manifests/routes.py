@@ -9,8 +9,8 @@ import msgspec
 from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning.engines.ollama import models as ollama
 from modelpool_operator.planning.engines.ollama import servers as ollama_servers
+from modelpool_operator.planning.engines.registry import PROFILES
 from modelpool_operator.planning.memory import catalogue
 from modelpool_operator.planning.memory.sources import parse_source
 from modelpool_operator.planning.objects.identity import Manifest, without_nothing
@@ -62,27 +62,21 @@ class _Document(msgspec.Struct, frozen=True):
 
 
 def in_cluster(pool: ModelPool, placement: Placement, *, keyed: bool = False) -> AddressOf:
-    """Return addresses as Services of the pool's namespace. `keyed`: vLLM engines ask for the pool's key."""
+    """Return addresses as Services of the pool's namespace. `keyed`: engines ask for the pool's key."""
     beside = ollama_servers.divide(pool.spec, placement.sharing).beside
     on_demand = {model.name for model in pool.spec.models if model.autoscaling and not model.autoscaling.min_replicas}
 
     def address_of(engine: Engine, model: str) -> dict[str, Any]:
-        if engine is Engine.VLLM:
-            address: dict[str, Any] = {
-                "service": names.engine_names(pool.ref.name, model).child,
-                "port": names.VLLM_PORT,
-            }
-            address |= {"keyed": True} if keyed else {}
+        profile = PROFILES[engine]
+        if not profile.of_pool:
+            service = names.engine_names(pool.ref.name, model).child
+            address: dict[str, Any] = {"service": service, "port": profile.port}
+            address |= {"keyed": True} if keyed and profile.key_variable is not None else {}
             return {**address, "startsOnDemand": True} if model in on_demand else address
         port = names.OLLAMA_CPU_PORT if model in beside else names.OLLAMA_PORT
         return {"service": names.ollama_name(pool.ref.name), "port": port}
 
     return address_of
-
-
-def vllm_names(pool: ModelPool) -> tuple[str, ...]:
-    """Return the names of the pool's vLLM models, in the spec's order."""
-    return tuple(model.name for model in pool.spec.models if model.engine is Engine.VLLM)
 
 
 def routes_document(pool: ModelPool, placement: Placement, address_of: AddressOf) -> dict[str, Any]:
@@ -142,7 +136,7 @@ def _facts(pool: ModelPool, model: Model) -> dict[str, Any]:
     return without_nothing(
         {
             "capabilities": [capability.value for capability in model.capabilities],
-            "contextLength": model.context_length or (_ollama_context(pool) if _on_ollama(model) else None),
+            "contextLength": PROFILES[model.engine].context_length(pool.spec, model),
             "parameterSize": found.parameters if found else None,
             "quantization": found.quantization if found else None,
         }
@@ -152,23 +146,14 @@ def _facts(pool: ModelPool, model: Model) -> dict[str, Any]:
 def _backends(pool: ModelPool, model: Model, address_of: AddressOf) -> list[dict[str, Any]]:
     """Return who can serve the model, best first."""
     backends: list[dict[str, Any]] = []
-    if model.engine is Engine.VLLM:
-        engine = Engine.VLLM
+    server = PROFILES.server
+    name = server.stand_in(pool.spec, model)
+    if PROFILES.has_own(model):
         room = {"model": model.name, "maxConcurrency": model.max_concurrency}
-        backends.append({"engine": engine.value, **address_of(engine, model.name), **room})
-        name = ollama.fallback_name(pool.spec, model)
+        backends.append({"engine": model.engine.value, **address_of(model.engine, model.name), **room})
     else:
-        name = ollama.served_name(model)
+        name = server.served_name(model)
     if name is not None:
-        engine = Engine.OLLAMA
         room = {"model": name, "maxConcurrency": pool.spec.ollama.num_parallel}
-        backends.append({"engine": engine.value, **address_of(engine, name), **room})
+        backends.append({"engine": server.name.value, **address_of(server.name, name), **room})
     return backends
-
-
-def _on_ollama(model: Model) -> bool:
-    return model.engine is Engine.OLLAMA
-
-
-def _ollama_context(pool: ModelPool) -> int:
-    return pool.spec.ollama.context_length

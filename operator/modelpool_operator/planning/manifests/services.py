@@ -8,15 +8,16 @@ from modelpool_operator.api.models import Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning.engines.ollama import models as ollama
 from modelpool_operator.planning.engines.ollama import servers as ollama_servers
-from modelpool_operator.planning.engines.vllm import pod as vllm
+from modelpool_operator.planning.engines.registry import PROFILES
 from modelpool_operator.planning.objects.identity import Manifest, metadata
 from modelpool_operator.planning.sharing.shares import Placement
 
 
-def vllm_service(pool: ModelPool, model: Model, name: str) -> Manifest:
-    """Return the Service of one vLLM model."""
-    annotations = {names.MODEL_ANNOTATION: model.name}
-    return _service(pool, name, vllm.pod_labels(pool, model), annotations, names.VLLM_PORT)
+def engine_service(pool: ModelPool, model: Model) -> Manifest:
+    """Return the Service of one model's own engine."""
+    profile, annotations = PROFILES[model.engine], {names.MODEL_ANNOTATION: model.name}
+    labels = profile.pod_labels(pool, model)
+    return _service(pool, profile.deployment(pool, model), labels, annotations, profile.port)
 
 
 def ollama_service(pool: ModelPool, placement: Placement) -> Manifest:

@@ -2,8 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from modelpool_operator.api.quantity import GIB
+
+CACHE: Final = "KV cache"
+STATED_CACHE: Final = f"{CACHE} as stated"
+"""Summands of a share, by which the cache is told from the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

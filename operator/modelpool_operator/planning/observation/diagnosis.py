@@ -4,8 +4,12 @@ Pure. The sentences are those of vLLM 0.32 and 0.33, huggingface_hub 1, Ollama 0
 sentence that nobody here knows stays what it is. What a person can do about each cause stands in `advice`.
 """
 
+import functools
 import re
+from collections.abc import Iterator
 from typing import Final
+
+from modelpool_operator.planning.engines.registry import PROFILES
 
 HUB_DENIED: Final = "HuggingFaceDenied"
 MODEL_NOT_FOUND: Final = "ModelNotFound"
@@ -96,6 +100,7 @@ _ENGINE: Final = (
 """Causes with the words that betray them; the first that is found anywhere counts."""
 
 _BY_WORDS: Final = tuple((cause, re.compile(words)) for cause, words in _ENGINE)
+_compiled = functools.lru_cache(re.compile)
 
 _OBJECT: Final = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _BACK_OFF: Final = re.compile(r'^Back-off pulling image ".*?": \w+: ')
@@ -103,14 +108,20 @@ _BACK_OFF: Final = re.compile(r'^Back-off pulling image ".*?": \w+: ')
 
 def cause_of(text: str) -> str | None:
     """Return the cause that an engine's last words tell of, or None when they tell of none that is known."""
-    return next((cause for cause, words in _BY_WORDS if words.search(text)), None)
+    return next((cause for cause, words in _words() if words.search(text)), None)
 
 
 def telling_line(text: str, cause: str) -> str | None:
     """Return the last line that tells of a cause; later lines may only tell that something failed above."""
-    words = dict(_BY_WORDS)[cause]
+    words = dict(_words())[cause]
     lines = [line.strip() for line in text.splitlines() if words.search(line)]
     return lines[-1] if lines else None
+
+
+def _words() -> Iterator[tuple[str, re.Pattern[str]]]:
+    """Yield what each engine says in words of its own, then what all say."""
+    yield from ((cause, _compiled(words)) for profile in PROFILES for cause, words in profile.causes)
+    yield from _BY_WORDS
 
 
 def cause_of_no_node(message: str) -> str:

@@ -6,10 +6,9 @@ Lines add up to the card's memory, and what stands under a line adds up to the l
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from modelpool_operator.api.models import Engine
-from modelpool_operator.planning.engines.vllm import memory as vllm_memory
+from modelpool_operator.planning.engines.registry import PROFILES
 from modelpool_operator.planning.memory import arithmetic
-from modelpool_operator.planning.memory.arithmetic import Term, exact_gib, shown
+from modelpool_operator.planning.memory.arithmetic import CACHE, STATED_CACHE, Term, exact_gib, shown
 from modelpool_operator.planning.sharing.shares import PlannedCard, Share
 
 
@@ -65,7 +64,7 @@ def _lines(terms: Sequence[tuple[Term, Sequence[Term]]]) -> Iterator[Line]:
 def _terms(share: Share, overhead_note: str) -> Iterator[tuple[Term, Sequence[Term]]]:
     """Yield a share with what goes into it, then what its process holds beside it."""
     where = f" on each of cards {', '.join(str(gpu) for gpu in share.gpus)}" if len(share.gpus) > 1 else ""
-    name = "Ollama" if share.engine is Engine.OLLAMA else share.model
+    name = PROFILES[share.engine].title if share.of_pool else share.model
     label = f"{name}: {share.fraction:g} of {exact_gib(share.memory)}{where}"
     yield Term(label=label, bytes=share.bytes), (*share.lines, _rest(share)) if share.lines else ()
     yield Term(label=f"{name}: CUDA context{overhead_note}", bytes=share.overhead), ()
@@ -73,8 +72,6 @@ def _terms(share: Share, overhead_note: str) -> Iterator[tuple[Term, Sequence[Te
 
 def _rest(share: Share) -> Term:
     """Return what is left of a share: the engine takes all of it for its cache, unless it is told how large that is."""
-    told = [term.label for term in share.lines if term.label.startswith(vllm_memory.CACHE)]
-    label = (
-        "to spare" if vllm_memory.STATED_CACHE in told else f"more {vllm_memory.CACHE}" if told else vllm_memory.CACHE
-    )
+    told = [term.label for term in share.lines if term.label.startswith(CACHE)]
+    label = "to spare" if STATED_CACHE in told else f"more {CACHE}" if told else CACHE
     return Term(label=label, bytes=share.bytes - arithmetic.total(share.lines))

@@ -7,13 +7,13 @@ sharing says: the CUDA context, and under some modes more.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import Filling, PoolSpec
 from modelpool_operator.planning import sharing
+from modelpool_operator.planning.engines.demand import Demand
 from modelpool_operator.planning.memory import arithmetic
 from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_operator.planning.placement import no_room, packing
-from modelpool_operator.planning.placement.demands import Demand, demands_of, objection_to
+from modelpool_operator.planning.placement.demands import demands_of, objection_to
 from modelpool_operator.planning.sharing.cards import Card
 from modelpool_operator.planning.sharing.shares import Choice, Placement, PlannedCard, Share
 
@@ -43,7 +43,7 @@ def place(
         return overfull
     taken = [packing.Item(size=others, pinned=(card.index,)) for card in cards if (others := card.taken(reserve)) > 0]
     kept = [pins or _kept(one, len(cards), settled or {}) for one, pins in zip(demands, pinned, strict=True)]
-    engines = [None if one.engine is Engine.OLLAMA else gpus for one, gpus in zip(demands, kept, strict=True)]
+    engines = [None if one.of_pool else gpus for one, gpus in zip(demands, kept, strict=True)]
     least = bins[0].capacity if mode.whole_cards else 0
     search = packing.pack if spec.gpus.placement is Filling.PACK else packing.spread
     packed, held = search([*_items(demands, kept, least), *taken], bins), kept
@@ -76,7 +76,7 @@ def _pins(one: Demand) -> tuple[int, ...] | None:
 
 def _kept(one: Demand, count: int, settled: Mapping[str, tuple[int, ...]]) -> tuple[int, ...] | None:
     """Return the cards an engine has now, unless it has become wider or the pool has lost a card."""
-    cards = settled.get(OLLAMA_CARDS if one.engine is Engine.OLLAMA else one.name, ())
+    cards = settled.get(OLLAMA_CARDS if one.of_pool else one.name, ())
     usable = len(cards) == one.width and all(0 <= card < count for card in cards)
     return tuple(sorted(cards)) if usable else None
 
@@ -93,9 +93,7 @@ def _placement(
     Largest first: should a card hold less than declared, the engine that finds no room is the smallest. Ollama is last,
     as it takes its share only when it is asked for a model.
     """
-    order = sorted(
-        range(len(demands)), key=lambda place: (demands[place].engine is Engine.OLLAMA, -demands[place].bytes, place)
-    )
+    order = sorted(range(len(demands)), key=lambda place: (demands[place].of_pool, -demands[place].bytes, place))
     shares: list[Share] = []
     for place in order:
         one, gpus = demands[place], where[place]
@@ -103,6 +101,7 @@ def _placement(
             Share(
                 model=one.name,
                 engine=one.engine,
+                of_pool=one.of_pool,
                 gpus=gpus,
                 bytes=one.bytes,
                 fraction=one.fraction,

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from modelpool_operator.api import names
-from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import ModelPool, Sharing
-from modelpool_operator.planning.engines.vllm import pod as vllm
+from modelpool_operator.planning.engines.pod_parts import cache_claim
+from modelpool_operator.planning.engines.registry import PROFILES
 from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_operator.planning.observation.holdings import Hold, Neighbours, counter_of
 from modelpool_operator.planning.placement.node_cards import NodeCards, is_shared
@@ -53,10 +53,10 @@ def on_neighbours(pool: ModelPool, seen: NodeCards, others: Neighbours) -> Itera
                 f"{hold.label} is on node {seen.node.name} too, which does not say how many cards it has, nor whether"
                 f" they are shared (labels {names.NODE_GPU_COUNT_LABEL}, {names.NODE_GPU_SHARING_LABEL})"
             )
-    if not any(model.engine is Engine.VLLM for model in pool.spec.models):
+    if not PROFILES.with_own(pool.spec):
         return
     mine = counter_of(pool.spec)
-    volume = f"{pool.ref.namespace}/{vllm.cache_claim(pool)}"
+    volume = f"{pool.ref.namespace}/{cache_claim(pool)}"
     apart = {
         hold.pool: hold
         for card in seen.cards

@@ -5,10 +5,11 @@ from typing import Final
 
 from modelpool_operator.api.pool import PoolSpec
 from modelpool_operator.planning import sharing
+from modelpool_operator.planning.engines.demand import Demand
 from modelpool_operator.planning.memory import arithmetic
 from modelpool_operator.planning.memory.arithmetic import exact_gib
 from modelpool_operator.planning.memory.refusals import Refusal
-from modelpool_operator.planning.placement.demands import Demand, terms_of
+from modelpool_operator.planning.placement.demands import terms_of
 from modelpool_operator.planning.sharing.cards import Card
 from modelpool_operator.planning.sharing.mode import Mode
 

@@ -7,7 +7,6 @@ from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from modelpool_operator.api import names
-from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import count_in
 from modelpool_operator.api.status import ModelState
@@ -112,13 +111,13 @@ def promised(pool: ModelPool, placement: Placement, starting: frozenset[str] = f
     copies = {model.name: max(1, model.most_replicas) for model in pool.spec.models}
     return tuple(
         Occupant(
-            OLLAMA if share.engine is Engine.OLLAMA else share.model,
+            OLLAMA if share.of_pool else share.model,
             share.gpus,
             share.bytes + share.overhead,
             counter,
             starting=share.model in starting,
-            copies=copies.get(share.model, 1) if share.engine is Engine.VLLM else 1,
-            fraction=share.fraction if share.engine is Engine.VLLM and counter != HAMI else None,
+            copies=1 if share.of_pool else copies.get(share.model, 1),
+            fraction=share.fraction if not share.of_pool and counter != HAMI else None,
             percent=-(-100 * (share.bytes + share.overhead) // share.memory) if counter == HAMI else None,
         )
         for share in placement.shares

@@ -5,13 +5,10 @@ from collections.abc import Callable
 from typing import Final
 
 from modelpool_operator.api import names
-from modelpool_operator.api.models import Engine, Model, SpeculativeMethod
+from modelpool_operator.api.models import Model, SpeculativeMethod
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import sharing
-from modelpool_operator.planning.engines import variables
-from modelpool_operator.planning.engines.vllm import adapters
-from modelpool_operator.planning.engines.vllm import flags as vllm_flags
-from modelpool_operator.planning.engines.vllm import pod as vllm
+from modelpool_operator.planning.engines.registry import PROFILES
 from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_operator.planning.memory.sources import Hub, OllamaName, parse_source
 from modelpool_operator.planning.objects import free_forms
@@ -72,13 +69,10 @@ def labels_are_the_users(pool: ModelPool) -> Refusal | None:
 def variables_leave_the_plan_alone(pool: ModelPool) -> Refusal | None:
     """What the plan counts with is no variable of the user's, which would undo it without a word."""
     spec = pool.spec
-    for field, env, owned in (
-        ("vllm", spec.vllm.env, variables.OF_VLLM),
-        ("ollama", spec.ollama.env, variables.OF_OLLAMA),
-    ):
-        for name in (variable["name"] for variable in env):
-            if name in owned:
-                message = f"`{field}.env` must not set `{name}`: {owned[name]}"
+    for profile in PROFILES:
+        for name in (variable["name"] for variable in profile.env(spec)):
+            if name in profile.variables:
+                message = f"`{profile.field}.env` must not set `{name}`: {profile.variables[name]}"
                 return Refusal(reason="ArgumentNotAllowed", message=message)
     return None
 
@@ -89,28 +83,28 @@ def sharing_is_possible(pool: ModelPool) -> Refusal | None:
 
 
 def source_suits_the_engine(pool: ModelPool, model: Model) -> Refusal | None:
-    """VLLM reads repositories and folders, Ollama its own names."""
+    """An engine reads repositories and folders, or its own names."""
+    profile = PROFILES[model.engine]
     if model.source is None:
-        if model.engine is Engine.OLLAMA:
+        if not profile.needs_source:
             return None
-        return _invalid(f"`source` of {model.name} is required for engine 'vllm'")
+        return _invalid(f"`source` of {model.name} is required for engine '{model.engine.value}'")
     source = parse_source(model.source)
     if isinstance(source, Refusal):
         return Refusal(reason=source.reason, message=f"{model.name}: {source.message}")
-    if isinstance(source, OllamaName) is (model.engine is Engine.OLLAMA):
+    if isinstance(source, profile.sources):
         return None
-    allowed = "'ollama://'" if model.engine is Engine.OLLAMA else "'hf://' or 'pvc://'"
     return Refusal(
         reason="InvalidSource",
-        message=f"`source` of {model.name} must start with {allowed} for engine '{model.engine.value}',"
+        message=f"`source` of {model.name} must start with {profile.schemes} for engine '{model.engine.value}',"
         f" got '{model.source}'",
     )
 
 
 def share_is_stated_once(pool: ModelPool, model: Model) -> Refusal | None:
-    """A vLLM model says its share as a fraction or as an amount; an Ollama model has none of its own."""
+    """A model with an engine of its own says its share as a fraction or as an amount; others have none."""
     stated = (model.gpu_memory_fraction is not None) + (model.gpu_memory is not None)
-    if model.engine is Engine.OLLAMA:
+    if not PROFILES.has_own(model):
         if stated == 0 and model.gpu is None:
             return None
         return _invalid(f"{model.name} must not have a share of its own, as Ollama has one: use `ollama.gpuMemory`")
@@ -125,12 +119,12 @@ def share_is_stated_once(pool: ModelPool, model: Model) -> Refusal | None:
 
 
 def draft_is_readable(pool: ModelPool, model: Model) -> Refusal | None:
-    """Speculative decoding is vLLM's, and a draft model comes from the Hub."""
+    """A draft model comes from the Hub."""
     wanted = model.speculative
     if wanted is None:
         return None
-    if model.engine is not Engine.VLLM:
-        return _invalid(f"`speculative` of {model.name} must not be set for engine 'ollama'")
+    if (unwanted := _not_its("speculative", model)) is not None:
+        return unwanted
     if wanted.method is SpeculativeMethod.NGRAM:
         return (
             None if wanted.model is None else _invalid(f"`speculative.model` of {model.name} must not be set: 'ngram'")
@@ -142,9 +136,10 @@ def draft_is_readable(pool: ModelPool, model: Model) -> Refusal | None:
 
 
 def adapters_are_readable(pool: ModelPool, model: Model) -> Refusal | None:
-    """Adapters are vLLM's; it takes them from a folder, or from the newest revision of a repository."""
-    if model.adapters and model.engine is not Engine.VLLM:
-        return _invalid(f"`adapters` of {model.name} must not be set for engine 'ollama'")
+    """Adapters come from a folder, or from the newest revision of a repository."""
+    if model.adapters and (unwanted := _not_its("adapters", model)) is not None:
+        return unwanted
+    highest = PROFILES[model.engine].highest_rank
     for adapter in model.adapters:
         source, name = parse_source(adapter.source), f"adapter {adapter.name} of {model.name}"
         if isinstance(source, Refusal):
@@ -154,20 +149,21 @@ def adapters_are_readable(pool: ModelPool, model: Model) -> Refusal | None:
             return Refusal(
                 reason="InvalidSource", message=f"`source` of {name} must be {wanted}, got '{adapter.source}'"
             )
-        if not 1 <= adapter.rank <= adapters.RANKS[-1]:
-            return _invalid(f"`rank` of {name} must be from 1 to {adapters.RANKS[-1]}, got {adapter.rank}")
+        if not 1 <= adapter.rank <= highest:
+            return _invalid(f"`rank` of {name} must be from 1 to {highest}, got {adapter.rank}")
     return None
 
 
 def media_stay_where_the_pool_says(pool: ModelPool, model: Model) -> Refusal | None:
     """Callers name URLs, and the engine would fetch any: what it may fetch stands in one field, and files in none."""
-    if model.allowed_media_domains and model.engine is not Engine.VLLM:
-        return _invalid(f"`allowedMediaDomains` of {model.name} must not be set for engine 'ollama'")
+    if model.allowed_media_domains and (unwanted := _not_its("allowedMediaDomains", model)) is not None:
+        return unwanted
     for host in model.allowed_media_domains:
         if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", host):
             return _invalid(f"`allowedMediaDomains` of {model.name} must be hosts in small letters, got '{host}'")
-    for field, args in (("spec.vllm.args", pool.spec.vllm.args), (f"`args` of {model.name}", model.args)):
-        if found := [one for one in args if vllm.opens_media(one)]:
+    of_engines = ((f"spec.{profile.field}.args", profile.args(pool.spec)) for profile in PROFILES)
+    for field, args in (*of_engines, (f"`args` of {model.name}", model.args)):
+        if found := [one for one in args if any(profile.opens_media(one) for profile in PROFILES)]:
             return _invalid(
                 f"{field} must not have {found[0].partition('=')[0]}: use `allowedMediaDomains` for domains, and local"
                 " files are never loaded"
@@ -190,12 +186,12 @@ def numbers_are_positive(pool: ModelPool, model: Model) -> Refusal | None:
 
 
 def autoscaling_is_possible(pool: ModelPool, model: Model) -> Refusal | None:
-    """Replicas by demand have bounds that leave something between them, and Ollama has no replicas."""
+    """Replicas by demand have bounds that leave something between them."""
     wanted = model.autoscaling
     if wanted is None:
         return None
-    if model.engine is not Engine.VLLM:
-        return _invalid(f"`autoscaling` of {model.name} must not be set for engine 'ollama'")
+    if (unwanted := _not_its("autoscaling", model)) is not None:
+        return unwanted
     counts = {
         "minReplicas": (wanted.min_replicas, 0),
         "maxReplicas": (wanted.max_replicas, max(1, wanted.min_replicas)),
@@ -210,21 +206,18 @@ def autoscaling_is_possible(pool: ModelPool, model: Model) -> Refusal | None:
 
 def args_leave_the_plan_alone(pool: ModelPool, model: Model) -> Refusal | None:
     """What the plan counts with is said by fields: an argument would undo it without a word."""
-    if model.engine is not Engine.VLLM:
-        return None
-    for where, args in (("`vllm.args`", pool.spec.vllm.args), (f"`args` of {model.name}", model.args)):
-        found = vllm_flags.overrides(args)
+    profile = PROFILES[model.engine]
+    for where, args in ((f"`{profile.field}.args`", profile.args(pool.spec)), (f"`args` of {model.name}", model.args)):
+        found = profile.overrides(args)
         if found is not None:
             message = f"{where} must not set `{found.flag}`, got '{found.argument}': {found.instead}"
             return Refusal(reason="ArgumentNotAllowed", message=message)
     return None
 
 
-def ollama_is_there(pool: ModelPool, model: Model) -> Refusal | None:
-    """A model of Ollama's needs the pool's Ollama."""
-    if model.engine is not Engine.OLLAMA or pool.spec.ollama.enabled:
-        return None
-    return _invalid(f"`ollama.enabled` must be true, as the engine of {model.name} is 'ollama'")
+def engine_has_what_it_needs(pool: ModelPool, model: Model) -> Refusal | None:
+    """Whatever else an engine has to say."""
+    return PROFILES[model.engine].objection(pool, model)
 
 
 POOL_CHECKS: Final[tuple[Check, ...]] = (
@@ -245,8 +238,15 @@ MODEL_CHECKS: Final[tuple[ModelCheck, ...]] = (
     numbers_are_positive,
     autoscaling_is_possible,
     args_leave_the_plan_alone,
-    ollama_is_there,
+    engine_has_what_it_needs,
 )
+
+
+def _not_its(field: str, model: Model) -> Refusal | None:
+    """Refuse a field of a model that its engine does not have."""
+    if field in PROFILES[model.engine].fields:
+        return None
+    return _invalid(f"`{field}` of {model.name} must not be set for engine '{model.engine.value}'")
 
 
 def _invalid(message: str) -> Refusal:

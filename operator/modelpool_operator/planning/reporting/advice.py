@@ -12,9 +12,8 @@ from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning import sharing
-from modelpool_operator.planning.engines.ollama import models as ollama
 from modelpool_operator.planning.engines.ollama import servers as ollama_servers
-from modelpool_operator.planning.engines.vllm import pod as vllm
+from modelpool_operator.planning.engines.registry import PROFILES
 from modelpool_operator.planning.observation import denials, diagnosis
 from modelpool_operator.planning.observation.observed import Observed
 from modelpool_operator.planning.observation.pod_states import State
@@ -40,7 +39,8 @@ def advised(state: State, pool: ModelPool, model: Model, engine: Engine, observe
     """
     find = ADVICE.get(state.reason)
     if find is None:
-        return state
+        said = PROFILES[engine].advice.get(state.reason)
+        return state if said is None else dataclasses.replace(state, message=_sentences(state.message, said))
     subject = AdviceSubject(pool=pool, model=model, engine=engine, says=state.message, observed=observed or Observed())
     if state.reason == diagnosis.NO_GPU and not no_node.is_out_of_cards(_search(subject)):
         state = dataclasses.replace(state, reason=diagnosis.UNSCHEDULABLE)
@@ -60,10 +60,9 @@ def on_denial(said: str, pool: ModelPool) -> str:
         pool: whose child it is.
     """
     cause = denials.cause_of(said)
-    of_ollama = names.ollama_name(pool.ref.name) in said or not any(
-        model.engine is Engine.VLLM for model in pool.spec.models
-    )
-    engine = Engine.OLLAMA if of_ollama else Engine.VLLM
+    own = PROFILES.with_own(pool.spec)
+    of_server = names.ollama_name(pool.ref.name) in said or not own
+    engine = PROFILES.server.name if of_server else own[0].engine
     who = AdviceSubject(pool=pool, model=pool.spec.models[0], engine=engine, says=said)
     if "PersistentVolumeClaim" in said and cause in (denials.QUOTA, denials.LIMIT_RANGE):
         return advice_on_volumes.ADVICE[volume_states.DENIED](who)
@@ -81,7 +80,7 @@ def _no_node(who: AdviceSubject) -> str:
 def _search(who: AdviceSubject) -> Search:
     """Return what is known of a pod that finds no node."""
     spec = who.pool.spec
-    on_card = who.engine is Engine.VLLM or spec.ollama.gpu_memory.bytes > 0
+    on_card = who.profile.shares_card(spec)
     mode = sharing.MODES.get(spec.gpus.sharing)
     together = on_card and not spec.replicated
     held = [pod for pod in who.observed.pods if pod.node is not None and pod.held > 0 and not pod.deleting]
@@ -90,7 +89,7 @@ def _search(who: AdviceSubject) -> Search:
         spec=spec,
         says=who.says,
         server=who.field,
-        claim=_claim(who),
+        claim=who.claim,
         resource=mode.resource(spec) if mode is not None and on_card else None,
         nodes=who.observed.inventory if who.observed.every_node else Inventory(),
         home=held[0].node if held and together else None,
@@ -98,13 +97,8 @@ def _search(who: AdviceSubject) -> Search:
     )
 
 
-def _claim(who: AdviceSubject) -> str:
-    return vllm.cache_claim(who.pool) if who.engine is Engine.VLLM else ollama.models_claim(who.pool)
-
-
 def _host_memory(who: AdviceSubject) -> str:
-    resources = who.pool.spec.vllm.resources if who.engine is Engine.VLLM else who.pool.spec.ollama.resources
-    limit = resources.get("limits")
+    limit = who.profile.resources(who.pool.spec).get("limits")
     said = f", now {limit['memory']}" if isinstance(limit, Mapping) and "memory" in limit else ""
     return f"Raise `{who.field}.resources.limits.memory`{said}; this is the node's memory, not the card's"
 
@@ -120,7 +114,7 @@ def _hub(who: AdviceSubject) -> str:
 
 def _volume(who: AdviceSubject) -> str:
     return (
-        f"PersistentVolumeClaim {_claim(who)} is full: expand it where its StorageClass allows that,"
+        f"PersistentVolumeClaim {who.claim} is full: expand it where its StorageClass allows that,"
         " or remove what is not needed from it"
     )
 
@@ -170,10 +164,10 @@ def _pull(who: AdviceSubject) -> str:
     for words, advice in _PULLS:
         if re.search(words, who.says):
             return advice
-    name = ollama.served_name(who.model) if who.model.engine is Engine.OLLAMA else None
-    wanted = name or ollama.fallback_name(who.pool.spec, who.model) or who.model.name
-    field = "`source`" if who.model.engine is Engine.OLLAMA else "`fallback.model`"
-    return f"Check that Ollama's library has '{wanted}' ({field}), and that the node reaches it"
+    server, own = PROFILES.server, PROFILES.has_own(who.model)
+    wanted = server.stand_in(who.pool.spec, who.model) if own else server.served_name(who.model)
+    field = "`fallback.model`" if own else "`source`"
+    return f"Check that Ollama's library has '{wanted or who.model.name}' ({field}), and that the node reaches it"
 
 
 Advice = Callable[[AdviceSubject], str]

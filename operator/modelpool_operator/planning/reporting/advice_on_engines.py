@@ -3,10 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from modelpool_operator.api.models import Engine
-from modelpool_operator.planning.engines import images
-from modelpool_operator.planning.engines.ollama import models as ollama
-from modelpool_operator.planning.engines.vllm import pod as vllm
 from modelpool_operator.planning.memory.sources import Claim, parse_source
 from modelpool_operator.planning.observation import diagnosis
 from modelpool_operator.planning.reporting.advice_on_images import PLATFORM_ADVICE
@@ -39,7 +35,7 @@ def _no_weights(who: AdviceSubject) -> str:
 
 
 def _unsupported(who: AdviceSubject) -> str:
-    image = images.image_of(who.pool.spec, who.engine)
+    image = who.image
     return f"Take a newer vLLM (`vllm.image`, now '{image}'), or serve the model by Ollama (`engine: ollama`)"
 
 
@@ -55,10 +51,7 @@ def _context(who: AdviceSubject) -> str:
 
 
 def _arguments(who: AdviceSubject) -> str:
-    return (
-        f"Check `vllm.args` and `args` of {who.model.name}: the vLLM of"
-        f" '{images.image_of(who.pool.spec, who.engine)}' does not take one of them"
-    )
+    return f"Check `vllm.args` and `args` of {who.model.name}: the vLLM of '{who.image}' does not take one of them"
 
 
 def _driver(who: AdviceSubject) -> str:
@@ -89,9 +82,8 @@ def _shared_memory(who: AdviceSubject) -> str:
 
 
 def _unwritable(who: AdviceSubject) -> str:
-    claim = vllm.cache_claim(who.pool) if who.engine is Engine.VLLM else ollama.models_claim(who.pool)
     return (
-        f"Let the pod's group write to PersistentVolumeClaim {claim}: set `fsGroup`, or change who owns its files;"
+        f"Let the pod's group write to PersistentVolumeClaim {who.claim}: set `fsGroup`, or change who owns its files;"
         " a volume that is mounted read-only cannot serve"
     )
 

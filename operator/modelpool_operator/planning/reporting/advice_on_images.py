@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from modelpool_operator.planning.engines import images
 from modelpool_operator.planning.reporting.advice_subject import AdviceSubject
 
 Advice = Callable[[AdviceSubject], str]
@@ -61,7 +60,7 @@ def _trust(who: AdviceSubject) -> str:
 
 
 def _image(who: AdviceSubject) -> str:
-    return f"`{who.field}.image` '{images.image_of(who.pool.spec, who.engine)}'"
+    return f"`{who.field}.image` '{who.image}'"
 
 
 PLATFORM_ADVICE: Final = _platform

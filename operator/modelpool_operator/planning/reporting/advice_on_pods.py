@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from modelpool_operator.planning.engines import images
 from modelpool_operator.planning.observation.pod_states import CONTAINER_REASONS
 from modelpool_operator.planning.reporting.advice_subject import AdviceSubject
 
@@ -46,8 +45,8 @@ def _container(who: AdviceSubject) -> str:
         kind = {"secret": "Secret", "configmap": "ConfigMap"}[match["kind"]]
         return f"Create {kind} {match['name']} in namespace {who.namespace}: {_naming(who, match['name'])} names it"
     if _NO_PROGRAM.search(who.says):
-        image = images.image_of(who.pool.spec, who.engine)
-        return f"`{who.field}.image` '{image}' has no such program: is it an image of {_PROGRAM[who.field]}?"
+        image = who.image
+        return f"`{who.field}.image` '{image}' has no such program: is it an image of {who.profile.title}?"
     if match := _NO_HANDLER.search(who.says):
         return (
             f"Install NVIDIA's container toolkit on the node (`nvidia-ctk runtime configure`), which gives its runtime"
@@ -71,7 +70,6 @@ _NO_OBJECT: Final = re.compile(r'(?P<kind>secret|configmap) "(?P<name>[^"]+)" no
 _NO_PROGRAM: Final = re.compile(r"executable file not found|exec: .*: no such file or directory")
 _NO_HANDLER: Final = re.compile(r'no runtime for "(?P<handler>[^"]+)" is configured')
 _ROOT: Final = re.compile(r"runAsNonRoot")
-_PROGRAM: Final = {"vllm": "vLLM", "ollama": "Ollama"}
 
 ADVICE: Final[Mapping[str, Advice]] = {
     **dict.fromkeys(CONTAINER_REASONS, _container),

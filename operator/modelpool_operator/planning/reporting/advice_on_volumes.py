@@ -4,9 +4,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from modelpool_operator.api.models import Engine
-from modelpool_operator.planning.engines.ollama import models as ollama
-from modelpool_operator.planning.engines.vllm import pod as vllm
 from modelpool_operator.planning.memory.sources import Claim, parse_source
 from modelpool_operator.planning.observation import denials
 from modelpool_operator.planning.reporting import volume_states
@@ -22,11 +19,7 @@ _NOBODY: Final = re.compile(r"external provisioner '(?P<provisioner>[^']+)'")
 
 def _claim(who: AdviceSubject) -> str:
     match = _CLAIM.search(who.says)
-    return (
-        match[1]
-        if match
-        else (vllm.cache_claim(who.pool) if who.engine is Engine.VLLM else ollama.models_claim(who.pool))
-    )
+    return match[1] if match else who.claim
 
 
 def _is_own(who: AdviceSubject) -> bool:
@@ -39,8 +32,7 @@ def _named_in(who: AdviceSubject) -> str:
     source = parse_source(who.model.source or "")
     if isinstance(source, Claim) and source.claim == claim:
         return f"`source` of {who.model.name}"
-    own = vllm.cache_claim(who.pool) if who.engine is Engine.VLLM else ollama.models_claim(who.pool)
-    return f"`{who.volume}.existingClaim`" if claim == own else f"`adapters` of {who.model.name}"
+    return f"`{who.volume}.existingClaim`" if claim == who.claim else f"`adapters` of {who.model.name}"
 
 
 def _denied(who: AdviceSubject) -> str:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
-from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning.changes.pulls import DENIED
+from modelpool_operator.planning.engines.profile import Profile
+from modelpool_operator.planning.engines.registry import PROFILES
 from modelpool_operator.planning.observation.observed import Observed
 
 NOTHING: Final = Observed()
@@ -25,9 +26,14 @@ class AdviceSubject:
     observed: Observed = NOTHING
 
     @property
+    def profile(self) -> Profile:
+        """What the engine answers."""
+        return PROFILES[self.engine]
+
+    @property
     def field(self) -> str:
         """The part of the spec that describes all of its engines."""
-        return "vllm" if self.engine is Engine.VLLM else "ollama"
+        return self.profile.field
 
     @property
     def resources(self) -> str:
@@ -37,7 +43,17 @@ class AdviceSubject:
     @property
     def volume(self) -> str:
         """The part of the spec that describes their volume."""
-        return "cache" if self.engine is Engine.VLLM else "ollama.storage"
+        return self.profile.volume_field
+
+    @property
+    def claim(self) -> str:
+        """The claim that all engines of its kind have."""
+        return self.profile.claim(self.pool)
+
+    @property
+    def image(self) -> str:
+        """The image that the engine runs."""
+        return self.profile.image(self.pool.spec)
 
     @property
     def namespace(self) -> str:
@@ -47,10 +63,7 @@ class AdviceSubject:
     @property
     def deployment(self) -> str:
         """The Deployment of the engine."""
-        name = self.pool.ref.name
-        if self.engine is Engine.OLLAMA:
-            return names.ollama_name(name)
-        return names.engine_names(name, self.model.name).child
+        return self.profile.deployment(self.pool, self.model)
 
     @property
     def logs(self) -> str:

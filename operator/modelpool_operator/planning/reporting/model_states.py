@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from modelpool_operator.api import names
-from modelpool_operator.api.models import Engine, Model
+from modelpool_operator.api.models import Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import gib
 from modelpool_operator.api.status import ModelState, ModelStatus
 from modelpool_operator.planning.changes import pulls, rollouts
 from modelpool_operator.planning.changes.plan import Plan
-from modelpool_operator.planning.engines.ollama import models as ollama
+from modelpool_operator.planning.engines.registry import PROFILES
 from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_operator.planning.observation import pod_states
 from modelpool_operator.planning.observation.autoscaling import Scale
@@ -68,25 +68,23 @@ def models_of(pool: ModelPool, observed: Observed, plan: Plan, *, was_ready: boo
 
 def _model(pool: ModelPool, model: Model, scene: _Scene) -> ModelView:
     observed, plan = scene.observed, scene.plan
-    if model.engine is Engine.OLLAMA:
-        name = names.ollama_name(pool.ref.name)
-        own, stand_in = _on_ollama(pool, ollama.served_name(model), scene), None
+    profile, server = PROFILES[model.engine], PROFILES.server
+    name = profile.deployment(pool, model)
+    if profile.of_pool:
+        own, stand_in = _on_server(pool, profile.served_name(model), scene), None
     else:
-        name = names.engine_names(pool.ref.name, model.name).child
-        pods = [pod for pod in observed.pods if pod.component == names.VLLM_COMPONENT and pod.model == model.name]
+        pods = [pod for pod in observed.pods if pod.component == profile.component and pod.model == model.name]
         own = _engine(name, pods, scene, observed.scales.get(model.name), stopped=model.replicas == 0)
-        substitute = ollama.fallback_name(pool.spec, model)
-        stand_in = _on_ollama(pool, substitute, scene) if substitute is not None else None
+        substitute = server.stand_in(pool.spec, model)
+        stand_in = _on_server(pool, substitute, scene) if substitute is not None else None
     own = start_blockers.explained(own, pool, model, model.engine, observed)
-    stand_in = (
-        start_blockers.explained(stand_in, pool, model, Engine.OLLAMA, observed) if stand_in is not None else None
-    )
+    stand_in = start_blockers.explained(stand_in, pool, model, server.name, observed) if stand_in is not None else None
     own = advised(_on_the_move(own, observed), pool, model, model.engine, observed)
-    stand_in = advised(stand_in, pool, model, Engine.OLLAMA, observed) if stand_in is not None else None
+    stand_in = advised(stand_in, pool, model, server.name, observed) if stand_in is not None else None
     helped = own.state is not ModelState.READY and stand_in is not None and stand_in.state is ModelState.READY
     share = plan.placement.share_of(model.name) if isinstance(plan.placement, Placement) else None
     cards = share.gpus if share else settled_cards(observed).get(model.name, ())
-    served_by = model.engine.value if own.state is ModelState.READY else Engine.OLLAMA.value if helped else None
+    served_by = model.engine.value if own.state is ModelState.READY else server.name.value if helped else None
     ready = (_deployment(observed, name).get("status") or {}).get("readyReplicas") or 0
     status = ModelStatus(
         name=model.name,
@@ -100,7 +98,7 @@ def _model(pool: ModelPool, model: Model, scene: _Scene) -> ModelView:
         if share and isinstance(plan.placement, Placement)
         else None,
         served_by=served_by,
-        replicas=model.replicas if model.engine is Engine.VLLM else 1,
+        replicas=1 if profile.of_pool else model.replicas,
         ready_replicas=int(ready),
     )
     return ModelView(status=status, own=own, stand_in=stand_in)
@@ -169,9 +167,9 @@ def _on_the_move(state: State, observed: Observed) -> State:
     return State(state=ModelState.PENDING, reason="Moving", message=message)
 
 
-def _on_ollama(pool: ModelPool, model: str, scene: _Scene) -> State:
+def _on_server(pool: ModelPool, model: str, scene: _Scene) -> State:
     """Return the state of a model of Ollama's: the server answers and the model is pulled, or what is missing."""
-    pods = [pod for pod in scene.observed.pods if pod.component == names.OLLAMA_COMPONENT]
+    pods = [pod for pod in scene.observed.pods if pod.component == PROFILES.server.component]
     server = _engine(names.ollama_name(pool.ref.name), pods, scene)
     if server.state is not ModelState.READY:
         return server

@@ -6,10 +6,10 @@ here.
 
 from typing import Final
 
-from modelpool_operator.api import names
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import ModelState
+from modelpool_operator.planning.engines.registry import PROFILES
 from modelpool_operator.planning.observation import denials, diagnosis
 from modelpool_operator.planning.observation.observed import Observed
 from modelpool_operator.planning.observation.pod_states import State
@@ -43,18 +43,17 @@ def explained(state: State, pool: ModelPool, model: Model, engine: Engine, obser
 
 def _refusal_of(pool: ModelPool, model: Model, engine: Engine, observed: Observed) -> str | None:
     """Return what the API server said of the engine's Deployment, or None where it took it."""
-    of_vllm = names.engine_names(pool.ref.name, model.name).child
-    name = of_vllm if engine is Engine.VLLM else names.ollama_name(pool.ref.name)
+    name = PROFILES[engine].deployment(pool, model)
     found = (said for ref, said in observed.refused.items() if (ref.kind, ref.name) == ("Deployment", name))
     return next(found, None)
 
 
 def _by_its_pods(state: State, model: Model, engine: Engine, observed: Observed) -> State:
     """Return what was said of a pod that its node does not start, or the state as it is."""
-    component = names.VLLM_COMPONENT if engine is Engine.VLLM else names.OLLAMA_COMPONENT
+    profile = PROFILES[engine]
     for pod in observed.pods:
         said = observed.said.get(("Pod", pod.name))
-        its = pod.component == component and (engine is Engine.OLLAMA or pod.model == model.name)
+        its = pod.component == profile.component and (profile.of_pool or pod.model == model.name)
         if said is not None and its and not pod.deleting:
             message = diagnosis.image_trouble(said.message)
             return State(state=ModelState.FAILED, reason=said.reason, message=message)

@@ -12,11 +12,9 @@ from typing import Any, Final
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning.engines.ollama import models as ollama
-from modelpool_operator.planning.engines.vllm import adapters
-from modelpool_operator.planning.engines.vllm import pod as vllm
+from modelpool_operator.planning.engines.pod_parts import cache_claim
+from modelpool_operator.planning.engines.registry import PROFILES
 from modelpool_operator.planning.manifests import volumes
-from modelpool_operator.planning.memory.sources import Claim, parse_source
 from modelpool_operator.planning.objects.identity import CLAIM, Manifest, is_going
 from modelpool_operator.planning.observation import denials
 from modelpool_operator.planning.observation.observed import Observed
@@ -56,23 +54,13 @@ def explained(state: State, pool: ModelPool, model: Model, engine: Engine, obser
 
 def claims_of(pool: ModelPool, model: Model, engine: Engine) -> Iterator[str]:
     """Yield the claims that an engine's pod mounts, the pool's own first."""
-    if engine is Engine.OLLAMA:
-        yield ollama.models_claim(pool)
-        return
-    yield vllm.cache_claim(pool)
-    source = parse_source(model.source or "")
-    if isinstance(source, Claim):
-        yield source.claim
-    for volume in adapters.mounts(model)[1]:
-        yield volume["persistentVolumeClaim"]["claimName"]
+    yield from PROFILES[engine].claims(pool, model)
 
 
 def is_own(pool: ModelPool, claim: str) -> bool:
     """Return whether a claim is one that the operator makes, and makes anew when it is gone."""
     cache, models = pool.spec.cache.existing_claim, pool.spec.ollama.storage.existing_claim
-    return (cache is None and claim == vllm.cache_claim(pool)) or (
-        models is None and claim == ollama.models_claim(pool)
-    )
+    return (cache is None and claim == cache_claim(pool)) or (models is None and claim == PROFILES.server.claim(pool))
 
 
 def going(observed: Observed) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from modelpool_operator.api import names
-from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import PoolSpec
 from modelpool_operator.planning.memory.arithmetic import Term, exact_gib
 from modelpool_operator.planning.memory.refusals import Refusal
@@ -98,7 +97,7 @@ def objection_to_amounts(spec: PoolSpec, nodes: Mapping[str, tuple[int, ...]]) -
 def _amounts(spec: PoolSpec) -> Iterator[str]:
     """Yield what is said as an amount, in words."""
     for model in spec.models:
-        if model.engine is Engine.VLLM and model.gpu_memory is not None:
+        if model.gpu_memory is not None:
             yield f"`gpuMemory` {model.gpu_memory} of {model.name}"
     if spec.ollama.enabled and spec.ollama.gpu_memory.bytes > 0:
         yield f"`ollama.gpuMemory` {spec.ollama.gpu_memory}"

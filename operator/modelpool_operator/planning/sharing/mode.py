@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import ModelPool, PoolSpec
 from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_operator.planning.objects.identity import Manifest
@@ -114,7 +113,8 @@ class Mode:
 
 def engines_on_cards(spec: PoolSpec) -> dict[str, int]:
     """Return every engine that has a share of a card, with the number of its cards."""
-    wide = {model.name: model.tensor_parallel_size for model in spec.models if model.engine is Engine.VLLM}
+    own = (model for model in spec.models if model.gpu_memory is not None or model.gpu_memory_fraction is not None)
+    wide = {model.name: model.tensor_parallel_size for model in own}
     return {**wide, "ollama": 1} if spec.ollama.enabled and spec.ollama.gpu_memory.bytes > 0 else wide
 
 

@@ -24,7 +24,10 @@ class Share:
     """What one engine may take of each of its cards."""
 
     model: str
+    """Of a server of the whole pool, its own name."""
     engine: Engine
+    of_pool: bool = False
+    """Whether it is that of the one server which runs several models of the pool."""
     gpus: tuple[int, ...]
     bytes: int
     """Of each card, the context not included."""
@@ -89,13 +92,13 @@ class Placement:
     """Where it is counted: the nodes on which the pool stands, and those on which it shall, as many as it needs."""
 
     def share_of(self, model: str) -> Share | None:
-        """Return the share of a vLLM model, or None when it holds none."""
-        return next((share for share in self.shares if share.engine is Engine.VLLM and share.model == model), None)
+        """Return the share of a model with an engine of its own, or None when it holds none."""
+        return next((share for share in self.shares if not share.of_pool and share.model == model), None)
 
     @property
     def ollama(self) -> Share | None:
         """The Ollama server's own share, or None when it runs on the CPU."""
-        return next((share for share in self.shares if share.engine is Engine.OLLAMA), None)
+        return next((share for share in self.shares if share.of_pool), None)
 
     @property
     def notes(self) -> tuple[str, ...]:

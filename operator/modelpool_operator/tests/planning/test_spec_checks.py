@@ -8,7 +8,7 @@ import pytest
 from modelpool_operator.planning.changes.plan import make_plan
 from modelpool_operator.planning.engines import variables
 from modelpool_operator.planning.engines.vllm import flags as vllm_flags
-from modelpool_operator.planning.engines.vllm.pod import arguments
+from modelpool_operator.planning.engines.vllm.arguments import arguments
 from modelpool_operator.planning.objects.free_forms import REQUIRED
 from modelpool_operator.planning.observation.observed import Observed
 from modelpool_operator.planning.placement.spec_checks import objection_to

@@ -10,7 +10,7 @@ from modelpool_operator.api.quantity import GIB
 from modelpool_operator.planning.engines.vllm import memory as vllm_memory
 from modelpool_operator.planning.memory import catalogue
 from modelpool_operator.planning.memory.architectures import Shape
-from modelpool_operator.planning.memory.arithmetic import total
+from modelpool_operator.planning.memory.arithmetic import CACHE, total
 from modelpool_operator.tests.planning.pools import spec_of, vllm
 
 GEMMA = "hf://google/gemma-3-12b-it"
@@ -21,7 +21,7 @@ def cache_of(card: int = CARD, *, pool_args: tuple[str, ...] = (), **fields: Any
     """Return the bytes on each card of what is kept for one sequence."""
     model = spec_of(vllm("a", 0.5, **{"source": GEMMA, "contextLength": 8192, **fields})).models[0]
     terms, _ = vllm_memory.needs(model, card, pool_args)
-    return sum(term.bytes for term in terms if term.label.startswith(vllm_memory.CACHE))
+    return sum(term.bytes for term in terms if term.label.startswith(CACHE))
 
 
 ARGUMENTS: dict[str, tuple[list[str], float]] = {

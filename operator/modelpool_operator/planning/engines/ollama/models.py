@@ -32,7 +32,7 @@ def served_name(model: Model) -> str:
 
 def fallback_name(spec: PoolSpec, model: Model) -> str | None:
     """Return the Ollama model that stands in for a vLLM model, or None when none does."""
-    if model.engine is not Engine.VLLM or not spec.ollama.enabled or not model.fallback.enabled:
+    if model.engine is Engine.OLLAMA or not spec.ollama.enabled or not model.fallback.enabled:
         return None
     if model.fallback.model is not None:
         return model.fallback.model
@@ -41,7 +41,7 @@ def fallback_name(spec: PoolSpec, model: Model) -> str | None:
 
 def lacks_fallback(spec: PoolSpec, model: Model) -> bool:
     """Return whether a vLLM model is to have a stand-in, and nobody says which: Ollama has none of its name."""
-    wanted = model.engine is Engine.VLLM and spec.ollama.enabled and model.fallback.enabled
+    wanted = model.engine is not Engine.OLLAMA and spec.ollama.enabled and model.fallback.enabled
     return wanted and fallback_name(spec, model) is None
 
 

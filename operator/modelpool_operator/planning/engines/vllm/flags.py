@@ -7,7 +7,9 @@ beginning that no other argument has, and the short forms. Names as of 0.33.
 
 from collections.abc import Iterable
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
+
+from modelpool_operator.planning.engines.profile import Override
 
 _SHARE: Final = "use `gpuMemoryFraction` or `gpuMemory`"
 _CACHE: Final = "use `kvCacheMemory`"
@@ -63,15 +65,6 @@ OWNED: Final = MappingProxyType(
     }
 )
 """Each with what to do instead."""
-
-
-class Override(NamedTuple):
-    """An argument that must not be there."""
-
-    argument: str
-    """As it was written."""
-    flag: str
-    instead: str
 
 
 def overrides(args: Iterable[str]) -> Override | None:

@@ -12,7 +12,7 @@ from modelpool_operator.api.quantity import GIB, MIB
 from modelpool_operator.planning.engines.vllm import adapters
 from modelpool_operator.planning.memory import catalogue
 from modelpool_operator.planning.memory.architectures import Shape
-from modelpool_operator.planning.memory.arithmetic import Term
+from modelpool_operator.planning.memory.arithmetic import CACHE, STATED_CACHE, Term
 from modelpool_operator.planning.memory.sources import parse_source
 
 RUNTIME: Final = 1229 * MIB
@@ -22,8 +22,6 @@ BATCHED: Final = 2048
 BATCHED_ON_LARGE_CARDS: Final = 8192
 LARGE_CARD: Final = 70 * GIB
 """From here on vLLM takes more tokens into a step, but on an A100, which nobody here can tell from others."""
-CACHE: Final = "KV cache"
-STATED_CACHE: Final = f"{CACHE} as stated"
 
 
 class _Counted(NamedTuple):

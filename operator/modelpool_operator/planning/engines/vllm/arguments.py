@@ -1,40 +1,23 @@
-"""vLLM: its arguments, its environment, its pod. Flags and variables as of 0.33."""
+"""vLLM: its arguments and its environment. Flags and variables as of 0.33."""
 
 import json
 from typing import Any, Final
 
 from modelpool_operator.api import names
-from modelpool_operator.api.models import Capability, Engine, Model, Speculative, SpeculativeMethod
-from modelpool_operator.api.pool import ModelPool, PoolSpec
-from modelpool_operator.planning import sharing
-from modelpool_operator.planning.engines import images
-from modelpool_operator.planning.engines import pod_parts as pods
-from modelpool_operator.planning.engines.vllm import adapters
-from modelpool_operator.planning.engines.vllm import memory as vllm_memory
+from modelpool_operator.api.models import Capability, Model, Speculative, SpeculativeMethod
+from modelpool_operator.api.pool import PoolSpec
+from modelpool_operator.planning.engines.start_pod import (
+    CACHE_FOLDER,
+    DRAIN_SECONDS,
+    KEY_FIELD,
+    START_SECONDS,
+    WEIGHTS_FOLDER,
+)
+from modelpool_operator.planning.engines.variables import KEY_VARIABLE
+from modelpool_operator.planning.engines.vllm import adapters, memory
 from modelpool_operator.planning.memory.sources import Claim, Hub, parse_source
-from modelpool_operator.planning.objects.identity import selector_labels, without_nothing
 from modelpool_operator.planning.sharing.mode import Access
 from modelpool_operator.planning.sharing.shares import Share
-
-DRAIN_SECONDS: Final = 60
-"""--shutdown-timeout: how long requests in flight may take to end once the engine is told to stop."""
-ENDPOINT_SECONDS: Final = 5
-"""Between leaving the Service's endpoints and being told to stop: vLLM refuses new requests with 500 from then on."""
-GRACE_SECONDS: Final = ENDPOINT_SECONDS + DRAIN_SECONDS + 25
-START_SECONDS: Final = 3 * 60 * 60
-"""Upper bound on waiting for the card, download and load."""
-STARTUP_SECONDS: Final = 5
-"""Between two looks at whether it has started: what whoever waits for it may wait longer."""
-
-CACHE_FOLDER: Final = "/cache"
-SCRIPTS_FOLDER: Final = "/opt/modelpool"
-WEIGHTS_FOLDER: Final = "/weights"
-SCRIPT_NAME: Final = "start_engine.py"
-
-KEY_VARIABLE: Final = "VLLM_API_KEY"
-"""The key that vLLM asks for below /v1, /v2 and /inference. Elsewhere, as at /health and /metrics, it asks for none."""
-KEY_FIELD: Final = "key"
-"""Under which a Secret holds it."""
 
 EVERYWHERE: Final = "::"
 """All addresses of the pod, of IPv4 and IPv6: vLLM opens one socket, which on Linux is of both. The start script puts
@@ -84,7 +67,7 @@ def arguments(
     ours += ["--gpu-memory-utilization", f"{told:g}"]
     cache = model.kv_cache_memory.bytes if model.kv_cache_memory is not None else None
     if access is not None and access.states_cache:
-        cache = vllm_memory.cache_of(model, share.bytes, share.memory, tuple(spec.vllm.args))
+        cache = memory.cache_of(model, share.bytes, share.memory, tuple(spec.vllm.args))
     if cache is not None:
         ours += ["--kv-cache-memory-bytes", str(cache)]
     ours += ["--max-model-len", "auto" if model.context_length is None else str(model.context_length)]
@@ -159,81 +142,3 @@ def environment(
     if key is not None:
         own[KEY_VARIABLE] = {"secretKeyRef": {"name": key, "key": KEY_FIELD}}
     return own
-
-
-def pod_labels(pool: ModelPool, model: Model) -> dict[str, str]:
-    """Return the labels by which a model's Deployment and Service find its pods."""
-    return selector_labels(pool, names.VLLM_COMPONENT, names.engine_names(pool.ref.name, model.name).label)
-
-
-def pod_template(pool: ModelPool, model: Model, share: Share, key: str | None = None) -> dict[str, Any]:
-    """Return the pod of one vLLM model: the engine, started behind its cards' locks.
-
-    `key` names the Secret with the key that it asks for.
-    """
-    spec, access = pool.spec, sharing.mode_of(pool.spec).access(pool, share)
-    source = parse_source(model.source or "")
-    own = {**environment(spec, key=key), **access.env, "NODE_NAME": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
-    locks = [part for gpu in share.gpus for part in ("--lock", f"{CACHE_FOLDER}/locks/$(NODE_NAME)-card-{gpu}.lock")]
-    health = f"http://127.0.0.1:{names.VLLM_PORT}/health"
-    mounts: list[dict[str, Any]] = [
-        {"name": "cache", "mountPath": CACHE_FOLDER},
-        {"name": "scripts", "mountPath": SCRIPTS_FOLDER, "readOnly": True},
-        {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 (a mount point)
-    ]
-    container = {
-        "name": names.VLLM_COMPONENT,
-        "image": images.image_of(spec, Engine.VLLM),
-        "command": ["python3", f"{SCRIPTS_FOLDER}/{SCRIPT_NAME}", *locks, "--name", model.name, "--health", health],
-        "args": ["--", "vllm", "serve", *arguments(spec, model, share, access=access)],
-        "env": pods.environment(own, spec.vllm.env),
-        "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(ENDPOINT_SECONDS)]}}},
-        "livenessProbe": _probe(period=30, failures=3, timeout=10),
-        "ports": [{"containerPort": names.VLLM_PORT, "name": names.PORT_NAME, "protocol": "TCP"}],
-        "readinessProbe": _probe(period=5, failures=3, timeout=5),
-        "resources": pods.resources(spec.vllm.resources, access),
-        "securityContext": pods.CONTAINER_SECURITY,
-        "startupProbe": _probe(period=STARTUP_SECONDS, failures=START_SECONDS // STARTUP_SECONDS, timeout=5),
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": mounts,
-    }
-    volumes: list[dict[str, Any]] = [
-        {"name": "cache", "persistentVolumeClaim": {"claimName": cache_claim(pool)}},
-        {"name": "scripts", "configMap": {"name": names.scripts_name(pool.ref.name)}},
-        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": spec.vllm.shm_size.text}},
-    ]
-    if isinstance(source, Claim):
-        mounts.append({"name": "weights", "mountPath": WEIGHTS_FOLDER, "readOnly": True})
-        volumes.append({"name": "weights", "persistentVolumeClaim": {"claimName": source.claim, "readOnly": True}})
-    for own_parts, of_adapters in zip((mounts, volumes), adapters.mounts(model), strict=True):
-        own_parts += of_adapters
-    labels = pod_labels(pool, model)
-    return pods.template(
-        pool,
-        labels={**labels, **names.COMMON_LABELS, names.CARD_LABEL: "true"},
-        annotations={
-            names.MODEL_ANNOTATION: model.name,
-            names.CARD_ANNOTATION: cards_text(share),
-            names.MEMORY_ANNOTATION: str(share.bytes + share.overhead),
-        },
-        container=without_nothing(container),
-        volumes=volumes,
-        grace_seconds=GRACE_SECONDS,
-        access=access,
-        pod_affinity=pods.affinity(spec, pool.ref.name, labels[names.MODEL_LABEL], on_card=True),
-    )
-
-
-def cache_claim(pool: ModelPool) -> str:
-    """Return the claim that holds the pool's weights and card locks."""
-    return pool.spec.cache.existing_claim or names.cache_name(pool.ref.name)
-
-
-def cards_text(share: Share) -> str:
-    """Return a share's cards as an annotation holds them: `0,1`."""
-    return ",".join(str(gpu) for gpu in share.gpus)
-
-
-def _probe(*, period: int, failures: int, timeout: int) -> dict[str, Any]:
-    request = {"path": "/health", "port": names.PORT_NAME}
-    return {"httpGet": request, "periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": timeout}
