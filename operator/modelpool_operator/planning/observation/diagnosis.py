@@ -111,7 +111,7 @@ def cause_of(text: str) -> str | None:
     return next((cause for cause, words in _words() if words.search(text)), None)
 
 
-def telling_line(text: str, cause: str) -> str | None:
+def line_of_cause(text: str, cause: str) -> str | None:
     """Return the last line that tells of a cause; later lines may only tell that something failed above."""
     words = dict(_words())[cause]
     lines = [line.strip() for line in text.splitlines() if words.search(line)]

@@ -26,9 +26,9 @@ def last_error(text: str, cause: str | None = None) -> str:
     that a validation quotes.
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if _ERROR_LINE.search(line) and not _WRAPPER.search(line)]
-    betraying = diagnosis.telling_line(text, cause) if cause is not None else None
-    chosen = _PROCESS.sub("", _INPUT.sub("", betraying or (telling or lines or [""])[-1]))
+    found = [line for line in lines if _ERROR_LINE.search(line) and not _WRAPPER.search(line)]
+    betraying = diagnosis.line_of_cause(text, cause) if cause is not None else None
+    chosen = _PROCESS.sub("", _INPUT.sub("", betraying or (found or lines or [""])[-1]))
     return chosen if len(chosen) <= ERROR_LENGTH else f"{chosen[: ERROR_LENGTH - 1]}…"
 
 

@@ -72,13 +72,13 @@ def said_in(kind: str, events: Iterable[Mapping[str, Any]]) -> Said | None:
     """
     found = sorted(events, key=_when)
     if kind == CLAIM:
-        return _most_telling([event for event in found if event.get("reason") in _CLAIM_NEWS], _CLAIM_NEWS)
+        return _most_specific([event for event in found if event.get("reason") in _CLAIM_NEWS], _CLAIM_NEWS)
     went_on = max((_when(event) for event in found if event.get("type") == "Normal"), default="")
     trouble = [event for event in found if event.get("type") == "Warning" and _when(event) > went_on]
-    return _most_telling(trouble, _POD_NEWS)
+    return _most_specific(trouble, _POD_NEWS)
 
 
-def _most_telling(events: list[Mapping[str, Any]], order: tuple[str, ...]) -> Said | None:
+def _most_specific(events: list[Mapping[str, Any]], order: tuple[str, ...]) -> Said | None:
     def rank(event: Mapping[str, Any]) -> int:
         reason = event.get("reason")
         return order.index(reason) if reason in order else len(order)

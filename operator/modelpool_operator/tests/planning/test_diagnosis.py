@@ -68,7 +68,7 @@ def test_a_cause_is_known_by_its_words(line: str, cause: str | None) -> None:
     log = f"INFO starting\n{line}\nRuntimeError: Engine core initialization failed. See root cause above."
     assert diagnosis.cause_of(log) == cause
     if cause is not None:
-        assert diagnosis.telling_line(log, cause) == line
+        assert diagnosis.line_of_cause(log, cause) == line
 
 
 def test_recorded_starts_that_fail_have_these_causes() -> None:
