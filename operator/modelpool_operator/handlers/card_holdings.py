@@ -27,7 +27,7 @@ from modelpool_operator.planning.placement.node_cards import card_count
 from modelpool_operator.planning.placement.occupants import last_nodes, promised, standing, startable
 from modelpool_operator.planning.placement.pool_holdings import holds_of
 from modelpool_operator.planning.placement.pool_nodes import homes_of, nodes_of, standing_on
-from modelpool_operator.planning.placement.pool_placement import place_pool, with_sharing
+from modelpool_operator.planning.placement.pool_placement import place_pool
 from modelpool_operator.planning.sharing.inventory import Inventory, NodeView
 from modelpool_operator.planning.sharing.shares import Placement
 
@@ -104,7 +104,7 @@ class CardHoldings:
             plan: what it shall have.
             carried_out: what is done of the plan in this pass: an engine that is not applied does not start. None: all.
         """
-        settled = with_sharing(pool, plan.sharing)
+        settled = plan.settled or pool
         placement = plan.placement if isinstance(plan.placement, Placement) else None
         entry = self._entry(
             settled, observed, placement, _started(plan if carried_out is None else carried_out, observed)

@@ -18,7 +18,8 @@ from modelpool_operator.planning.changes import (
     start_waits,
 )
 from modelpool_operator.planning.changes.notes import notes_on
-from modelpool_operator.planning.manifests import engine_keys, network_policies, pull_records, volumes
+from modelpool_operator.planning.changes.ollama_volume import UNKNOWN, Volume, volume_of
+from modelpool_operator.planning.manifests import engine_keys, network_policies, volumes
 from modelpool_operator.planning.manifests.children import children_of
 from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_operator.planning.objects.identity import (
@@ -72,6 +73,10 @@ class Plan:
     """The hash of the pod template that each Deployment shall have, by its name; of a refused pool, none is known."""
     retemplated: frozenset[str] = frozenset()
     """Deployments that are there and whose template is put right by this plan."""
+    volume: Volume = UNKNOWN
+    """What was found of the volume of the pool's Ollama."""
+    settled: ModelPool | None = None
+    """The pool with its way of sharing chosen; None where it leaves that open, and nothing was chosen."""
     key: str | None = None
     """The name of the Secret with the engines' key, where it is to be made, before `apply`."""
 
@@ -117,18 +122,18 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
 
     A refusal changes nothing that runs and deletes nothing; whether volumes outlive the pool is carried out.
     """
+    volume = volume_of(pool, observed)
     chosen = choose_sharing(pool, observed)
     if isinstance(chosen, Refusal):
-        return _refused(chosen, pool, observed)
+        return _refused(chosen, pool, volume, observed)
     pool = with_sharing(pool, chosen)
-    placed, kept_off = _placed(pool, observed)
+    placed, kept_off = _placed(pool, volume, observed)
     if isinstance(placed, Refusal):
-        return _refused(as_kept(placed, pool, chosen), pool, observed, chosen if chosen == observed.chosen else None)
-    wanted = _wanted(pool, placed, observed, kept_off)
+        kept = chosen if chosen == observed.chosen else None
+        return _refused(as_kept(placed, pool, chosen), pool, volume, observed, kept)
+    wanted = _wanted(pool, placed, volume, observed, kept_off)
     changing = {
-        ref: reason
-        for ref, child in wanted.items()
-        if (reason := child_changes.reason_for(child, observed)) is not None
+        ref: change for ref, child in wanted.items() if (change := child_changes.change_of(child, observed)) is not None
     }
     several_nodes = pool.spec.replicated
     waiting = {} if several_nodes else memory_waits.waits(placed, wanted, frozenset(changing), observed)
@@ -136,19 +141,14 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     behind = replacing.predecessors(wanted, observed)
     starts = {} if several_nodes else start_waits.behind_others(pool, placed, wanted, frozenset(changing), observed)
     held = waiting.keys() | later.keys() | behind.keys() | starts.keys()
-    changes = {ref: reason for ref, reason in changing.items() if ref not in held}
-    kept, void = (
-        pulls.kept_records(pool, observed),
-        {
-            *pulls.void_records(pool, observed),
-            *pulls.outdated(wanted, observed),
-        },
-    )
+    changes = {ref: change for ref, change in changing.items() if ref not in held}
+    needed = pulls.kept_records(pool, volume, observed)
+    void = {*pulls.void_records(pool, volume, observed), *pulls.outdated(wanted, observed)}
     unwanted = (
         *(
             ref
             for ref in observed.children
-            if ref not in wanted and ref.kind not in child_changes.KEPT and ref not in kept
+            if ref not in wanted and ref.kind not in child_changes.KEPT and ref not in needed
         ),
         *void,
         *(ref for ref, old in behind.items() if ref == old),
@@ -156,16 +156,12 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     doomed = tuple(ref for ref in unwanted if not is_going(observed.children[ref]))
     return Plan(
         placement=placed,
-        apply=tuple(
-            sealed(child_changes.to_send(child, observed))
-            for ref, child in wanted.items()
-            if ref in changes and not child_changes.is_applied(child, observed)
-        ),
-        trims=tuple(trim for ref in changes if (trim := child_changes.trim_of(wanted[ref], observed)) is not None),
+        apply=tuple(sealed(one.apply) for one in changes.values() if one.apply is not None),
+        trims=tuple(one.trim for one in changes.values() if one.trim is not None),
         delete=tuple(sorted(doomed)),
         replaced=frozenset(doomed).intersection(behind.values()),
         why={
-            **changes,
+            **{ref: one.reason for ref, one in changes.items()},
             **{ref: "is to be made anew" if ref in wanted else "the pool no longer wants it" for ref in sorted(doomed)},
         },
         waits=tuple(str(wait) for wait in waiting.values()),
@@ -180,30 +176,40 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
         ),
         sharing=chosen,
         templates={ref.name: template_of(child) for ref, child in wanted.items() if ref.kind == "Deployment"},
-        retemplated=frozenset(ref.name for ref in changes if child_changes.is_retemplated(wanted[ref], observed)),
+        retemplated=frozenset(ref.name for ref, one in changes.items() if one.retemplated),
+        volume=volume,
+        settled=pool,
         key=engine_keys.absent(pool, observed),
     )
 
 
-def _refused(refusal: Refusal, pool: ModelPool, observed: Observed, kept: SharingStatus | None = None) -> Plan:
+def _refused(
+    refusal: Refusal,
+    pool: ModelPool,
+    volume: Volume,
+    observed: Observed,
+    kept: SharingStatus | None = None,
+) -> Plan:
     claims = tuple(volumes.to_be_retained(pool, observed))
     return Plan(
         placement=refusal,
         sharing=kept,
+        volume=volume,
+        settled=pool if kept is not None else None,
         apply=tuple(sealed(claim) for claim in claims),
         why={ref_of(claim): volumes.OUTLIVES for claim in claims},
         key=engine_keys.lost(pool, observed),
     )
 
 
-def _placed(pool: ModelPool, observed: Observed) -> tuple[Placement | Refusal, frozenset[str]]:
+def _placed(pool: ModelPool, volume: Volume, observed: Observed) -> tuple[Placement | Refusal, frozenset[str]]:
     """Return where the pool's engines go, on the nodes that they do not keep off, and those that they do."""
     placed = place_pool(pool, observed)
-    kept_off = frozenset[str]() if isinstance(placed, Refusal) else _kept_off(pool, placed, observed)
+    kept_off = frozenset[str]() if isinstance(placed, Refusal) else _kept_off(pool, placed, volume, observed)
     return place_pool(node_choice.keeping_off(pool, kept_off), observed) if kept_off else placed, kept_off
 
 
-def _kept_off(pool: ModelPool, placed: Placement, observed: Observed) -> frozenset[str]:
+def _kept_off(pool: ModelPool, placed: Placement, volume: Volume, observed: Observed) -> frozenset[str]:
     """Return the host names of nodes that are too small for all engines, found before there is any, and kept since."""
     if pool.spec.replicated:
         return frozenset()
@@ -214,7 +220,7 @@ def _kept_off(pool: ModelPool, placed: Placement, observed: Observed) -> frozens
         return frozenset()
     used = frozenset(gpu for share in placed.shares for gpu in share.gpus)
     needs = node_choice.needs_of(
-        _wanted(pool, placed, observed, frozenset()).values(), sharing.mode_of(pool.spec).of_node(used)
+        _wanted(pool, placed, volume, observed, frozenset()).values(), sharing.mode_of(pool.spec).of_node(used)
     )
     claims = [names.cache_name(pool.ref.name), *([names.ollama_name(pool.ref.name)] if placed.ollama else [])]
     volumes_there = [found for name in claims if (found := observed.child(CLAIM, name)) is not None]
@@ -222,19 +228,18 @@ def _kept_off(pool: ModelPool, placed: Placement, observed: Observed) -> frozens
 
 
 def _wanted(
-    pool: ModelPool, placed: Placement, observed: Observed, kept_off: frozenset[str]
+    pool: ModelPool, placed: Placement, volume: Volume, observed: Observed, kept_off: frozenset[str]
 ) -> Mapping[ChildRef, Manifest]:
     """Return all that shall exist. Only engines on cards keep off nodes: Ollama's volume may lie on one of these."""
     keeping = node_choice.keeping_off(pool, kept_off)
-    uid = pulls.volume_uid(pool, observed)
     build = functools.partial(
         children_of,
         placement=placed,
-        ollama_volume_uid=uid,
+        ollama_volume_uid=volume.uid,
         whole_card=offered_to(keeping, observed).whole_card,
-        not_pulled=pulls.too_large(pool, observed).keys() | pulls.done_without_a_job(pool, observed),
-        removed=pulls.retired(pool, observed),
-        recorded=pull_records.recorded(pool, uid, observed),
+        not_pulled=volume.too_large.keys() | volume.without_a_job,
+        removed=volume.retired,
+        recorded=volume.recorded,
         installation=observed.installation,
     )
     children = {ref_of(child): child for child in build(pool)}

@@ -8,7 +8,7 @@ from modelpool_operator.api.pool import Sharing
 from modelpool_operator.planning.memory import arithmetic
 from modelpool_operator.planning.memory.arithmetic import exact_gib
 from modelpool_operator.planning.placement.no_room import HELD
-from modelpool_operator.planning.placement.pool_placement import card_sizes, with_sharing
+from modelpool_operator.planning.placement.pool_placement import card_sizes
 from modelpool_operator.planning.reporting import volume_states
 from modelpool_operator.planning.reporting.advice import on_denial, on_refusal
 from modelpool_operator.planning.reporting.condition_inputs import ConditionInputs, line_of, shared_reason, words_of
@@ -81,7 +81,7 @@ def names_are_taken(inputs: ConditionInputs) -> Verdict | None:
 def cards_are_not_as_declared(inputs: ConditionInputs) -> Verdict | None:
     """The cards of a node on which the pool runs have another size than the plan counts with."""
     used = {pod.node for pod in inputs.observed.pods if pod.node is not None and pod.held > 0}
-    spec = with_sharing(inputs.pool, inputs.plan.sharing).spec
+    spec = (inputs.plan.settled or inputs.pool).spec
     known = card_sizes(spec, inputs.observed.inventory) if spec.gpus.sharing is not Sharing.AUTO else {}
     found = cards.found_otherwise(inputs.pool.spec, {node: size for node, size in known.items() if node in used})
     return yes("CardMemoryMismatch", "; ".join(found)) if found else None

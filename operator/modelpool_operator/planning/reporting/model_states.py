@@ -173,5 +173,5 @@ def _on_server(pool: ModelPool, model: str, scene: _Scene) -> State:
     server = _engine(names.ollama_name(pool.ref.name), pods, scene)
     if server.state is not ModelState.READY:
         return server
-    pulled = pulls.state_of(pool, model, scene.observed)
+    pulled = pulls.state_of(pool, model, scene.observed, scene.plan.volume)
     return server if pulled.state is ModelState.READY else pulled

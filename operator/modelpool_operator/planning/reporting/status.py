@@ -19,7 +19,6 @@ from modelpool_operator.planning.changes.plan import Plan
 from modelpool_operator.planning.memory import arithmetic
 from modelpool_operator.planning.observation.observed import Observed
 from modelpool_operator.planning.placement import card_arithmetic
-from modelpool_operator.planning.placement.pool_placement import with_sharing
 from modelpool_operator.planning.reporting import condition_checks, conditions, model_states
 from modelpool_operator.planning.reporting.condition_checks import CONDITIONS
 from modelpool_operator.planning.reporting.condition_inputs import Check, ConditionInputs
@@ -54,7 +53,7 @@ def assess(
         gateway: where clients point to, or None when the operator does not know.
     """
     was_ready = conditions.was_ready(previous, pool.generation)
-    models = model_states.models_of(with_sharing(pool, plan.sharing), observed, plan, was_ready=was_ready)
+    models = model_states.models_of(plan.settled or pool, observed, plan, was_ready=was_ready)
     inputs = ConditionInputs(
         pool=pool,
         observed=observed,
