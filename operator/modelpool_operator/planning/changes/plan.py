@@ -1,13 +1,10 @@
 """The plan: what to apply, in order, what to delete, and why. Pure; the same inputs give the same plan."""
 
-import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import SharingStatus
-from modelpool_operator.planning import sharing
 from modelpool_operator.planning.changes import (
     card_rollout,
     child_changes,
@@ -19,11 +16,10 @@ from modelpool_operator.planning.changes import (
 )
 from modelpool_operator.planning.changes.notes import notes_on
 from modelpool_operator.planning.changes.ollama_volume import UNKNOWN, Volume, volume_of
+from modelpool_operator.planning.changes.wanted import wanted_of
 from modelpool_operator.planning.manifests import engine_keys, network_policies, volumes
-from modelpool_operator.planning.manifests.children import children_of
 from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_operator.planning.objects.identity import (
-    CLAIM,
     ChildRef,
     Manifest,
     is_going,
@@ -36,11 +32,8 @@ from modelpool_operator.planning.placement import node_choice
 from modelpool_operator.planning.placement.pool_placement import (
     as_kept,
     choose_sharing,
-    offered_to,
-    place_pool,
     with_sharing,
 )
-from modelpool_operator.planning.sharing.inventory import Inventory
 from modelpool_operator.planning.sharing.shares import Placement
 
 
@@ -127,11 +120,11 @@ def make_plan(pool: ModelPool, observed: Observed) -> Plan:
     if isinstance(chosen, Refusal):
         return _refused(chosen, pool, volume, observed)
     pool = with_sharing(pool, chosen)
-    placed, kept_off = _placed(pool, volume, observed)
-    if isinstance(placed, Refusal):
+    found = wanted_of(pool, volume, observed)
+    if isinstance(found, Refusal):
         kept = chosen if chosen == observed.chosen else None
-        return _refused(as_kept(placed, pool, chosen), pool, volume, observed, kept)
-    wanted = _wanted(pool, placed, volume, observed, kept_off)
+        return _refused(as_kept(found, pool, chosen), pool, volume, observed, kept)
+    placed, wanted, kept_off = found
     changing = {
         ref: change for ref, child in wanted.items() if (change := child_changes.change_of(child, observed)) is not None
     }
@@ -200,50 +193,3 @@ def _refused(
         why={ref_of(claim): volumes.OUTLIVES for claim in claims},
         key=engine_keys.lost(pool, observed),
     )
-
-
-def _placed(pool: ModelPool, volume: Volume, observed: Observed) -> tuple[Placement | Refusal, frozenset[str]]:
-    """Return where the pool's engines go, on the nodes that they do not keep off, and those that they do."""
-    placed = place_pool(pool, observed)
-    kept_off = frozenset[str]() if isinstance(placed, Refusal) else _kept_off(pool, placed, volume, observed)
-    return place_pool(node_choice.keeping_off(pool, kept_off), observed) if kept_off else placed, kept_off
-
-
-def _kept_off(pool: ModelPool, placed: Placement, volume: Volume, observed: Observed) -> frozenset[str]:
-    """Return the host names of nodes that are too small for all engines, found before there is any, and kept since."""
-    if pool.spec.replicated:
-        return frozenset()
-    live, offered = observed.children.values(), offered_to(pool, observed)
-    if node_choice.has_engines(live):
-        return node_choice.kept_off(live, offered if observed.every_node else Inventory())
-    if not observed.every_node or not node_choice.is_made_for(pool):
-        return frozenset()
-    used = frozenset(gpu for share in placed.shares for gpu in share.gpus)
-    needs = node_choice.needs_of(
-        _wanted(pool, placed, volume, observed, frozenset()).values(), sharing.mode_of(pool.spec).of_node(used)
-    )
-    claims = [names.cache_name(pool.ref.name), *([names.ollama_name(pool.ref.name)] if placed.ollama else [])]
-    volumes_there = [found for name in claims if (found := observed.child(CLAIM, name)) is not None]
-    return node_choice.left_out(needs, offered, pool, volumes_there)
-
-
-def _wanted(
-    pool: ModelPool, placed: Placement, volume: Volume, observed: Observed, kept_off: frozenset[str]
-) -> Mapping[ChildRef, Manifest]:
-    """Return all that shall exist. Only engines on cards keep off nodes: Ollama's volume may lie on one of these."""
-    keeping = node_choice.keeping_off(pool, kept_off)
-    build = functools.partial(
-        children_of,
-        placement=placed,
-        ollama_volume_uid=volume.uid,
-        whole_card=offered_to(keeping, observed).whole_card,
-        not_pulled=volume.too_large.keys() | volume.without_a_job,
-        removed=volume.retired,
-        recorded=volume.recorded,
-        installation=observed.installation,
-    )
-    children = {ref_of(child): child for child in build(pool)}
-    if kept_off:
-        children |= {ref_of(child): child for child in build(keeping) if node_choice.is_on_card(child)}
-    memory = placed.cards[0].memory if pool.spec.gpus.memory is None and placed.cards else None
-    return {ref: node_choice.marked(child, kept_off, memory) for ref, child in children.items()}

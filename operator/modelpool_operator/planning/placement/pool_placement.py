@@ -59,17 +59,22 @@ def as_kept(refusal: Refusal, pool: ModelPool, chosen: SharingStatus | None) -> 
     return replace(refusal, message=message)
 
 
-def place_pool(pool: ModelPool, observed: Observed) -> Placement | Refusal:
+def place_pool(pool: ModelPool, observed: Observed, offered: Inventory | None = None) -> Placement | Refusal:
     """Return where the pool's engines go, keeping those that run where they are, or why the pool cannot be.
 
     The pool says how it shares its cards; where it leaves that open, `with_sharing` comes first.
+
+    Args:
+        pool: what is wanted.
+        observed: what is there.
+        offered: what the pool's nodes offer, of whoever has asked already.
     """
     cache = observed.child(CLAIM, names.cache_name(pool.ref.name))
     if (objection := spec_checks.objection_to(pool) or access_modes.objection_to(pool, cache)) is not None:
         return objection
-    offered = card_sizes(pool.spec, offered_to(pool, observed))
-    sizes = _sizes_kept(offered, observed)
-    if (objection := objection_to_amounts(pool.spec, {**sizes, **_of_standing(offered, observed)})) is not None:
+    found = card_sizes(pool.spec, offered_to(pool, observed) if offered is None else offered)
+    sizes = _sizes_kept(found, observed)
+    if (objection := objection_to_amounts(pool.spec, {**sizes, **_of_standing(found, observed)})) is not None:
         return objection
     cards = cards_of(pool.spec, min((least for least, *_ in sizes.values()), default=None))
     if isinstance(cards, Refusal):
