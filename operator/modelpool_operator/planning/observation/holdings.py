@@ -11,13 +11,14 @@ from typing import Any, Final, Self
 
 from modelpool_operator.api import names
 from modelpool_operator.api.names import ObjectRef
-from modelpool_operator.api.pool import PoolSpec, Sharing
+from modelpool_operator.api.pool import PoolSpec
 from modelpool_operator.api.quantity import MIB, Quantity, number_of
 from modelpool_operator.planning.memory.overhead import context_bytes
-from modelpool_operator.planning.sharing.hami import PERCENT_RESOURCE
+from modelpool_operator.planning.sharing import mode_if_chosen
+from modelpool_operator.planning.sharing.hami import COUNTER, PERCENT_RESOURCE
 from modelpool_operator.planning.sharing.inventory import NodeView
 
-HAMI: Final = "HAMi"
+HAMI: Final = COUNTER
 DRA: Final = names.DRA_DRIVER
 """Who counts, beside the extended resources of device plugins, which stand for themselves."""
 
@@ -127,15 +128,7 @@ class Neighbours:
 
 def counter_of(spec: PoolSpec) -> str | None:
     """Return who counts the cards of a pool's engines."""
-    match spec.gpus.sharing:
-        case Sharing.VISIBLE_DEVICES:
-            return None
-        case Sharing.HAMI:
-            return HAMI
-        case Sharing.DRA:
-            return DRA
-        case _:
-            return spec.gpus.resource_name
+    return mode_if_chosen(spec.gpus.sharing).counter(spec)
 
 
 def counter_in(pod: Mapping[str, Any]) -> str | None:

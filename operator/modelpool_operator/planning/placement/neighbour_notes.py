@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from modelpool_operator.api import names
-from modelpool_operator.api.pool import ModelPool, Sharing
+from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning.engines.pod_parts import cache_claim
 from modelpool_operator.planning.engines.registry import PROFILES
 from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_operator.planning.observation.holdings import Hold, Neighbours, counter_of
 from modelpool_operator.planning.placement.node_cards import NodeCards, is_shared
 from modelpool_operator.planning.placement.occupants import OLLAMA
+from modelpool_operator.planning.sharing import mode_if_chosen
 
 TOLD: Final = 3
 """Nodes, or pools, of which a sentence tells one by one."""
@@ -46,7 +47,7 @@ def on_neighbours(pool: ModelPool, seen: NodeCards, others: Neighbours) -> Itera
     """Yield what is to be known of others on the node of a pool that has room there."""
     for hold in seen.covered:
         yield f"{hold.label} is on node {seen.node.name} too, and nothing says what it takes: `gpus.reserve` is for it"
-    for hold in (one.hold for one in seen.together if pool.spec.gpus.sharing is Sharing.TIME_SLICING):
+    for hold in (one.hold for one in seen.together if mode_if_chosen(pool.spec.gpus.sharing).is_replicated):
         unsaid = seen.count is None and hold.pool is None and hold.counter == counter_of(pool.spec)
         if unsaid and not is_shared(seen.node, pool.spec.gpus.resource_name):
             yield (

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from modelpool_operator.api import names
-from modelpool_operator.api.pool import PoolSpec, Sharing
+from modelpool_operator.api.pool import PoolSpec
 from modelpool_operator.api.quantity import count_in
 from modelpool_operator.planning.observation.holdings import CARD_RESOURCE, DRA, HAMI, Hold, counter_of
+from modelpool_operator.planning.sharing import mode_if_chosen
 from modelpool_operator.planning.sharing.cards import TOLERANCE
 from modelpool_operator.planning.sharing.inventory import NodeView
 
@@ -129,7 +130,7 @@ def _on_any(together: Sequence[Weighed], spec: PoolSpec, node: NodeView, count: 
         for gpu in one.hold.gpus:
             known.setdefault(gpu, []).append(one)
     worst = max(known.values(), key=lambda here: sum(one.bytes for one in here), default=[])
-    meets = bool(known) and spec.gpus.sharing in (Sharing.HAMI, Sharing.TIME_SLICING)
+    meets = bool(known) and mode_if_chosen(spec.gpus.sharing).in_parts
     others = (one for one in together if not one.hold.gpus)
     chosen = [one for one in others if meets or not _is_counted_with(one.hold, spec, node, count)]
     return (*worst, *chosen)
@@ -148,7 +149,7 @@ def _is_counted_with(hold: Hold, spec: PoolSpec, node: NodeView, count: int | No
         return False
     if count is not None or mine in (HAMI, DRA):
         return True
-    return not is_shared(node, mine) and (hold.pool is None or spec.gpus.sharing is Sharing.EXCLUSIVE)
+    return not is_shared(node, mine) and (hold.pool is None or mode_if_chosen(spec.gpus.sharing).whole_cards)
 
 
 def _is_open(hold: Hold, node: NodeView) -> bool:

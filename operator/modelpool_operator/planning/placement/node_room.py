@@ -7,7 +7,7 @@ another.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from modelpool_operator.api.pool import PoolSpec, Sharing
+from modelpool_operator.api.pool import PoolSpec
 from modelpool_operator.planning import sharing
 from modelpool_operator.planning.memory import arithmetic
 from modelpool_operator.planning.memory.arithmetic import Term, exact_gib
@@ -71,7 +71,7 @@ class Room:
             Term(label=share.model, bytes=len(share.gpus) * (memory if whole else share.bytes + share.overhead))
             for share in placed.shares
         ]
-        if spec.gpus.sharing is Sharing.DRA:
+        if sharing.mode_of(spec).by_devices:
             used = sum(1 for card in placed.cards if card.shares)
             need = [Term(label=f"for {used} claim{'' if used == 1 else 's'}", bytes=used * memory)]
         held = [Term(label=one.hold.label, bytes=one.all) for one in seen.together]

@@ -14,6 +14,7 @@ from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import Sharing
 from modelpool_operator.planning.observation.holdings import DRA, Hold
 from modelpool_operator.planning.placement.occupants import OLLAMA, Occupant
+from modelpool_operator.planning.sharing import mode_if_chosen
 
 _Key = tuple[str, tuple[int, ...], str | None]
 """An engine, its cards, its node."""
@@ -38,7 +39,7 @@ def holds_of(
         sharing: how the pool shares its cards.
         nodes: on which the pool may be put; none where what has no node follows those that stand.
     """
-    pods, whole, lying = tuple(pods), sharing is Sharing.EXCLUSIVE, set[_Key]()
+    pods, whole, lying = tuple(pods), mode_if_chosen(sharing).whole_cards, set[_Key]()
     found = _counted(one for one in pods if one.node is not None)
     elsewhere = frozenset(nodes).difference(homes)
     for one in (*(one for one in pods if one.node is None), *others):

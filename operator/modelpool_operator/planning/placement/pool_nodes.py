@@ -3,12 +3,13 @@
 from collections.abc import Collection
 
 from modelpool_operator.api import names
-from modelpool_operator.api.pool import ModelPool, PoolSpec, Sharing
+from modelpool_operator.api.pool import ModelPool, PoolSpec
 from modelpool_operator.planning.objects.identity import Manifest
 from modelpool_operator.planning.observation.holdings import HAMI, Neighbours, counter_of
 from modelpool_operator.planning.observation.observed import Observed
 from modelpool_operator.planning.placement import eligibility
 from modelpool_operator.planning.placement.occupants import last_nodes, standing
+from modelpool_operator.planning.sharing import mode_if_chosen
 from modelpool_operator.planning.sharing.inventory import Inventory, NodeView
 
 
@@ -76,7 +77,7 @@ def candidates_of(pool: ModelPool, others: Neighbours, kept: frozenset[str] = fr
 def _has_cards(node: NodeView, spec: PoolSpec) -> bool:
     """Return whether the scheduler may put engines of a pool there: no cards have to show where it counts none."""
     counter = counter_of(spec)
-    if spec.gpus.sharing in (Sharing.VISIBLE_DEVICES, Sharing.DRA) or counter is None:
+    if mode_if_chosen(spec.gpus.sharing).shows_cards or counter is None:
         signs = node.gpu_memory is not None or names.NODE_GPU_COUNT_LABEL in node.labels or bool(node.resources)
         return signs or bool(spec.node_selector)
     if counter == HAMI:

@@ -90,7 +90,7 @@ def offered_to(pool: ModelPool, observed: Observed) -> Inventory:
 
 def card_sizes(spec: PoolSpec, offered: Inventory) -> Mapping[str, tuple[int, ...]]:
     """Return the bytes of the cards of each node, or of their slices where the pool asks for these, the least first."""
-    by_devices = spec.gpus.sharing is Sharing.DRA
+    by_devices = sharing.mode_of(spec).by_devices
     return offered.memories(by_devices=by_devices, resource=sharing.mode_of(spec).resource(spec))
 
 

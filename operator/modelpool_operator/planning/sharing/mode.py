@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from modelpool_operator.api.pool import ModelPool, PoolSpec
+from modelpool_operator.api.pool import ModelPool, PoolSpec, Sharing
 from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_operator.planning.objects.identity import Manifest
 
@@ -64,18 +64,32 @@ class CardUse(Protocol):
 class Mode:
     """One way to share a card. The methods here are the answers of a mode that has nothing special to say."""
 
+    way: Sharing = Sharing.AUTO
+    """What a pool calls it; the answers here are also those of a pool that has chosen none yet."""
     whole_cards: bool = False
     """Whether a card belongs to one engine alone."""
     shows_slice: bool = False
     """Whether a program sees its portion as if it were the whole card."""
     states_cache: bool = False
     """Whether vLLM's measuring of its card may fail under this mode, so that the size of its cache is said."""
+    by_devices: bool = False
+    """Whether its cards are those that a DRA driver tells of, and a pool has each of them whole beside other pools."""
+    in_parts: bool = False
+    """Whether who hands cards out may choose, for an engine, a card that others are shown by its index."""
+    is_replicated: bool = False
+    """Whether an engine gets a replica of a card, which may be of the same card as another one."""
+    shows_cards: bool = False
+    """Whether nodes may have cards for it although they offer none as an extended resource."""
     overhead_note: str = ""
     """What beside contexts an overhead holds, for the sums that a user reads."""
 
     def objection(self, spec: PoolSpec) -> Refusal | None:
         """Return why the pool cannot be shared in this way, or None."""
         return None
+
+    def counter(self, spec: PoolSpec) -> str | None:
+        """Return who counts the cards of a pool's engines: an extended resource, a system, or None for nobody."""
+        return spec.gpus.resource_name
 
     def resource(self, spec: PoolSpec) -> str | None:
         """Return the extended resource that each engine asks the scheduler for, or None."""
