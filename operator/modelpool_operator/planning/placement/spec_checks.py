@@ -94,11 +94,9 @@ def source_suits_the_engine(pool: ModelPool, model: Model) -> Refusal | None:
         return Refusal(reason=source.reason, message=f"{model.name}: {source.message}")
     if isinstance(source, profile.sources):
         return None
-    return Refusal(
-        reason="InvalidSource",
-        message=f"`source` of {model.name} must start with {profile.schemes} for engine '{model.engine.value}',"
-        f" got '{model.source}'",
-    )
+    wanted = f"{profile.schemes} for engine '{model.engine.value}'"
+    message = f"`source` of {model.name} must start with {wanted}, got '{model.source}'"
+    return Refusal(reason="InvalidSource", message=message)
 
 
 def share_is_stated_once(pool: ModelPool, model: Model) -> Refusal | None:
@@ -126,9 +124,8 @@ def draft_is_readable(pool: ModelPool, model: Model) -> Refusal | None:
     if (unwanted := _not_its("speculative", model)) is not None:
         return unwanted
     if wanted.method is SpeculativeMethod.NGRAM:
-        return (
-            None if wanted.model is None else _invalid(f"`speculative.model` of {model.name} must not be set: 'ngram'")
-        )
+        no_draft = f"`speculative.model` of {model.name} must not be set: 'ngram'"
+        return None if wanted.model is None else _invalid(no_draft)
     if not isinstance(parse_source(wanted.model or ""), Hub):
         found = f"got '{wanted.model}'" if wanted.model else "got nothing"
         return _invalid(f"`speculative.model` of {model.name} must be 'hf://repository[@revision]', {found}")
