@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from modelpool_operator.api.parsing import from_body
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.handlers.model_names import Claims
+from modelpool_operator.handlers.model_names import ModelNames
 from modelpool_operator.planning.manifests import routes
 from modelpool_operator.planning.observation.observed import Observed
 from modelpool_operator.planning.placement.pool_placement import place_pool
@@ -48,7 +48,7 @@ def test_both_say_who_serves_a_name(pools: list[tuple[int, list[tuple[str, list[
     placed = [(pool, place_pool(pool, Observed())) for pool in made]
     planned = [(pool, placement) for pool, placement in placed if isinstance(placement, Placement)]
     order.shuffle(planned)
-    claims = Claims()
+    claims = ModelNames()
     for pool, _ in planned:
         claims.put(pool.ref, pool.created, routes.entries_of(pool))
     told = [
