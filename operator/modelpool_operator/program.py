@@ -29,10 +29,10 @@ from modelpool_operator.cluster.reflector import following
 from modelpool_operator.cluster.seats import Elsewhere, fence_of, holding, problem_of
 from modelpool_operator.cluster.surroundings import Surroundings
 from modelpool_operator.handlers import lifecycle, watches, workers
-from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers.card_holdings import CardHoldings
 from modelpool_operator.handlers.engine_keys import EngineKeys
 from modelpool_operator.handlers.memo import Changes, Memo
-from modelpool_operator.handlers.neighbourhood import Neighbourhood
+from modelpool_operator.handlers.model_names import ModelNames
 from modelpool_operator.handlers.readiness import Readiness
 from modelpool_operator.handlers.reconcile import Reconciler
 from modelpool_operator.handlers.scaling import Scaling, poll
@@ -53,9 +53,9 @@ async def run(settings: Settings) -> None:
         kubernetes.aio.config.ConfigException: there are no credentials.
     """
     await connecting.configuration(settings.kubeconfig)  # Fails at once and in plain words when there are none.
-    readiness, claims = Readiness(), Claims()
+    readiness, model_names = Readiness(), ModelNames()
     queue = WorkQueue(clock=time.monotonic, random=random.random)
-    metrics = Metrics(queue_depth=lambda: len(queue), pools=lambda: len(claims))
+    metrics = Metrics(queue_depth=lambda: len(queue), pools=lambda: len(model_names))
 
     async def log_in() -> kopf.ConnectionInfo:
         return connection(await connecting.configuration(settings.kubeconfig))
@@ -70,7 +70,7 @@ async def run(settings: Settings) -> None:
         stopped=asyncio.Event(),
     )
     async with asyncio.TaskGroup() as tasks:
-        parts = tasks.create_task(_serve(settings, memo, claims, metrics), name="parts")
+        parts = tasks.create_task(_serve(settings, memo, model_names, metrics), name="parts")
         try:
             # kopf leaves tasks alone that were there before it.
             await asyncio.sleep(0)
@@ -87,7 +87,7 @@ async def run(settings: Settings) -> None:
             parts.cancel()
 
 
-async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metrics) -> None:
+async def _serve(settings: Settings, memo: Memo, model_names: ModelNames, metrics: Metrics) -> None:
     """Run the servers and the workers until kopf says stop."""
     try:
         async with contextlib.AsyncExitStack() as stack:
@@ -108,15 +108,15 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
             gateways = Gateways(api, asking, urls=settings.gateway_urls, clock=time.monotonic)
             mirror = Mirror(settings.namespaces or (None,))
             surroundings = Surroundings(settings.namespaces)
-            neighbourhood = Neighbourhood(surroundings)
+            card_holdings = CardHoldings(surroundings)
             release_key = _ref(settings.engine_key_secret)
             keys = await EngineKeys.begin(api, release_key, memo.readiness)
             reconciler = Reconciler(
                 api,
                 mirror,
                 recorder,
-                claims,
-                neighbourhood,
+                model_names,
+                card_holdings,
                 now=_now,
                 clock=time.monotonic,
                 gateway=gateway_of(settings),
@@ -124,12 +124,12 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
                 keys=keys,
                 gateways_in=gateways_in(settings),
                 elsewhere=Elsewhere(api, own=seats, clock=time.monotonic).holder,
-                telling=memo.changes.told,
+                on_status=memo.changes.told,
             )
             resync = workers.Resync(
                 api,
                 memo.queue,
-                claims,
+                model_names,
                 memo.readiness,
                 memo.changes,
                 namespaces=settings.namespaces,
@@ -139,8 +139,8 @@ async def _serve(settings: Settings, memo: Memo, claims: Claims, metrics: Metric
                 seat.taken = functools.partial(resync.wake, seat.ref.namespace)
             pools = await resync.start()
             await stack.enter_async_context(following(api, mirror, memo.queue.add))
-            await stack.enter_async_context(following(api, surroundings, waking(memo.queue, neighbourhood)))
-            reconciler.remains.expect(pools, resync.noted)
+            await stack.enter_async_context(following(api, surroundings, waking(memo.queue, card_holdings)))
+            reconciler.unplanned.expect(pools, resync.noted)
             resync.noted.clear()
             async with asyncio.TaskGroup() as tasks:
                 running = [
@@ -176,11 +176,11 @@ def _ref(secret: SecretRef | None) -> ObjectRef | None:
     return None if secret is None else ObjectRef(*secret)
 
 
-def waking(queue: WorkQueue, neighbourhood: Neighbourhood) -> Callable[[ObjectRef], None]:
+def waking(queue: WorkQueue, card_holdings: CardHoldings) -> Callable[[ObjectRef], None]:
     """Return what a change on a node wakes: the pools to whom it makes a difference."""
 
     def wake(node: ObjectRef) -> None:
-        for ref in neighbourhood.around(node.name):
+        for ref in card_holdings.around(node.name):
             queue.add(ref)
 
     return wake

@@ -19,7 +19,7 @@ from modelpool_cli.local import pool as pools
 from modelpool_cli.local import ports, simulation
 from modelpool_cli.local.processes import Ended, Program, Started, Supervisor
 from modelpool_cli.plan import report
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_simulators import cards as simulated
 from modelpool_simulators import quantities, timeslices
 

@@ -21,8 +21,8 @@ from modelpool_cli.plan import report as reports
 from modelpool_cli.plan import table as plan_table
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning.engines import ollama
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.engines.ollama import models as ollama
+from modelpool_operator.planning.memory.refusals import Refusal
 
 FAILED = 1
 START_SECONDS = 90.0

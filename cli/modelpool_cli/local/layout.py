@@ -14,10 +14,22 @@ from modelpool_cli.local.ports import LOOPBACK
 from modelpool_cli.local.processes import Program, Restart
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning import engine_keys, routes
-from modelpool_operator.planning.engines import ollama, ollama_pods, ollama_servers, vllm
-from modelpool_operator.planning.placement import Placement, Share
-from modelpool_operator.planning.sources import Claim, parse_source
+from modelpool_operator.planning.engines.ollama import (
+    models as ollama,
+)
+from modelpool_operator.planning.engines.ollama import (
+    pod as ollama_pods,
+)
+from modelpool_operator.planning.engines.ollama import (
+    servers as ollama_servers,
+)
+from modelpool_operator.planning.engines.registry import PROFILES
+from modelpool_operator.planning.engines.start_pod import cards_text
+from modelpool_operator.planning.engines.variables import KEY_VARIABLE
+from modelpool_operator.planning.engines.vllm import arguments as vllm
+from modelpool_operator.planning.manifests import engine_keys, routes
+from modelpool_operator.planning.memory.sources import Claim, parse_source
+from modelpool_operator.planning.sharing.shares import Placement, Share
 
 GATEWAY = "gateway server"
 OLLAMA = "ollama server"
@@ -69,16 +81,15 @@ class Place:
 def names_of_engines(pool: ModelPool, placement: Placement) -> tuple[str, ...]:
     """Return the names for which a port is needed."""
     beside = (OLLAMA_CPU,) if ollama_servers.divide(pool.spec, placement.sharing).beside else ()
-    return (*routes.vllm_names(pool), *((OLLAMA, *beside) if ollama.is_needed(pool.spec) else ()))
+    own = (model.name for model in PROFILES.with_own(pool.spec))
+    return (*own, *((OLLAMA, *beside) if ollama.is_needed(pool.spec) else ()))
 
 
 def programs(pool: ModelPool, placement: Placement, place: Place, commands: Commands) -> tuple[Program, ...]:
     """Return every program of the pool in the order they are started: Ollama and its pulls, engines, gateway."""
     by_name = {model.name: model for model in pool.spec.models}
     engines = [
-        _engine(pool, by_name[share.model], share, place, commands)
-        for share in placement.shares
-        if share.engine is Engine.VLLM
+        _engine(pool, by_name[share.model], share, place, commands) for share in placement.shares if not share.of_pool
     ]
     with_ollama = ollama.is_needed(pool.spec)
     servers = [*_ollama(pool, placement, place, commands), *_pulls(pool, place, commands)] if with_ollama else []
@@ -90,7 +101,7 @@ def routes_document(pool: ModelPool, placement: Placement, place: Place) -> byte
     beside = ollama_servers.divide(pool.spec, placement.sharing).beside
 
     def address_of(engine: Engine, model: str) -> dict[str, object]:
-        if engine is Engine.VLLM:
+        if not PROFILES[engine].of_pool:
             return {"url": _url(place.ports[model]), "keyed": True}
         return {"url": _url(place.ports[OLLAMA_CPU if model in beside else OLLAMA])}
 
@@ -127,8 +138,8 @@ def _engine(pool: ModelPool, model: Model, share: Share, place: Place, commands:
         env={
             **_plain(vllm.environment(pool.spec, cache_folder=str(place.folder / "cache"))),
             **IN_BUS_ORDER,
-            "CUDA_VISIBLE_DEVICES": vllm.cards_text(share),
-            vllm.KEY_VARIABLE: engine_keys.key_of(place.release, *pool.ref, ""),  # a file's pool has no UID
+            "CUDA_VISIBLE_DEVICES": cards_text(share),
+            KEY_VARIABLE: engine_keys.key_of(place.release, *pool.ref, ""),  # a file's pool has no UID
             **commands.env,
             **_literal(pool.spec.vllm.env),
         },
@@ -140,7 +151,7 @@ def _ollama(pool: ModelPool, placement: Placement, place: Place, commands: Comma
     """Yield the pool's Ollama, and the server beside it where the plan has one."""
     spec, models, share = pool.spec, str(place.folder / "ollama"), placement.ollama
     first = ollama_pods.environment(spec, placement, listen=f"{LOOPBACK}:{place.ports[OLLAMA]}", models=models)
-    cards = {**IN_BUS_ORDER, "CUDA_VISIBLE_DEVICES": vllm.cards_text(share) if share else "-1"}
+    cards = {**IN_BUS_ORDER, "CUDA_VISIBLE_DEVICES": cards_text(share) if share else "-1"}
     yield _server(OLLAMA, place, commands, {**first, **cards, **commands.env, **_literal(spec.ollama.env)})
     if ollama_servers.divide(spec, placement.sharing).beside:
         second = ollama_pods.environment_beside(spec, listen=f"{LOOPBACK}:{place.ports[OLLAMA_CPU]}", models=models)

@@ -15,9 +15,9 @@ import aiohttp
 from modelpool_cli.local import layout, ports
 from modelpool_cli.local.processes import Listener, Program, Supervisor
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning import routes
-from modelpool_operator.planning.engines import ollama
-from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.engines.ollama import models as ollama
+from modelpool_operator.planning.engines.registry import PROFILES
+from modelpool_operator.planning.sharing.shares import Placement
 
 EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 -- compared, not bound
 LAST_LINES = 8
@@ -95,7 +95,7 @@ def check(pool: ModelPool, commands: layout.Commands, listen: tuple[tuple[str, i
     Raises:
         CannotRunError: one is not.
     """
-    needed = [("vllm", commands.vllm[0], "pip install vllm")] if routes.vllm_names(pool) else []
+    needed = [("vllm", commands.vllm[0], "pip install vllm")] if PROFILES.with_own(pool.spec) else []
     if ollama.is_needed(pool.spec):
         needed.append(("ollama", commands.ollama[0], "see ollama's own page, or set `spec.ollama.enabled: false`"))
     for name, program, how in needed:

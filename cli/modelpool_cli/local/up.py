@@ -16,7 +16,7 @@ from modelpool_cli.local import layout, pool, simulation
 from modelpool_cli.local.processes import Ended, Started
 from modelpool_cli.plan import report as reports
 from modelpool_cli.plan import table
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.memory.refusals import Refusal
 
 FAILED = 1
 DEFAULT_LISTEN = (("127.0.0.1", 8100), ("127.0.0.1", 11434))

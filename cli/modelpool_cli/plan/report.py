@@ -6,13 +6,17 @@ from msgspec import structs
 
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import ModelPool, Sharing
-from modelpool_operator.planning import arithmetic, choices, ledger, sharing
-from modelpool_operator.planning.engines import ollama, ollama_servers, vllm
-from modelpool_operator.planning.holdings import Neighbours
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement, Share
-from modelpool_operator.planning.pool_placement import place_pool
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning import sharing
+from modelpool_operator.planning.engines.ollama import models as ollama
+from modelpool_operator.planning.engines.ollama import servers as ollama_servers
+from modelpool_operator.planning.engines.vllm import arguments as vllm
+from modelpool_operator.planning.memory import arithmetic
+from modelpool_operator.planning.memory.refusals import Refusal
+from modelpool_operator.planning.observation.holdings import Neighbours
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.placement import card_arithmetic, placement_reasons
+from modelpool_operator.planning.placement.pool_placement import place_pool
+from modelpool_operator.planning.sharing.shares import Placement, Share
 
 Report = dict[str, Any]
 
@@ -62,7 +66,7 @@ def report(pool: ModelPool, verdict: Placement | Refusal) -> Report:
                 "freeBytes": card.free,
                 **({"heldBytes": arithmetic.total(card.held)} if card.held else {}),
                 "models": [_share(pool, share, verdict) for share in card.shares],
-                "arithmetic": [_line(line) for line in ledger.lines_of(card, note)],
+                "arithmetic": [_line(line) for line in card_arithmetic.lines_of(card, note)],
             }
             for card in verdict.cards
         ],
@@ -99,7 +103,7 @@ def _sum(refusal: Refusal) -> Report:
     }
 
 
-def _line(line: ledger.Line) -> Report:
+def _line(line: card_arithmetic.Line) -> Report:
     found: Report = {"label": line.label, "bytes": line.bytes, "shown": line.shown}
     return {**found, "of": [_line(part) for part in line.parts]} if line.parts else found
 
@@ -115,7 +119,7 @@ def _share(pool: ModelPool, share: Share, placed: Placement) -> Report:
         "start": share.start,
         "arithmetic": [{"label": term.label, "bytes": term.bytes} for term in share.lines],
     }
-    if (why := choices.why(share, placed)) is not None:
+    if (why := placement_reasons.why(share, placed)) is not None:
         entry["placement"] = why
     if share.longest_context is not None:
         entry["longestContext"] = share.longest_context

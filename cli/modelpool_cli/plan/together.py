@@ -13,12 +13,12 @@ from msgspec import structs
 from modelpool_cli.plan.report import decide, settled
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning.engines.vllm import cache_claim
-from modelpool_operator.planning.holdings import Hold, Neighbours
-from modelpool_operator.planning.occupants import promised
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.pool_holdings import holds_of
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.engines.pod_parts import cache_claim
+from modelpool_operator.planning.memory.refusals import Refusal
+from modelpool_operator.planning.observation.holdings import Hold, Neighbours
+from modelpool_operator.planning.placement.occupants import promised
+from modelpool_operator.planning.placement.pool_holdings import holds_of
+from modelpool_operator.planning.sharing.shares import Placement
 
 SAME: Final = "same-node"
 """The name of a node that nobody has named."""

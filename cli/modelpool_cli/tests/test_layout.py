@@ -7,8 +7,8 @@ from modelpool_cli import manifests
 from modelpool_cli.local import layout
 from modelpool_cli.plan import report as reports
 from modelpool_operator.api import parsing
-from modelpool_operator.planning import engine_keys
-from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.manifests import engine_keys
+from modelpool_operator.planning.sharing.shares import Placement
 
 
 def test_a_model_may_be_called_as_a_server_is() -> None:

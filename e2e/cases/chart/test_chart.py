@@ -15,7 +15,7 @@ from chart_helm import ALL_ON, CHART, ROOT, Helm, HelmFailedError, Object, get, 
 
 from modelpool_operator import settings as operator_settings
 from modelpool_operator.cluster import kinds
-from modelpool_operator.planning.child_changes import KEPT
+from modelpool_operator.planning.changes.child_changes import KEPT
 from modelpool_sidecar import settings as gateway_settings
 
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from modelpool_operator.api.parsing import from_body
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.handlers.claims import Claims
-from modelpool_operator.planning import routes
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.pool_placement import place_pool
+from modelpool_operator.handlers.model_names import ModelNames
+from modelpool_operator.planning.manifests import routes
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.placement.pool_placement import place_pool
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_sidecar.engines.registry import PROFILES
 from modelpool_sidecar.routing import documents, table_building
 
@@ -48,7 +48,7 @@ def test_both_say_who_serves_a_name(pools: list[tuple[int, list[tuple[str, list[
     placed = [(pool, place_pool(pool, Observed())) for pool in made]
     planned = [(pool, placement) for pool, placement in placed if isinstance(placement, Placement)]
     order.shuffle(planned)
-    claims = Claims()
+    claims = ModelNames()
     for pool, _ in planned:
         claims.put(pool.ref, pool.created, routes.entries_of(pool))
     told = [

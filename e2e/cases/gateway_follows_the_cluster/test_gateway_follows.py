@@ -17,7 +17,7 @@ from modelpool_cluster import waiting
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.plugin import GpuNodes
 from modelpool_cluster.rest import MERGE
-from modelpool_operator.planning.edits import FREE
+from modelpool_operator.planning.changes.edits import FREE
 from modelpool_under_test.processes import route_documents
 from modelpool_under_test.processes.gateway_program import Gateway, running
 from modelpool_under_test.processes.installation import Installation

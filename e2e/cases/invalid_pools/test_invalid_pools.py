@@ -19,8 +19,8 @@ from invalid_pools_table import BASE, Case, Pool, changed, table
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.managers import KubectlError
 from modelpool_operator.api.parsing import from_body
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.plan import make_plan
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.observation.observed import Observed
 
 ROOT = Path(__file__).parents[3]
 CRD = ROOT / "crds" / "modelpools.yaml"

@@ -21,7 +21,7 @@ from modelpool_cli.local import ports, simulation
 from modelpool_cli.local.processes import Ended, Started
 from modelpool_cli.plan import report as reports
 from modelpool_operator.api.models import Engine
-from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.sharing.shares import Placement
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 START_SECONDS = 90

@@ -10,7 +10,7 @@ from modelpool_cli import manifests
 from modelpool_cli.local import pool as pools
 from modelpool_cli.local import ports, simulation
 from modelpool_cli.plan import report as reports
-from modelpool_operator.planning.placement import Placement
+from modelpool_operator.planning.sharing.shares import Placement
 
 POOL = Path(__file__).parent / "pool.yaml"
 START_SECONDS = 90

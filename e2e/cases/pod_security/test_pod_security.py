@@ -16,11 +16,11 @@ import yaml
 from modelpool_cluster.cluster import Cluster
 from modelpool_cluster.rest import ApiError
 from modelpool_operator.api.parsing import from_body
-from modelpool_operator.planning import jobs
-from modelpool_operator.planning.children import children_of
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.pool_placement import place_pool
+from modelpool_operator.planning.manifests import jobs
+from modelpool_operator.planning.manifests.children import children_of
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.placement.pool_placement import place_pool
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_under_test.node.release import NAMESPACE, Release
 from modelpool_under_test.processes.installation import EXAMPLES, ROOT
 

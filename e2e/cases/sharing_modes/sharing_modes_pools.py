@@ -6,11 +6,11 @@ from typing import Any, Final
 import yaml
 
 from modelpool_operator.api.parsing import from_body
-from modelpool_operator.planning.children import children_of
-from modelpool_operator.planning.manifests import Manifest, sealed
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.pool_placement import place_pool
+from modelpool_operator.planning.manifests.children import children_of
+from modelpool_operator.planning.objects.identity import Manifest, sealed
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.placement.pool_placement import place_pool
+from modelpool_operator.planning.sharing.shares import Placement
 
 FOLDER: Final = Path(__file__).parent
 POOLS: Final = sorted((FOLDER / "pools").glob("*.yaml"))

@@ -7,11 +7,11 @@ import pytest
 
 from modelpool_operator.api.parsing import from_body
 from modelpool_operator.planning import sharing
-from modelpool_operator.planning.engines import vllm
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.pool_placement import place_pool
+from modelpool_operator.planning.engines.vllm import arguments as vllm
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.placement.pool_placement import place_pool
 from modelpool_operator.planning.sharing.hami import PERCENT_RESOURCE
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_simulators import cards
 from modelpool_simulators.quantities import GIB
 from modelpool_simulators.vllm import flags, memory, settings, startup

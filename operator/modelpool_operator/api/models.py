@@ -1,6 +1,7 @@
 """One model of a pool: what clients call it, where its weights come from, what it may use."""
 
 from enum import Enum
+from typing import Final
 
 import msgspec
 
@@ -8,10 +9,27 @@ from modelpool_operator.api.quantity import Quantity
 
 
 class Engine(Enum):
-    """The program that runs a model."""
+    """The program that runs a model. What it does is for `planning.engines` to know, and which others there are."""
 
     VLLM = "vllm"
     OLLAMA = "ollama"
+
+    @classmethod
+    def named(cls, name: str) -> "Engine":
+        """Return the engine of that name, which a ModelPool may name from now on."""
+        if name not in (engine.value for engine in cls) and name not in _ADDED:
+            added = object.__new__(cls)
+            added._name_, added._value_ = name.upper(), name
+            _ADDED[name] = added
+        return cls(name)
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Engine | None":
+        return _ADDED.get(value)
+
+
+_ADDED: Final[dict[object, Engine]] = {}
+"""Engines beside the two that every pool can have, by name; each has its profile."""
 
 
 class Capability(Enum):

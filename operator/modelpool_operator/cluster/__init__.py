@@ -6,5 +6,5 @@
 - `observe` gathers what one pass looks at, `execute` carries a plan out, `report` writes the status, `recorder` posts
   Events.
 
-Decides nothing: what shall exist comes as a `planning.plan.Plan`. Called by `handlers`.
+Decides nothing: what shall exist comes as a `planning.changes.plan.Plan`. Called by `handlers`.
 """

@@ -12,11 +12,11 @@ from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.observe import owned_by
-from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.plan import Plan
-from modelpool_operator.planning.strays import Trim
-from modelpool_operator.planning.volumes import is_retained
+from modelpool_operator.planning.changes.foreign_fields import Trim
+from modelpool_operator.planning.changes.plan import Plan
+from modelpool_operator.planning.manifests.volumes import is_retained
+from modelpool_operator.planning.objects.identity import ChildRef, Manifest, ref_of
+from modelpool_operator.planning.observation.observed import Observed
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from modelpool_operator.cluster import errors
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.kinds import ENDPOINT_SLICES
 from modelpool_operator.cluster.together import together
-from modelpool_operator.planning.autoscaling import Unknown
-from modelpool_operator.planning.demand import DemandDocument, InvalidDemandError, parse
+from modelpool_operator.planning.observation.autoscaling import Unknown
+from modelpool_operator.planning.observation.gateway_demand import DemandDocument, InvalidDemandError, parse
 
 logger = logging.getLogger(__name__)
 

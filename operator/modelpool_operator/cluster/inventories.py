@@ -15,7 +15,7 @@ from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.together import together
-from modelpool_operator.planning.inventory import Inventory, NodeView, slice_memory_label
+from modelpool_operator.planning.sharing.inventory import Inventory, NodeView, slice_memory_label
 
 logger = logging.getLogger(__name__)
 

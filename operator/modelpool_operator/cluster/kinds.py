@@ -7,7 +7,7 @@ that forbids discovery suffices.
 from typing import Final, NamedTuple
 
 from modelpool_operator.api import names
-from modelpool_operator.planning import manifests
+from modelpool_operator.planning.objects import identity
 
 
 class Kind(NamedTuple):
@@ -47,7 +47,7 @@ _PLURALS: Final = {
     "Service": "services",
 }
 
-CHILDREN: Final = tuple(Kind(version, kind, _PLURALS[kind]) for version, kind in manifests.CHILD_KINDS)
+CHILDREN: Final = tuple(Kind(version, kind, _PLURALS[kind]) for version, kind in identity.CHILD_KINDS)
 """What the operator owns, in the order of planning's list."""
 
 _BY_NAME: Final = {(kind.api_version, kind.kind): kind for kind in CHILDREN}

@@ -20,7 +20,7 @@ from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster import errors
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.kinds import LEASES
-from modelpool_operator.planning.manifests import while_at
+from modelpool_operator.planning.objects.identity import while_at
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster import errors
 from modelpool_operator.cluster.client import Object
 from modelpool_operator.cluster.kinds import CHILDREN, ENDPOINT_SLICES, PODS, Kind, child
-from modelpool_operator.planning.pull_records import does_not_stay
+from modelpool_operator.planning.manifests.pull_records import does_not_stay
 
 SELECTOR: Final = f"{names.MANAGED_BY_LABEL}={names.MANAGED_BY},{names.POOL_LABEL}"
 """Nobody else's objects shall flow through this process, least of all every Pod of the cluster."""

@@ -14,15 +14,16 @@ from modelpool_operator.cluster import errors, inventories, kinds
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.together import together
-from modelpool_operator.planning import hanging, node_choice
-from modelpool_operator.planning.adoption import is_orphan
-from modelpool_operator.planning.inventory import NodeView
-from modelpool_operator.planning.manifests import CLAIM
-from modelpool_operator.planning.observed import Observed, Said
-from modelpool_operator.planning.pod_views import LINES, PodView
-from modelpool_operator.planning.pool_placement import with_sharing
+from modelpool_operator.planning.changes.adoption import is_orphan
+from modelpool_operator.planning.manifests.volumes import is_retained
+from modelpool_operator.planning.objects.identity import CLAIM
+from modelpool_operator.planning.observation.observed import Observed, Said
+from modelpool_operator.planning.observation.pod_views import LINES, PodView
+from modelpool_operator.planning.placement import node_choice
+from modelpool_operator.planning.placement.pool_placement import with_sharing
+from modelpool_operator.planning.reporting import hanging
 from modelpool_operator.planning.sharing import auto
-from modelpool_operator.planning.volumes import is_retained
+from modelpool_operator.planning.sharing.inventory import NodeView
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from modelpool_operator.cluster import errors
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.cluster.kinds import Kind
 from modelpool_operator.cluster.together import together
-from modelpool_operator.planning.manifests import OPTIONAL_KINDS
+from modelpool_operator.planning.objects.identity import OPTIONAL_KINDS
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster import errors
 from modelpool_operator.cluster.client import Object
 from modelpool_operator.cluster.kinds import NODES, PODS, Kind, child
-from modelpool_operator.planning.holdings import Hold, of_claim, of_pod
-from modelpool_operator.planning.inventory import NodeView
+from modelpool_operator.planning.observation.holdings import Hold, of_claim, of_pod
+from modelpool_operator.planning.sharing.inventory import NodeView
 
 STRANGERS: Final = f"{names.MANAGED_BY_LABEL}!={names.MANAGED_BY}"
 """The mirror has the others."""

@@ -4,10 +4,10 @@
 - `workqueue` keeps the pools that are to be looked at: once each, one worker each, later when they failed.
 - `workers` takes from it, and looks at every pool now and then although nothing happened.
 - `reconcile` is one pass: parse, observe, plan, execute, report.
-- `standings` remembers, for each pool, what others do to its children.
-- `claims` knows which pool serves a name that two pools claim.
+- `write_histories` remembers, for each pool, what others do to its children.
+- `model_names` knows which pool serves a name that two pools have.
 - `lifecycle` holds kopf's settings, each with its reason, and begins and ends the program's parts.
-- `forgetting` keeps kopf from computing what no handler asks for.
+- `kopf_storage` keeps kopf from computing what no handler asks for.
 
 Level, not edge: whatever happened, the same pass looks at everything anew.
 """

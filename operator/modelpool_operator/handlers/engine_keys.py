@@ -11,7 +11,7 @@ from modelpool_operator.cluster import engine_keys, errors
 from modelpool_operator.cluster.client import Client
 from modelpool_operator.handlers.readiness import Readiness
 from modelpool_operator.handlers.workqueue import DEFAULT_BACKOFF
-from modelpool_operator.planning import engine_keys as planned
+from modelpool_operator.planning.manifests import engine_keys as planned
 
 logger = logging.getLogger(__name__)
 

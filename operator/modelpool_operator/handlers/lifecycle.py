@@ -8,7 +8,7 @@ import kopf
 
 from modelpool_operator.api import names
 from modelpool_operator.cluster.client import WATCH_SECONDS
-from modelpool_operator.handlers import forgetting
+from modelpool_operator.handlers import kopf_storage
 from modelpool_operator.handlers.memo import Memo
 from modelpool_operator.handlers.watches import REGISTRY
 
@@ -70,8 +70,8 @@ def configure(settings: kopf.OperatorSettings) -> None:
     # No handler of ours persists anything, and kopf shall not compute what it would persist. Should one ever, its mark
     # would bear our name and not the framework's.
     settings.persistence.finalizer = f"{names.GROUP}/operator"
-    settings.persistence.progress_storage = forgetting.NoProgress()
-    settings.persistence.diffbase_storage = forgetting.NoDiffBase()
+    settings.persistence.progress_storage = kopf_storage.NoProgress()
+    settings.persistence.diffbase_storage = kopf_storage.NoDiffBase()
 
     # Below a Pod's usual grace period of 30 seconds: better to end oneself with a log line than to be killed without.
     settings.process.ultimate_exiting_timeout = 25

@@ -3,8 +3,8 @@
 from typing import Final
 
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning import hanging
-from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.reporting import hanging
 
 LOOK_AGAIN: Final = 5.0
 """Seconds until the next look at a pool with an engine that starts: how far a download is, no event tells."""

@@ -16,7 +16,7 @@ class Readiness:
     def __init__(self) -> None:
         self._seen: set[ObjectRef] = set()
         self._missing: set[ObjectRef] | None = None
-        self._hindrance: str | None = None
+        self._reason: str | None = None
 
     def listed(self, pools: Iterable[ObjectRef]) -> None:
         """Say which pools there are."""
@@ -32,7 +32,7 @@ class Readiness:
 
     def hindered(self, by: str | None) -> None:
         """Say what the operator lacks that an administrator has to give, or that it lacks nothing."""
-        self._hindrance = by
+        self._reason = by
 
     @property
     def missing(self) -> frozenset[ObjectRef]:
@@ -41,8 +41,8 @@ class Readiness:
 
     def problem(self) -> str | None:
         """Return what is missing, or None when the operator is ready."""
-        if self._hindrance is not None:
-            return self._hindrance
+        if self._reason is not None:
+            return self._reason
         if self._missing is None:
             return "the ModelPools are not listed yet"
         if self._missing:

@@ -18,25 +18,26 @@ from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.observe import look_again, observe
 from modelpool_operator.cluster.recorder import News, Recorder
 from modelpool_operator.handlers import failing
-from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers.card_holdings import CardHoldings
 from modelpool_operator.handlers.engine_keys import EngineKeys
-from modelpool_operator.handlers.neighbourhood import Neighbourhood
+from modelpool_operator.handlers.failed_passes import FailedPasses
+from modelpool_operator.handlers.model_names import ModelNames
 from modelpool_operator.handlers.next_look import next_look
-from modelpool_operator.handlers.remains import Remains
 from modelpool_operator.handlers.reporting import Reporting
 from modelpool_operator.handlers.results import Outcome, Result
 from modelpool_operator.handlers.scaling import Scaling
-from modelpool_operator.handlers.standings import Standings, unchanged_by
-from modelpool_operator.handlers.stumbles import Stumbles
-from modelpool_operator.planning import engine_keys, interference
-from modelpool_operator.planning import plan as plans
-from modelpool_operator.planning import status as statuses
-from modelpool_operator.planning.autoscaling import scaled
-from modelpool_operator.planning.conditions import yes
-from modelpool_operator.planning.deployments import replicas_of
-from modelpool_operator.planning.installation import Installation
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.routes import entries_in, entries_of
+from modelpool_operator.handlers.unplanned_pools import UnplannedPools
+from modelpool_operator.handlers.write_histories import WriteHistories, unchanged_by
+from modelpool_operator.planning.changes import drift
+from modelpool_operator.planning.changes import plan as plans
+from modelpool_operator.planning.manifests import engine_keys
+from modelpool_operator.planning.manifests.deployments import replicas_of
+from modelpool_operator.planning.manifests.routes import entries_in, entries_of
+from modelpool_operator.planning.observation.autoscaling import scaled
+from modelpool_operator.planning.observation.installation import Installation
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.reporting import status as statuses
+from modelpool_operator.planning.reporting.conditions import yes
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +53,8 @@ class Reconciler:
         client: Client,
         mirror: Mirror,
         recorder: Recorder,
-        claims: Claims,
-        neighbourhood: Neighbourhood,
+        model_names: ModelNames,
+        card_holdings: CardHoldings,
         *,
         now: Callable[[], datetime],
         clock: Callable[[], float],
@@ -62,28 +63,28 @@ class Reconciler:
         elsewhere: Callable[[str], Awaitable[str | None]],
         keys: EngineKeys | None = None,
         gateways_in: Callable[[ObjectRef], str | None] = lambda _: None,
-        telling: Callable[[str, PoolStatus], None] = lambda _, __: None,
+        on_status: Callable[[str, PoolStatus], None] = lambda _, __: None,
     ) -> None:
         """`keys`: engines', where they have some; `gateways_in`: the namespace of a pool's gateways, where known.
 
-        `telling` is called with the UID of a pool and each status that it is to have.
+        `on_status` is called with the UID of a pool and each status that it is to have.
         """
         self._client = client
         self._mirror = mirror
         self._recorder = recorder
-        self._claims = claims
-        self._neighbourhood = neighbourhood
-        self.remains = Remains(mirror, neighbourhood, claims)
+        self._model_names = model_names
+        self._card_holdings = card_holdings
+        self.unplanned = UnplannedPools(mirror, card_holdings, model_names)
         self._now = now
-        self._standings = Standings(clock)
+        self._histories = WriteHistories(clock)
         self._gateway = gateway
         self._scaling = scaling
         self._elsewhere = elsewhere
         self._keys = keys or EngineKeys(client, None)
         self._gateways_in = gateways_in
         self._slow = asyncio.Semaphore(SLOW_WRITES)
-        self._reporting = Reporting(client, recorder, self._standings, now=now, telling=telling)
-        self._stumbles = Stumbles(clock)
+        self._reporting = Reporting(client, recorder, self._histories, now=now, on_status=on_status)
+        self._failed_passes = FailedPasses(clock)
         self._owed: dict[ObjectRef, frozenset[ObjectRef]] = {}
         """Whom the pass over a pool concerns, from when that is known."""
 
@@ -97,7 +98,7 @@ class Reconciler:
         Raises:
             Exception: the pass did not get through, which the pool's status says; repeat it later.
         """
-        stumbles = self._stumbles.begin(ref)
+        before = self._failed_passes.begin(ref)
         try:
             body = await self._client.get(kinds.POOLS, ref)
         except errors.AbsentError:
@@ -105,14 +106,14 @@ class Reconciler:
         try:
             if await self._elsewhere(ref.namespace) is not None:
                 return Result(outcome=Outcome.ELSEWHERE, again=TRY_AGAIN, concerned=self._let_be(ref))
-            self._standings.of(ref).look(body, self._now())
+            self._histories.of(ref).look(body, self._now())
             if body["metadata"].get("deletionTimestamp"):
                 # Its children go by their ownerReferences; to apply them now would be to bring them back.
                 return await self._leaving(body, ref)
             return await self._pass(body, ref)
         except (errors.UnreachableError, errors.DeniedError) as exc:
-            if self._stumbles.note(ref, stumbles):
-                await self._reporting.failed(ref, exc, lasting=self._stumbles.are_lasting(ref))
+            if self._failed_passes.note(ref, before):
+                await self._reporting.failed(ref, exc, lasting=self._failed_passes.are_lasting(ref))
             raise
         except Exception as exc:
             await self._reporting.failed(ref, exc)
@@ -128,30 +129,30 @@ class Reconciler:
 
     async def _carry_out(self, pool: ModelPool, body: Object) -> Result:
         previous = parsing.status_of(body)
-        standing = self._standings.of(pool.ref)
+        history = self._histories.of(pool.ref)
         observed = await self._look(pool, previous)
         scales = self._scaling.decide(pool, replicas_of(pool, observed))
         pool, observed = scaled(pool, scales), replace(observed, scales=scales)
         # Nothing is awaited from here until the plan is noted: no other one is made meanwhile.
-        observed = replace(observed, neighbours=self._neighbourhood.beside(pool))
+        observed = replace(observed, neighbours=self._card_holdings.beside(pool))
         plan = plans.make_plan(pool, observed)
-        paced = standing.paced(plan, observed, time=self._now())
-        concerned = self._neighbourhood.put(pool, observed, plan, paced.plan.without(standing.refused))
+        paced = history.paced(plan, observed, time=self._now())
+        concerned = self._card_holdings.put(pool, observed, plan, paced.plan.without(history.refused))
         # A pool that is refused holds what the routes of its last plan say, as the gateway goes by them.
         entries = entries_of(pool) if plan.refusal is None else entries_in(observed.children.values())
-        concerned |= self._claims.put(pool.ref, pool.created, entries)
+        concerned |= self._model_names.put(pool.ref, pool.created, entries)
         self._owed[pool.ref] = concerned
-        observed = replace(observed, claimed=self._claims.lost_by(pool.ref))
+        observed = replace(observed, claimed=self._model_names.lost_by(pool.ref))
         keyless: tuple[str, ...] = ()
         if plan.key is not None and (keyless := await self._keys.make(pool)):
             waiting = engine_keys.waiting_for(plan.key, plan.changed, observed)
             plan, paced = plan.without(waiting), replace(paced, plan=paced.plan.without(waiting))
         done = await execute(self._client, self._mirror, pool.ref, paced.plan, observed, slow=self._slow)
-        put_back = tuple(interference.found_in(plan.changed, {**observed.children, **done.found}))
-        standing.note(paced, done, put_back, observed, time=self._now())
+        put_back = tuple(drift.found_in(plan.changed, {**observed.children, **done.found}))
+        history.note(paced, done, put_back, observed, time=self._now())
         then = look_again(self._mirror, pool, observed)
-        then = replace(then, children=standing.as_asked(then.children), refused=standing.refused)
-        failures = (*keyless, *standing.refused.values())
+        then = replace(then, children=history.as_asked(then.children), refused=history.refused)
+        failures = (*keyless, *history.refused.values())
         status = statuses.assess(
             pool,
             then,
@@ -159,12 +160,12 @@ class Reconciler:
             previous=previous,
             now=self._now(),
             failures=failures,
-            fights=standing.fights,
-            held=standing.held_back(paced),
+            fights=history.fights,
+            held=history.held_back(paced),
             gateway=self._gateway(pool.ref),
         )
         await self._reporting.tell(body, previous, status)
-        for one in standing.news_of(put_back, done):
+        for one in history.news_of(put_back, done):
             await self._recorder.post(body, News(reason="ChildPutBack", message=str(one), about=one.child.name))
         if failures:
             outcome, again = Outcome.INCOMPLETE, TRY_AGAIN if keyless else None
@@ -172,17 +173,17 @@ class Reconciler:
             outcome, again = Outcome.REFUSED, TRY_AGAIN if plan.refusal.passing else None
         else:
             outcome, again = Outcome.PLANNED, None
-        times = (again, standing.next_look(paced), next_look(pool, then))
+        times = (again, history.next_look(paced), next_look(pool, then))
         again = min((t for t in times if t is not None), default=None)
         return Result(outcome=outcome, again=again, concerned=self.owed(pool.ref))
 
     async def _look(self, pool: ModelPool, previous: PoolStatus | None) -> Observed:
         """Return what is there of a pool, but for its neighbours, and for the demand."""
         chosen = previous.sharing if previous else None
-        nodes = self._neighbourhood.nodes
+        nodes = self._card_holdings.nodes
         observed = await observe(self._client, self._mirror, pool, chosen=chosen, now=self._now, nodes=nodes)
-        standing = self._standings.of(pool.ref)
-        children = standing.as_asked(observed.children)
+        history = self._histories.of(pool.ref)
+        children = history.as_asked(observed.children)
         asked_for = engine_keys.asked_for(pool, children.values()) if self._keys.unknown else None
         installation = Installation(
             gateways=self._gateways_in(pool.ref), key_mark=self._keys.mark, key_asked_for=asked_for
@@ -191,34 +192,36 @@ class Reconciler:
             observed,
             installation=installation,
             children=children,
-            refused=standing.refused,
-            fought_over=standing.fought_over,
+            refused=history.refused,
+            fought_over=history.fought_over,
         )
 
     def _gone(self, ref: ObjectRef) -> Result:
         self._mirror.let_go(ref)
-        return Result(outcome=Outcome.GONE, concerned=self._claims.drop(ref) | self._let_be(ref))
+        return Result(outcome=Outcome.GONE, concerned=self._model_names.drop(ref) | self._let_be(ref))
 
     def _let_be(self, ref: ObjectRef) -> frozenset[ObjectRef]:
         """Forget all of a pool that is not ours to carry out, but for what its pods and Deployments hold."""
         self._scaling.drop(ref)
-        self._standings.drop(ref)
-        return self.remains.leave(ref)
+        self._histories.drop(ref)
+        return self.unplanned.leave(ref)
 
     async def _leaving(self, body: Object, ref: ObjectRef) -> Result:
         """Say what holds a pool that is being deleted, and how it is: its engines are there, and its routes."""
         if (held := failing.held_by(body["metadata"])) is None:
             return self._gone(ref)
-        concerned, previous = self.remains.leave(ref), parsing.status_of(body)
+        concerned, previous = self.unplanned.leave(ref), parsing.status_of(body)
         self._scaling.drop(ref)
-        standing = self._standings.of(ref)
+        history = self._histories.of(ref)
         try:
             pool = parsing.from_body(body)
         except parsing.InvalidPoolError:
             await self._reporting.tell_failure(body, held)
-            return Result(outcome=Outcome.LEAVING, again=standing.next_look(), concerned=concerned)
+            return Result(outcome=Outcome.LEAVING, again=history.next_look(), concerned=concerned)
         observed = await self._look(pool, previous)
-        observed = replace(observed, neighbours=self._neighbourhood.beside(pool), claimed=self._claims.lost_by(ref))
+        observed = replace(
+            observed, neighbours=self._card_holdings.beside(pool), claimed=self._model_names.lost_by(ref)
+        )
         plan = plans.make_plan(pool, observed)
         status = statuses.assess_held(
             pool,
@@ -227,21 +230,21 @@ class Reconciler:
             yes(held.reason, held.message),
             previous=previous,
             now=self._now(),
-            fights=standing.fights,
+            fights=history.fights,
             gateway=self._gateway(ref),
         )
         await self._reporting.tell(body, previous, status)
-        times = (next_look(pool, observed), standing.next_look())
+        times = (next_look(pool, observed), history.next_look())
         again = min((one for one in times if one is not None), default=None)
         return Result(outcome=Outcome.LEAVING, again=again, concerned=concerned)
 
     async def _refuse(self, body: Object, ref: ObjectRef, error: parsing.InvalidPoolError) -> Result:
         previous = parsing.status_of(body)
         generation = body["metadata"]["generation"]
-        standing = self._standings.of(ref)
+        history = self._histories.of(ref)
         status = statuses.assess_invalid(
-            generation=generation, error=str(error), previous=previous, now=self._now(), fights=standing.fights
+            generation=generation, error=str(error), previous=previous, now=self._now(), fights=history.fights
         )
         await self._reporting.tell(body, previous, status)
-        concerned = self.remains.keep_routes(body, ref) | self.remains.leave(ref)
-        return Result(outcome=Outcome.INVALID, again=standing.next_look(), concerned=concerned)
+        concerned = self.unplanned.keep_routes(body, ref) | self.unplanned.leave(ref)
+        return Result(outcome=Outcome.INVALID, again=history.next_look(), concerned=concerned)

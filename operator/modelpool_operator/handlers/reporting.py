@@ -13,8 +13,8 @@ from modelpool_operator.cluster.mirror import ref_of
 from modelpool_operator.cluster.recorder import News, Recorder, news_between
 from modelpool_operator.cluster.report import report
 from modelpool_operator.handlers.failing import Failure, failure_of
-from modelpool_operator.handlers.standings import Standings
-from modelpool_operator.planning import status as statuses
+from modelpool_operator.handlers.write_histories import WriteHistories
+from modelpool_operator.planning.reporting import status as statuses
 
 logger = logging.getLogger(__name__)
 
@@ -26,27 +26,27 @@ class Reporting:
         self,
         client: Client,
         recorder: Recorder,
-        standings: Standings,
+        histories: WriteHistories,
         *,
         now: Callable[[], datetime],
-        telling: Callable[[str, PoolStatus], None],
+        on_status: Callable[[str, PoolStatus], None],
     ) -> None:
-        """`telling` is called with the UID of a pool and each status that it is to have."""
+        """`on_status` is called with the UID of a pool and each status that it is to have."""
         self._client = client
         self._recorder = recorder
-        self._standings = standings
+        self._histories = histories
         self._now = now
-        self._telling = telling
+        self._on_status = on_status
 
     async def tell(self, body: Object, previous: PoolStatus | None, status: PoolStatus) -> None:
         """Write the status, if it says something new and may be written now."""
-        standing = self._standings.of(ref_of(body))
-        if not standing.may_tell(status):
+        history = self._histories.of(ref_of(body))
+        if not history.may_tell(status):
             return
-        self._telling(body["metadata"]["uid"], status)
+        self._on_status(body["metadata"]["uid"], status)
         if not await report(self._client, body, status):
             return
-        if (overwritten := standing.told(status)) is not None:
+        if (overwritten := history.told(status)) is not None:
             await self._recorder.post(body, News(reason="StatusOverwritten", message=overwritten))
         for news in news_between(previous, status):
             await self._recorder.post(body, news)
@@ -56,7 +56,7 @@ class Reporting:
         failure = failure_of(error)
         try:
             body = await self._client.get(kinds.POOLS, ref)
-            self._standings.of(ref).look(body, self._now())
+            self._histories.of(ref).look(body, self._now())
             await self.tell_failure(body, failure._replace(passing=failure.passing and not lasting))
         except errors.ClusterError as exc:
             logger.debug("Could not tell the pool of a failure", extra={"error": str(exc)})
@@ -71,6 +71,6 @@ class Reporting:
             passing=failure.passing,
             previous=previous,
             now=self._now(),
-            fights=self._standings.of(ref_of(body)).fights,
+            fights=self._histories.of(ref_of(body)).fights,
         )
         await self.tell(body, previous, status)

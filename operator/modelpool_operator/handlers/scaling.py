@@ -15,9 +15,9 @@ from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.cluster.gateways import Gateways, Reading
 from modelpool_operator.handlers.workqueue import WorkQueue
-from modelpool_operator.planning import autoscaling
-from modelpool_operator.planning.autoscaling import Asked, History, Scale, Unknown
-from modelpool_operator.planning.demand import asked_of
+from modelpool_operator.planning.observation import autoscaling
+from modelpool_operator.planning.observation.autoscaling import Asked, History, Scale, Unknown
+from modelpool_operator.planning.observation.gateway_demand import asked_of
 
 logger = logging.getLogger(__name__)
 

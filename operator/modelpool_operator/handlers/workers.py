@@ -15,14 +15,14 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import ConditionStatus
 from modelpool_operator.cluster import errors, kinds
 from modelpool_operator.cluster.client import Client, Object
-from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.memo import Changes
+from modelpool_operator.handlers.model_names import ModelNames
 from modelpool_operator.handlers.readiness import Readiness
 from modelpool_operator.handlers.reconcile import Reconciler
 from modelpool_operator.handlers.results import Outcome
 from modelpool_operator.handlers.workqueue import DEFAULT_BACKOFF, WorkQueue
-from modelpool_operator.planning.conditions import PLANNED
-from modelpool_operator.planning.routes import entries_of
+from modelpool_operator.planning.manifests.routes import entries_of
+from modelpool_operator.planning.reporting.conditions import PLANNED
 from modelpool_operator.telemetry import logs
 from modelpool_operator.telemetry.metrics import Metrics
 
@@ -106,7 +106,7 @@ class Resync:
         self,
         client: Client,
         queue: WorkQueue,
-        claims: Claims,
+        model_names: ModelNames,
         readiness: Readiness,
         changes: Changes,
         *,
@@ -115,7 +115,7 @@ class Resync:
     ) -> None:
         self._client = client
         self._queue = queue
-        self._claims = claims
+        self._model_names = model_names
         self._readiness = readiness
         self._changes = changes
         self._namespaces: Sequence[str | None] = namespaces or (None,)
@@ -186,7 +186,7 @@ class Resync:
             one.type == PLANNED and one.status is ConditionStatus.FALSE for one in status.conditions
         )
         if not refused:  # What a refused one has routes for, if anything, its first pass will see.
-            self._claims.note(pool.ref, pool.created, entries_of(pool))
+            self._model_names.note(pool.ref, pool.created, entries_of(pool))
 
     async def _patiently(self, namespace: str | None) -> list[Object]:
         """List the pools of a namespace, however long the API server, or the role that lets us, is in coming.

@@ -4,5 +4,7 @@ Pure: no network, no files, no clock, no randomness, no environment. It knows th
 it must not know that a cluster answers. The operator's `cluster` layer feeds it and carries its plans out; the CLI
 calls it to show a plan and to run one on a single machine.
 
-Start reading at `plan.make_plan` and `status.assess`.
+Its packages are layers, in the order in which a pass comes to them, each knowing only those before it: `objects`,
+`memory`, `sharing`, `engines`, `observation`, `placement`, `manifests`, `changes`, `reporting`. Start reading at
+`changes.plan.make_plan` and `reporting.status.assess`.
 """

@@ -1,7 +1,7 @@
 """The keys that pools' vLLM engines ask for. Pure.
 
 One secret of the installation, the release key, gives each pool its own: operator and gateway compute the same, so
-that no document holds one. The operator's `planning/engine_keys.py` computes likewise; both are held to
+that no document holds one. The operator's `planning/manifests/engine_keys.py` computes likewise; both are held to
 docs/reference/keys.json.
 """
 

@@ -41,19 +41,27 @@ def image_of(spec: PoolSpec, engine: Engine) -> str:
 def note_on(spec: PoolSpec, engine: Engine) -> str | None:
     """Return what the user should know of an image that the pool names, or None."""
     named, release = _named(spec, engine), RELEASES[engine]
-    if named is None or named == release.image:
-        return None
-    field = f"`{engine.value}.image`"
-    if named == WRITTEN_BY_THE_CRD[engine]:
+    if named == WRITTEN_BY_THE_CRD[engine] != release.image:
         return (
-            f"{field} is '{named}', which an earlier CRD wrote into every pool: remove the field to have"
+            f"`{engine.value}.image` is '{named}', which an earlier CRD wrote into every pool: remove the field to have"
             f" '{release.image}', for which this operator is made"
         )
-    found = _TAG.search(named)
+    return version_note(engine.value, named, release)
+
+
+def version_note(field: str, named: str | None, release: Release) -> str | None:
+    """Return that an image is of a version which nobody here has tried, or None.
+
+    Args:
+        field: the part of the spec that names it.
+        named: the image, or None where the pool names none.
+        release: what this operator knows of the engine.
+    """
+    found = _TAG.search(named) if named is not None and named != release.image else None
     if found is None or found[1] != release.repository or found[2] in release.known:
         return None
-    versions = " and ".join(release.known)
-    return f"{field} is version {found[2]}, and this operator knows {versions}: the engine may not take its arguments"
+    known = f"this operator knows {' and '.join(release.known)}: the engine may not take its arguments"
+    return f"`{field}.image` is version {found[2]}, and {known}"
 
 
 def _named(spec: PoolSpec, engine: Engine) -> str | None:

@@ -7,8 +7,8 @@ Names as of vLLM 0.33, Ollama 0.33 and HAMi-core 2.7.
 from types import MappingProxyType
 from typing import Final
 
-from modelpool_operator.planning.engines import vllm
-
+KEY_VARIABLE: Final = "VLLM_API_KEY"
+"""The key that vLLM asks for below /v1, /v2 and /inference. Elsewhere, as at /health and /metrics, it asks for none."""
 _CARDS: Final = "the plan says which cards it sees"
 _SLICE: Final = "HAMi holds the engine to its share by it"
 _FIELD: Final = "use `ollama.{}`"
@@ -20,11 +20,12 @@ _OF_CARDS: Final = {
     "CUDA_DEVICE_MEMORY_LIMIT": _SLICE,
     "CUDA_DISABLE_CONTROL": _SLICE,
 }
+OF_ENGINES: Final = MappingProxyType({**_OF_CARDS, "NODE_NAME": "by it engines know the locks of their cards"})
+"""Of every engine that starts behind its cards' locks."""
 OF_VLLM: Final = MappingProxyType(
     {
-        **_OF_CARDS,
-        "NODE_NAME": "by it engines know the locks of their cards",
-        vllm.KEY_VARIABLE: "the operator gives each pool a key of its own",
+        **OF_ENGINES,
+        KEY_VARIABLE: "the operator gives each pool a key of its own",
         "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "use `allowedMediaDomains`",
         "VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS": "the share has the CUDA graphs in it",
     }

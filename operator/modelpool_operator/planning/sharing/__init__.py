@@ -9,32 +9,37 @@ A pool that says `auto` has no mode until `auto` has chosen one of the others by
 MPS has no mode: every client gets the same part of a card, so fractions cannot be told apart, and vLLM fails under it.
 """
 
-from collections.abc import Mapping
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from modelpool_operator.api.pool import PoolSpec, Sharing
 from modelpool_operator.api.status import SharingStatus
-from modelpool_operator.planning.inventory import Inventory
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_operator.planning.sharing import auto
-from modelpool_operator.planning.sharing.device_plugin import Exclusive, TimeSlicing
-from modelpool_operator.planning.sharing.dra import Dra
-from modelpool_operator.planning.sharing.hami import Hami
+from modelpool_operator.planning.sharing.inventory import Inventory
 from modelpool_operator.planning.sharing.mode import Mode
-from modelpool_operator.planning.sharing.visible_devices import VisibleDevices
 
-MODES: Final[Mapping[Sharing, Mode]] = {
-    Sharing.TIME_SLICING: TimeSlicing(),
-    Sharing.VISIBLE_DEVICES: VisibleDevices(),
-    Sharing.HAMI: Hami(),
-    Sharing.DRA: Dra(),
-    Sharing.EXCLUSIVE: Exclusive(),
-}
+
+def _found() -> Iterator[Mode]:
+    """Yield every mode of the modules here."""
+    for module in pkgutil.iter_modules(__path__):
+        yield from getattr(importlib.import_module(f"{__name__}.{module.name}"), "MODES", ())
+
+
+MODES: Final[Mapping[Sharing, Mode]] = {mode.way: mode for mode in _found()}
+_OPEN: Final = Mode()
 
 
 def mode_of(spec: PoolSpec) -> Mode:
     """Return the pool's way of sharing; `auto` is none, and has to be settled before."""
     return MODES[spec.gpus.sharing]
+
+
+def mode_if_chosen(way: Sharing) -> Mode:
+    """Return a way of sharing; where none is chosen yet, the answers of one that has nothing special to say."""
+    return MODES.get(way, _OPEN)
 
 
 def chosen_for(spec: PoolSpec, found: Inventory) -> SharingStatus | Refusal:

@@ -13,8 +13,8 @@ from msgspec import structs
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import PoolSpec, Sharing
 from modelpool_operator.api.status import SharingStatus
-from modelpool_operator.planning.inventory import Inventory, NodeView, slice_memory_label
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.memory.refusals import Refusal
+from modelpool_operator.planning.sharing.inventory import Inventory, NodeView, slice_memory_label
 from modelpool_operator.planning.sharing.mode import Mode, engines_on_cards
 from modelpool_operator.planning.sharing.visible_devices import DEFAULT_RUNTIME_CLASS
 

@@ -1,7 +1,9 @@
 """The modes that ask NVIDIA's device plugin: it hands out cards, or replicas of cards, and chooses which."""
 
-from modelpool_operator.api.pool import ModelPool, PoolSpec
-from modelpool_operator.planning.refusals import Refusal
+from typing import Final
+
+from modelpool_operator.api.pool import ModelPool, PoolSpec, Sharing
+from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_operator.planning.sharing.mode import (
     Access,
     CardUse,
@@ -14,6 +16,10 @@ from modelpool_operator.planning.sharing.mode import (
 
 class TimeSlicing(Mode):
     """One replica of the device plugin's resource per engine."""
+
+    way = Sharing.TIME_SLICING
+    in_parts = True
+    is_replicated = True
 
     def objection(self, spec: PoolSpec) -> Refusal | None:
         """Refuse more than one card: replicas of several cards cannot be told apart."""
@@ -38,6 +44,7 @@ class TimeSlicing(Mode):
 class Exclusive(Mode):
     """Whole cards for each engine: the resource as it is meant, with nobody to share it with."""
 
+    way = Sharing.EXCLUSIVE
     whole_cards = True
 
     def objection(self, spec: PoolSpec) -> Refusal | None:
@@ -68,3 +75,6 @@ class Exclusive(Mode):
         """Ask for as many cards as the engine is wide."""
         gpus = pool.spec.gpus
         return Access(limits={gpus.resource_name: str(len(use.gpus))}, runtime_class_name=gpus.runtime_class_name)
+
+
+MODES: Final[tuple[Mode, ...]] = (TimeSlicing(), Exclusive())

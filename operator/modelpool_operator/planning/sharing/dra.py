@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from modelpool_operator.api import names
-from modelpool_operator.api.pool import ModelPool, PoolSpec
+from modelpool_operator.api.pool import ModelPool, PoolSpec, Sharing
 from modelpool_operator.api.quantity import MIB
-from modelpool_operator.planning.manifests import Manifest, metadata
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.memory.refusals import Refusal
+from modelpool_operator.planning.objects.identity import Manifest, metadata
 from modelpool_operator.planning.sharing.mode import Access, CardUse, Mode
 
 DEVICE_CLASS: Final = names.DRA_DRIVER
@@ -21,6 +21,14 @@ REQUEST: Final = "gpu"
 
 class Dra(Mode):
     """A claim for each card."""
+
+    way = Sharing.DRA
+    by_devices = True
+    shows_cards = True
+
+    def counter(self, spec: PoolSpec) -> str | None:
+        """The driver."""
+        return names.DRA_DRIVER
 
     def objection(self, spec: PoolSpec) -> Refusal | None:
         """Refuse replicas: a claim is one card of one node."""
@@ -66,3 +74,6 @@ def _claim(pool: ModelPool, gpu: int, whole_card: int | None) -> Manifest:
         "metadata": metadata(pool, names.claim_name(pool.ref.name, gpu), annotations={names.CARD_ANNOTATION: str(gpu)}),
         "spec": {"devices": {"requests": [request]}},
     }
+
+
+MODES: Final[tuple[Mode, ...]] = (Dra(),)

@@ -11,10 +11,12 @@ size of its cache, so it is told.
 from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
-from modelpool_operator.api.pool import Filling, ModelPool, PoolSpec
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.api.pool import Filling, ModelPool, PoolSpec, Sharing
+from modelpool_operator.planning.memory.refusals import Refusal
 from modelpool_operator.planning.sharing.mode import Access, CardUse, Mode, Portion, objection_to_pins
 
+COUNTER: Final = "HAMi"
+"""Who counts the parts of its cards."""
 PERCENT_RESOURCE: Final = "nvidia.com/gpumem-percentage"
 POLICY_ANNOTATION: Final = "hami.io/gpu-scheduler-policy"
 POLICIES: Final = {Filling.SPREAD: "spread", Filling.PACK: "binpack"}
@@ -23,9 +25,15 @@ POLICIES: Final = {Filling.SPREAD: "spread", Filling.PACK: "binpack"}
 class Hami(Mode):
     """A slice that HAMi enforces."""
 
+    way = Sharing.HAMI
+    in_parts = True
     shows_slice = True
     states_cache = True
     overhead_note = " and whole percents"
+
+    def counter(self, spec: PoolSpec) -> str | None:
+        """HAMi itself."""
+        return COUNTER
 
     def objection(self, spec: PoolSpec) -> Refusal | None:
         """Refuse pins: HAMi finds the cards by itself."""
@@ -61,3 +69,6 @@ class Hami(Mode):
             states_cache=self.states_cache,
             arguments=("--disable-custom-all-reduce",) if len(use.gpus) > 1 else (),
         )
+
+
+MODES: Final[tuple[Mode, ...]] = (Hami(),)

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from modelpool_operator.api.models import Engine
-from modelpool_operator.api.pool import ModelPool, PoolSpec
-from modelpool_operator.planning.manifests import Manifest
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.api.pool import ModelPool, PoolSpec, Sharing
+from modelpool_operator.planning.memory.refusals import Refusal
+from modelpool_operator.planning.objects.identity import Manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,18 +64,32 @@ class CardUse(Protocol):
 class Mode:
     """One way to share a card. The methods here are the answers of a mode that has nothing special to say."""
 
+    way: Sharing = Sharing.AUTO
+    """What a pool calls it; the answers here are also those of a pool that has chosen none yet."""
     whole_cards: bool = False
     """Whether a card belongs to one engine alone."""
     shows_slice: bool = False
     """Whether a program sees its portion as if it were the whole card."""
     states_cache: bool = False
     """Whether vLLM's measuring of its card may fail under this mode, so that the size of its cache is said."""
+    by_devices: bool = False
+    """Whether its cards are those that a DRA driver tells of, and a pool has each of them whole beside other pools."""
+    in_parts: bool = False
+    """Whether who hands cards out may choose, for an engine, a card that others are shown by its index."""
+    is_replicated: bool = False
+    """Whether an engine gets a replica of a card, which may be of the same card as another one."""
+    shows_cards: bool = False
+    """Whether nodes may have cards for it although they offer none as an extended resource."""
     overhead_note: str = ""
     """What beside contexts an overhead holds, for the sums that a user reads."""
 
     def objection(self, spec: PoolSpec) -> Refusal | None:
         """Return why the pool cannot be shared in this way, or None."""
         return None
+
+    def counter(self, spec: PoolSpec) -> str | None:
+        """Return who counts the cards of a pool's engines: an extended resource, a system, or None for nobody."""
+        return spec.gpus.resource_name
 
     def resource(self, spec: PoolSpec) -> str | None:
         """Return the extended resource that each engine asks the scheduler for, or None."""
@@ -114,7 +127,8 @@ class Mode:
 
 def engines_on_cards(spec: PoolSpec) -> dict[str, int]:
     """Return every engine that has a share of a card, with the number of its cards."""
-    wide = {model.name: model.tensor_parallel_size for model in spec.models if model.engine is Engine.VLLM}
+    own = (model for model in spec.models if model.gpu_memory is not None or model.gpu_memory_fraction is not None)
+    wide = {model.name: model.tensor_parallel_size for model in own}
     return {**wide, "ollama": 1} if spec.ollama.enabled and spec.ollama.gpu_memory.bytes > 0 else wide
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from modelpool_operator.api import names
-from modelpool_operator.api.pool import ModelPool, PoolSpec
-from modelpool_operator.planning.free_forms import REQUIRED
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.api.pool import ModelPool, PoolSpec, Sharing
+from modelpool_operator.planning.memory.refusals import Refusal
+from modelpool_operator.planning.objects.free_forms import REQUIRED
 from modelpool_operator.planning.sharing.mode import Access, CardUse, Mode
 
 DEFAULT_RUNTIME_CLASS: Final = "nvidia"
@@ -14,6 +14,13 @@ DEFAULT_RUNTIME_CLASS: Final = "nvidia"
 
 class VisibleDevices(Mode):
     """The runtime shows a pod its cards; the scheduler is asked for nothing, so the pool must say which nodes."""
+
+    way = Sharing.VISIBLE_DEVICES
+    shows_cards = True
+
+    def counter(self, spec: PoolSpec) -> str | None:
+        """Nobody: the operator alone knows of it."""
+        return None
 
     def objection(self, spec: PoolSpec) -> Refusal | None:
         """Refuse a pool that may land on any node: the scheduler would not know where cards are, or how many."""
@@ -36,3 +43,6 @@ class VisibleDevices(Mode):
             env={"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "NVIDIA_VISIBLE_DEVICES": ",".join(str(gpu) for gpu in use.gpus)},
             runtime_class_name=pool.spec.gpus.runtime_class_name or DEFAULT_RUNTIME_CLASS,
         )
+
+
+MODES: Final[tuple[Mode, ...]] = (VisibleDevices(),)

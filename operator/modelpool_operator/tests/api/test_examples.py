@@ -10,10 +10,11 @@ import yaml
 
 from modelpool_operator.api.parsing import from_body
 from modelpool_operator.api.quantity import GIB
-from modelpool_operator.planning.cards import Card, cards_of
-from modelpool_operator.planning.placement import Placement, place
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.memory.refusals import Refusal
+from modelpool_operator.planning.placement.layout import place
 from modelpool_operator.planning.sharing import mode_of
+from modelpool_operator.planning.sharing.cards import Card, cards_of
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_operator.tests.api.crd import ROOT, SCHEMA, objections
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))

@@ -14,11 +14,11 @@ from modelpool_operator.cluster import errors, kinds, reflector
 from modelpool_operator.cluster.client import Client
 from modelpool_operator.cluster.execute import execute
 from modelpool_operator.cluster.mirror import Mirror
-from modelpool_operator.planning.manifests import ref_of
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import Plan
-from modelpool_operator.planning.strays import trim_of
+from modelpool_operator.planning.changes.foreign_fields import trim_of
+from modelpool_operator.planning.changes.plan import Plan
+from modelpool_operator.planning.objects.identity import ref_of
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_operator.tests.cluster.api_server import ApiServer
 
 POOL = ObjectRef("llm", "agentic")

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.cluster.gateways import ADDRESSES_LAST, Address, Gateways, addresses_in
-from modelpool_operator.planning.autoscaling import Unknown
+from modelpool_operator.planning.observation.autoscaling import Unknown
 from modelpool_operator.telemetry.metrics import Metrics
 from modelpool_operator.tests.cluster import api_server
 from modelpool_operator.tests.cluster.api_server import ApiServer

@@ -19,8 +19,8 @@ from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.observe import look_again, observe
 from modelpool_operator.cluster.reflector import fill
 from modelpool_operator.cluster.surroundings import Surroundings
-from modelpool_operator.planning.inventory import Inventory
-from modelpool_operator.planning.observed import Observed
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.sharing.inventory import Inventory
 from modelpool_operator.tests.cluster.api_server import ApiServer
 
 LABELS = {"app.kubernetes.io/managed-by": "modelpool-operator", "modelpool.dev/pool": "agentic"}

@@ -10,7 +10,7 @@ from modelpool_operator.handlers import engine_keys
 from modelpool_operator.handlers.engine_keys import EngineKeys
 from modelpool_operator.handlers.readiness import Readiness
 from modelpool_operator.handlers.workqueue import Backoff
-from modelpool_operator.planning.engine_keys import mark_of
+from modelpool_operator.planning.manifests.engine_keys import mark_of
 from modelpool_operator.telemetry.metrics import Metrics
 from modelpool_operator.tests.cluster import api_server
 

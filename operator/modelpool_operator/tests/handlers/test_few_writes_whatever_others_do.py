@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from modelpool_operator.api.parsing import render
 from modelpool_operator.api.status import Condition, ConditionStatus, PoolStatus
 from modelpool_operator.cluster.execute import Outcome
-from modelpool_operator.handlers.standings import Standing
-from modelpool_operator.planning import interference
-from modelpool_operator.planning.edits import CALM, FREE
-from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of, sealed
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import Plan
-from modelpool_operator.planning.strays import Trim
+from modelpool_operator.handlers.write_histories import WriteHistory
+from modelpool_operator.planning.changes import drift
+from modelpool_operator.planning.changes.edits import CALM, FREE
+from modelpool_operator.planning.changes.foreign_fields import Trim
+from modelpool_operator.planning.changes.plan import Plan
+from modelpool_operator.planning.objects.identity import ChildRef, Manifest, ref_of, sealed
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.sharing.shares import Placement
 
 START = datetime(2026, 11, 30, tzinfo=UTC)
 MOST = 6
@@ -55,7 +55,7 @@ class World:
         self.live: dict[ChildRef, Manifest] = {}
         self.status: PoolStatus | None = None
         self.writes: list[float] = []
-        self.standing = Standing(lambda: self.now)
+        self.standing = WriteHistory(lambda: self.now)
         self.looks = 0
         self.again: float | None = None
         self.without_end_since: float | None = None
@@ -83,7 +83,7 @@ class World:
         plan = Plan(placement=placement, apply=changed, trims=trims, delete=unwanted, why=why)
         observed = Observed(children=dict(self.live))
         paced = self.standing.paced(plan, observed, time=time)
-        put_back = tuple(interference.found_in(plan.changed, self.live))
+        put_back = tuple(drift.found_in(plan.changed, self.live))
         for one in paced.plan.apply:
             self.live[ref_of(one)] = one
         for ref in paced.plan.delete:

@@ -11,13 +11,13 @@ from msgspec import structs
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import GIB
-from modelpool_operator.planning.inventory import Inventory, NodeView
-from modelpool_operator.planning.manifests import Manifest
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import Plan, make_plan
-from modelpool_operator.planning.pod_views import PodView
-from modelpool_operator.tests.handlers.test_neighbourhood import Around, Operator
+from modelpool_operator.planning.changes.plan import Plan, make_plan
+from modelpool_operator.planning.objects.identity import Manifest
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.observation.pod_views import PodView
+from modelpool_operator.planning.sharing.inventory import Inventory, NodeView
+from modelpool_operator.planning.sharing.shares import Placement
+from modelpool_operator.tests.handlers.test_card_holdings import Around, Operator
 from modelpool_operator.tests.planning.pools import pool_of, vllm
 from modelpool_operator.tests.planning.test_neighbours import GPU
 
@@ -91,7 +91,7 @@ class Cluster(Operator):
         again = Cluster(around=self.around)
         again.known = self.known
         for one in pools:
-            again.neighbourhood.expect(one, again.known.get(one.ref, Observed()))
+            again.card_holdings.expect(one, again.known.get(one.ref, Observed()))
         return again
 
 
@@ -192,7 +192,7 @@ def test_after_a_restart_a_stopped_pool_that_may_be_anywhere_is_counted_everywhe
         assert "pool llm/a" in again.refused(pool("c", host))
     for one in (*stopped, *stopped):
         again.planned(one)
-    counted = {entry.homes for ref, entry in again.neighbourhood._entries.items() if ref.name in "ab"}
+    counted = {entry.homes for ref, entry in again.card_holdings._entries.items() if ref.name in "ab"}
     assert counted == {("gpu-1",), ("gpu-2",)}
 
 

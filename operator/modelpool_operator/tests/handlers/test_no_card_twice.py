@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.api.quantity import GIB
-from modelpool_operator.planning.holdings import HAMI, Hold
-from modelpool_operator.planning.inventory import NodeView
-from modelpool_operator.planning.placement import Placement, Share
-from modelpool_operator.tests.handlers.test_neighbourhood import Around, Operator
+from modelpool_operator.planning.observation.holdings import HAMI, Hold
+from modelpool_operator.planning.sharing.inventory import NodeView
+from modelpool_operator.planning.sharing.shares import Placement, Share
+from modelpool_operator.tests.handlers.test_card_holdings import Around, Operator
 from modelpool_operator.tests.planning.pools import pool_of, vllm
 from modelpool_operator.tests.planning.test_neighbours import GPU, node, sliced
 

@@ -19,15 +19,14 @@ from msgspec import structs
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import GIB, MIB
-from modelpool_operator.planning.holdings import HAMI, of_pod
-from modelpool_operator.planning.inventory import Inventory, NodeView
-from modelpool_operator.planning.manifests import Manifest
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.overhead import context_bytes
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.pod_views import PodView, cards_in
-from modelpool_operator.planning.sequence import template_of
-from modelpool_operator.tests.handlers.test_neighbourhood import Around, Operator
+from modelpool_operator.planning.memory.overhead import context_bytes
+from modelpool_operator.planning.objects.identity import Manifest, template_of
+from modelpool_operator.planning.observation.holdings import HAMI, of_pod
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.observation.pod_views import PodView, cards_in
+from modelpool_operator.planning.sharing.inventory import Inventory, NodeView
+from modelpool_operator.planning.sharing.shares import Placement
+from modelpool_operator.tests.handlers.test_card_holdings import Around, Operator
 from modelpool_operator.tests.planning.pools import pool_of, vllm
 from modelpool_operator.tests.planning.test_neighbours import GPU
 
@@ -238,9 +237,9 @@ class Cluster(RuleBasedStateMachine):
         self.operator = Operator(around=self.operator.around, known=known)
         for name, pool in self.pools.items():
             seen = known.get(pool.ref, Observed())
-            self.operator.neighbourhood.expect(pool, replace(seen, pods=self._views(name), inventory=Inventory()))
+            self.operator.card_holdings.expect(pool, replace(seen, pods=self._views(name), inventory=Inventory()))
         for name, pool in self.left.items():
-            self.operator.neighbourhood.leave(pool.ref, Observed(pods=self._views(name)))
+            self.operator.card_holdings.leave(pool.ref, Observed(pods=self._views(name)))
 
     def look(self, name: str) -> None:
         pool = self.pools[name]

@@ -17,10 +17,10 @@ from modelpool_operator.cluster.mirror import Mirror
 from modelpool_operator.cluster.recorder import Recorder
 from modelpool_operator.cluster.reflector import fill
 from modelpool_operator.cluster.surroundings import Surroundings
-from modelpool_operator.handlers import next_look, reconcile, remains, stumbles
-from modelpool_operator.handlers.claims import Claims
+from modelpool_operator.handlers import failed_passes, next_look, reconcile, unplanned_pools
+from modelpool_operator.handlers.card_holdings import CardHoldings
 from modelpool_operator.handlers.engine_keys import EngineKeys
-from modelpool_operator.handlers.neighbourhood import Neighbourhood
+from modelpool_operator.handlers.model_names import ModelNames
 from modelpool_operator.handlers.reconcile import Reconciler
 from modelpool_operator.handlers.results import Outcome
 from modelpool_operator.handlers.scaling import Scaling
@@ -71,8 +71,8 @@ async def reconciler(server: ApiServer, clock: Clock) -> AsyncIterator[Reconcile
             client,
             mirror,
             recorder,
-            Claims(),
-            Neighbourhood(Surroundings()),
+            ModelNames(),
+            CardHoldings(Surroundings()),
             now=lambda: NOW,
             clock=clock,
             gateway=lambda _: GATEWAY,
@@ -129,8 +129,8 @@ async def keyed(server: ApiServer) -> AsyncIterator[Reconciler]:
             client,
             mirror,
             recorder,
-            Claims(),
-            Neighbourhood(Surroundings()),
+            ModelNames(),
+            CardHoldings(Surroundings()),
             now=lambda: NOW,
             clock=lambda: 0.0,
             gateway=lambda _: GATEWAY,
@@ -357,11 +357,11 @@ async def test_what_was_known_does_not_stay_for_ever(server: ApiServer, reconcil
     await reconciler.reconcile(REF)
     before = condition(server, "Ready")
     reconciler._mirror.collections[kinds.PODS, None].problem = errors.UnreachableError("Could not list pods: later")
-    for _ in range(stumbles.TOLD_AFTER):
+    for _ in range(failed_passes.TOLD_AFTER):
         with pytest.raises(errors.UnreachableError):
             await reconciler.reconcile(REF)
     assert condition(server, "Ready") == before
-    clock.now += stumbles.KEPT_FOR
+    clock.now += failed_passes.KEPT_FOR
     with pytest.raises(errors.UnreachableError):
         await reconciler.reconcile(REF)
     assert condition(server, "Ready")[:2] == ("Unknown", "ApiServerUnreachable")
@@ -401,7 +401,7 @@ async def test_what_the_api_server_refused_stands_in_the_status_and_is_tried_aga
 async def test_a_pass_that_could_not_look_decides_nothing(server: ApiServer, reconciler: Reconciler) -> None:
     put_pool(server, MODEL)
     reconciler._mirror.collections[kinds.PODS, None].problem = errors.DeniedError("pods is forbidden")
-    for _ in range(stumbles.TOLD_AFTER):
+    for _ in range(failed_passes.TOLD_AFTER):
         with pytest.raises(errors.DeniedError, match="pods is forbidden"):
             await reconciler.reconcile(REF)
     assert {path for verb, path in server.writes if verb == "PATCH"} == {f"{POOLS}/agentic/status"}
@@ -421,7 +421,7 @@ STEPS = {
     "planning": "plans.make_plan",
     "executing": "execute",
     "assessing": "statuses.assess",
-    "looking for interference": "interference.found_in",
+    "looking for drift": "drift.found_in",
 }
 RAISED = (
     KeyError("name"),
@@ -444,7 +444,7 @@ async def test_any_pass_that_raises_is_in_the_status_once(
         raise error
 
     monkeypatch.setattr(f"{reconcile.__name__}.{step}", fail)
-    for _ in range(stumbles.TOLD_AFTER + 1):
+    for _ in range(failed_passes.TOLD_AFTER + 1):
         with pytest.raises(type(error)):
             await reconciler.reconcile(REF)
     degraded = condition(server, "Degraded")
@@ -490,7 +490,7 @@ async def test_an_api_server_that_knows_no_roles_yet_is_no_news(server: ApiServe
     await reconciler.reconcile(REF)
     told = len(server.writes)
     reconciler._mirror.collections[kinds.PODS, None].problem = errors.DeniedError("pods is forbidden")
-    for _ in range(stumbles.TOLD_AFTER - 1):
+    for _ in range(failed_passes.TOLD_AFTER - 1):
         with pytest.raises(errors.DeniedError):
             await reconciler.reconcile(REF)
     assert len(server.writes) == told
@@ -506,7 +506,7 @@ async def test_what_was_known_stays_when_the_api_server_is_away_for_a_moment(
     await reconciler.reconcile(REF)
     before = {kind: condition(server, kind) for kind in ("Planned", "Ready", "Progressing")}
     reconciler._mirror.collections[kinds.PODS, None].problem = errors.UnreachableError("Could not list pods: later")
-    for number in range(stumbles.TOLD_AFTER):
+    for number in range(failed_passes.TOLD_AFTER):
         assert condition(server, "Degraded")[0] == "False", number
         with pytest.raises(errors.UnreachableError):
             await reconciler.reconcile(REF)
@@ -628,7 +628,7 @@ async def test_what_admission_makes_of_a_child_is_taken_as_it_is(
     await passes(reconciler, server, 2)
     assert await passes(reconciler, server, 3) == []
     assert condition(server, "Progressing")[1] != "Applying"
-    reconciler._standings.drop(REF)
+    reconciler._histories.drop(REF)
     assert (await passes(reconciler, server, 5)).count(DEPLOYMENT) == 1
     assert condition(server, "Degraded")[0] == "False"
     assert condition(server, "Progressing")[1] != "Applying"
@@ -752,7 +752,7 @@ async def test_nobody_waits_for_what_a_pool_wishes_that_is_left_to_others(
     server: ApiServer, reconciler: Reconciler, metadata: dict[str, Any]
 ) -> None:
     older, younger = put_beside(server, "older", 8, **metadata), put_beside(server, "younger", 9)
-    reconciler.remains.expect([], [older])
+    reconciler.unplanned.expect([], [older])
     await reconciler.reconcile(younger.ref)
     assert planned_of(server, "younger") == ("False", "CardHeld")
     if not metadata:
@@ -781,8 +781,8 @@ async def test_a_pool_whose_pods_nobody_can_read_ends_no_operator(
 ) -> None:
     """What is looked at before the workers begin is looked at outside of any pass."""
     first = put_beside(server, "first", 8)
-    monkeypatch.setattr(f"{remains.__name__}.engines_of", Mock(side_effect=ValueError("no such pod")))
-    reconciler.remains.expect([first.ref], [first])
+    monkeypatch.setattr(f"{unplanned_pools.__name__}.engines_of", Mock(side_effect=ValueError("no such pod")))
+    reconciler.unplanned.expect([first.ref], [first])
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
@@ -793,7 +793,7 @@ async def test_what_runs_of_a_pool_without_a_plan_is_known_before_the_first_pass
     ours = put_beside(server, "ours", 8)
     put_engine_of(server, "theirs")
     await fill(reconciler._client, reconciler._mirror)
-    reconciler.remains.expect([ours.ref, *([ObjectRef("llm", "theirs")] if listed else [])], [ours])
+    reconciler.unplanned.expect([ours.ref, *([ObjectRef("llm", "theirs")] if listed else [])], [ours])
     await reconciler.reconcile(ours.ref)
     assert planned_of(server, "ours") == ("False", "CardHeld")
 
@@ -802,7 +802,7 @@ async def test_whom_a_pass_concerns_is_known_although_it_raised(
     server: ApiServer, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = put_beside(server, "first", 8), put_beside(server, "second", 9)
-    reconciler.remains.expect([], [second])
+    reconciler.unplanned.expect([], [second])
     monkeypatch.setattr(f"{reconcile.__name__}.execute", Mock(side_effect=errors.UnreachableError("later")))
     with pytest.raises(errors.UnreachableError):
         await reconciler.reconcile(first.ref)
@@ -956,7 +956,7 @@ async def test_an_operator_that_starts_takes_nothing_for_changed_that_admission_
     put_pod(server, ready=True)
     await passes(reconciler, server, 3)
     assert condition(server, "Ready")[0] == "True"
-    reconciler._standings.drop(REF)
+    reconciler._histories.drop(REF)
     assert await passes(reconciler, server, 1) == [DEPLOYMENT], "the status stays as it is"
     assert await passes(reconciler, server, 2) == []
     assert condition(server, "Ready")[0] == "True"

@@ -9,8 +9,8 @@ from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.cluster.gateways import Reading
 from modelpool_operator.handlers.scaling import PATIENCE, Scaling
-from modelpool_operator.planning.autoscaling import Unknown
-from modelpool_operator.planning.demand import parse
+from modelpool_operator.planning.observation.autoscaling import Unknown
+from modelpool_operator.planning.observation.gateway_demand import parse
 from modelpool_operator.tests.planning.pools import pool_of, vllm
 
 SERVICE = ObjectRef("modelpool", "gateway")

@@ -12,8 +12,8 @@ from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.cluster import errors
 from modelpool_operator.cluster.client import Client, Object
 from modelpool_operator.handlers import workers
-from modelpool_operator.handlers.claims import Claims
 from modelpool_operator.handlers.memo import Changes
+from modelpool_operator.handlers.model_names import ModelNames
 from modelpool_operator.handlers.readiness import Readiness
 from modelpool_operator.handlers.results import Outcome, Result
 from modelpool_operator.handlers.workqueue import WorkQueue
@@ -170,7 +170,7 @@ async def test_at_the_start_every_pool_is_queued_and_every_claim_known(
     put_pool(server, "a")
     put_pool(server, "b")
     server.put(POOLS, metadata={"name": "invalid"}, spec={})
-    queue, claims, readiness = WorkQueue(clock=Clock(), random=lambda: 0), Claims(), Readiness()
+    queue, claims, readiness = WorkQueue(clock=Clock(), random=lambda: 0), ModelNames(), Readiness()
     resync = workers.Resync(client, queue, claims, readiness, Changes(), namespaces=["llm"], every=600)
     assert len(await resync.start()) == 3
     assert len(queue) == 3
@@ -191,7 +191,7 @@ async def test_a_pool_that_nobody_can_read_ends_no_operator(
         return read(body)
 
     monkeypatch.setattr(parsing, "from_body", stumbling)
-    queue, claims, readiness = WorkQueue(clock=Clock(), random=lambda: 0), Claims(), Readiness()
+    queue, claims, readiness = WorkQueue(clock=Clock(), random=lambda: 0), ModelNames(), Readiness()
     resync = workers.Resync(client, queue, claims, readiness, Changes(), namespaces=["llm"], every=600)
     assert await resync.start() == [A, B]
     assert len(queue) == 2
@@ -206,7 +206,7 @@ async def test_a_pool_that_the_watch_does_not_show_is_looked_at_until_it_is_know
     put_pool(server, "a")
     loop, readiness = asyncio.get_running_loop(), Readiness()
     queue = WorkQueue(clock=loop.time, random=lambda: 0, spacing=0)
-    resync = workers.Resync(client, queue, Claims(), readiness, Changes(), namespaces=["llm"], every=0.02)
+    resync = workers.Resync(client, queue, ModelNames(), readiness, Changes(), namespaces=["llm"], every=0.02)
     pools = await resync.start()
     assert await queue.get() == A
     queue.succeeded(A)
@@ -222,7 +222,7 @@ async def test_every_pool_comes_again_and_again(server: api_server.ApiServer, cl
     put_pool(server, "a")
     loop = asyncio.get_running_loop()
     queue = WorkQueue(clock=loop.time, random=lambda: 0, spacing=0)
-    resync = workers.Resync(client, queue, Claims(), Readiness(), Changes(), namespaces=["llm"], every=0.02)
+    resync = workers.Resync(client, queue, ModelNames(), Readiness(), Changes(), namespaces=["llm"], every=0.02)
     pools = await resync.start()
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(resync.run(pools))
@@ -248,7 +248,7 @@ async def test_an_api_server_that_is_late_is_waited_for(
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
     queue = WorkQueue(clock=Clock(), random=lambda: 0)
-    resync = workers.Resync(client, queue, Claims(), Readiness(), Changes(), namespaces=["llm"], every=600)
+    resync = workers.Resync(client, queue, ModelNames(), Readiness(), Changes(), namespaces=["llm"], every=600)
     assert await resync.start() == [A]
     assert waits == [0.25, 0.5, 1.0]
     assert "Could not list the ModelPools" in caplog.text
@@ -265,7 +265,7 @@ async def test_one_of_several_namespaces_that_stays_denied_holds_up_no_other(
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
     queue = WorkQueue(clock=Clock(), random=lambda: 0)
-    resync = workers.Resync(client, queue, Claims(), Readiness(), Changes(), namespaces=["llm", "team"], every=600)
+    resync = workers.Resync(client, queue, ModelNames(), Readiness(), Changes(), namespaces=["llm", "team"], every=600)
     async with asyncio.timeout(10):
         assert await resync.start() == [A]
     queue.succeeded(await queue.get())

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modelpool_operator.api import names
-from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.plan import Plan
+from modelpool_operator.planning.changes.plan import Plan
+from modelpool_operator.planning.objects.identity import ChildRef, Manifest, ref_of
+from modelpool_operator.planning.observation.observed import Observed
 from modelpool_operator.tests.planning.pools import stored
 
 NO_SUCH_IMAGE = "example.com/absent:1"

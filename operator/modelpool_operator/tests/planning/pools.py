@@ -5,12 +5,13 @@ from typing import Any
 
 from modelpool_operator.api.parsing import from_body
 from modelpool_operator.api.pool import ModelPool, PoolSpec
-from modelpool_operator.planning.cards import cards_of
-from modelpool_operator.planning.manifests import Manifest, ref_of
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement, place
-from modelpool_operator.planning.plan import Plan, make_plan
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.changes.plan import Plan, make_plan
+from modelpool_operator.planning.memory.refusals import Refusal
+from modelpool_operator.planning.objects.identity import Manifest, ref_of
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.placement.layout import place
+from modelpool_operator.planning.sharing.cards import cards_of
+from modelpool_operator.planning.sharing.shares import Placement
 
 CREATED = "2026-11-22T10:00:00Z"
 UNKNOWN_WEIGHTS = "pvc://weights/unknown"

@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelpool_operator.planning.admission import altered_in, as_asked
-from modelpool_operator.planning.comparison import holds
-from modelpool_operator.planning.manifests import Manifest
-from modelpool_operator.planning.strays import strays_in
+from modelpool_operator.planning.changes.admission import altered_in, as_asked
+from modelpool_operator.planning.changes.comparison import holds
+from modelpool_operator.planning.changes.foreign_fields import foreign_fields_in
+from modelpool_operator.planning.objects.identity import Manifest
 
 SENT: Manifest = {
     "apiVersion": "apps/v1",
@@ -62,7 +62,7 @@ def test_what_somebody_added_between_the_look_and_the_request_is_not_admissions(
     answer["spec"]["paused"] = True
     answer["metadata"]["managedFields"] = [{"manager": "carol", "fieldsV1": {"f:spec": {"f:paused": {}}}}]
     altered = altered_in(SENT, answer, trimmed=False)
-    assert [one.path for one in strays_in(SENT, as_asked(answer, altered))] == ["/spec/paused"]
+    assert [one.path for one in foreign_fields_in(SENT, as_asked(answer, altered))] == ["/spec/paused"]
 
 
 LEAVES = st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["", "a", "1Gi", "1024Mi"])

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelpool_operator.api.quantity import GIB
-from modelpool_operator.planning import architectures as of
-from modelpool_operator.planning import catalog
-from modelpool_operator.planning.architectures import Architecture, Format
+from modelpool_operator.planning.memory import architectures as of
+from modelpool_operator.planning.memory import catalogue
+from modelpool_operator.planning.memory.architectures import Architecture, Format
 
 PUBLISHED = {
     "Qwen3-0.6B": (of.QWEN3_06B, 0.6),
@@ -95,8 +95,8 @@ def test_sliding_layers_are_stored_in_groups() -> None:
 
 
 def test_every_entry_of_the_catalog_says_where_it_comes_from() -> None:
-    assert len(catalog.KNOWN) >= 100
-    for name, known in catalog.KNOWN.items():
-        assert known.source in {catalog.COMPUTED, catalog.CARD, catalog.FILES}
-        assert (known.source == catalog.COMPUTED) is (name not in catalog.STATED)
+    assert len(catalogue.KNOWN) >= 100
+    for name, known in catalogue.KNOWN.items():
+        assert known.source in {catalogue.COMPUTED, catalogue.CARD, catalogue.FILES}
+        assert (known.source == catalogue.COMPUTED) is (name not in catalogue.STATED)
         assert known.context >= 8192

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelpool_operator.api.quantity import GIB
-from modelpool_operator.planning.arithmetic import exact_gib, shown
+from modelpool_operator.planning.memory.arithmetic import exact_gib, shown
 
 AMOUNTS = st.lists(st.integers(0, 100 * GIB), min_size=1, max_size=12)
 

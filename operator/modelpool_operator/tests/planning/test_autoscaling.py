@@ -5,7 +5,15 @@ from dataclasses import dataclass
 import pytest
 
 from modelpool_operator.api.models import Autoscaling
-from modelpool_operator.planning.autoscaling import Asked, History, Scale, Unknown, decide, scaled, summed
+from modelpool_operator.planning.observation.autoscaling import (
+    Asked,
+    History,
+    Scale,
+    Unknown,
+    decide,
+    scaled,
+    summed,
+)
 from modelpool_operator.tests.planning.pools import pool_of, vllm
 
 SCALING = Autoscaling(min_replicas=0, max_replicas=4, target_in_flight=10, idle_seconds=60)

@@ -11,10 +11,10 @@ from modelpool_operator.api.models import Model
 from modelpool_operator.api.parsing import InvalidPoolError
 from modelpool_operator.api.pool import Gpus, ModelPool, PoolSpec
 from modelpool_operator.api.servers import OllamaServer, VllmDefaults
-from modelpool_operator.planning.installation import Installation
-from modelpool_operator.planning.manifests import ChildRef
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.plan import make_plan
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.objects.identity import ChildRef
+from modelpool_operator.planning.observation.installation import Installation
+from modelpool_operator.planning.observation.observed import Observed
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, vllm
 
 LEFT: frozenset[str] = frozenset({"Job", "PersistentVolumeClaim"})

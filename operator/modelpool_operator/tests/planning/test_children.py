@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from modelpool_operator.planning.autoscaling import Scale, scaled
-from modelpool_operator.planning.children import children_of
-from modelpool_operator.planning.manifests import Manifest, ref_of
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import make_plan
-from modelpool_operator.planning.pool_placement import place_pool
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.manifests.children import children_of
+from modelpool_operator.planning.objects.identity import Manifest, ref_of
+from modelpool_operator.planning.observation.autoscaling import Scale, scaled
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.placement.pool_placement import place_pool
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, vllm
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from modelpool_operator.api import names
-from modelpool_operator.planning.comparison import difference, is_in_place
-from modelpool_operator.planning.manifests import sealed
+from modelpool_operator.planning.changes.comparison import difference, is_in_place
+from modelpool_operator.planning.objects.identity import sealed
 
 CASES: dict[str, tuple[Any, Any, str | None]] = {
     "equal": ({"a": 1}, {"a": 1}, None),

@@ -6,8 +6,9 @@ import pytest
 
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning import advice, denials
-from modelpool_operator.planning.pod_states import State
+from modelpool_operator.planning.observation import denials
+from modelpool_operator.planning.observation.pod_states import State
+from modelpool_operator.planning.reporting import advice
 from modelpool_operator.tests.planning.pools import pool_of, vllm
 
 QWEN = vllm("qwen3:8b", 0.35, source="hf://Qwen/Qwen3-8B-AWQ", contextLength=4096)

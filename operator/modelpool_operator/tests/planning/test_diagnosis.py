@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning import advice, denials, diagnosis, volume_states
-from modelpool_operator.planning.pod_states import State
+from modelpool_operator.planning.observation import denials, diagnosis
+from modelpool_operator.planning.observation.pod_states import State
+from modelpool_operator.planning.reporting import advice, volume_states
 from modelpool_operator.tests.planning.pools import ollama, pool_of, vllm
 
 RECORDINGS = Path(__file__).parents[4] / "simulators/modelpool_simulators/recordings/vllm"
@@ -67,7 +68,7 @@ def test_a_cause_is_known_by_its_words(line: str, cause: str | None) -> None:
     log = f"INFO starting\n{line}\nRuntimeError: Engine core initialization failed. See root cause above."
     assert diagnosis.cause_of(log) == cause
     if cause is not None:
-        assert diagnosis.telling_line(log, cause) == line
+        assert diagnosis.line_of_cause(log, cause) == line
 
 
 def test_recorded_starts_that_fail_have_these_causes() -> None:

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning import eligibility
-from modelpool_operator.planning.inventory import DeviceView, Inventory, NodeView
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import make_plan
-from modelpool_operator.planning.pod_views import PodView
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.observation.pod_views import PodView
+from modelpool_operator.planning.placement import eligibility
+from modelpool_operator.planning.sharing.inventory import DeviceView, Inventory, NodeView
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_operator.tests.planning.pools import pool_of, spec_of, vllm
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"

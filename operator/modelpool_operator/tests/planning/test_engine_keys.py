@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from modelpool_operator.planning import engine_keys
-from modelpool_operator.planning.installation import Installation
-from modelpool_operator.planning.manifests import Manifest
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.plan import make_plan
-from modelpool_operator.planning.pod_views import ContainerView, PodView
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.manifests import engine_keys
+from modelpool_operator.planning.objects.identity import Manifest
+from modelpool_operator.planning.observation.installation import Installation
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.observation.pod_views import ContainerView, PodView
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, vllm
 
 VECTORS: list[dict[str, str]] = json.loads((Path(__file__).parents[4] / "docs" / "reference" / "keys.json").read_text())

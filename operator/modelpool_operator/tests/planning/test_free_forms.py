@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelpool_operator.planning import comparison
-from modelpool_operator.planning.free_forms import REQUIRED
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.plan import make_plan
+from modelpool_operator.planning.changes import comparison
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.objects.free_forms import REQUIRED
+from modelpool_operator.planning.observation.observed import Observed
 from modelpool_operator.tests.api.crd import SCHEMA, objections
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, settled, vllm
 

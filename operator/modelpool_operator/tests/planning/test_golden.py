@@ -12,11 +12,11 @@ import yaml
 
 from modelpool_operator.api.parsing import from_body
 from modelpool_operator.planning import scripts
-from modelpool_operator.planning.children import children_of
-from modelpool_operator.planning.installation import Installation
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.pool_placement import place_pool
+from modelpool_operator.planning.manifests.children import children_of
+from modelpool_operator.planning.observation.installation import Installation
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.placement.pool_placement import place_pool
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_operator.tests.planning.pools import CREATED
 
 EXAMPLES = sorted((Path(__file__).parents[4] / "examples").glob("*.yaml"))

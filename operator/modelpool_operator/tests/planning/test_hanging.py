@@ -6,10 +6,17 @@ from typing import Any
 import pytest
 
 from modelpool_operator.api import names
-from modelpool_operator.planning.hanging import HANGS_AFTER, MOST, Hanging, candidates, said_in, whom_to_ask
-from modelpool_operator.planning.manifests import Manifest
-from modelpool_operator.planning.observed import Observed, Said
-from modelpool_operator.planning.pod_views import PodView
+from modelpool_operator.planning.objects.identity import Manifest
+from modelpool_operator.planning.observation.observed import Observed, Said
+from modelpool_operator.planning.observation.pod_views import PodView
+from modelpool_operator.planning.reporting.hanging import (
+    HANGS_AFTER,
+    MOST,
+    Hanging,
+    candidates,
+    said_in,
+    whom_to_ask,
+)
 from modelpool_operator.tests.planning.pools import ollama, pool_of, settled, vllm
 
 MADE = "2026-11-22T10:00:00Z"

@@ -7,9 +7,9 @@ import pytest
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import Sharing
 from modelpool_operator.api.quantity import GIB, MIB
-from modelpool_operator.planning.holdings import HAMI, Hold, asked_of, counter_in, of_claim, of_pod
-from modelpool_operator.planning.occupants import Occupant, standing, startable
-from modelpool_operator.planning.pool_holdings import holds_of
+from modelpool_operator.planning.observation.holdings import HAMI, Hold, asked_of, counter_in, of_claim, of_pod
+from modelpool_operator.planning.placement.occupants import Occupant, standing, startable
+from modelpool_operator.planning.placement.pool_holdings import holds_of
 from modelpool_operator.tests.planning.pools import pool_of, settled, two_cards, vllm
 
 GPU, SHARED, PART = "nvidia.com/gpu", "nvidia.com/gpu.shared", "nvidia.com/mig-3g.20gb"

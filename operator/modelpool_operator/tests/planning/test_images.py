@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from modelpool_operator.api.models import Engine
+from modelpool_operator.planning.changes.notes import notes_on
 from modelpool_operator.planning.engines import images
 from modelpool_operator.planning.engines.images import Release, image_of, note_on
-from modelpool_operator.planning.engines.vllm import arguments
-from modelpool_operator.planning.notes import notes_on
+from modelpool_operator.planning.engines.vllm.arguments import arguments
 from modelpool_operator.tests.api.crd import ROOT, SCHEMA, defaulted
 from modelpool_operator.tests.planning.pools import ollama, placed, pool_of, spec_of, two_cards, vllm
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from modelpool_operator.planning.inventory import DeviceView, Inventory, NodeView, devices_in
+from modelpool_operator.planning.sharing.inventory import DeviceView, Inventory, NodeView, devices_in
 
 GIB = 1 << 30
 

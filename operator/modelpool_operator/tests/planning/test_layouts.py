@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from modelpool_operator.api.quantity import gib
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.memory.refusals import Refusal
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_operator.tests.planning.pools import attempted
 
 RTX_4090, RTX_3090, L4, RTX_3060, T4, RTX_4080 = "24564Mi", "24576Mi", "23034Mi", "12288Mi", "15360Mi", "16376Mi"

@@ -11,12 +11,12 @@ from modelpool_operator.api import names
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import GIB
-from modelpool_operator.planning.holdings import Hold, Neighbours
-from modelpool_operator.planning.inventory import NodeView
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import Plan, make_plan
-from modelpool_operator.planning.pod_views import PodView
+from modelpool_operator.planning.changes.plan import Plan, make_plan
+from modelpool_operator.planning.observation.holdings import Hold, Neighbours
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.observation.pod_views import PodView
+from modelpool_operator.planning.sharing.inventory import NodeView
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_operator.tests.planning.pools import ollama, pool_of, settled, vllm
 
 NODE = "gpu-1"

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning import routes
-from modelpool_operator.planning.installation import Installation
-from modelpool_operator.planning.manifests import Manifest, ref_of
-from modelpool_operator.planning.network_policies import network_policy
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import make_plan
-from modelpool_operator.planning.pool_placement import place_pool
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.manifests import routes
+from modelpool_operator.planning.manifests.network_policies import network_policy
+from modelpool_operator.planning.objects.identity import Manifest, ref_of
+from modelpool_operator.planning.observation.installation import Installation
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.placement.pool_placement import place_pool
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, stored, vllm
 
 KNOWN = Installation(gateways="modelpool-system")

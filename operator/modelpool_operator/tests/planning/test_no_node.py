@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from modelpool_operator.planning import no_node
-from modelpool_operator.planning.inventory import Inventory, NodeView
-from modelpool_operator.planning.node_choice import Needs
-from modelpool_operator.planning.scheduler_words import Search
+from modelpool_operator.planning.placement.node_choice import Needs
+from modelpool_operator.planning.reporting import no_node
+from modelpool_operator.planning.reporting.scheduler_words import Search
+from modelpool_operator.planning.sharing.inventory import Inventory, NodeView
 from modelpool_operator.tests.planning.pools import spec_of, vllm
 
 GPU = "nvidia.com/gpu"

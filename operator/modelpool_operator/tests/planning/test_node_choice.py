@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import GIB
-from modelpool_operator.planning.holdings import Hold, Neighbours
-from modelpool_operator.planning.inventory import DeviceView, Inventory, NodeView
-from modelpool_operator.planning.node_choice import amount_of, is_on_card
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.plan import Plan, make_plan
-from modelpool_operator.planning.pod_views import PodView
+from modelpool_operator.planning.changes.plan import Plan, make_plan
+from modelpool_operator.planning.observation.holdings import Hold, Neighbours
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.observation.pod_views import PodView
+from modelpool_operator.planning.placement.node_choice import amount_of, is_on_card
+from modelpool_operator.planning.sharing.inventory import DeviceView, Inventory, NodeView
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, vllm
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from modelpool_operator.planning.notes import notes_on
+from modelpool_operator.planning.changes.notes import notes_on
 from modelpool_operator.tests.planning.pools import ollama, pool_of, vllm
 
 TOOLS = {"capabilities": ["completion", "tools"]}

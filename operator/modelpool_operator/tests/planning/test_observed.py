@@ -7,15 +7,15 @@ import pytest
 
 from modelpool_operator.api import names
 from modelpool_operator.api.quantity import LARGEST
-from modelpool_operator.planning import log_lines
-from modelpool_operator.planning.holdings import asked_of
-from modelpool_operator.planning.inventory import NodeView
-from modelpool_operator.planning.manifests import ChildRef
-from modelpool_operator.planning.node_cards import card_count
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.occupants import startable
-from modelpool_operator.planning.pod_states import state_of
-from modelpool_operator.planning.pod_views import ContainerView, PodView
+from modelpool_operator.planning.objects.identity import ChildRef
+from modelpool_operator.planning.observation import log_lines
+from modelpool_operator.planning.observation.holdings import asked_of
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.observation.pod_states import state_of
+from modelpool_operator.planning.observation.pod_views import ContainerView, PodView
+from modelpool_operator.planning.placement.node_cards import card_count
+from modelpool_operator.planning.placement.occupants import startable
+from modelpool_operator.planning.sharing.inventory import NodeView
 
 
 def test_empty_objects_are_read() -> None:

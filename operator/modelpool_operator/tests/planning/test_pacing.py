@@ -6,14 +6,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from modelpool_operator.planning import answers, edits, fights, pacing
-from modelpool_operator.planning.answers import Answers
-from modelpool_operator.planning.edits import Edits
-from modelpool_operator.planning.interference import Interference
-from modelpool_operator.planning.manifests import ChildRef
-from modelpool_operator.planning.pacing import Book
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import Plan
+from modelpool_operator.planning.changes import edits, fights, pacing, write_rate_limit
+from modelpool_operator.planning.changes.drift import Drift
+from modelpool_operator.planning.changes.edits import Edits
+from modelpool_operator.planning.changes.pacing import Book
+from modelpool_operator.planning.changes.plan import Plan
+from modelpool_operator.planning.changes.write_rate_limit import PutBacks
+from modelpool_operator.planning.objects.identity import ChildRef
+from modelpool_operator.planning.sharing.shares import Placement
 
 START = datetime(2026, 11, 30, tzinfo=UTC)
 MINUTES = 40
@@ -44,7 +44,7 @@ class Operator:
     def __init__(self) -> None:
         self.book: Book = {}
         self.edits: Edits | None = None
-        self.answers: Answers | None = None
+        self.put_backs: PutBacks | None = None
         self.carried: int | None = None
         self.writes: list[tuple[float, ChildRef]] = []
         self.again: float | None = None
@@ -55,19 +55,20 @@ class Operator:
         self.edits = edits.seen(self.edits, generation, "argocd", now=now, time=time)
         self.book = pacing.current(self.book, self.edits, now)
         changed = plan.changed.keys() if how == "edited" else ()
-        answering = fights.answers_in(plan, self.book, self.edits, changed, carried=self.carried)
+        answering = fights.put_backs_in(plan, self.book, self.edits, changed, carried=self.carried)
         if answering:
-            self.answers = answers.seen(self.answers, now=now, time=time)
-        paced = pacing.paced(plan, self.book, self.edits, now, answers=self.answers, answering=answering)
+            self.put_backs = write_rate_limit.seen(self.put_backs, now=now, time=time)
+        paced = pacing.paced(plan, self.book, self.edits, now, put_backs=self.put_backs, answering=answering)
         written = {*paced.plan.changed, *paced.plan.delete}
         self.writes += [(now, one) for one in sorted(written)]
-        interfered = Interference(child=ref(0), field="/spec/replicas", manager="hpa")
+        interfered = Drift(child=ref(0), field="/spec/replicas", manager="hpa")
         causes = dict.fromkeys(plan.changed, interfered) if how == "edited" else {}
         self.carried = generation
-        self.answers = answers.written(
-            self.answers,
+        self.put_backs = write_rate_limit.written(
+            self.put_backs,
             answering - paced.held,
             urgent=paced.urgent,
+            twice=paced.plan.twice,
             held=paced.crowded,
             causes=causes,
             count=not self.edits.are_without_end,

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from modelpool_operator.api.quantity import GIB
-from modelpool_operator.planning.packing import MAX_STEPS, Bin, Item, Packing, pack, spread
+from modelpool_operator.planning.placement.packing import MAX_STEPS, Bin, Item, Packing, pack, spread
 
 
 def fullest(items: list[Item], cards: tuple[tuple[int, ...], ...], bins: list[Bin]) -> int | None:

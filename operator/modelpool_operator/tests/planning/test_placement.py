@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelpool_operator.api.quantity import GIB, gib
-from modelpool_operator.planning import packing
-from modelpool_operator.planning.cards import cards_of
-from modelpool_operator.planning.placement import Placement, place
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.memory.refusals import Refusal
+from modelpool_operator.planning.placement import packing
+from modelpool_operator.planning.placement.layout import place
+from modelpool_operator.planning.sharing.cards import cards_of
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_operator.tests.planning.pools import attempted, placed, refused, spec_of, two_cards, vllm
 
 THREE = (vllm("gemma3:4b", 0.25), vllm("qwen3:8b", 0.35), vllm("cogito:8b", 0.30))

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning.adoption import is_orphan
-from modelpool_operator.planning.inventory import Inventory, NodeView
-from modelpool_operator.planning.manifests import ChildRef, ref_of
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import make_plan
-from modelpool_operator.planning.pool_placement import settled_cards
-from modelpool_operator.planning.refusals import Refusal
+from modelpool_operator.planning.changes.adoption import is_orphan
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.memory.refusals import Refusal
+from modelpool_operator.planning.objects.identity import ChildRef, ref_of
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.placement.pool_placement import settled_cards
+from modelpool_operator.planning.sharing.inventory import Inventory, NodeView
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, refused, settled, two_cards, vllm
 
 QWEN = vllm("qwen3:8b", 0.35, source="hf://Qwen/Qwen3-8B-AWQ", contextLength=4096)

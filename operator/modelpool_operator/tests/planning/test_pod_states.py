@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from modelpool_operator.planning.log_lines import ERROR_LENGTH, last_error
+from modelpool_operator.planning.observation.log_lines import ERROR_LENGTH, last_error
 
 RECORDINGS = Path(__file__).parents[4] / "simulators/modelpool_simulators/recordings/vllm"
 TERMINATION_MESSAGE = 2048

@@ -9,10 +9,12 @@ import pytest
 
 from modelpool_operator.api import names
 from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning import pull_records, pulls
-from modelpool_operator.planning.manifests import ChildRef
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.plan import make_plan
+from modelpool_operator.planning.changes import pulls
+from modelpool_operator.planning.changes.ollama_volume import volume_of
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.manifests import pull_records
+from modelpool_operator.planning.objects.identity import ChildRef
+from modelpool_operator.planning.observation.observed import Observed
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, settled
 
 POOL = pool_of(ollama("cogito:8b"), ollama("qwen3:8b"))
@@ -48,8 +50,8 @@ def test_a_job_that_will_go_leaves_a_record_and_its_model_is_not_pulled_again() 
     assert record(observed) == {"volume": UID, "models": ["cogito:8b"]}
     observed = gone(observed)
     assert not make_plan(POOL, observed)
-    assert pulls.state_of(POOL, "cogito:8b", observed).state is ModelState.READY
-    assert pulls.state_of(POOL, "qwen3:8b", observed).state is not ModelState.READY
+    assert pulls.state_of(POOL, "cogito:8b", observed, volume_of(POOL, observed)).state is ModelState.READY
+    assert pulls.state_of(POOL, "qwen3:8b", observed, volume_of(POOL, observed)).state is not ModelState.READY
 
 
 def test_a_job_that_went_before_anybody_looked_leaves_a_record() -> None:
@@ -86,10 +88,10 @@ def test_prune_removes_what_only_the_record_tells_of() -> None:
     observed = mortal(settled(POOL))
     observed = gone(after(observed, make_plan(POOL, observed)))
     fewer = pool_of(ollama("qwen3:8b"), ollama={"prune": True})
-    assert pulls.retired(fewer, observed) == ("cogito:8b",)
+    assert volume_of(fewer, observed).retired == ("cogito:8b",)
     remove = names.remove_name("agentic", "cogito:8b", UID)
     assert ChildRef("batch/v1", "Job", remove) in make_plan(fewer, observed).changed
-    assert pulls.retired(fewer, replace(observed, ended={remove: 8})) == ()
+    assert volume_of(fewer, replace(observed, ended={remove: 8})).retired == ()
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "{", "[]", json.dumps({"volume": UID, "models": 7}), "9" * 5000])

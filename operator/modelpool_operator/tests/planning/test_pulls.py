@@ -11,18 +11,20 @@ import pytest
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning import architectures as of
-from modelpool_operator.planning import ollama_library, pulls
-from modelpool_operator.planning.children import children_of
-from modelpool_operator.planning.engines import ollama as server
-from modelpool_operator.planning.hanging import candidates
-from modelpool_operator.planning.jobs import REMOVE
-from modelpool_operator.planning.manifests import ref_of
-from modelpool_operator.planning.notes import notes_on
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import make_plan
-from modelpool_operator.planning.pod_views import PodView
+from modelpool_operator.planning.changes import pulls
+from modelpool_operator.planning.changes.notes import notes_on
+from modelpool_operator.planning.changes.ollama_volume import volume_of, volume_uid
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.engines.ollama import models as server
+from modelpool_operator.planning.manifests.children import children_of
+from modelpool_operator.planning.manifests.jobs import REMOVE
+from modelpool_operator.planning.memory import architectures as of
+from modelpool_operator.planning.memory import ollama_library
+from modelpool_operator.planning.objects.identity import ref_of
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.observation.pod_views import PodView
+from modelpool_operator.planning.reporting.hanging import candidates
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, vllm
 
 UID = "uid-agentic-ollama"
@@ -56,7 +58,7 @@ def ended(observed: Observed, **conditions: str) -> Observed:
 def running(wanted: ModelPool) -> Observed:
     """Return what is observed of a pool whose volume and server are there, and whose pulls have not begun."""
     first = after(Observed(), make_plan(wanted, Observed()))
-    assert pulls.volume_uid(wanted, first) == UID
+    assert volume_uid(wanted, first) == UID
     return first
 
 
@@ -79,7 +81,7 @@ def test_a_pull_that_the_volume_cannot_hold_does_not_begin() -> None:
     wanted = pool("qwen3:8b", "llama3.1:70b", "cogito:8b", storage={"size": "40Gi"})
     made, _, observed = step(wanted, running(wanted))
     assert made == {pull("qwen3:8b"), pull("cogito:8b")}
-    refused = pulls.state_of(wanted, "llama3.1:70b", observed)
+    refused = pulls.state_of(wanted, "llama3.1:70b", observed, volume_of(wanted, observed))
     assert (refused.reason, refused.message) == (
         "VolumeTooSmall",
         (
@@ -95,18 +97,18 @@ def test_what_has_begun_comes_before_what_stands_before_it() -> None:
     more = pool("gemma3:27b", "qwen3:32b", storage={"size": "25Gi"})
     made, gone, _ = step(more, observed)
     assert (made, gone) == (set(), set())
-    assert set(pulls.too_large(more, observed)) == {"gemma3:27b"}
+    assert set(volume_of(more, observed).too_large) == {"gemma3:27b"}
 
 
 def test_a_volume_that_was_resized_holds_more() -> None:
     wanted = pool("llama3.1:70b", storage={"size": "40Gi"})
     observed = running(wanted)
-    assert pulls.too_large(wanted, observed)
+    assert volume_of(wanted, observed).too_large
     larger = {
         ref: {**live, "status": {"capacity": {"storage": "80Gi"}}} if ref.kind == "PersistentVolumeClaim" else live
         for ref, live in observed.children.items()
     }
-    assert pulls.too_large(wanted, replace(observed, children=larger)) == {}
+    assert volume_of(wanted, replace(observed, children=larger)).too_large == {}
 
 
 def test_a_volume_that_is_to_grow_holds_what_it_has() -> None:
@@ -118,7 +120,9 @@ def test_a_volume_that_is_to_grow_holds_what_it_has() -> None:
     observed = replace(observed, children={**observed.children, volume: bound})
     made, _, then = step(large, observed)
     assert made == set()
-    assert "42.9 GB has 42.9 GB left; it is to grow, and has not yet" in pulls.too_large(large, then)["llama3.1:70b"]
+    assert (
+        "42.9 GB has 42.9 GB left; it is to grow, and has not yet" in volume_of(large, then).too_large["llama3.1:70b"]
+    )
     grown = {**then.children[volume], "status": {"phase": "Bound", "capacity": {"storage": "80Gi"}}}
     made, _, _ = step(large, replace(then, children={**then.children, volume: grown}))
     assert made == {pull("llama3.1:70b")}
@@ -132,7 +136,7 @@ def test_a_model_is_there_as_long_as_the_volume_is_that_goes() -> None:
     live = observed.children[volume]
     going = {**live, "metadata": {**live["metadata"], "deletionTimestamp": "2026-11-22T11:00:00Z"}}
     observed = replace(observed, children={**observed.children, volume: going})
-    assert pulls.state_of(wanted, "qwen3:8b", observed).state is ModelState.READY
+    assert pulls.state_of(wanted, "qwen3:8b", observed, volume_of(wanted, observed)).state is ModelState.READY
     made, gone, _ = step(wanted, observed)
     assert (made, gone) == (set(), set()), "the record stays"
     left = {ref: one for ref, one in observed.children.items() if ref != volume}
@@ -141,8 +145,8 @@ def test_a_model_is_there_as_long_as_the_volume_is_that_goes() -> None:
 
 
 def test_unknown_models_and_volumes_of_others_are_not_judged() -> None:
-    assert pulls.too_large(pool("somebody/model:70b", storage={"size": "1Gi"}), Observed()) == {}
-    assert pulls.too_large(pool("llama3.1:70b", storage={"existingClaim": "mine"}), Observed()) == {}
+    assert volume_of(pool("somebody/model:70b", storage={"size": "1Gi"}), Observed()).too_large == {}
+    assert volume_of(pool("llama3.1:70b", storage={"existingClaim": "mine"}), Observed()).too_large == {}
 
 
 DIMENSIONS = {
@@ -207,7 +211,7 @@ def looked_at(*log: str, **container: Any) -> tuple[ModelState, str, str]:
     described = {"labels": {names.NAME_LABEL: "pull"}, "annotations": {names.MODEL_ANNOTATION: "qwen3:8b"}}
     status = {"phase": "Running", "containerStatuses": [{"name": "pull", "state": {"running": {}}, **container}]}
     pod = PodView.from_manifest({"metadata": described, "spec": {"nodeName": "n"}, "status": status}, log)
-    found = pulls.state_of(wanted, "qwen3:8b", replace(observed, pods=(pod,)))
+    found = pulls.state_of(wanted, "qwen3:8b", replace(observed, pods=(pod,)), volume_of(wanted, observed))
     return found.state, found.reason, found.message
 
 
@@ -356,7 +360,7 @@ def test_an_unfinished_pull_is_made_again_when_its_pod_would_be_another(spec: di
 def test_a_pull_whose_job_gets_no_pod_says_where_to_look() -> None:
     wanted = pool("qwen3:8b")
     _, _, observed = step(wanted, running(wanted))
-    state = pulls.state_of(wanted, "qwen3:8b", observed)
+    state = pulls.state_of(wanted, "qwen3:8b", observed, volume_of(wanted, observed))
     assert (state.state, state.reason) == (ModelState.PENDING, "PullHasNoPod")
     name = names.pull_name("agentic", "qwen3:8b", UID)
     assert f"`kubectl describe job {name} --namespace llm`" in state.message
@@ -370,7 +374,7 @@ def test_a_pull_that_a_queue_holds_is_said_to_be_held() -> None:
     live = observed.children[job]
     held = {**live, "spec": {**live["spec"], "suspend": True}}
     observed = replace(observed, children={**observed.children, job: held})
-    state = pulls.state_of(wanted, "qwen3:8b", observed)
+    state = pulls.state_of(wanted, "qwen3:8b", observed, volume_of(wanted, observed))
     assert (state.state, state.reason) == (ModelState.PENDING, "PullSuspended")
     assert "ResourceQuota" not in state.message
     assert candidates(wanted, observed.children.values(), ()) == ()

@@ -18,13 +18,13 @@ from modelpool_operator.api.parsing import render
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import Condition, ConditionStatus, PoolStatus
 from modelpool_operator.cluster.execute import Outcome
-from modelpool_operator.handlers.standings import Standing
-from modelpool_operator.planning import interference
-from modelpool_operator.planning.manifests import ChildRef, Manifest, ref_of
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.pacing import Paced
-from modelpool_operator.planning.plan import Plan, make_plan
-from modelpool_operator.planning.status import assess, assess_failed, assess_invalid
+from modelpool_operator.handlers.write_histories import WriteHistory
+from modelpool_operator.planning.changes import drift
+from modelpool_operator.planning.changes.pacing import Paced
+from modelpool_operator.planning.changes.plan import Plan, make_plan
+from modelpool_operator.planning.objects.identity import ChildRef, Manifest, ref_of
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.reporting.status import assess, assess_failed, assess_invalid
 from modelpool_operator.tests.planning.played_cluster import NO_SUCH_IMAGE, PlayedCluster, essence
 from modelpool_operator.tests.planning.pools import pool_of, stored, two_cards, vllm
 
@@ -72,7 +72,7 @@ class ReadyTellsTheTruth(RuleBasedStateMachine):
         self.status: PoolStatus | None = None
         self.proven: set[int] = set()
         self.seconds = 0.0
-        self.standing = Standing(lambda: self.seconds)
+        self.standing = WriteHistory(lambda: self.seconds)
         self.settle()
 
     def look(self) -> None:
@@ -108,7 +108,7 @@ class ReadyTellsTheTruth(RuleBasedStateMachine):
         paced = standing.paced(plan, observed, time=NOW)
         self.cluster.carry_out(paced.plan, denied)
         refused = {ref_of(one): "denied" for one in paced.plan.apply if one["kind"] in denied}
-        put_back = tuple(interference.found_in(plan.changed, observed.children))
+        put_back = tuple(drift.found_in(plan.changed, observed.children))
         standing.note(paced, Outcome(refused=refused), put_back, observed, time=NOW)
         self.go_on(steps)
         self.report(paced, paced.plan.as_done(refused=refused, unchanged=()))

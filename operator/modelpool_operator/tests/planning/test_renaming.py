@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning.manifests import ChildRef, Manifest
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.plan import make_plan
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.objects.identity import ChildRef, Manifest
+from modelpool_operator.planning.observation.observed import Observed
 from modelpool_operator.tests.planning.pools import after, pool_of, vllm
 from modelpool_operator.tests.planning.pools import settled as settled_pool
 

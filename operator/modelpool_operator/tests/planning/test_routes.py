@@ -6,13 +6,13 @@ from typing import Any
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.quantity import GIB
-from modelpool_operator.planning import catalog
-from modelpool_operator.planning.children import children_of
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.pool_placement import place_pool
-from modelpool_operator.planning.routes import in_cluster, routes_document
-from modelpool_operator.planning.sources import parse_source
+from modelpool_operator.planning.manifests.children import children_of
+from modelpool_operator.planning.manifests.routes import in_cluster, routes_document
+from modelpool_operator.planning.memory import catalogue
+from modelpool_operator.planning.memory.sources import parse_source
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.placement.pool_placement import place_pool
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_operator.tests.planning.pools import ollama, pool_of, vllm
 
 QWEN = vllm(
@@ -27,7 +27,7 @@ OLLAMA = {"engine": "ollama", "service": "agentic-ollama", "port": 11434, "maxCo
 
 
 def known_weights(source: str) -> int:
-    found = catalog.known(parse_source(source))
+    found = catalogue.known(parse_source(source))
     assert found is not None
     return found.weights
 

@@ -12,14 +12,14 @@ from modelpool_operator.api import names, parsing
 from modelpool_operator.api.names import ObjectRef
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import Condition, ConditionStatus, GatewayStatus, ModelState, PoolStatus
-from modelpool_operator.planning.inventory import Inventory, NodeView
-from modelpool_operator.planning.ledger import lines_of
-from modelpool_operator.planning.manifests import ChildRef
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import Plan, make_plan
-from modelpool_operator.planning.pod_views import PodView
-from modelpool_operator.planning.status import assess, assess_failed, assess_invalid
+from modelpool_operator.planning.changes.plan import Plan, make_plan
+from modelpool_operator.planning.objects.identity import ChildRef
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.observation.pod_views import PodView
+from modelpool_operator.planning.placement.card_arithmetic import lines_of
+from modelpool_operator.planning.reporting.status import assess, assess_failed, assess_invalid
+from modelpool_operator.planning.sharing.inventory import Inventory, NodeView
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_operator.tests.planning.pools import ollama, pool_of, settled, two_cards, vllm
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from modelpool_operator.api.status import ConditionStatus, ModelState, PoolStatus
-from modelpool_operator.planning.manifests import ChildRef
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.pod_views import PodView
-from modelpool_operator.planning.status import assess_failed
+from modelpool_operator.planning.objects.identity import ChildRef
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.observation.pod_views import PodView
+from modelpool_operator.planning.reporting.status import assess_failed
 from modelpool_operator.tests.planning.pools import pool_of, settled, vllm
 from modelpool_operator.tests.planning.test_status import NOW, RUNNING, condition, pod, report, words
 

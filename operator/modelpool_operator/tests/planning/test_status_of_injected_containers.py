@@ -6,7 +6,7 @@ import pytest
 
 from modelpool_operator.api import names
 from modelpool_operator.api.status import ModelState
-from modelpool_operator.planning.pod_views import PodView
+from modelpool_operator.planning.observation.pod_views import PodView
 from modelpool_operator.tests.planning.pools import ollama, pool_of, settled
 from modelpool_operator.tests.planning.test_status import (
     QWEN,

@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from modelpool_operator.api.status import ModelState, PoolStatus
-from modelpool_operator.planning.autoscaling import Scale, scaled
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.plan import make_plan
-from modelpool_operator.planning.status import assess
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.observation.autoscaling import Scale, scaled
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.reporting.status import assess
 from modelpool_operator.tests.planning.pools import after, pool_of, vllm
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelpool_operator.api.quantity import GIB
-from modelpool_operator.planning import catalog
-from modelpool_operator.planning.architectures import Shape
-from modelpool_operator.planning.arithmetic import total
-from modelpool_operator.planning.engines import vllm_memory
+from modelpool_operator.planning.engines.vllm import memory as vllm_memory
+from modelpool_operator.planning.memory import catalogue
+from modelpool_operator.planning.memory.architectures import Shape
+from modelpool_operator.planning.memory.arithmetic import CACHE, total
 from modelpool_operator.tests.planning.pools import spec_of, vllm
 
 GEMMA = "hf://google/gemma-3-12b-it"
@@ -21,7 +21,7 @@ def cache_of(card: int = CARD, *, pool_args: tuple[str, ...] = (), **fields: Any
     """Return the bytes on each card of what is kept for one sequence."""
     model = spec_of(vllm("a", 0.5, **{"source": GEMMA, "contextLength": 8192, **fields})).models[0]
     terms, _ = vllm_memory.needs(model, card, pool_args)
-    return sum(term.bytes for term in terms if term.label.startswith(vllm_memory.CACHE))
+    return sum(term.bytes for term in terms if term.label.startswith(CACHE))
 
 
 ARGUMENTS: dict[str, tuple[list[str], float]] = {
@@ -54,7 +54,7 @@ def test_tensor_parallelism_divides_no_head() -> None:
     assert by_cards[2] == by_cards[1]
 
 
-SOURCES = st.sampled_from([f"hf://{name}" for name in sorted(catalog.KNOWN)])
+SOURCES = st.sampled_from([f"hf://{name}" for name in sorted(catalogue.KNOWN)])
 STEPS = st.sampled_from([[], ["--max-num-batched-tokens=512"], ["--max-num-batched-tokens=16384"]])
 
 
@@ -73,7 +73,7 @@ def test_the_longest_context_fits_and_one_token_more_does_not(
         return total(vllm_memory.needs(model, CARD)[0])
 
     assert longest == 0 or taken(longest) <= gib * GIB
-    trained = catalog.KNOWN[source.removeprefix("hf://")].context
+    trained = catalogue.KNOWN[source.removeprefix("hf://")].context
     assert longest == trained or taken(longest + 1) > gib * GIB
 
 

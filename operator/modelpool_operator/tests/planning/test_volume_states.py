@@ -9,12 +9,11 @@ import pytest
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import PoolStatus
-from modelpool_operator.planning.manifests import ChildRef
-from modelpool_operator.planning.observed import Observed, Said
-from modelpool_operator.planning.plan import make_plan
-from modelpool_operator.planning.pod_views import PodView
-from modelpool_operator.planning.sequence import template_of
-from modelpool_operator.planning.status import assess
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.objects.identity import ChildRef, template_of
+from modelpool_operator.planning.observation.observed import Observed, Said
+from modelpool_operator.planning.observation.pod_views import PodView
+from modelpool_operator.planning.reporting.status import assess
 from modelpool_operator.tests.planning.pools import ollama, pool_of, settled, vllm
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -8,10 +8,10 @@ import pytest
 
 from modelpool_operator.api import names
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning.manifests import ChildRef, Manifest
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.plan import make_plan
-from modelpool_operator.planning.volumes import is_retained
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.manifests.volumes import is_retained
+from modelpool_operator.planning.objects.identity import ChildRef, Manifest
+from modelpool_operator.planning.observation.observed import Observed
 from modelpool_operator.tests.planning.pools import after, ollama, pool_of, settled, vllm
 
 CACHE = ChildRef("v1", "PersistentVolumeClaim", "agentic-cache")

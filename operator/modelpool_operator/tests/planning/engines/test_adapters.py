@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
-from modelpool_operator.planning.engines import adapters, vllm
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement, Share
-from modelpool_operator.planning.plan import make_plan
-from modelpool_operator.planning.routes import in_cluster, routes_document
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.engines.start_pod import pod_template
+from modelpool_operator.planning.engines.vllm import PROFILE, adapters
+from modelpool_operator.planning.engines.vllm.arguments import arguments as vllm_arguments
+from modelpool_operator.planning.manifests.routes import in_cluster, routes_document
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.sharing.shares import Placement, Share
 from modelpool_operator.tests.planning import pools
 from modelpool_operator.tests.planning.pools import placed, pool_of, refused
 
@@ -38,7 +40,7 @@ def test_the_engine_serves_each_adapter_by_its_name() -> None:
 
 def test_a_list_of_adapters_ends_with_another_flag() -> None:
     pool = pool_of(model(SQL), ollama={"enabled": False})
-    told = list(vllm.arguments(pool.spec, pool.spec.models[0], share_of(placed(model(SQL)))))
+    told = list(vllm_arguments(pool.spec, pool.spec.models[0], share_of(placed(model(SQL)))))
     after = told[told.index("--lora-modules") + 2]
     assert after.startswith("--")
 
@@ -51,7 +53,7 @@ def test_a_comma_in_a_path_is_no_json() -> None:
 def test_a_volume_is_mounted_once_beside_that_of_the_weights() -> None:
     wanted = model(LAW, {"name": "tax", "source": "pvc://tuned/tax"}, source="pvc://weights/qwen", weights="6Gi")
     pool = pool_of(wanted)
-    pod = vllm.pod_template(pool, pool.spec.models[0], share_of(placed(wanted)))["spec"]
+    pod = pod_template(PROFILE, pool, pool.spec.models[0], share_of(placed(wanted)))["spec"]
     claims = [one["persistentVolumeClaim"] for one in pod["volumes"] if "persistentVolumeClaim" in one]
     assert claims == [
         {"claimName": "agentic-cache"},

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from modelpool_operator.planning.engines import ollama as engine
+from modelpool_operator.planning.engines.ollama import models as engine
 from modelpool_operator.tests.planning.pools import ollama, pool_of, spec_of, vllm
 
 PULLS: dict[str, tuple[tuple[dict[str, Any], ...], dict[str, Any], tuple[str, ...]]] = {

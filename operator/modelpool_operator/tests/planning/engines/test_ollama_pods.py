@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from modelpool_operator.planning import services
-from modelpool_operator.planning.engines import ollama_pods
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.pod_states import state_of
-from modelpool_operator.planning.pod_views import PodView
-from modelpool_operator.planning.pool_placement import place_pool
+from modelpool_operator.planning.engines.ollama import pod as ollama_pods
+from modelpool_operator.planning.manifests import services
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.observation.pod_states import state_of
+from modelpool_operator.planning.observation.pod_views import PodView
+from modelpool_operator.planning.placement.pool_placement import place_pool
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_operator.tests.planning.pools import ollama, pool_of, two_cards, vllm
 
 GIB = 1 << 30

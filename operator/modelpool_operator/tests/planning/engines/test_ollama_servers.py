@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from modelpool_operator.api.models import Engine
 from modelpool_operator.api.pool import Sharing
-from modelpool_operator.planning import ollama_library, routes
-from modelpool_operator.planning.engines import ollama_servers
-from modelpool_operator.planning.engines.ollama_servers import divide, need_of
+from modelpool_operator.planning.engines.ollama import servers as ollama_servers
+from modelpool_operator.planning.engines.ollama.servers import divide, need_of
+from modelpool_operator.planning.manifests import routes
+from modelpool_operator.planning.memory import ollama_library
 from modelpool_operator.tests.planning.pools import ollama, placed, pool_of, spec_of, vllm
 
 SHARE: dict[str, Any] = {"gpuMemory": "6Gi", "contextLength": 4096, "maxLoadedModels": 4}

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning.engines import vllm as engine
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement, Share
-from modelpool_operator.planning.pool_placement import place_pool
+from modelpool_operator.planning.engines import vllm as vllm_engine
+from modelpool_operator.planning.engines.start_pod import DRAIN_SECONDS, pod_template
+from modelpool_operator.planning.engines.vllm import arguments as engine
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.placement.pool_placement import place_pool
+from modelpool_operator.planning.sharing.shares import Placement, Share
 from modelpool_operator.tests.planning.pools import pool_of, two_cards, vllm
 
 FLAGS = Path(__file__).parents[5] / "simulators/modelpool_simulators/recordings/vllm/00-serve-flags.txt"
@@ -32,7 +34,7 @@ def arguments(model: dict[str, Any], **spec: Any) -> list[str]:
 
 def pod_of(model: dict[str, Any], **spec: Any) -> dict[str, Any]:
     pool = pool_of(model, **spec)
-    return engine.pod_template(pool, pool.spec.models[0], share_of(pool))
+    return pod_template(vllm_engine.PROFILE, pool, pool.spec.models[0], share_of(pool))
 
 
 def container_of(model: dict[str, Any], **spec: Any) -> dict[str, Any]:
@@ -204,7 +206,7 @@ def test_replicas_of_a_model_stand_apart_and_the_users_affinity_stays() -> None:
 def test_there_is_time_to_drain() -> None:
     pod = pod_of(vllm("a", 0.5))["spec"]
     stop = int(pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
-    assert pod["terminationGracePeriodSeconds"] > stop + engine.DRAIN_SECONDS
+    assert pod["terminationGracePeriodSeconds"] > stop + DRAIN_SECONDS
 
 
 def test_a_change_of_the_template_is_told_by_its_hash() -> None:

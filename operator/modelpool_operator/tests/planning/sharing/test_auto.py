@@ -7,10 +7,10 @@ import pytest
 
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.api.status import SharingStatus
-from modelpool_operator.planning.inventory import DeviceView, Inventory, NodeView
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.plan import make_plan
+from modelpool_operator.planning.changes.plan import make_plan
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.sharing.inventory import DeviceView, Inventory, NodeView
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_operator.tests.planning.pools import after, pool_of, vllm
 
 NODE = {"kubernetes.io/hostname": "gpu-1"}

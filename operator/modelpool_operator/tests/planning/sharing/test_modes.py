@@ -7,11 +7,11 @@ import pytest
 from modelpool_operator.api.pool import ModelPool, Sharing
 from modelpool_operator.api.quantity import GIB, gib
 from modelpool_operator.planning import sharing
-from modelpool_operator.planning.children import children_of
-from modelpool_operator.planning.manifests import Manifest
-from modelpool_operator.planning.observed import Observed
-from modelpool_operator.planning.placement import Placement
-from modelpool_operator.planning.pool_placement import place_pool
+from modelpool_operator.planning.manifests.children import children_of
+from modelpool_operator.planning.objects.identity import Manifest
+from modelpool_operator.planning.observation.observed import Observed
+from modelpool_operator.planning.placement.pool_placement import place_pool
+from modelpool_operator.planning.sharing.shares import Placement
 from modelpool_operator.tests.planning.pools import ollama, placed, pool_of, refused, settled, vllm
 
 

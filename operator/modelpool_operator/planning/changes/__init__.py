@@ -1,0 +1,1 @@
+"""What has to change so that a pool has what it wants, and what of it has to wait: `plan` puts it together."""

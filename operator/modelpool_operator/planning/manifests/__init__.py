@@ -1,0 +1,1 @@
+"""The manifests of all that a pool wants to exist, in the order in which they are applied."""

@@ -1,0 +1,1 @@
+"""Which engine goes on which card of which node, and why: from what wants room to where it stands, or a refusal."""

@@ -1,0 +1,1 @@
+"""What is said of a pool: its conditions, every model with its reason, and what a person can do about it."""
