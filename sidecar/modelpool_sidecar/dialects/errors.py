@@ -43,8 +43,10 @@ class Reason(Enum):
     TOO_LARGE = (413, "too large")
     TOO_MANY_REQUESTS = (429, "too many requests")
     INTERNAL = (500, "internal")
-    UNSUPPORTED = (501, "unsupported")
-    """The engine that serves the model has no such operation."""
+    UNSUPPORTED = (404, "unsupported")
+    """The engine that serves the model has no such operation. 404, as that engine itself says: with 501, which lasts no
+    less, the clients of OpenAI and Anthropic ask three times, as they do for 408, 409, 429 and whatever is 500 or more.
+    """
     ENGINE_FAILED = (502, "engine failed")
     BUSY = (503, "busy")
     UNAVAILABLE = (503, "unavailable")

@@ -38,7 +38,7 @@ def unsupported(model: str, operation: Operation) -> Refusal:
     """A call that this kind of model does not answer."""
     if operation is Operation.EMBED:
         text = "This server does not support embeddings. Start it with `--embeddings`"
-        return Refusal(reason=Reason.UNSUPPORTED, detail=text)
+        return Refusal(reason=Reason.UNSUPPORTED, detail=text, status=501)  # as Ollama says it, whose clients ask once
     return Refusal(reason=Reason.BAD_REQUEST, detail=f'"{model}" does not support {operation.value}')
 
 

@@ -6,11 +6,8 @@ itself. As Ollama does, white space around thinking is cut.
 
 from collections.abc import Sequence
 
-import msgspec
-
 from .delivery import Delivery
-from .engine_chunks import ToolDelta
-from .exchange import Function, ToolCall
+from .exchange import ToolCall
 
 
 class MessageAssembler:
@@ -19,7 +16,10 @@ class MessageAssembler:
     def __init__(self, to: Delivery, *, may_think: bool) -> None:
         self._to = to
         self._withheld: list[str] | None = None if may_think else []
+        self._thinks = False
+        """Whether anything was thought but white space."""
         self._thought = False
+        """Whether what came last was thinking."""
         self._thought_space: list[str] = []
         self.first_ns: int | None = None
         """When the first piece came."""
@@ -61,6 +61,9 @@ class MessageAssembler:
             self._withheld.append(text)
             return
         self._thought = True
+        if not self._thinks:
+            text = text.lstrip()
+            self._thinks = text != ""
         kept = text.rstrip()
         if kept:
             self._to.thinking("".join((*self._thought_space, kept)), now_ns)
@@ -89,58 +92,3 @@ class MessageAssembler:
             withheld, self._withheld = "".join(self._withheld), None
             if withheld:
                 self.think(withheld, now_ns)
-
-
-class _Open:
-    __slots__ = ("arguments", "id", "name")
-
-    def __init__(self) -> None:
-        self.id = ""
-        self.name: list[str] = []
-        self.arguments: list[str] = []
-
-
-class Collector:
-    """Collects pieces; a call is complete when the next begins or the answer ends."""
-
-    def __init__(self, *, seed: int) -> None:
-        self._seed = seed
-        self._open: dict[int, _Open] = {}
-        self._given = 0
-
-    def take(self, deltas: list[ToolDelta]) -> list[ToolCall | str]:
-        """Add pieces; give the calls that became complete."""
-        done: list[ToolCall | str] = []
-        for delta in deltas:
-            one = self._open.get(delta.index)
-            if one is None:
-                done += self.finish()
-                one = self._open[delta.index] = _Open()
-            one.id = delta.id or one.id
-            if delta.function is not None:
-                if delta.function.name:
-                    one.name.append(delta.function.name)
-                if delta.function.arguments:
-                    one.arguments.append(delta.function.arguments)
-        return done
-
-    def finish(self) -> list[ToolCall | str]:
-        """The calls still open, now complete. A call whose arguments are no JSON object is given as the text it was."""
-        done = [self._complete(one) for one in self._open.values()]
-        self._open.clear()
-        return done
-
-    def _complete(self, one: _Open) -> ToolCall | str:
-        name, text = "".join(one.name), "".join(one.arguments)
-        try:
-            arguments = msgspec.json.decode(text or "{}", type=dict[str, object])
-        except (msgspec.MsgspecError, RecursionError):
-            return f'{{"name": {msgspec.json.encode(name).decode()}, "arguments": {text}}}'
-        index = self._given
-        self._given += 1
-        return ToolCall(self._identity(one.id, index), Function(index, name, arguments))
-
-    def _identity(self, engine_id: str, index: int) -> str:
-        """Ollama's style of id, from the engine's own where it has one."""
-        tail = "".join(character for character in engine_id if character.isalnum())[-8:]
-        return f"call_{tail if len(tail) == 8 else f'{(self._seed + index) & 0xFFFFFFFF:08x}'}"
