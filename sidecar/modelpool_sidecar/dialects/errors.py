@@ -16,7 +16,7 @@ from .dialect import Dialect, Operation
 from .names import with_tag
 from .quoting import LONGEST_NAME, cut
 
-CODINGS: Final = "gzip, deflate"
+CODINGS: Final = "gzip, deflate, br, zstd"
 """Of a request's content, as told to who used another one: RFC 9110, 12.5.3."""
 _UNSUPPORTED_CODING: Final = 415
 

@@ -182,7 +182,13 @@ def _prompted(call: Translation) -> list[Field]:
         return {"chat_template_kwargs": {"enable_thinking": on}}
 
     return [
-        row("stream", ANSWERED, example={"stream": False}, becomes={"stream": True}, note="the engine streams, but for tools"),
+        row(
+            "stream",
+            ANSWERED,
+            example={"stream": False},
+            becomes={"stream": True},
+            note="the engine streams, but for tools",
+        ),
         row("format: json", MAPPED, example={"format": "json"}, becomes={"response_format": {"type": "json_object"}}),
         row("format: {schema}", MAPPED, example={"format": SCHEMA}, becomes={"response_format": FORMAT}),
         row("format: other", REFUSED, example={"format": "yaml"}, status=500, note="as by Ollama"),

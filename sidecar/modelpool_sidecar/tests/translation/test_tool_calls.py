@@ -85,8 +85,8 @@ def meant(draw: st.DrawFn) -> Meant:
     if not arguments:
         text = draw(st.sampled_from(["", "null", "{}", " {}\n"]))
     places = sorted(draw(st.lists(st.integers(0, len(text)), max_size=4)))
-    parts = [text[begin:end] for begin, end in zip([0, *places], [*places, len(text)], strict=True)]
-    parts = [None if not part and draw(st.booleans()) else part for part in parts]
+    cut = [text[begin:end] for begin, end in zip([0, *places], [*places, len(text)], strict=True)]
+    parts: list[Any] = [None if not part and draw(st.booleans()) else part for part in cut]
     its = draw(st.sampled_from(["Ab3dE5gH9", "functions.get_a:0", "chatcmpl-tool-1", ""]))
     return Meant(draw(st.sampled_from(["get_a", "get_b"])), arguments, its, parts)
 
