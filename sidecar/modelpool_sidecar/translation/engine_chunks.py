@@ -84,18 +84,15 @@ class Chunk(msgspec.Struct):
 
 
 decode: Final = msgspec.json.Decoder(Chunk).decode
-_FAULTS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+FAULTS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What it raises."""
 
 
-def read(data: bytes) -> tuple[Chunk, bytes]:
-    """An event and its data; without them where only Go's decoder could read it. Raises EngineError when none can."""
+def read_by_go(data: bytes) -> Chunk:
+    """What a strict decoder has refused, as Go's reads it. Raises EngineError."""
     try:
-        return decode(data), data
-    except _FAULTS:
-        pass
-    try:
-        return decode(go_decoding.well_formed(data)), b""
-    except _FAULTS as error:
+        return decode(go_decoding.well_formed(data))
+    except FAULTS as error:
         raise EngineError(engine_errors.running(f"the engine sent what is no answer: {error}")) from error
 
 

@@ -4,17 +4,25 @@ What its engine takes for thinking although thinking was switched off is held, b
 itself. As Ollama does, white space around thinking is cut.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from ..dialects.errors import EngineError
+from . import engine_errors
 from .delivery import Delivery
+from .engine_chunks import ToolDelta
 from .exchange import ToolCall
+from .tool_calls import ToolCalls
 
 
 class MessageAssembler:
     """The text, the thinking and the calls of one answer."""
 
-    def __init__(self, to: Delivery, *, may_think: bool) -> None:
+    def __init__(self, to: Delivery, *, may_think: bool, ids: Callable[[], set[str]], seed: int) -> None:
+        """`ids` and `seed`: see `ToolCalls`."""
         self._to = to
+        self._ids = ids
+        self._seed = seed
+        self._calls: ToolCalls | None = None
         self._withheld: list[str] | None = None if may_think else []
         self._thinks = False
         """Whether anything was thought but white space."""
@@ -71,7 +79,21 @@ class MessageAssembler:
         if len(kept) < len(text):
             self._thought_space.append(text[len(kept) :])
 
-    def call(self, calls: list[ToolCall | str], now_ns: int) -> None:
+    def call(self, deltas: list[ToolDelta], now_ns: int, *, whole: bool) -> None:
+        """Pieces of calls, or whole ones."""
+        self.begin(now_ns)
+        if self._calls is None:
+            self._calls = ToolCalls(taken=self._ids, seed=self._seed)
+        self._give(self._calls.take(deltas, whole=whole), now_ns)
+
+    def end_calls(self, reason: str, now_ns: int) -> None:
+        """The engine ended the answer for this reason. Raises EngineError where it is a call, and there was none."""
+        if self._calls is not None:
+            self._give(self._calls.finish(reason), now_ns)
+        elif reason == "tool_calls":
+            raise EngineError(engine_errors.NO_CALL)
+
+    def _give(self, calls: list[ToolCall | str], now_ns: int) -> None:
         """Calls that are whole, and what was taken for one and is text."""
         for call in calls:
             if isinstance(call, str):

@@ -19,7 +19,6 @@ from .exchange import Timings, Usage
 from .message_assembler import MessageAssembler
 from .ollama_lines import Lines, Shape
 from .repeated_chunks import Pattern
-from .tool_calls import ToolCalls
 
 _DONE: Final = b"[DONE]"
 _END: Final = b"\n\n"
@@ -59,8 +58,7 @@ class TextReply:
         self._bounds = bounds
         self.held = 0
         """Bytes of the engine of which some may be kept: those since something was given, or since a call began."""
-        self._calling = False
-        """Whether a tool call has begun that is not whole."""
+        self._calling = False  # whether a tool call has begun that is not whole
         self._events = sse.Decoder(bounds)
         self._document: bytearray | None = None
         self._patterns = 0
@@ -68,8 +66,7 @@ class TextReply:
         self._expected: Pattern | None = None
         self._plain: Pattern | None = None
         self._cut = b""
-        self._tools = ToolCalls(taken=ids, seed=timings.epoch_ns)
-        self._said = MessageAssembler(self._to, may_think=thinking is not False)
+        self._said = MessageAssembler(self._to, may_think=thinking is not False, ids=ids, seed=timings.epoch_ns)
         self._finish: str | None = None
         self._opened = False
         self.given = False
@@ -165,9 +162,13 @@ class TextReply:
             if text:
                 self._said.hear((text,), self._learnt.thought, now_ns)
             return
-        chunk, data = engine_chunks.read(data)
+        try:
+            chunk = engine_chunks.decode(data)
+        except engine_chunks.FAULTS:
+            self._take(engine_chunks.read_by_go(data), now_ns)
+            return
         self._take(chunk, now_ns)
-        if data and self._patterns < _PATTERNS and (pattern := repeated_chunks.learn(data, chunk)) is not None:
+        if self._patterns < _PATTERNS and (pattern := repeated_chunks.learn(data, chunk)) is not None:
             self._patterns += 1
             self._learnt = pattern
 
@@ -191,8 +192,7 @@ class TextReply:
             if delta.content:
                 self._said.say(delta.content, now_ns)
             if delta.tool_calls:
-                self._said.begin(now_ns)
-                self._said.call(self._tools.take(delta.tool_calls, whole=choice.message is not None), now_ns)
+                self._said.call(delta.tool_calls, now_ns, whole=choice.message is not None)
                 self._calling = True
         elif choice.text:
             self._said.say(choice.text, now_ns)
@@ -200,7 +200,7 @@ class TextReply:
             self._finish = choice.finish_reason
             if self._finish in _BROKEN:
                 raise EngineError(engine_errors.running(f"the engine ended the answer early ({self._finish})"))
-            self._said.call(self._tools.finish(self._finish), now_ns)
+            self._said.end_calls(self._finish, now_ns)
             self._calling = False
 
     def _finished(self, now_ns: int) -> None:
@@ -212,9 +212,9 @@ class TextReply:
 
     def _deliver(self, now_ns: int) -> None:
         done_reason = "length" if self._finish == _LENGTH else "stop"
-        # A document does not part the time: it counts as the answer's, and clients divide by the prompt's as well.
-        first_ns = self.first_ns if self._document is None else self._timings.dispatched_ns + 1
-        self._to.end(now_ns, done_reason=done_reason, first_ns=first_ns, usage=self.usage)
+        # The time of a document is not parted: all counts as the answer's but for a bit, as clients divide by both.
+        first = self.first_ns if self._document is None else self._timings.dispatched_ns + 1
+        self._to.end(now_ns, done_reason=done_reason, first_ns=first, usage=self.usage)
 
     def _end(self, now_ns: int) -> None:
         if self.over:

@@ -58,8 +58,10 @@ class ToolCalls:
     """Collects pieces. A call is given when another has begun and it is whole, or when the answer ends."""
 
     def __init__(self, *, taken: Callable[[], set[str]], seed: int) -> None:
-        """`taken`: see `CallIds`. `seed`: a number that no other answer of the conversation has."""
-        self._ids = CallIds(taken, seed)
+        """`taken`: tells the ids of the conversation. `seed`: a number that no other answer of it has."""
+        self._taken = taken
+        self._seed = seed
+        self._ids: CallIds | None = None
         self._waiting: deque[_Open] = deque()
         """In the order in which they began."""
         self._last: dict[int, _Open] = {}
@@ -106,7 +108,7 @@ class ToolCalls:
         self._last.clear()
         self._known.clear()
         if reason == _REASON and not self._found:
-            raise EngineError(engine_errors.running("the engine ended the answer with a tool call, and sent none"))
+            raise EngineError(engine_errors.NO_CALL)
         return done
 
     def _call_of(self, index: int, its_id: str, name: str, arguments: str) -> _Open | None:
@@ -155,7 +157,12 @@ class ToolCalls:
             return [f'{{"name": {_encode(one.name).decode()}, "arguments": {text}}}']
         index = self._given
         self._given += 1
-        return [ToolCall(one.id or self._ids.new(), Function(index, one.name, arguments))]
+        return [ToolCall(one.id or self._new_id(), Function(index, one.name, arguments))]
+
+    def _new_id(self) -> str:
+        if self._ids is None:
+            self._ids = CallIds(self._taken(), self._seed)
+        return self._ids.new()
 
 
 def _said(delta: ToolDelta) -> tuple[str, str]:
