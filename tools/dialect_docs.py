@@ -35,7 +35,10 @@ answer. `python -m pytest -m conformance` proves each line; the tests are in `{_
 
 ## Calls
 
-Each call is also reached below `/ollama`, and those of `/v1` below `/openai/v1`. A path that is not here answers 404.
+Each call is also reached below `/ollama`, and those of `/v1` below `/openai/v1`, and by a path with slashes too many,
+as a base URL with a slash at its end makes it: `//api/tags`, `/v1/models/`. Administrative calls have no other spelling
+than their own. A path that is not here answers 404. A call that the model's engine does not have is refused with 404 as
+well, as that engine itself would: clients of OpenAI and Anthropic ask three times for 408, 409, 429, and 500 and more.
 """
 _ADMIN_INTRO: Final = """\
 Administration, closed (403) unless opened by `--open-admin NAME`, each by its own name. vLLM's calls say by
@@ -66,7 +69,11 @@ _DIFFERENCES: Final = """\
 - `context` is not in the answer of `/api/generate`, see above.
 - Ollama over `/v1` in front of vLLM is vLLM's own `/v1`, untouched: its answers have more fields, its errors are
   in vLLM's words.
-- `model` must be spelt in lower case; Go's decoder takes `Model` too.
+- `model` must be spelt in lower case; Go's decoder takes `Model` too. What else it takes is read in Ollama's dialect:
+  half a surrogate pair and bytes that are no UTF-8 as U+FFFD, and nothing behind the document. OpenAI's and
+  Anthropic's dialects stay strict.
+- Ids of tool calls are those of the engine and of the caller. One that is missing is made: nine letters or digits,
+  because Mistral's tokenizer takes no others; Ollama's begin with `call_`.
 - 405 carries `Allow`, as HTTP demands; Ollama leaves it out.
 - What the gateway adds: `X-Request-Id`, `X-ModelPool-*`, `X-Accel-Buffering` on streams, `Retry-After` on 429 and 503.
 - `/v1/audio/transcriptions` is not offered: it carries its model in a form.
@@ -151,7 +158,7 @@ def _way(way: Way) -> str:
         case Translated():
             return "translated"
         case _:
-            return "refused, 501"
+            return f"refused, {Reason.UNSUPPORTED.status}"
 
 
 def _catalog() -> Iterator[tuple[str, ...]]:

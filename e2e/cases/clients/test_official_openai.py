@@ -101,6 +101,6 @@ def test_models_and_errors(client: openai.OpenAI) -> None:
 
 
 def test_what_an_engine_lacks_is_refused_by_name(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.InternalServerError, match="does not offer /v1/rerank") as caught:
+    with pytest.raises(openai.NotFoundError, match="does not offer /v1/rerank") as caught:
         client.post("/rerank", body={"model": OLLAMA.thinks, "query": "x", "documents": ["y"]}, cast_to=object)
-    assert caught.value.status_code == 501
+    assert caught.value.status_code == 404

@@ -4,6 +4,8 @@ from typing import Final
 
 import msgspec
 
+from ..http.errors import BadRequestError
+from . import go_decoding
 from .body_facts import BodyFacts, facts_of
 from .body_fields import Prefix
 from .dialect import Dialect, Operation
@@ -12,6 +14,7 @@ from .model_field import replace_model
 
 _FORMS: Final = Operation.TRANSCRIBE
 """What is asked with `multipart/form-data`; everything else is JSON."""
+_OLLAMA: Final = Dialect.OLLAMA
 _PREFIX: Final = msgspec.json.Decoder(Prefix)
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -73,7 +76,18 @@ class FormBody(RequestBody):
 
 
 def read_body(content: bytes, content_type: str, dialect: Dialect, operation: Operation) -> RequestBody:
-    """Read a body. `content_type`: the header, or empty. Raises BadRequestError, in the caller's dialect's words."""
+    """Read a body. `content_type`: the header, or empty. Raises BadRequestError, in the caller's dialect's words.
+
+    In Ollama's dialect what its decoder reads is read, and made well-formed where it could not be read as it came.
+    """
     if operation is _FORMS:
         return FormBody(content, Form(content, content_type))
-    return JsonBody(content, facts_of(content, dialect, operation))
+    try:
+        return JsonBody(content, facts_of(content, dialect, operation))
+    except BadRequestError:
+        if dialect is not _OLLAMA:
+            raise
+        read = go_decoding.well_formed(content)
+        if read == content:
+            raise
+    return JsonBody(read, facts_of(read, dialect, operation))

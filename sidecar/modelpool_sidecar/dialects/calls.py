@@ -69,6 +69,7 @@ INFERENCE: Final[Mapping[str, tuple[Dialect, Operation]]] = MappingProxyType(
         "/v1/completions": (Dialect.OPENAI, Operation.GENERATE),
         "/v1/embeddings": (Dialect.OPENAI, Operation.EMBED),
         "/v1/responses": (Dialect.OPENAI, Operation.RESPONSES),
+        "/v1/systemone": (Dialect.OLLAMA, Operation.SYSTEM_ONE),  # Ollama's own, whose clients read its errors
         "/v1/messages": (Dialect.ANTHROPIC, Operation.CHAT),
         "/v1/messages/count_tokens": (Dialect.ANTHROPIC, Operation.COUNT_TOKENS),
         **dict.fromkeys(_SCORES, (Dialect.OPENAI, Operation.SCORE)),
@@ -105,6 +106,12 @@ _ADMIN_DIALECTS: Final = {path: dialect for (_, path), (_, dialect) in ADMIN.ite
 _REMEMBERED: Final = 256
 """Paths whose meaning is remembered; callers may send any."""
 _PREFIXES: Final = (("/ollama/v1", "/v1"), ("/openai/v1", "/v1"), ("/ollama", ""))
+_SLASHES: Final = re.compile("//+")
+
+
+def tidy(path: str) -> str:
+    """The path with single slashes and none at its end: what both engines redirect to, and base URLs often spoil."""
+    return _SLASHES.sub("/", path).rstrip("/") or "/"
 
 
 def local_path(path: str) -> str:
@@ -118,7 +125,7 @@ def local_path(path: str) -> str:
 @lru_cache(maxsize=_REMEMBERED)
 def dialect_of(path: str) -> Dialect:
     """The dialect in which even an unknown path is answered."""
-    local = local_path(path)
+    local = local_path(tidy(path))
     if local in INFERENCE:
         return INFERENCE[local][0]
     if local == "/v1/messages" or local.startswith("/v1/messages/"):
@@ -130,8 +137,20 @@ def dialect_of(path: str) -> Dialect:
 
 @lru_cache(maxsize=_REMEMBERED)
 def resolve(method: str, path: str) -> Call | Refusal:
-    """What a request asks for. `path` is decoded and without its query."""
-    local = local_path(path)
+    """What a request asks for. `path` is decoded and without its query.
+
+    A path that is spoilt by slashes asks for what it would without them, but for administration: that is asked for by
+    its own spelling alone, so that whoever stands before the gateway can forbid it by its path.
+    """
+    found = _resolved(method, local_path(path))
+    if isinstance(found, Refusal) and found.reason is Reason.UNKNOWN_PATH and (tidied := tidy(path)) != path:
+        local = local_path(tidied)
+        if not (_admin(local) or local.startswith(_BLOBS)):
+            return _resolved(method, local)
+    return found
+
+
+def _resolved(method: str, local: str) -> Call | Refusal:
     allowed: list[str] = []
     for call in _candidates(local):
         if call.method == method or (method == "HEAD" and call.method == "GET"):
@@ -155,7 +174,7 @@ def _candidates(path: str) -> list[Call]:
         return [
             Call(dialect=Dialect.OLLAMA, operation=Operation.SHOW_MODEL, kind=Kind.CATALOG, method="POST", path=path)
         ]
-    if path.startswith(_MODEL_BY_ID) and (model := path.removeprefix(_MODEL_BY_ID)):
+    if path.startswith(_MODEL_BY_ID) and (model := path.removeprefix(_MODEL_BY_ID)) and tidy(path) == path:
         show = Operation.SHOW_MODEL
         dialect = Dialect.OPENAI
         return [Call(dialect=dialect, operation=show, kind=Kind.CATALOG, method="GET", path=path, argument=model)]

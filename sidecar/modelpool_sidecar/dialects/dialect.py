@@ -22,6 +22,7 @@ class Operation(StrEnum):
     TOKENIZE = "tokenize"
     SCORE = "score"
     TRANSCRIBE = "transcribe"
+    SYSTEM_ONE = "systemone"
     ROOT = "root"
     VERSION = "version"
     LIST_MODELS = "list_models"

@@ -16,7 +16,7 @@ from .dialect import Dialect, Operation
 from .names import with_tag
 from .quoting import LONGEST_NAME, cut
 
-CODINGS: Final = "gzip, deflate"
+CODINGS: Final = "gzip, deflate, br, zstd"
 """Of a request's content, as told to who used another one: RFC 9110, 12.5.3."""
 _UNSUPPORTED_CODING: Final = 415
 
@@ -43,8 +43,10 @@ class Reason(Enum):
     TOO_LARGE = (413, "too large")
     TOO_MANY_REQUESTS = (429, "too many requests")
     INTERNAL = (500, "internal")
-    UNSUPPORTED = (501, "unsupported")
-    """The engine that serves the model has no such operation."""
+    UNSUPPORTED = (404, "unsupported")
+    """The engine that serves the model has no such operation. 404, as that engine itself says: with 501, which lasts no
+    less, the clients of OpenAI and Anthropic ask three times, as they do for 408, 409, 429 and whatever is 500 or more.
+    """
     ENGINE_FAILED = (502, "engine failed")
     BUSY = (503, "busy")
     UNAVAILABLE = (503, "unavailable")

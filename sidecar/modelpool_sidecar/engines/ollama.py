@@ -23,7 +23,7 @@ _SMALL_BYTES: Final = 64 * 1024
 _NOT_FOUND: Final = 404
 _CALLS: Final = (
     *("/api/chat", "/api/generate", "/api/embed", "/api/embeddings"),
-    *("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses", "/v1/messages"),
+    *("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses", "/v1/messages", "/v1/systemone"),
 )
 
 

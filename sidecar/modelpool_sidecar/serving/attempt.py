@@ -157,7 +157,11 @@ class Attempt:
         speaks_lines = self.context.resolved.speaks_lines
         if head.status == 200 and head.kind == (_LINES if speaks_lines else _EVENTS):
             transform = transforms.Passthrough(
-                self.call.dialect, self.target.engine_model, self.body.facts.model, self.bounds
+                self.call.dialect,
+                self.target.engine_model,
+                self.body.facts.model,
+                self.bounds,
+                framed=response.framed,
             )
             # Ollama's clients read the error line, and the API ends such a stream properly; of events nobody must.
             return await relay.stream(self.context, response, transform, cut_off=not speaks_lines)

@@ -64,9 +64,14 @@ class Transform:
 class Passthrough(Transform):
     """A stream in the caller's own dialect. Only a differing model name is replaced, once per line or event."""
 
-    def __init__(self, dialect: Dialect, engine: str, asked: str, bounds: Bounds = DEFAULT) -> None:
-        """`engine` and `asked`: see `Renamer`."""
+    def __init__(
+        self, dialect: Dialect, engine: str, asked: str, bounds: Bounds = DEFAULT, *, framed: bool = False
+    ) -> None:
+        """`engine` and `asked`: see `Renamer`. `framed`: the body says itself where it ends, and breaks off if not."""
         self._dialect = dialect
+        self._ends_itself = framed and dialect is Dialect.OLLAMA
+        """Whether the body's end is the stream's. Ollama ends some without a last line, as where a token came too often
+        in a row, and says in a line of its own that a runner died. Of events it says nothing, and ends them as well."""
         self._rename = None if engine == asked else Renamer(engine, asked, bounds)
         # A line or event that was begun must end before an error can be read.
         self._boundary = b"\n" if dialect is Dialect.OLLAMA else b"\n\n"
@@ -146,7 +151,7 @@ class Passthrough(Transform):
         if not self._last:
             raise EngineError("the engine's answer was empty")
         tail = self._tail()
-        if not stream_end.is_whole(self._dialect, tail):
+        if not (self._ends_itself or stream_end.is_whole(self._dialect, tail)):
             return self.cut()
         self._faulty = stream_end.is_error(self._dialect, tail)
         return b"" if self._rename is None else self._rename.close()

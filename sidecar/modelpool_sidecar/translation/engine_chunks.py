@@ -4,20 +4,23 @@ from typing import Final
 
 import msgspec
 
+from ..dialects import go_decoding
+from ..dialects.errors import EngineError
+from . import engine_errors
 from .exchange import Usage
 
 
-class FunctionDelta(msgspec.Struct, gc=False):
-    """A piece of a call: the name comes once, the arguments in parts."""
+class FunctionDelta(msgspec.Struct):
+    """A piece of a call: the name comes once, the arguments in parts, or as the object that they are."""
 
     name: str | None = None
-    arguments: str | None = None
+    arguments: str | dict[str, object] | None = None
 
 
 class ToolDelta(msgspec.Struct):
     """A piece of the call number `index`."""
 
-    index: int = 0
+    index: int | None = None
     id: str | None = None
     function: FunctionDelta | None = None
 
@@ -81,6 +84,16 @@ class Chunk(msgspec.Struct):
 
 
 decode: Final = msgspec.json.Decoder(Chunk).decode
+FAULTS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What it raises."""
+
+
+def read_by_go(data: bytes) -> Chunk:
+    """What a strict decoder has refused, as Go's reads it. Raises EngineError."""
+    try:
+        return decode(go_decoding.well_formed(data))
+    except FAULTS as error:
+        raise EngineError(engine_errors.running(f"the engine sent what is no answer: {error}")) from error
 
 
 def token_logprobs(found: Logprobs) -> list[TokenLogprob]:

@@ -34,11 +34,15 @@ def running(message: str) -> str:
     return f"an error was encountered while running the model: {message}"
 
 
+NO_CALL: Final = running("the engine ended the answer with a tool call, and sent none")
+"""It may be asked again: a parser has lost what the model said."""
+
+
 def unsupported(model: str, operation: Operation) -> Refusal:
     """A call that this kind of model does not answer."""
     if operation is Operation.EMBED:
         text = "This server does not support embeddings. Start it with `--embeddings`"
-        return Refusal(reason=Reason.UNSUPPORTED, detail=text)
+        return Refusal(reason=Reason.UNSUPPORTED, detail=text, status=501)  # as Ollama says it, whose clients ask once
     return Refusal(reason=Reason.BAD_REQUEST, detail=f'"{model}" does not support {operation.value}')
 
 

@@ -4,22 +4,30 @@ What its engine takes for thinking although thinking was switched off is held, b
 itself. As Ollama does, white space around thinking is cut.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-import msgspec
-
+from ..dialects.errors import EngineError
+from . import engine_errors
 from .delivery import Delivery
 from .engine_chunks import ToolDelta
-from .exchange import Function, ToolCall
+from .exchange import ToolCall
+from .tool_calls import ToolCalls
 
 
 class MessageAssembler:
     """The text, the thinking and the calls of one answer."""
 
-    def __init__(self, to: Delivery, *, may_think: bool) -> None:
+    def __init__(self, to: Delivery, *, may_think: bool, ids: Callable[[], set[str]], seed: int) -> None:
+        """`ids` and `seed`: see `ToolCalls`."""
         self._to = to
+        self._ids = ids
+        self._seed = seed
+        self._calls: ToolCalls | None = None
         self._withheld: list[str] | None = None if may_think else []
+        self._thinks = False
+        """Whether anything was thought but white space."""
         self._thought = False
+        """Whether what came last was thinking."""
         self._thought_space: list[str] = []
         self.first_ns: int | None = None
         """When the first piece came."""
@@ -61,6 +69,9 @@ class MessageAssembler:
             self._withheld.append(text)
             return
         self._thought = True
+        if not self._thinks:
+            text = text.lstrip()
+            self._thinks = text != ""
         kept = text.rstrip()
         if kept:
             self._to.thinking("".join((*self._thought_space, kept)), now_ns)
@@ -68,7 +79,21 @@ class MessageAssembler:
         if len(kept) < len(text):
             self._thought_space.append(text[len(kept) :])
 
-    def call(self, calls: list[ToolCall | str], now_ns: int) -> None:
+    def call(self, deltas: list[ToolDelta], now_ns: int, *, whole: bool) -> None:
+        """Pieces of calls, or whole ones."""
+        self.begin(now_ns)
+        if self._calls is None:
+            self._calls = ToolCalls(taken=self._ids, seed=self._seed)
+        self._give(self._calls.take(deltas, whole=whole), now_ns)
+
+    def end_calls(self, reason: str, now_ns: int) -> None:
+        """The engine ended the answer for this reason. Raises EngineError where it is a call, and there was none."""
+        if self._calls is not None:
+            self._give(self._calls.finish(reason), now_ns)
+        elif reason == "tool_calls":
+            raise EngineError(engine_errors.NO_CALL)
+
+    def _give(self, calls: list[ToolCall | str], now_ns: int) -> None:
         """Calls that are whole, and what was taken for one and is text."""
         for call in calls:
             if isinstance(call, str):
@@ -89,58 +114,3 @@ class MessageAssembler:
             withheld, self._withheld = "".join(self._withheld), None
             if withheld:
                 self.think(withheld, now_ns)
-
-
-class _Open:
-    __slots__ = ("arguments", "id", "name")
-
-    def __init__(self) -> None:
-        self.id = ""
-        self.name: list[str] = []
-        self.arguments: list[str] = []
-
-
-class Collector:
-    """Collects pieces; a call is complete when the next begins or the answer ends."""
-
-    def __init__(self, *, seed: int) -> None:
-        self._seed = seed
-        self._open: dict[int, _Open] = {}
-        self._given = 0
-
-    def take(self, deltas: list[ToolDelta]) -> list[ToolCall | str]:
-        """Add pieces; give the calls that became complete."""
-        done: list[ToolCall | str] = []
-        for delta in deltas:
-            one = self._open.get(delta.index)
-            if one is None:
-                done += self.finish()
-                one = self._open[delta.index] = _Open()
-            one.id = delta.id or one.id
-            if delta.function is not None:
-                if delta.function.name:
-                    one.name.append(delta.function.name)
-                if delta.function.arguments:
-                    one.arguments.append(delta.function.arguments)
-        return done
-
-    def finish(self) -> list[ToolCall | str]:
-        """The calls still open, now complete. A call whose arguments are no JSON object is given as the text it was."""
-        done = [self._complete(one) for one in self._open.values()]
-        self._open.clear()
-        return done
-
-    def _complete(self, one: _Open) -> ToolCall | str:
-        name, text = "".join(one.name), "".join(one.arguments)
-        try:
-            arguments = msgspec.json.decode(text or "{}", type=dict[str, object])
-        except (msgspec.MsgspecError, RecursionError):
-            return f'{{"name": {msgspec.json.encode(name).decode()}, "arguments": {text}}}'
-        index = self._given
-        self._given += 1
-        return ToolCall(self._identity(one.id, index), Function(index, name, arguments))
-
-    def _identity(self, engine_id: str, index: int) -> str:
-        """Ollama's style of id, from the engine's own where it has one."""
-        tail = "".join(character for character in engine_id if character.isalnum())[-8:]
-        return f"call_{tail if len(tail) == 8 else f'{(self._seed + index) & 0xFFFFFFFF:08x}'}"

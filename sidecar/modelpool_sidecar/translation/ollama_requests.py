@@ -1,13 +1,14 @@
 """Ollama's request bodies as types, and their strict reading: wrong types are refused in Go's words."""
 
-from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 import msgspec
 
 from ..dialects.decoding_errors import unreadable
 from ..http.errors import BadRequestError
+from .call_ids import ToolTurns
 from .images import data_uri
 
 
@@ -88,6 +89,7 @@ class EmbeddingRequest(msgspec.Struct, kw_only=True):
 
 
 _Request = TypeVar("_Request")
+_NO_ARGUMENTS: Final = ("", "null")
 
 _CHAT: Final = msgspec.json.Decoder(ChatRequest)
 _GENERATE: Final = msgspec.json.Decoder(GenerateRequest)
@@ -149,19 +151,32 @@ class Turn(msgspec.Struct, gc=False, omit_defaults=True):
 
 def conversation(messages: Sequence[Message]) -> list[Turn]:
     """The same conversation for vLLM. Raises BadRequestError for an image that is none."""
-    open_calls = _OpenCalls([])
+    calls: ToolTurns | None = None
     out: list[Turn] = []
-    for turn, message in enumerate(messages):
+    for message in messages:
         one = Turn(message.role or "", content(message.content or "", message.images))
         one.reasoning_content = message.thinking or ""
-        if message.tool_calls:
-            one.tool_calls = [_call(call, f"call_{turn}_{index}") for index, call in enumerate(message.tool_calls)]
-            open_calls = _OpenCalls(one.tool_calls)
-        if message.role == "tool":
-            one.tool_call_id = open_calls.answered(message)
+        if calls is None and (message.tool_calls or message.role == "tool"):
+            calls = ToolTurns(partial(_given_ids, messages))
+        if calls is not None and message.tool_calls:
+            one.tool_calls = [_call(call, call.id or calls.new_id()) for call in message.tool_calls]
+            calls.begin([call.id for call in one.tool_calls], [call.function.name for call in one.tool_calls])
+        if calls is not None and message.role == "tool":
             one.name = message.tool_name or ""
+            one.tool_call_id = calls.answered(message.tool_call_id or "", one.name)
         out.append(one)
     return out
+
+
+def ids(messages: Sequence[Message]) -> set[str]:
+    """Those of all tool calls of a conversation, as vLLM is told them."""
+    turns = conversation(messages)
+    return {call.id for turn in turns for call in turn.tool_calls} | {turn.tool_call_id for turn in turns}
+
+
+def _given_ids(messages: Sequence[Message]) -> set[str]:
+    calls = {call.id or "" for message in messages for call in message.tool_calls or ()}
+    return calls | {message.tool_call_id or "" for message in messages}
 
 
 def content(text: str, images: Sequence[str] | None) -> str | list[dict[str, object]]:
@@ -173,49 +188,10 @@ def content(text: str, images: Sequence[str] | None) -> str | list[dict[str, obj
     return parts
 
 
-def _call(call: ToolCall, spare: str) -> _Call:
+def _call(call: ToolCall, its_id: str) -> _Call:
     function = call.function
     if function is None:
-        return _Call(call.id or spare, _Function("", "{}"))
+        return _Call(its_id, _Function("", "{}"))
     arguments = bytes(function.arguments)
     text = msgspec.json.decode(arguments, type=str) if arguments.startswith(b'"') else arguments.decode()
-    return _Call(call.id or spare, _Function(function.name or "", text))
-
-
-class _OpenCalls:
-    """The calls of one turn that no tool has answered yet."""
-
-    def __init__(self, calls: Sequence[_Call]) -> None:
-        self._calls = calls
-        self._names: dict[str, deque[int]] | None = None
-        self._ids: dict[str, list[int]] = {}
-        self._closed = bytearray(len(calls))
-        self._first = 0
-
-    def answered(self, message: Message) -> str:
-        """The id of the call that is answered: as said, else the first open one of that tool, else the first open."""
-        if self._names is None:
-            self._names = {}
-            for place, call in enumerate(self._calls):
-                self._names.setdefault(call.function.name, deque()).append(place)
-                self._ids.setdefault(call.id, []).append(place)
-        if message.tool_call_id:
-            for answered in self._ids.pop(message.tool_call_id, ()):
-                self._closed[answered] = True
-            return message.tool_call_id
-        named = self._next(self._names.get(message.tool_name, deque())) if message.tool_name else None
-        if named is None:
-            self._first = self._closed.find(0, self._first)
-            if self._first < 0:
-                self._first = len(self._closed)
-                return "call_unknown"
-            named = self._first
-        self._closed[named] = True
-        return self._calls[named].id
-
-    def _next(self, places: deque[int]) -> int | None:
-        while places:
-            place = places.popleft()
-            if not self._closed[place]:
-                return place
-        return None
+    return _Call(its_id, _Function(function.name or "", "{}" if text.strip() in _NO_ARGUMENTS else text))

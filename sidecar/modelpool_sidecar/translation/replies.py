@@ -4,9 +4,8 @@ One Reply per try. Text goes out as it comes in; what must wait is held: tool ca
 thinking (see `message_assembler`).
 """
 
+from collections.abc import Callable
 from typing import Final
-
-import msgspec
 
 from ..dialects import ndjson, sse
 from ..dialects.answer import Answer
@@ -17,7 +16,7 @@ from . import engine_chunks, engine_errors, repeated_chunks
 from .delivery import AtOnce, Delivery, LineByLine
 from .engine_chunks import Choice, Chunk
 from .exchange import Timings, Usage
-from .message_assembler import Collector, MessageAssembler
+from .message_assembler import MessageAssembler
 from .ollama_lines import Lines, Shape
 from .repeated_chunks import Pattern
 
@@ -36,7 +35,7 @@ _PATTERNS: Final = 16
 
 
 class TextReply:
-    """Implements `exchange.Reply` for generate and chat."""
+    """Implements `exchange.Reply` for generate and chat. `ids`: of the conversation's tool calls so far."""
 
     def __init__(
         self,
@@ -47,6 +46,7 @@ class TextReply:
         thinking: bool | None,
         timings: Timings,
         bounds: Bounds = DEFAULT,
+        ids: Callable[[], set[str]] = set,
     ) -> None:
         lines = Lines(model=model, shape=Shape.CHAT if operation is Operation.CHAT else Shape.GENERATE, timings=timings)
         self._model = model
@@ -54,11 +54,11 @@ class TextReply:
         self._stream = stream
         self._to: Delivery = LineByLine(lines) if stream else AtOnce(lines)
         self._lines = lines
+        self._timings = timings
         self._bounds = bounds
         self.held = 0
         """Bytes of the engine of which some may be kept: those since something was given, or since a call began."""
-        self._calling = False
-        """Whether a tool call has begun that is not whole."""
+        self._calling = False  # whether a tool call has begun that is not whole
         self._events = sse.Decoder(bounds)
         self._document: bytearray | None = None
         self._patterns = 0
@@ -66,14 +66,12 @@ class TextReply:
         self._expected: Pattern | None = None
         self._plain: Pattern | None = None
         self._cut = b""
-        self._tools = Collector(seed=timings.epoch_ns)
-        self._said = MessageAssembler(self._to, may_think=thinking is not False)
+        self._said = MessageAssembler(self._to, may_think=thinking is not False, ids=ids, seed=timings.epoch_ns)
         self._finish: str | None = None
         self._opened = False
         self.given = False
         """Whether the caller has seen something of it."""
         self.over = False
-        """See `exchange.Reply`."""
         self.usage: Usage | None = None
         self.failed = False
 
@@ -122,7 +120,7 @@ class TextReply:
                 return self._flush()
         if not self._opened and raw:
             self._opened = True
-            if raw.lstrip().startswith(b"{"):  # an engine that ignores `stream` and sends one document
+            if raw.lstrip().startswith(b"{"):  # one document
                 self._document = bytearray()
         if self._document is not None:
             self._document += raw
@@ -166,8 +164,9 @@ class TextReply:
             return
         try:
             chunk = engine_chunks.decode(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise EngineError(engine_errors.running(f"the engine sent what is no answer: {error}")) from error
+        except engine_chunks.FAULTS:
+            self._take(engine_chunks.read_by_go(data), now_ns)
+            return
         self._take(chunk, now_ns)
         if self._patterns < _PATTERNS and (pattern := repeated_chunks.learn(data, chunk)) is not None:
             self._patterns += 1
@@ -193,8 +192,7 @@ class TextReply:
             if delta.content:
                 self._said.say(delta.content, now_ns)
             if delta.tool_calls:
-                self._said.begin(now_ns)
-                self._said.call(self._tools.take(delta.tool_calls), now_ns)
+                self._said.call(delta.tool_calls, now_ns, whole=choice.message is not None)
                 self._calling = True
         elif choice.text:
             self._said.say(choice.text, now_ns)
@@ -202,7 +200,7 @@ class TextReply:
             self._finish = choice.finish_reason
             if self._finish in _BROKEN:
                 raise EngineError(engine_errors.running(f"the engine ended the answer early ({self._finish})"))
-            self._said.call(self._tools.finish(), now_ns)
+            self._said.end_calls(self._finish, now_ns)
             self._calling = False
 
     def _finished(self, now_ns: int) -> None:
@@ -214,7 +212,9 @@ class TextReply:
 
     def _deliver(self, now_ns: int) -> None:
         done_reason = "length" if self._finish == _LENGTH else "stop"
-        self._to.end(now_ns, done_reason=done_reason, first_ns=self.first_ns, usage=self.usage)
+        # The time of a document is not parted: all counts as the answer's but for a bit, as clients divide by both.
+        first = self.first_ns if self._document is None else self._timings.dispatched_ns + 1
+        self._to.end(now_ns, done_reason=done_reason, first_ns=first, usage=self.usage)
 
     def _end(self, now_ns: int) -> None:
         if self.over:

@@ -1,12 +1,13 @@
 """Calls of Ollama's as calls of OpenAI's API."""
 
-import codecs
+from collections.abc import Callable
 from enum import Enum
 from functools import partial
 from typing import Final, assert_never
 
 import msgspec
 
+from ..dialects import go_decoding
 from ..dialects.answer import Answer
 from ..dialects.bounds import DEFAULT, Bounds
 from ..dialects.dialect import Operation
@@ -15,7 +16,6 @@ from . import embed, loading, ollama_requests, options
 from .exchange import Backend, Exchange, Reply, Timings
 from .replies import TextReply
 
-_BLOCK_BYTES: Final = 256 * 1024
 _LEAST_CONTEXT: Final = 2048
 """Tokens to reckon with when the context's length is unknown: hardly any model is served with fewer."""
 _SPECIAL_TOKENS: Final = 8
@@ -36,8 +36,11 @@ def translate(call: Translation, body: bytes, backend: Backend, *, epoch_ns: int
 
     Raises BadRequestError.
     """
+    # Also what nobody reads here, like the schema of a tool, goes to the engine well-formed.
     if not body.isascii():
-        _check_text(body)
+        body = go_decoding.in_utf8(body)
+    if b"\\u" in body:
+        body = go_decoding.paired(body)
     match call:
         case Translation.CHAT:
             return _chat(body, backend, epoch_ns=epoch_ns)
@@ -49,17 +52,6 @@ def translate(call: Translation, body: bytes, backend: Backend, *, epoch_ns: int
             return embed.translate_single(body, backend)
         case _:
             assert_never(call)
-
-
-def _check_text(body: bytes) -> None:
-    """What goes to the engine as it is, like a tool's schema, is read by nobody here. Raises BadRequestError."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for begin in range(0, len(body), _BLOCK_BYTES):
-            end = begin + _BLOCK_BYTES
-            decoder.decode(body[begin:end], final=end >= len(body))
-    except UnicodeDecodeError as error:
-        raise BadRequestError("the request body is not valid UTF-8") from error
 
 
 def _chat(body: bytes, backend: Backend, *, epoch_ns: int) -> Exchange | Answer:
@@ -76,13 +68,24 @@ def _chat(body: bytes, backend: Backend, *, epoch_ns: int) -> Exchange | Answer:
     params["messages"] = ollama_requests.conversation(request.messages)
     if request.tools:
         params["tools"] = request.tools
-    return _exchange(request, params, warnings, Operation.CHAT)
+        if request.stream is False:  # ADR 0007: of calls the engine's own document is better than its stream
+            params["stream"] = False
+            del params["stream_options"]
+    return _exchange(request, params, warnings, Operation.CHAT, partial(ollama_requests.ids, request.messages))
+
+
+def _no_ids() -> set[str]:
+    return set()
 
 
 def _exchange(
-    request: ollama_requests.Prompted, params: dict[str, object], warnings: tuple[str, ...], operation: Operation
+    request: ollama_requests.Prompted,
+    params: dict[str, object],
+    warnings: tuple[str, ...],
+    operation: Operation,
+    ids: Callable[[], set[str]] = _no_ids,
 ) -> Exchange:
-    """The call to vLLM's chat, for a chat or a prompt."""
+    """The call to vLLM's chat, for a chat or a prompt. `ids`: of the conversation's tool calls."""
     count = options.logprobs(request)
     if count is not None:
         params |= {"logprobs": True, "top_logprobs": count}
@@ -91,18 +94,28 @@ def _exchange(
         path="/v1/chat/completions",
         body=msgspec.json.encode(params),
         stream=stream,
-        open=partial(_open_reply, request, operation, stream),
+        open=partial(_open_reply, request, operation, stream, ids),
         warnings=warnings,
     )
 
 
 def _open_reply(
-    request: ollama_requests.Prompted, operation: Operation, stream: bool, timings: Timings, bounds: Bounds = DEFAULT
+    request: ollama_requests.Prompted,
+    operation: Operation,
+    stream: bool,
+    ids: Callable[[], set[str]],
+    timings: Timings,
+    bounds: Bounds = DEFAULT,
 ) -> Reply:
     """A Reply for one try."""
-    thinking = None if request.think is None else request.think is not False
     return TextReply(
-        model=request.model, operation=operation, stream=stream, thinking=thinking, timings=timings, bounds=bounds
+        model=request.model,
+        operation=operation,
+        stream=stream,
+        thinking=None if request.think is None else request.think is not False,
+        timings=timings,
+        bounds=bounds,
+        ids=ids,
     )
 
 
@@ -151,7 +164,7 @@ def _completion(
         path="/v1/completions",
         body=msgspec.json.encode(params),
         stream=stream,
-        open=partial(_open_reply, request, Operation.GENERATE, stream),
+        open=partial(_open_reply, request, Operation.GENERATE, stream, _no_ids),
         warnings=warnings,
     )
 

@@ -15,7 +15,7 @@ _ONCE: Final = ("Host", "Content-Length", "Transfer-Encoding", "Content-Type", "
 """Two of these mean two things, and whoever is behind the gateway may take the other one."""
 _HOST: Final = pattern(r"[-A-Za-z0-9._~!$&'()*+,;=%:\[\]]*").fullmatch
 _CONTINUE: Final = "100-continue"
-CODINGS: Final = ("gzip", "x-gzip", "deflate")
+CODINGS: Final = ("gzip", "x-gzip", "deflate", "br", "zstd")
 """Of content, as far as they are inflated."""
 
 
@@ -36,7 +36,8 @@ def broken(headers: CIMultiDict[str], *, http10: bool) -> BadRequestError | None
         return BadRequestError("the only transfer coding that is understood is chunked", status=501)
     content = coded(headers)
     if content and content not in CODINGS:
-        return BadRequestError("the only content codings that are understood are gzip and deflate", status=415)
+        known = "the only content codings that are understood are gzip, deflate, br and zstd, one at a time"
+        return BadRequestError(known, status=415)
     if not http10 and any(one != _CONTINUE for one in _expectations(headers)):
         return BadRequestError("the only expectation that is understood is 100-continue", status=417)
     return None

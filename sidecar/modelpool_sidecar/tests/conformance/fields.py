@@ -95,7 +95,7 @@ def _chat() -> list[Field]:
             "messages[].tool_calls",
             asked,
             becomes={"role": "assistant", "content": "", "tool_calls": [wire]},
-            note="arguments: an object becomes JSON text",
+            note="arguments: an object becomes JSON text; an id that is missing is made",
         ),
         row(
             "messages[].tool_name",
@@ -182,7 +182,13 @@ def _prompted(call: Translation) -> list[Field]:
         return {"chat_template_kwargs": {"enable_thinking": on}}
 
     return [
-        row("stream", ANSWERED, example={"stream": False}, becomes={"stream": True}, note="the engine always streams"),
+        row(
+            "stream",
+            ANSWERED,
+            example={"stream": False},
+            becomes={"stream": True},
+            note="the engine streams, but for tools",
+        ),
         row("format: json", MAPPED, example={"format": "json"}, becomes={"response_format": {"type": "json_object"}}),
         row("format: {schema}", MAPPED, example={"format": SCHEMA}, becomes={"response_format": FORMAT}),
         row("format: other", REFUSED, example={"format": "yaml"}, status=500, note="as by Ollama"),

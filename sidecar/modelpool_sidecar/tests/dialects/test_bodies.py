@@ -67,3 +67,24 @@ def test_prompts_that_begin_alike_have_one_prefix(key: str) -> None:
 
     assert read("a" * 40, "b") == read("a" * 40, "c", temperature=1) != read("b" * 40)
     assert read_body(b'{"model":"m"}', "", Dialect.OPENAI, Operation.CHAT).prefix(40) == b""
+
+
+LOOSE = [b'{"model":"m","x":"%b"}' % text for text in (rb"\ud83d", b"\xff", b"x")]
+LOOSE = [*LOOSE[:2], *(body + behind for body in LOOSE for behind in (b"}", b" {}", b"\xff", b" words"))]
+CALLS = [Operation.CHAT, Operation.GENERATE, Operation.EMBED, Operation.SHOW_MODEL]
+
+
+@pytest.mark.parametrize("body", [*LOOSE, b'{"model":"m\xff"}', rb'{"model":"m\udc00"}'])
+@pytest.mark.parametrize("operation", CALLS)
+def test_in_ollamas_dialect_what_go_reads_is_read(body: bytes, operation: Operation) -> None:
+    read = read_body(body, "", Dialect.OLLAMA, operation)
+    assert read.facts.model in ("m", "m\ufffd")
+    found = json.loads(read.renamed("other").decode(errors="replace"))
+    assert found["model"] == "other"
+
+
+@pytest.mark.parametrize("body", [body for body in LOOSE if not body.endswith(b'"}')])
+@pytest.mark.parametrize("dialect", [Dialect.OPENAI, Dialect.ANTHROPIC])
+def test_other_dialects_are_strict(body: bytes, dialect: Dialect) -> None:
+    with pytest.raises(BadRequestError):
+        read_body(body, "", dialect, Operation.CHAT)

@@ -104,9 +104,7 @@ def test_calls_of_one_engine_say_so_for_the_other(path: str) -> None:
         "/api/blobs//pull",
         f"/api/blobs/{DIGEST}/",
         f"/api/blobs/{DIGEST}/../../pull",
-        "/api/chat/",
         "/v1",
-        "/v1/models/",
         "/v1/nope",
         "/ollamav1/models",
         "/api/v1/models",
@@ -115,12 +113,80 @@ def test_calls_of_one_engine_say_so_for_the_other(path: str) -> None:
         "/server_info",
         "/pause",
         "/ollama/ollama/api/tags",
-        "//api/tags",
+        "/api//",
+        "//api/pull",
+        "/sleep/",
+        "/v1//load_lora_adapter",
+        f"//api/blobs/{DIGEST}",
+        f"/api//blobs/{DIGEST}",
+        "/api/blobs//sha256:ab",
     ],
 )
 def test_unknown_paths_never_reach_an_engine(path: str) -> None:
     assert refusal("GET", path).reason is Reason.UNKNOWN_PATH
     assert refusal("POST", path).reason is Reason.UNKNOWN_PATH
+
+
+SLASHES = st.sampled_from(["/", "/", "//", "///"])
+CALLS = [
+    *(("POST", path) for path in calls.INFERENCE),
+    *(("GET", path) for path in calls.CATALOG),
+    ("POST", "/api/show"),
+    ("GET", "/v1/models/Qwen/Qwen3-8B"),
+]
+ADMINISTRATION = [(method, path + DIGEST if path.endswith("/") else path) for method, path in calls.ADMIN]
+
+
+def spelled(path: str, slashes: st.DataObject, end: bool) -> str:
+    """The path with other slashes than its own."""
+    pieces = ["", *path.strip("/").split("/")]
+    text = "".join(piece + slashes.draw(SLASHES) for piece in pieces)
+    return text if end else text.rstrip("/") or "/"
+
+
+@given(
+    st.sampled_from(CALLS), st.sampled_from(["", "/ollama", "/openai"]), st.sampled_from(["GET", "HEAD", "POST"]),
+    st.booleans(), st.data(),
+)  # fmt: skip
+def test_slashes_change_no_call(
+    listed: tuple[str, str], prefix: str, method: str, end: bool, slashes: st.DataObject
+) -> None:
+    path = (prefix if prefix != "/openai" or listed[1].startswith("/v1/") else "") + listed[1]
+    odd = spelled(path, slashes, end)
+    assert resolve(method, odd) == resolve(method, path)
+    assert calls.dialect_of(odd) is calls.dialect_of(path)
+    assert isinstance(resolve(listed[0], odd), Call)
+
+
+@given(st.sampled_from(ADMINISTRATION), st.sampled_from(["", "/ollama"]), st.booleans(), st.data())
+def test_administration_has_one_spelling(
+    listed: tuple[str, str], prefix: str, end: bool, slashes: st.DataObject
+) -> None:
+    """So that who stands before the gateway can forbid it by its path."""
+    method, path = listed
+    odd = spelled(prefix + path, slashes, end)
+    found = resolve(method, odd)
+    if odd == prefix + path:
+        assert isinstance(found, Call)
+        assert found.kind is Kind.ADMIN
+    else:
+        assert isinstance(found, Refusal), found
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "want"),
+    [
+        ("GET", "//api/tags", "/api/tags"),
+        ("GET", "/api/tags/", "/api/tags"),
+        ("GET", "/v1/models/", "/v1/models"),
+        ("POST", "/v1//chat/completions", "/v1/chat/completions"),
+        ("POST", "//ollama//v1//chat//completions//", "/v1/chat/completions"),
+        ("HEAD", "//", "/"),
+    ],
+)
+def test_slashes_too_many_are_no_other_path(method: str, path: str, want: str) -> None:
+    assert call(method, path).path == want
+    assert refusal("DELETE", path).reason is Reason.METHOD_NOT_ALLOWED
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ async def test_an_engine_is_one_file(tmp_path: Path) -> None:
             assert said["message"]["content"] == "hi"
             assert [one.attempts for one in gate.log.lines] == [2], "the first was busy, in its own words"
             async with gate.post("/v1/completions", {"model": CHAT["model"], "prompt": "x"}) as refused:
-                assert refused.status == 501
+                assert refused.status == 404
             async with gate.get("/modelpool/routes") as page:
                 shown = await page.json()
             assert [one["engine"] for one in shown["pools"][0]["models"][0]["backends"]] == ["third", "third"]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from unittest import mock
 
-from modelpool_sidecar.dialects import calls, errors, go_json, sse, stream_end
+from modelpool_sidecar.dialects import calls, errors, go_decoding, go_json, sse, stream_end
 from modelpool_sidecar.dialects.answer import Answer
 from modelpool_sidecar.dialects.bodies import read_body
 from modelpool_sidecar.dialects.body_facts import facts_of
@@ -105,7 +105,7 @@ def model_name(data: bytes) -> None:
 
 
 def translated_request(data: bytes) -> None:
-    """An Ollama body becomes a body for vLLM, a finished answer, or a refusal; both bodies are JSON."""
+    """An Ollama body becomes a body for vLLM, a finished answer, or a refusal; both bodies are JSON, and text."""
     if not data:
         return
     try:
@@ -114,7 +114,22 @@ def translated_request(data: bytes) -> None:
         json.loads(errors.render(Refusal.of(error), Dialect.OLLAMA).body)
         return
     document = json.loads(made.body)
+    json.dumps(document, ensure_ascii=False).encode()  # no half of a surrogate pair
     assert isinstance(made, Answer) or document["model"] == "served"
+
+
+def read_by_go(data: bytes) -> None:
+    """Whatever comes is text, and the same when it comes again; what was JSON says the same."""
+    read = go_decoding.well_formed(data)
+    read.decode()
+    assert go_decoding.well_formed(read) == read
+    try:
+        before = json.loads(data.decode())
+    except (ValueError, RecursionError):
+        return
+    with contextlib.suppress(UnicodeEncodeError):
+        json.dumps(before, ensure_ascii=False).encode()
+        assert repr(json.loads(read)) == repr(before)
 
 
 def translated_reply(data: bytes) -> None:
@@ -227,6 +242,7 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
         form_data,
         model_name,
         translated_request,
+        read_by_go,
         translated_reply,
         translated_repeats,
         translated_error,

@@ -106,7 +106,7 @@ async def test_calls_that_one_engine_lacks(tmp_path: Path, path: str) -> None:
                 assert response.status == 200
             async with gate.post(path, {"model": "o"}) as response:
                 error = json.loads(await response.read())["error"]
-                assert response.status == 501
+                assert response.status == 404
                 assert error["message"] == f"the engine that serves model 'o' does not offer {path}"
         assert vllm.received[0].path == path
         assert not ollama.received

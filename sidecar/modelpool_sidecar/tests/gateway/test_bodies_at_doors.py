@@ -10,9 +10,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import brotli
 import pytest
 
 from modelpool_sidecar.http.server import body_deadline
+from modelpool_sidecar.http.server.general.inflating import zstd
 
 from ..compiled import patches_what_is_compiled
 from .scenes import CHAT, Scene, backend, document, scene, until
@@ -219,13 +221,24 @@ async def test_who_leaves_takes_the_body_along(tmp_path: Path, door: str) -> Non
                         answer = await one.answer()
 
 
-@pytest.mark.parametrize("expands", ["one piece", "many members"])
+BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "one piece": ("gzip", lambda: gzip.compress(b"x" * 300 * MEBIBYTE, 6)),
+    "many members": ("gzip", lambda: gzip.compress(b"x" * MEBIBYTE) * 300),
+    "brotli": ("br", lambda: brotli.compress(b"x" * 300 * MEBIBYTE, quality=5)),
+    "zstd": ("zstd", lambda: zstd.compress(b"x" * 300 * MEBIBYTE)),
+    "many frames": ("zstd", lambda: zstd.compress(b"x" * MEBIBYTE) * 300),
+    "empty frames": ("zstd", lambda: zstd.compress(b"") * 20_000 + zstd.compress(b"x" * 300 * MEBIBYTE)),
+}
+
+
+@pytest.mark.parametrize("expands", BOMBS)
 async def test_a_small_body_that_becomes_a_large_one_is_never_there(tmp_path: Path, expands: str) -> None:
     most = 4 * MEBIBYTE
-    bomb = gzip.compress(b"x" * 300 * MEBIBYTE, 6) if expands == "one piece" else gzip.compress(b"x" * MEBIBYTE) * 300
+    coding, packed = BOMBS[expands]
+    bomb = packed()
     assert len(bomb) < MEBIBYTE // 2
     async with gates(tmp_path, max_body_bytes=most) as gate, caller(gate) as one:
-        request = head(PATH, "Content-Encoding: gzip", f"Content-Length: {len(bomb)}", "Connection: close") + bomb
+        request = head(PATH, f"Content-Encoding: {coding}", f"Content-Length: {len(bomb)}", "Connection: close") + bomb
         tracemalloc.start()
         try:
             with contextlib.suppress(ConnectionError):

@@ -11,9 +11,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import brotli
 import pytest
 
 from modelpool_sidecar.http.server import head_rules
+from modelpool_sidecar.http.server.general.inflating import zstd
 
 from .scenes import CHAT, Scene, backend, document, scene, until
 from .scripted import Engine, Received, engine
@@ -120,7 +122,11 @@ MALFORMED: dict[str, tuple[bytes, int, str]] = {
     "expectation": (head("/v1/messages", "Expect: 200-ok", "Content-Length: 2"), 417, "/v1/messages"),
     "transfer coding": (head("/v1/messages", "Transfer-Encoding: gzip, chunked"), 501, "/v1/messages"),
     "transfer coding of old": (head("/v1/messages", CHUNKED, version="1.0"), 400, "/v1/messages"),
-    "content coding": (packed(PACKED, "br"), 415, "/v1/messages"),
+    "content coding": (packed(PACKED, "compress"), 415, "/v1/messages"),
+    "no brotli": (packed(PACKED, "br"), 400, "/v1/messages"),
+    "no zstd": (packed(PACKED, "zstd"), 400, "/v1/messages"),
+    "brotli cut short": (packed(brotli.compress(BODY)[:-2], "br"), 400, "/v1/messages"),
+    "zstd cut short": (packed(zstd.compress(BODY)[:-2], "zstd"), 400, "/v1/messages"),
     "two content codings": (packed(gzip.compress(PACKED), "gzip, gzip"), 415, "/v1/messages"),
     "no gzip": (packed(BODY), 400, "/v1/messages"),
     "gzip cut short": (packed(PACKED[:-9]), 400, "/v1/messages"),
@@ -138,6 +144,8 @@ MALFORMED: dict[str, tuple[bytes, int, str]] = {
     "too large": (head("/v1/messages", "Content-Length: 20000"), 413, "/v1/messages"),
     "too large in chunks": (head("/v1/messages", CHUNKED) + b"4e20\r\n" + b"x" * 20000, 413, "/v1/messages"),
     "too large inside": (packed(gzip.compress(b"x" * 20000)), 413, "/v1/messages"),
+    "too large inside brotli": (packed(brotli.compress(b"x" * 20000), "br"), 413, "/v1/messages"),
+    "too large inside zstd": (packed(zstd.compress(b"x" * 20000), "zstd"), 413, "/v1/messages"),
 }  # fmt: skip
 DIALECTS |= {"/nope": "ollama", "/v1/mess": "openai"}
 

@@ -33,7 +33,8 @@ SENT = 24 * 1024 * 1024
 """What an engine can have sent at most until it was let go: limit and sockets."""
 WORD = b'data: {"id":"1","model":"served","choices":[{"index":0,"delta":{"content":"w"},"finish_reason":null}]}\n\n'
 THOUGHT = WORD.replace(b"content", b"reasoning")
-TOOL = b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"%b"}}]}}]}\n\n'
+CALL = b'{"index":0,"function":{"name":"f","arguments":"%b"}}'
+TOOL = b'data: {"choices":[{"index":0,"delta":{"tool_calls":[%b]}}]}\n\n' % CALL
 ROLE = b'data: {"id":"1","model":"served","choices":[{"index":0,"delta":{"role":"assistant"}}]}\n\n'
 LAST = b'data: {"id":"1","model":"served","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
 DONE = b"data: [DONE]\n\n"

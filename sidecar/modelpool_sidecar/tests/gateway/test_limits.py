@@ -3,12 +3,16 @@
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import brotli
 import pytest
+
+from modelpool_sidecar.http.server.general.inflating import zstd
 
 from .scenes import CHAT, Scene, backend, document, scene
 from .scripted import Engine, Received, engine
@@ -91,16 +95,22 @@ async def test_a_body_that_does_not_come(tmp_path: Path, dialect: str) -> None:
         assert not vllm.received
 
 
-async def test_a_compressed_body_is_inflated_within_the_limit(tmp_path: Path) -> None:
+PACKERS = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress, "zstd": zstd.compress}
+
+
+@pytest.mark.parametrize("coding", PACKERS)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+async def test_a_compressed_body_is_inflated_within_the_limit(tmp_path: Path, coding: str, path: str) -> None:
+    pack: Callable[[bytes], bytes] = PACKERS[coding]
     async with gates(tmp_path, max_body_bytes=100_000) as (gate, vllm):
         body = json.dumps(CHAT).encode()
-        headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-        async with gate.post("/v1/chat/completions", gzip.compress(body), headers=headers) as response:
+        headers = {"Content-Encoding": coding, "Content-Type": "application/json"}
+        async with gate.post(path, pack(body), headers=headers) as response:
             assert (response.status, await response.read()) == (200, WHOLE)
         assert vllm.received[0].body == body
         assert "content-encoding" not in vllm.received[0].headers
-        bomb = gzip.compress(json.dumps(CHAT | {"x": "y" * 50_000_000}).encode())
-        async with gate.post("/v1/chat/completions", bomb, headers=headers) as response:
+        bomb = pack(json.dumps(CHAT | {"x": "y" * 50_000_000}).encode())
+        async with gate.post(path, bomb, headers=headers) as response:
             assert (len(bomb) < 100_000, response.status) == (True, 413)
 
 

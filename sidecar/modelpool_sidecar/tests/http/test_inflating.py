@@ -4,12 +4,15 @@ import gzip
 import zlib
 from collections.abc import Callable
 
+import brotli
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from modelpool_sidecar.http.errors import BadRequestError
-from modelpool_sidecar.http.server.general.inflating import PIECE_BYTES, Inflater
+from modelpool_sidecar.http.server import head_rules
+from modelpool_sidecar.http.server.general import inflating
+from modelpool_sidecar.http.server.general.inflating import PIECE_BYTES, zstd
 
 
 def bare(data: bytes) -> bytes:
@@ -22,11 +25,17 @@ CODINGS: dict[str, Callable[[bytes], bytes]] = {
     "x-gzip": gzip.compress,
     "deflate": zlib.compress,
     "bare deflate": bare,
+    "br": brotli.compress,
+    "zstd": zstd.compress,
 }
 
 
+def test_all_codings_are_tried() -> None:
+    assert {one.removeprefix("bare ") for one in CODINGS} == set(head_rules.CODINGS)
+
+
 def inflated(coding: str, pieces: list[bytes]) -> bytes:
-    inflater, out = Inflater(coding.removeprefix("bare ")), b""
+    inflater, out = inflating.of(coding.removeprefix("bare ")), b""
     for piece in pieces:
         part = inflater.feed(piece)
         while True:
@@ -48,10 +57,26 @@ def test_a_body_is_inflated_in_whatever_pieces(coding: str, data: bytes, times: 
     assert inflated(coding, [packed]) == data
 
 
-def test_members_follow_each_other() -> None:
-    packed = gzip.compress(b"one") + gzip.compress(b"") + gzip.compress(b"two")
-    assert inflated("gzip", [packed]) == b"onetwo"
-    assert inflated("gzip", [packed[at : at + 1] for at in range(len(packed))]) == b"onetwo"
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_members_follow_each_other(coding: str) -> None:
+    packed = b"".join(map(CODINGS[coding], (b"one", b"", b"two")))
+    assert inflated(coding, [packed]) == b"onetwo"
+    assert inflated(coding, [packed[at : at + 1] for at in range(len(packed))]) == b"onetwo"
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_what_grows_comes_in_pieces(coding: str) -> None:
+    packed = CODINGS[coding](b"x" * 20_000_000)
+    assert len(packed) < 100_000
+    assert len(inflated(coding, [packed])) == 20_000_000
+
+
+def test_a_window_that_nobody_may_ask_for_is_refused() -> None:
+    options: dict[int, int] = {zstd.CompressionParameter.window_log: 24, zstd.CompressionParameter.content_size_flag: 0}
+    packer = zstd.ZstdCompressor(options=options)
+    packed = packer.compress(b"x" * 100) + packer.flush()
+    with pytest.raises(BadRequestError):
+        inflated("zstd", [packed])
 
 
 @pytest.mark.parametrize("coding", CODINGS)
@@ -67,12 +92,12 @@ def test_what_is_cut_short_is_not_taken_for_whole(coding: str) -> None:
             inflated(coding, [packed[:end]])
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "bare deflate"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "bare deflate", "br", "zstd"])
 def test_what_follows_or_is_damaged_is_refused(coding: str) -> None:
     packed = CODINGS[coding](b"word " * 100)
     with pytest.raises(BadRequestError):
         inflated(coding, [packed + b"more"])
-    if coding != "bare deflate":  # which has no checksum
+    if coding in ("gzip", "deflate"):  # the others have no checksum
         with pytest.raises(BadRequestError):
             inflated(coding, [packed[:-1] + bytes([packed[-1] ^ 1])])
     with pytest.raises(BadRequestError):

@@ -1,12 +1,17 @@
 import json
+import re
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modelpool_sidecar.http.errors import BadRequestError
-from modelpool_sidecar.translation import Backend, Translation
+from modelpool_sidecar.translation import Backend, Translation, ollama_requests
 
 from ..dialects import recordings
+from ..dialects.cutting import QUICK
 from .asking import EPOCH, answer, asked, chat, exchange
 
 CHAT = Translation.CHAT
@@ -31,6 +36,31 @@ def test_the_engine_streams_whatever_the_caller_wants(fields: dict[str, Any], wa
     found = exchange(CHAT, chat(**fields))
     assert found.stream is want
     assert json.loads(found.body)["stream"] is True
+
+
+@pytest.mark.parametrize(("stream", "tools"), [(False, True), (True, True), (None, True), (False, False)])
+def test_of_tools_the_engine_makes_the_document_that_is_wanted(stream: bool | None, tools: bool) -> None:
+    sent = json.loads(exchange(CHAT, chat(stream=stream, tools=[{"type": "function"}] if tools else [])).body)
+    assert sent["stream"] is not (stream is False and tools)
+    assert ("stream_options" in sent) is sent["stream"]
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [(rb"\ud83d", "\ufffd"), (rb"\ud83d\ude00", "\U0001f600"), (b"\xff\xc3", "\ufffd\ufffd"), (rb"\\ud83d", "\\ud83d")],
+)
+def test_what_go_would_read_goes_to_the_engine_well_formed(text: bytes, want: str) -> None:
+    """Also what nobody reads on the way: a schema, a tool, the arguments of a call."""
+    call = b'{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":{"a":"%b"}}}]}' % text
+    body = b'{"model":"m","messages":[{"role":"user","content":"%b"},%b],"tools":[{"a":"%b"}],"format":{"a":"%b"}}'
+    sent = exchange(CHAT, body % (text, call, text, text)).body.decode()
+    found = json.loads(sent)
+    assert found["messages"][0]["content"] == want
+    assert json.loads(found["messages"][1]["tool_calls"][0]["function"]["arguments"]) == {"a": want}
+    assert found["tools"] == [{"a": want}]
+    assert found["response_format"]["json_schema"]["schema"] == {"a": want}
+    found_again = sent.replace(r"\ud83d\ude00", "").replace(r"\\ud83d", "")
+    assert r"\ud83d" not in found_again
 
 
 def test_options_and_warnings_are_passed_on() -> None:
@@ -103,12 +133,43 @@ def test_ids_of_the_client_are_kept() -> None:
 
 def test_a_tool_answer_without_a_call_is_sent_all_the_same() -> None:
     (turn,) = turns({"role": "tool", "content": "x", "tool_name": "f"})
-    assert turn == {"role": "tool", "content": "x", "name": "f", "tool_call_id": "call_unknown"}
+    assert re.fullmatch("[a-z0-9]{9}", turn.pop("tool_call_id"))
+    assert turn == {"role": "tool", "content": "x", "name": "f"}
 
 
 def test_arguments_that_are_already_text_stay_text() -> None:
     (turn,) = turns({"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": '{"a":1}'}}]})
     assert turn["tool_calls"][0]["function"]["arguments"] == '{"a":1}'
+
+
+@pytest.mark.parametrize("arguments", [None, "", "null", {}])
+def test_no_arguments_are_an_empty_object(arguments: Any) -> None:
+    (turn,) = turns({"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": arguments}}]})
+    assert turn["tool_calls"][0]["function"]["arguments"] == "{}"
+
+
+IDS = st.sampled_from([None, "", "Ab3dE5gH9", "functions.get_a:0", "call00000", "call00001", "call_1_0"])
+
+
+@given(history=st.lists(st.lists(IDS, max_size=3), max_size=5), answers=st.lists(IDS, max_size=4))
+@QUICK
+def test_ids_stay_and_those_that_are_missing_are_new(history: list[list[Any]], answers: list[Any]) -> None:
+    """Nine letters or digits, no other call's, and the same each time that the conversation comes."""
+    messages: list[Any] = [{"role": "user", "content": "hi"}]
+    messages += [
+        {"role": "assistant", "tool_calls": [{"id": one, "function": {"name": "f"}} for one in ids]} for ids in history
+    ]
+    messages += [{"role": "tool", "content": "x", "tool_call_id": one} for one in answers]
+    given = [one for ids in history for one in ids]
+    sent = turns(*messages)
+    told = [call["id"] for turn in sent for call in turn.get("tool_calls", [])]
+    made = [mine for its, mine in zip(given, told, strict=True) if not its]
+    assert [mine for its, mine in zip(given, told, strict=True) if its] == [its for its in given if its]
+    assert len(set(made)) == len(made)
+    assert not set(made) & ({*given, *answers} - {None})
+    assert all(re.fullmatch("[A-Za-z0-9]{9}", one) for one in made)
+    assert sent == turns(*messages)
+    assert ollama_requests.ids([msgspec.convert(one, ollama_requests.Message) for one in messages]) >= set(told)
 
 
 def test_earlier_thinking_goes_along() -> None:

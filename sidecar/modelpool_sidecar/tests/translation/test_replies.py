@@ -1,6 +1,7 @@
 """vLLM's recorded answers, translated, must have the shape of what Ollama answered to the same kind of call."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -265,9 +266,9 @@ def test_parallel_tool_calls_come_one_line_each_in_order() -> None:
         [{"index": 2, "name": "h", "arguments": {}}],
     ]
     ids = [line[0]["id"] for line in calls]
-    assert ids[0] == "call_11aaaaaa"
+    assert ids[0] == "chatcmpl-tool-1111111111aaaaaa"
     assert len(set(ids)) == 3
-    assert all(len(one) == len("call_4gitpiwm") for one in ids)
+    assert all(re.fullmatch("[a-z0-9]{9}", one) for one in ids[1:])
     assert (found[-1]["done_reason"], found[-1]["message"]["content"]) == ("stop", "")
 
 
@@ -296,9 +297,7 @@ def test_arguments_that_are_no_object_are_shown_as_text(arguments: str) -> None:
     assert found[0]["message"] == {"role": "assistant", "content": f'{{"name": "f", "arguments": {arguments}}}'}
 
 
-@pytest.mark.parametrize(
-    ("reason", "want"), [("stop", "stop"), ("length", "length"), ("tool_calls", "stop"), ("content_filter", "stop")]
-)
+@pytest.mark.parametrize(("reason", "want"), [("stop", "stop"), ("length", "length"), ("content_filter", "stop")])
 def test_done_reason(reason: str, want: str) -> None:
     assert lines(opened(), chunk(content="x") + end(reason))[-1]["done_reason"] == want
 
@@ -340,7 +339,7 @@ DYING = {
     "an end inside an event": b'data: {"choices":[{"in',
     "nonsense": sse.encode(b"<html>"),
     "wrong types": sse.encode(b'{"choices":5}'),
-    "invalid UTF-8": sse.encode(b'{"choices":[{"delta":{"content":"\xff"}}]}'),
+    "invalid UTF-8 for no text": sse.encode(b'{"choices":[{"delta":{"content":\xff}}]}'),
 }
 
 
@@ -384,6 +383,40 @@ def test_recorded_deaths(name: str) -> None:
     assert list(json.loads(given.splitlines()[-1])) == ["error"]
     assert reply.failed
     assert b'"done":true' not in given
+
+
+@pytest.mark.parametrize(
+    ("event", "want"),
+    [
+        (b'{"choices":[{"delta":{"content":"a\xff\xc3b"}}]}', "a\ufffd\ufffdb"),
+        (rb'{"choices":[{"delta":{"content":"a\ud83d"}}]}', "a\ufffd"),
+        (rb'{"choices":[{"delta":{"content":"\ude00a"}}]} behind', "\ufffda"),
+    ],
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_go_would_read_is_read(event: bytes, want: str, stream: bool) -> None:
+    reply = opened(stream=stream)
+    body = SAID + sse.encode(event) + SAID + SAID + end()
+    given = reply.feed(body, LAST) + (reply.close(LAST) if stream else reply.answer(LAST).body)
+    assert "".join(json.loads(line)["message"]["content"] for line in given.splitlines()) == f"x{want}xx"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("parts", [("\n", "\n hm", " \n"), ("\nhm\n",), (" ", "\n\n", "h", "m")])
+def test_space_around_thinking_is_cut_on_both_sides(parts: tuple[str, ...], stream: bool) -> None:
+    for begun in (b"", chunk(role="assistant", content="")):
+        body = begun + b"".join(chunk(reasoning=part) for part in parts) + chunk(content="\n\nx") + end()
+        reply = opened(stream=stream)
+        given = reply.feed(body, LAST) + (reply.close(LAST) if stream else reply.answer(LAST).body)
+        messages = [json.loads(line)["message"] for line in given.splitlines()]
+        assert "".join(message.get("thinking", "") for message in messages) == "hm"
+        assert "".join(message["content"] for message in messages) == "x"
+        assert not [message for message in messages if message.get("thinking") == ""]
+
+
+def test_thinking_that_is_all_space_is_none() -> None:
+    found = lines(opened(), chunk(role="assistant") + chunk(reasoning="\n\n") + chunk(content="\n\nx") + end())
+    assert [line["message"] for line in found[:1]] == [{"role": "assistant", "content": "x"}]
 
 
 def test_comments_that_keep_the_line_open_are_nothing() -> None:

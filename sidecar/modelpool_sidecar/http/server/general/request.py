@@ -11,9 +11,9 @@ from ..body_memory import Share
 from ..request import RequestHead
 from ..request_reader import Once
 from ..response_writer import ResponseWriter
+from . import inflating
 from .body import IncomingBody
 from .head import GeneralHead
-from .inflating import Inflater
 
 _TURN_BYTES: Final = 1024 * 1024
 """How much is inflated before others have their turn."""
@@ -82,7 +82,7 @@ class _Inflating:
     __slots__ = ("_done", "_inflater", "_since")
 
     def __init__(self, coding: str) -> None:
-        self._inflater = Inflater(coding)
+        self._inflater = inflating.of(coding)
         self._since = 0
         self._done = False
 
