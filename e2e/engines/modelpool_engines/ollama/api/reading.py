@@ -32,6 +32,7 @@ _FIELDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "options": (dict, "map[string]interface {}"),
     "stream": (bool, "bool"),
     "raw": (bool, "bool"),
+    "truncate": (bool, "bool"),
     "dimensions": (int, "int"),
 }
 _FLOATS = ("temperature", "top_p", "min_p", "typical_p", "repeat_penalty", "presence_penalty", "frequency_penalty")
