@@ -82,4 +82,5 @@ class CountingEngine:
             made = fitting.refused(body_of(words))
             while isinstance(made, Count):
                 made = fitting.counted(*self.count(json.loads(made.body)))
+        assert not isinstance(made, Count)
         return made, fitting

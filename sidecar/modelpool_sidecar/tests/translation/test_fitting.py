@@ -246,7 +246,8 @@ def test_what_is_about_no_length_is_passed_on() -> None:
         ),
         (
             (
-                "You passed 4097 input tokens and requested 0 output tokens. However, the model's context length is only "
+                "You passed 4097 input tokens and requested 0 output tokens. However, the model's context "
+                "length is only "
                 "4096 tokens, resulting in a maximum input length of 4096 tokens."
             ),
             Overflow.PROMPT,
@@ -255,7 +256,8 @@ def test_what_is_about_no_length_is_passed_on() -> None:
         ),
         (
             (
-                "You passed 97 input tokens and requested 4000 output tokens. However, the model's context length is only "
+                "You passed 97 input tokens and requested 4000 output tokens. However, the model's context "
+                "length is only "
                 "4096 tokens, resulting in a maximum input length of 96 tokens."
             ),
             Overflow.ANSWER,
@@ -264,7 +266,8 @@ def test_what_is_about_no_length_is_passed_on() -> None:
         ),
         (
             (
-                "This model's maximum context length is 512 tokens. However, your prompt contains 9000 characters (more "
+                "This model's maximum context length is 512 tokens. However, your prompt contains 9000 "
+                "characters (more "
                 "than 8192 characters, which is the upper bound for 512 input tokens)."
             ),
             Overflow.PROMPT,
@@ -279,7 +282,8 @@ def test_what_is_about_no_length_is_passed_on() -> None:
         ),
         (
             (
-                "The decoder prompt (length 2048) plus the number of requested output tokens (at least 1) is longer than "
+                "The decoder prompt (length 2048) plus the number of requested output tokens (at least 1) is "
+                "longer than "
                 "the maximum model length of 2048."
             ),
             Overflow.PROMPT,

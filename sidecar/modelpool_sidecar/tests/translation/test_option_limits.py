@@ -63,13 +63,15 @@ TAKEN: list[tuple[str, Any, dict[str, Any], bool]] = [
     ("stop", [], {}, SILENT),
     ("stop", [""], {}, SILENT),
     ("stop", ["a", "b", "c", "d"], {"stop": ["a", "b", "c", "d"]}, SILENT),
-    ("num_ctx", -1, {}, SILENT),
 ]
 INFINITE = "failed to marshal completion request: json: unsupported value: {}Inf"
+NO_FLOATS: list[Any] = ["0.5", True, [1], {}]
+NO_INTEGERS: list[Any] = ["7", False, [7], {}]
+NO_STRINGS: list[Any] = ["a", 1, {}, True]
 REFUSED: list[tuple[str, Any, int, str]] = [
-    *(("temperature", wrong, 500, "must be of type float32") for wrong in ("0.5", True, [1], {})),
-    *(("seed", wrong, 500, "must be of type integer") for wrong in ("7", False, [7], {})),
-    *(("stop", wrong, 500, "must be of type array") for wrong in ("a", 1, {}, True)),
+    *(("temperature", wrong, 500, "must be of type float32") for wrong in NO_FLOATS),
+    *(("seed", wrong, 500, "must be of type integer") for wrong in NO_INTEGERS),
+    *(("stop", wrong, 500, "must be of type array") for wrong in NO_STRINGS),
     ("stop", ["a", None], 500, "must be of an array of strings"),
     *((name, "1", 500, "must be of type") for name in ("top_k", "top_p", "min_p", "num_predict", "num_ctx")),
     ("temperature", 1e39, 500, INFINITE.format("+")),

@@ -79,6 +79,8 @@ def options(body: Body) -> dict[str, Any]:
             raise ApiError(500, f'option "{name}" must be of type integer')
         if name == "stop" and not isinstance(value, list):
             raise ApiError(500, 'option "stop" must be of type array')
+        if name == "stop" and not all(isinstance(one, str) for one in value):
+            raise ApiError(500, 'option "stop" must be of an array of strings')
     return dict(given)
 
 
