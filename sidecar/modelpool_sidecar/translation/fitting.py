@@ -45,7 +45,7 @@ class Count:
 
 
 class Fitting:
-    """One call on its way to a form that fits. `after` each answer of the engine says what to ask it next."""
+    """One call on its way to a form that fits: after each answer of the engine it says what to ask next."""
 
     def __init__(self, call: Translation, body: bytes, backend: Backend) -> None:
         """`body`: of a call that was translated before."""
@@ -82,6 +82,8 @@ class Fitting:
         """The beginning that is counted, or asked for."""
         self._counts: dict[int, int] = {}
         """Tokens of each beginning that was counted."""
+        self._asked = 0
+        """Counts that were asked for."""
         self._tries = 0
         self.shortened = False
         """Whether the beginning of the conversation was left out."""
@@ -129,7 +131,7 @@ class Fitting:
         last = len(self._begins) - 1
         if self._too_long >= last:
             return self._only_the_last()
-        if self._fits - self._too_long == 1 or len(self._counts) >= _MOST_COUNTS:
+        if self._fits - self._too_long == 1 or self._asked >= _MOST_COUNTS:
             return self._shortened(min(self._fits, last))
         return self._count(self._guess())
 
@@ -146,7 +148,7 @@ class Fitting:
     def _guess(self) -> int:
         """The beginning to count next: the first that fits, if tokens have the length that they had until now."""
         after, before = self._too_long + 1, min(self._fits, len(self._begins)) - 1
-        if len(self._counts) >= _MOST_COUNTS // 2:
+        if self._asked >= _MOST_COUNTS // 2:
             return (after + before) // 2  # the text is uneven
         budget = self._budget() if self._context_length is not None else 0
         for place in range(after, before):
@@ -175,6 +177,7 @@ class Fitting:
 
     def _count(self, place: int) -> Count:
         self._place = place
+        self._asked += 1
         params = self._at(place)
         return Count(msgspec.json.encode({name: params[name] for name in _COUNTED if name in params}))
 

@@ -215,6 +215,13 @@ def test_a_template_that_refuses_a_beginning_is_not_asked_to_begin_there() -> No
     assert [one["role"] for one in engine.asked[-1]["messages"]] == ["user"]
 
 
+def test_a_template_that_refuses_every_beginning_is_not_tried_without_end() -> None:
+    engine = CountingEngine(context=2048, begins_with=frozenset({"nobody"}))
+    got, _ = engine.put(CHAT, long_chat(2001), Backend(model="m"))
+    assert engine.counted <= 16
+    assert got is None or isinstance(got, Exchange)
+
+
 @pytest.mark.parametrize(
     ("status", "said"), [(404, b'{"detail":"Not Found"}'), (500, b""), (200, b"[]"), (200, b'{"x":1}')]
 )
