@@ -101,10 +101,10 @@ class Conversion:
         while isinstance(step, Count):
             response = await upstream.open(self._target.url, self._request(TOKENIZE, step.body))
             try:
-                status, told = response.head.status, await response.read(_COUNT_BYTES)
+                status, counted = response.head.status, await response.read(_COUNT_BYTES)
             finally:
                 response.release()
-            step = await bodies.worked(self._body, partial(fitting.counted, status, told))
+            step = await bodies.worked(self._body, partial(fitting.counted, status, counted))
         if isinstance(step, Exchange):
             self._context.refitted("shortened" if fitting.shortened else "unbounded")
         return step

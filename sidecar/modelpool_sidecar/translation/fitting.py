@@ -69,7 +69,7 @@ class Fitting:
         bound = self._params.get("max_tokens")
         self._bound = bound if isinstance(bound, int) else None
         self._bounded = self._bound is not None
-        self._told_bound = "num_predict" in (self._request.options or {})
+        self._bound_asked_for = "num_predict" in (self._request.options or {})
         self._context_length = backend.context_length
         self._margin = 0
         """Tokens that the engine found beyond what it had counted: of images, in some releases."""
@@ -93,16 +93,16 @@ class Fitting:
 
         None: nothing, for they are about something else. An Answer is for the caller.
         """
-        told = lengths.of(said)
+        overrun = lengths.of(said)
         self._tries += 1
-        if told is None or self._tries > _MOST_TRIES:
+        if overrun is None or self._tries > _MOST_TRIES:
             return None
-        self._context_length = told.context_length or self._context_length
-        if told.overflow is Overflow.ANSWER and self._bounded:
+        self._context_length = overrun.context_length or self._context_length
+        if overrun.overflow is Overflow.ANSWER and self._bounded:
             self._bounded = False
             return self._made()
         if self.shortened:
-            return self._shorten_more(told.prompt_tokens)
+            return self._shorten_more(overrun.prompt_tokens)
         return self._count(self._guess() if len(self._begins) > 1 else 0)
 
     def counted(self, status: int, said: bytes) -> Exchange | Count | Answer | None:
@@ -205,7 +205,7 @@ class Fitting:
             else:
                 del params["max_tokens"]
             warnings = [one for one in warnings if not one.startswith(translate.BOUND_WARNING)]
-            if self._told_bound:
+            if self._bound_asked_for:
                 warnings.append(f"num_predict is {self._bound}, more than the context has room for beside the prompt")
         if self.shortened:
             every, begin = len(self._messages), self._begins[self._place]

@@ -23,7 +23,7 @@ class Overflow(Enum):
     """The prompt itself, or with a single token after it."""
 
 
-class Told:
+class Overrun:
     """What a refusal says. Read-only."""
 
     __slots__ = ("context_length", "overflow", "prompt_tokens")
@@ -56,7 +56,7 @@ _MOST_DIGITS: Final = 12
 _EXACTLY: Final = re.compile(r"prompt \(length (\d+)\)|Input length \((\d+)\)")
 
 
-def told(message: str) -> Told | None:
+def read(message: str) -> Overrun | None:
     """What a refusal says of lengths; None when it is about something else."""
     if _ANSWERS.search(message):
         overflow = Overflow.ANSWER
@@ -64,7 +64,7 @@ def told(message: str) -> Told | None:
         overflow = Overflow.PROMPT
     else:
         return None
-    return Told(overflow, _number(_CONTEXT, message), _number(_EXACTLY, message))
+    return Overrun(overflow, _number(_CONTEXT, message), _number(_EXACTLY, message))
 
 
 def _number(pattern: re.Pattern[str], message: str) -> int | None:
@@ -95,6 +95,6 @@ def refusal(prompt_tokens: int, context_length: int) -> Refusal:
     return Refusal(reason=Reason.BAD_REQUEST, detail=msgspec.json.encode({"error": quoted}).decode())
 
 
-def of(body: bytes) -> Told | None:
+def of(body: bytes) -> Overrun | None:
     """What the body of an error answer says of lengths."""
-    return told(engine_errors.message_of(body))
+    return read(engine_errors.message_of(body))

@@ -83,9 +83,9 @@ def seed(value: float) -> float | None:
 
 def beyond(name: str, given: float, sent: float, parameter: str) -> str:
     """The sentence for a value that the engine does not take; empty where what is sent does the same."""
-    if parameter not in _TOLD or sent == given or (parameter == "temperature" and given < 0):
+    if parameter not in _WARNED or sent == given or (parameter == "temperature" and given < 0):
         return ""
     return f"{name} is {given:g}, the engine takes {sent:g} at {'least' if given < sent else 'most'}"
 
 
-_TOLD: Final = frozenset({"temperature", "presence_penalty", "frequency_penalty"})
+_WARNED: Final = frozenset({"temperature", "presence_penalty", "frequency_penalty"})

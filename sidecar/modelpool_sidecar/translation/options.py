@@ -111,8 +111,8 @@ def sampling(options: Mapping[str, object], context_length: int | None) -> tuple
                 converted = option.convert(number)
                 if converted is not None:
                     params[option.target] = int(converted) if option.kind is Kind.INTEGER else converted
-                    if told := option_values.beyond(name, number, converted, option.target):
-                        warnings.append(told)
+                    if warning := option_values.beyond(name, number, converted, option.target):
+                        warnings.append(warning)
             case Verdict.CHECKED:
                 if context_length is not None and number > context_length:
                     warnings.append(f"num_ctx is {int(number)}, the model is served with {context_length} tokens")

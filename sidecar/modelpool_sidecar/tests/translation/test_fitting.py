@@ -302,6 +302,6 @@ def test_what_is_about_no_length_is_passed_on() -> None:
     ],
 )
 def test_refusals_of_many_releases(message: str, overflow: Overflow, context: int | None, tokens: int | None) -> None:
-    told = lengths.told(message)
+    told = lengths.read(message)
     assert told is not None
     assert (told.overflow, told.context_length, told.prompt_tokens) == (overflow, context, tokens)
