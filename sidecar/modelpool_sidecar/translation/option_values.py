@@ -16,6 +16,8 @@ _UINT32: Final = 0xFFFFFFFF
 _MOST_FLOAT64: Final = int(float.fromhex("0x1.fffffffffffffp+1023"))
 _MOST_FLOAT32: Final = float.fromhex("0x1.fffffefffffffp+127")
 """Rounded to 32 bits, whatever is more is infinite."""
+EXACT: Final = 1 << 53
+"""Whole numbers up to this are the same as a float."""
 HOTTEST: Final = 2.0
 """vLLM's highest temperature."""
 MOST_PENALTY: Final = 2.0

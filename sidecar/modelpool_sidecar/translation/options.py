@@ -111,7 +111,9 @@ def sampling(options: Mapping[str, object], context_length: int | None) -> tuple
                 converted = option.convert(number)
                 if converted is not None:
                     params[option.target] = int(converted) if option.kind is Kind.INTEGER else converted
-                    if warning := option_values.beyond(name, number, converted, option.target):
+                    if converted != number and (
+                        warning := option_values.beyond(name, number, converted, option.target)
+                    ):
                         warnings.append(warning)
             case Verdict.CHECKED:
                 if context_length is not None and number > context_length:
@@ -144,6 +146,8 @@ def _checked(option: Option, value: object) -> float:
         raise BadRequestError(f'option "{option.name}" must be of type {option.kind.value}', status=500)
     if not isinstance(value, int | float):
         return 0.0
+    if -option_values.EXACT <= value <= option_values.EXACT:  # nearly always
+        return int(value) if option.kind is Kind.INTEGER else value
     given = option_values.number(value)
     return option_values.whole(given) if option.kind is Kind.INTEGER else option_values.single(given)
 
