@@ -33,6 +33,33 @@ _DEPTH = 12
 """Recursive schemas end here: deeper values are null or empty."""
 
 
+_TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
+
+
+def flaw(schema: Json) -> str:
+    """Return what is wrong with a schema, empty when nothing is; engines that compile schemas refuse such ones."""
+    return _flaw(schema, schema)
+
+
+def _flaw(schema: Json, root: Json) -> str:
+    if isinstance(schema, list):
+        return next(filter(None, (_flaw(one, root) for one in schema)), "")
+    if not isinstance(schema, Mapping):
+        return ""
+    named = schema.get("type")
+    if isinstance(named, str) and named not in _TYPES:
+        return f'Unsupported type "{named}"'
+    if schema.get("enum") == []:
+        return "enum should not be empty"
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and reference.startswith("#/") and _resolve(reference, root) is None:
+        return f"Cannot find field in {reference}"
+    inner = ("properties", "$defs", "definitions")
+    parts = [part for key in inner if isinstance(schema.get(key), Mapping) for part in schema[key].values()]
+    parts += [schema.get(key) for key in ("items", "anyOf", "oneOf", "allOf", "additionalProperties")]
+    return next(filter(None, (_flaw(one, root) for one in parts)), "")
+
+
 def instance(schema: Json) -> Json:
     """Return a value that the schema allows."""
     return _value(schema, schema, "", _DEPTH)

@@ -104,7 +104,7 @@ KNOWN: Final[tuple[Explanation, ...]] = (
         where=r"prompt_eval_count",
     ),
     Explanation(
-        title="A prompt that is too long is refused in vLLM's words",
+        title="A prompt that is too long is refused in the words of Ollama 0.33's runner",
         reason="Ollama quotes its runner, in another form with each release; both name the numbers.",
         calls=r"fault: too long(, stream)?",
         where=r"error",

@@ -4,6 +4,7 @@ An engine that dies ends its stream without a word (Ollama's /v1 even closes it 
 half answer for the whole. The relay keeps the last bytes of a stream and asks here.
 """
 
+import re
 from typing import Final
 
 from . import ndjson, sse
@@ -23,6 +24,13 @@ _LAST_EVENTS: Final = tuple(
 )
 
 _ERROR_EVENTS: Final = (b'data: {"error"', b'data:{"error"', b"event: error", b"event: response.failed")
+
+_CALLERS_FAULT: Final = re.compile(rb'(?<!\\)"(?:code": ?(?:400|413|422)\b|type": ?"invalid_request_error")')
+
+
+def is_refusal(event: bytes) -> bool:
+    """Whether an error event is about the request, which another engine would not carry out either."""
+    return _CALLERS_FAULT.search(event.replace(b"\r\n", b"\n").partition(b"\n\n")[0]) is not None
 
 
 def is_whole(dialect: Dialect, tail: bytes, *, lines: bool = False) -> bool:

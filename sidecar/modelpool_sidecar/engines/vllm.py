@@ -10,14 +10,13 @@ from typing import ClassVar, Final
 from ..routing.health import Failure
 from ..routing.table import Probed
 from ..translation import Translation
+from ..translation.engine_errors import DIED
 from .profile import Get, Native, Profile, Translated, Way
 
 _STATUS_BYTES: Final = 64 * 1024
 """The most that is read of an answer of which only the status counts."""
 _SERVER_ERRORS: Final = frozenset({500, 502, 504})
 _UNAUTHORIZED: Final = 401
-_DIED: Final = ("EngineCore", "EngineDead")
-"""What its server names when the process that does the work has died."""
 _CALLS: Final = (
     *("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"),
     *("/v1/messages", "/v1/messages/count_tokens", "/v1/audio/transcriptions", "/v1/audio/translations"),
@@ -60,7 +59,7 @@ class Vllm(Profile):
 
 
 def _has_died(message: str) -> bool:
-    return any(name in message for name in _DIED)
+    return any(name in message for name in DIED)
 
 
 PROFILE: Final = Vllm()

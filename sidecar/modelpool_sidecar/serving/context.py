@@ -63,6 +63,10 @@ class RequestContext(RequestFacts):
             self.first_byte_ns = time.monotonic_ns()
             self._events.first_byte(self)
 
+    def refitted(self, how: str) -> None:
+        """Note that the engine refused it for its length, and gets it again: `shortened` or `unbounded`."""
+        self._events.refitted(self, how)
+
     def lines(self, kept: bytes) -> bytes:
         """The header lines of the answer: those that are `kept` of an engine's, and ours.
 

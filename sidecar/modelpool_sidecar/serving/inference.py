@@ -21,7 +21,8 @@ from ..routing.route_request import RouteRequest
 from ..telemetry.events import Events
 from . import refusals, relay
 from .admission import Admission, Lease, Refused
-from .attempt import Attempt, AttemptFailed
+from .attempt import Attempt
+from .attempt_failed import AttemptFailed
 from .context import RequestContext
 from .relay import Whole
 from .request_bodies import RequestBodies

@@ -69,6 +69,10 @@ class RequestBodies:
         """As `RequestBody.renamed`, for a body of any size."""
         return body.renamed(model) if body.light else await self._run(partial(body.renamed, model))
 
+    async def worked(self, body: RequestBody, work: Callable[[], _Found]) -> _Found:
+        """What `work` makes of a body of any size."""
+        return work() if body.light else await self._run(work)
+
     def close(self) -> None:
         """Take no more. What is being worked on ends by itself, within a second or two."""
         self._worker.shutdown(wait=False, cancel_futures=True)

@@ -84,7 +84,7 @@ class Passthrough(Transform):
         self._before: list[bytes] = []
         self._size = 0
         self._fault: EngineError | None = None
-        self._failed = self._faulty = self._given = False
+        self._failed = self._faulty = self._given = self._refused = False
 
     @property
     def failed(self) -> bool:
@@ -101,7 +101,9 @@ class Passthrough(Transform):
         last = self._last
         if not last:
             if chunk.startswith(_DEAD_AT_FIRST):
-                raise EngineError(chunk[:512].decode(errors="replace"))
+                if not stream_end.is_refusal(chunk):
+                    raise EngineError(chunk[:512].decode(errors="replace"))
+                self._refused = True
         elif chunk < _GRAPHIC or not self._even:
             self._keep(last[self._begin : self._end])
         elif self._size:
@@ -153,7 +155,7 @@ class Passthrough(Transform):
         tail = self._tail()
         if not (self._ends_itself or stream_end.is_whole(self._dialect, tail)):
             return self.cut()
-        self._faulty = stream_end.is_error(self._dialect, tail)
+        self._faulty = not self._refused and stream_end.is_error(self._dialect, tail)
         return b"" if self._rename is None else self._rename.close()
 
     def cut(self, why: str = EOF) -> bytes:

@@ -53,6 +53,9 @@ class Listener:
     def attempt_ended(self, facts: RequestFacts, failure: str) -> None:
         """An engine answered, or failed in a way that is named; empty where it did not."""
 
+    def refitted(self, facts: RequestFacts, how: str) -> None:
+        """An engine refused a request for its length, and is asked again: with a part of it, or without a bound."""
+
     def first_byte(self, facts: RequestFacts) -> None:
         """The first byte of an answer goes to the caller."""
 
@@ -68,6 +71,7 @@ class Events:
         self._began = tuple(one for one in hearing if _hears(one, "request_began"))
         self._attempt_began = tuple(one for one in hearing if _hears(one, "attempt_began"))
         self._attempt_ended = tuple(one for one in hearing if _hears(one, "attempt_ended"))
+        self._refitted = tuple(one for one in hearing if _hears(one, "refitted"))
         self._first_byte = tuple(one for one in hearing if _hears(one, "first_byte"))
         self._ended = tuple(one for one in hearing if _hears(one, "request_ended"))
 
@@ -85,6 +89,11 @@ class Events:
         """See `Listener`."""
         for one in self._attempt_ended:
             one.attempt_ended(facts, failure)
+
+    def refitted(self, facts: RequestFacts, how: str) -> None:
+        """See `Listener`."""
+        for one in self._refitted:
+            one.refitted(facts, how)
 
     def first_byte(self, facts: RequestFacts) -> None:
         """See `Listener`."""

@@ -127,8 +127,14 @@ class Metrics(Listener):
         self.upstream_errors = Counters(
             "modelpool_gateway_upstream_errors", "Attempts that an engine failed, by how", (*of_model, "kind")
         )
+        self.refits = Counters(
+            "modelpool_gateway_refits",
+            "Requests that an engine refused for their length and got again, by what was left out",
+            (*of_model, "how"),
+        )
         for family in (
             self.requests, self.duration, self.first_bytes, self.queue, self.fallbacks, self.upstream_errors,
+            self.refits,
         ):  # fmt: skip
             self.registry.register(family)
         self.registry.register(_Gauges(levels))
@@ -157,6 +163,10 @@ class Metrics(Listener):
         """See `events.Listener`."""
         if failure:
             self.upstream_errors.of[facts.pool, facts.model, facts.backend, failure].inc()
+
+    def refitted(self, facts: RequestFacts, how: str) -> None:
+        """See `events.Listener`."""
+        self.refits.of[facts.pool, facts.model, facts.backend, how].inc()
 
     def request_ended(self, facts: RequestFacts) -> None:
         """See `events.Listener`."""

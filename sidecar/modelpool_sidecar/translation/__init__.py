@@ -8,6 +8,7 @@ sockets or routes; called by `serving`, told by an engine's profile which calls 
 """
 
 from .exchange import Backend, Exchange, Reply, Timings, Usage
+from .fitting import Fitting
 from .translate import Translation, translate
 
-__all__ = ["Backend", "Exchange", "Reply", "Timings", "Translation", "Usage", "translate"]
+__all__ = ["Backend", "Exchange", "Fitting", "Reply", "Timings", "Translation", "Usage", "translate"]

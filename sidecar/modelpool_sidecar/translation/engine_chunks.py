@@ -83,7 +83,15 @@ class Chunk(msgspec.Struct):
     error: ErrorBody | str | None = None
 
 
+class Counted(msgspec.Struct, gc=False):
+    """An answer of `/tokenize`, as far as it is read: the tokens themselves are many."""
+
+    count: int
+    max_model_len: int | None = None
+
+
 decode: Final = msgspec.json.Decoder(Chunk).decode
+decode_count: Final = msgspec.json.Decoder(Counted).decode
 FAULTS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What it raises."""
 

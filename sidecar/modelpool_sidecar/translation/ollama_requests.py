@@ -49,6 +49,7 @@ class Prompted(msgspec.Struct, kw_only=True):
     think: bool | str | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
+    truncate: bool | None = None
 
 
 class ChatRequest(Prompted, kw_only=True):

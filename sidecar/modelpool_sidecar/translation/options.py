@@ -10,6 +10,7 @@ import msgspec
 from ..dialects import go_json
 from ..dialects.quoting import cut
 from ..http.errors import BadRequestError
+from . import option_values
 from .exchange import Backend
 from .ollama_requests import Prompted
 
@@ -46,31 +47,19 @@ class Option:
     """From Ollama's value to vLLM's where the two disagree about an edge; None means the engine's default."""
 
 
-def _positive(value: float) -> float | None:
-    return value if value > 0 else None
-
-
-def _top_k(value: float) -> float:
-    return value if value > 0 else -1
-
-
-def _top_p(value: float) -> float:
-    return min(1.0, max(value, 1e-6))
-
-
 TABLE: Final = (
-    Option("num_predict", Kind.INTEGER, Verdict.SENT, "max_tokens", _positive),  # -1 and -2: no limit
-    Option("temperature", Kind.FLOAT, Verdict.SENT, "temperature", lambda value: max(value, 0.0)),
-    Option("top_k", Kind.INTEGER, Verdict.SENT, "top_k", _top_k),  # 0 and below: off
-    Option("top_p", Kind.FLOAT, Verdict.SENT, "top_p", _top_p),  # vLLM takes (0, 1]
-    Option("min_p", Kind.FLOAT, Verdict.SENT, "min_p"),
-    Option("seed", Kind.INTEGER, Verdict.SENT, "seed", lambda value: None if value == -1 else value),
+    Option("num_predict", Kind.INTEGER, Verdict.SENT, "max_tokens", option_values.positive),  # -1 and -2: no limit
+    Option("temperature", Kind.FLOAT, Verdict.SENT, "temperature", option_values.temperature),
+    Option("top_k", Kind.INTEGER, Verdict.SENT, "top_k", option_values.top_k),
+    Option("top_p", Kind.FLOAT, Verdict.SENT, "top_p", option_values.top_p),
+    Option("min_p", Kind.FLOAT, Verdict.SENT, "min_p", option_values.min_p),
+    Option("seed", Kind.INTEGER, Verdict.SENT, "seed", option_values.seed),
     Option("stop", Kind.STRINGS, Verdict.SENT, "stop"),
     Option(
-        "repeat_penalty", Kind.FLOAT, Verdict.SENT, "repetition_penalty", _positive
+        "repeat_penalty", Kind.FLOAT, Verdict.SENT, "repetition_penalty", option_values.positive
     ),  # over all tokens, not the last 64
-    Option("presence_penalty", Kind.FLOAT, Verdict.SENT, "presence_penalty"),
-    Option("frequency_penalty", Kind.FLOAT, Verdict.SENT, "frequency_penalty"),
+    Option("presence_penalty", Kind.FLOAT, Verdict.SENT, "presence_penalty", option_values.penalty),
+    Option("frequency_penalty", Kind.FLOAT, Verdict.SENT, "frequency_penalty", option_values.penalty),
     Option("num_ctx", Kind.INTEGER, Verdict.CHECKED),
     Option("typical_p", Kind.FLOAT, Verdict.DROPPED),
     Option("tfs_z", Kind.FLOAT, Verdict.DROPPED),
@@ -122,6 +111,10 @@ def sampling(options: Mapping[str, object], context_length: int | None) -> tuple
                 converted = option.convert(number)
                 if converted is not None:
                     params[option.target] = int(converted) if option.kind is Kind.INTEGER else converted
+                    if converted != number and (
+                        warning := option_values.beyond(name, number, converted, option.target)
+                    ):
+                        warnings.append(warning)
             case Verdict.CHECKED:
                 if context_length is not None and number > context_length:
                     warnings.append(f"num_ctx is {int(number)}, the model is served with {context_length} tokens")
@@ -141,7 +134,7 @@ def _cap(params: dict[str, object], context_length: int | None) -> None:
 
 
 def _checked(option: Option, value: object) -> float:
-    """The value as a number, 0 where it is none. Go accepts a fraction for an integer, and cuts it."""
+    """The value as a number, 0 where it is none. Raises BadRequestError."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     fits = {
         Kind.INTEGER: number,
@@ -151,7 +144,12 @@ def _checked(option: Option, value: object) -> float:
     }[option.kind]
     if not fits:
         raise BadRequestError(f'option "{option.name}" must be of type {option.kind.value}', status=500)
-    return value if isinstance(value, int | float) else 0.0
+    if not isinstance(value, int | float):
+        return 0.0
+    if -option_values.EXACT <= value <= option_values.EXACT:  # nearly always
+        return int(value) if option.kind is Kind.INTEGER else value
+    given = option_values.number(value)
+    return option_values.whole(given) if option.kind is Kind.INTEGER else option_values.single(given)
 
 
 def _stop(option: Option, value: object) -> dict[str, object]:

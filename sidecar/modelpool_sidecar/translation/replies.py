@@ -12,6 +12,7 @@ from ..dialects.answer import Answer
 from ..dialects.bounds import DEFAULT, Bounds
 from ..dialects.dialect import Dialect, Operation
 from ..dialects.errors import EngineError, error_body
+from ..http.errors import BadRequestError
 from . import engine_chunks, engine_errors, repeated_chunks
 from .delivery import AtOnce, Delivery, LineByLine
 from .engine_chunks import Choice, Chunk
@@ -30,7 +31,7 @@ _BROKEN: Final = frozenset({"abort", "error"})
 """Reasons that mean the engine gave up: a stop by SIGTERM, a fault inside."""
 _READ_BYTES: Final = 32 * 1024
 """What came at once is read in pieces of this size, because each step copies what is left."""
-_PATTERNS: Final = 16
+PATTERNS: Final = 16
 """How often a stream may change the form of its events before no more is expected of any form."""
 
 
@@ -128,7 +129,7 @@ class TextReply:
         try:
             for event in self._events.feed(raw):
                 self._event(event.data, now_ns)
-        except EngineError as fault:
+        except (EngineError, BadRequestError) as fault:
             return self._fail(fault)
         self._expected = self._learnt if self._events.between and not self.over else None
         return self._flush()
@@ -137,7 +138,7 @@ class TextReply:
         """See `exchange.Reply`."""
         try:
             self._end(now_ns)
-        except EngineError as fault:
+        except (EngineError, BadRequestError) as fault:
             return self._fail(fault)
         return self._flush()
 
@@ -168,14 +169,13 @@ class TextReply:
             self._take(engine_chunks.read_by_go(data), now_ns)
             return
         self._take(chunk, now_ns)
-        if self._patterns < _PATTERNS and (pattern := repeated_chunks.learn(data, chunk)) is not None:
+        if self._patterns < PATTERNS and (pattern := repeated_chunks.learn(data, chunk)) is not None:
             self._patterns += 1
             self._learnt = pattern
 
     def _take(self, chunk: Chunk, now_ns: int) -> None:
         if chunk.error is not None:
-            message = chunk.error if isinstance(chunk.error, str) else chunk.error.message
-            raise EngineError(engine_errors.running(message))
+            raise engine_errors.in_stream(chunk.error)
         if chunk.usage is not None:
             self.usage = chunk.usage
         for choice in chunk.choices:
@@ -239,12 +239,12 @@ class TextReply:
                 self.held = 0
         return given
 
-    def _fail(self, fault: EngineError) -> bytes:
+    def _fail(self, fault: EngineError | BadRequestError) -> bytes:
         """The error line, or the fault itself while the caller has seen nothing."""
         self.over = True
         self._expected = None
         self.failed = True
         given = self._flush()
         if not self.given:
-            raise EngineError(fault.message, status=fault.status)  # else this frame and it keep each other
+            raise type(fault)(fault.message, status=fault.status)  # else this frame and it keep each other
         return given + ndjson.encode(error_body(Dialect.OLLAMA, fault.status, fault.message))

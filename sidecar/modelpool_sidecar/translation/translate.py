@@ -1,6 +1,6 @@
 """Calls of Ollama's as calls of OpenAI's API."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import partial
 from typing import Final, assert_never
@@ -15,7 +15,12 @@ from ..http.errors import BadRequestError
 from . import embed, loading, ollama_requests, options
 from .exchange import Backend, Exchange, Reply, Timings
 from .replies import TextReply
+from .stopping_reply import StoppingReply
+from .stops import ENGINE_TAKES, checked
 
+CHATS: Final = "/v1/chat/completions"
+COMPLETIONS: Final = "/v1/completions"
+BOUND_WARNING: Final = "num_predict is not set"
 _LEAST_CONTEXT: Final = 2048
 """Tokens to reckon with when the context's length is unknown: hardly any model is served with fewer."""
 _SPECIAL_TOKENS: Final = 8
@@ -63,38 +68,58 @@ def _chat(body: bytes, backend: Backend, *, epoch_ns: int) -> Exchange | Answer:
         raise BadRequestError(f'"{request.model}" does not support chat')
     if request.tools and backend.lacks("tools"):
         raise BadRequestError(f'"{request.model}" does not support tools')
+    params, warnings = chat_parameters(request, backend)
+    return exchange(request, CHATS, params, warnings, Operation.CHAT)
+
+
+def chat_parameters(
+    request: ollama_requests.ChatRequest, backend: Backend
+) -> tuple[dict[str, object], tuple[str, ...]]:
+    """VLLM's parameters for a chat, and what was not passed on. Raises BadRequestError."""
     params, warnings = options.parameters(request, backend)
     params |= options.thinking(request, backend)
-    params["messages"] = ollama_requests.conversation(request.messages)
+    params["messages"] = ollama_requests.conversation(request.messages or ())
     if request.tools:
         params["tools"] = request.tools
         if request.stream is False:  # ADR 0007: of calls the engine's own document is better than its stream
             params["stream"] = False
             del params["stream_options"]
-    return _exchange(request, params, warnings, Operation.CHAT, partial(ollama_requests.ids, request.messages))
+    count = options.logprobs(request)
+    if count is not None:
+        params |= {"logprobs": True, "top_logprobs": count}
+    return params, warnings
 
 
 def _no_ids() -> set[str]:
     return set()
 
 
-def _exchange(
+def exchange(
     request: ollama_requests.Prompted,
+    path: str,
     params: dict[str, object],
     warnings: tuple[str, ...],
     operation: Operation,
-    ids: Callable[[], set[str]] = _no_ids,
 ) -> Exchange:
-    """The call to vLLM's chat, for a chat or a prompt. `ids`: of the conversation's tool calls."""
-    count = options.logprobs(request)
-    if count is not None:
-        params |= {"logprobs": True, "top_logprobs": count}
+    """The call to vLLM with these parameters, for a chat or a prompt. Raises BadRequestError."""
     stream = request.stream is not False
+    ids = (
+        partial(ollama_requests.ids, request.messages or ())
+        if isinstance(request, ollama_requests.ChatRequest)
+        else _no_ids
+    )
+    stops = params.get("stop")
+    own: Sequence[str] = ()
+    if isinstance(stops, list) and len(stops) > ENGINE_TAKES:
+        own = checked(stops)
+        counted = {"include_usage": True, "continuous_usage_stats": True}  # there is no last event to tell the counts
+        params = {name: value for name, value in params.items() if name != "stop"}
+        params |= {"stream": True, "stream_options": counted}
     return Exchange(
-        path="/v1/chat/completions",
+        path=path,
         body=msgspec.json.encode(params),
         stream=stream,
-        open=partial(_open_reply, request, operation, stream, ids),
+        open=partial(_open_reply, request, operation, stream, ids, own),
         warnings=warnings,
     )
 
@@ -104,18 +129,20 @@ def _open_reply(
     operation: Operation,
     stream: bool,
     ids: Callable[[], set[str]],
+    stops: Sequence[str],
     timings: Timings,
     bounds: Bounds = DEFAULT,
 ) -> Reply:
     """A Reply for one try."""
+    thinking = None if request.think is None else request.think is not False
+    model = request.model
+    if stops:
+        return StoppingReply(
+            model=model, operation=operation, stream=stream, thinking=thinking, timings=timings, bounds=bounds, ids=ids,
+            stops=stops,
+        )  # fmt: skip
     return TextReply(
-        model=request.model,
-        operation=operation,
-        stream=stream,
-        thinking=None if request.think is None else request.think is not False,
-        timings=timings,
-        bounds=bounds,
-        ids=ids,
+        model=model, operation=operation, stream=stream, thinking=thinking, timings=timings, bounds=bounds, ids=ids
     )
 
 
@@ -130,28 +157,40 @@ def _generate(body: bytes, backend: Backend, *, epoch_ns: int) -> Exchange | Ans
         raise BadRequestError(f'"{request.model}" does not support generate')
     if request.template:
         raise BadRequestError(f'"{request.model}" is served by an engine that cannot replace the template of its model')
+    path, params, warnings = prompt_parameters(request, backend)
+    return exchange(request, path, params, warnings, Operation.GENERATE)
+
+
+def prompt_parameters(
+    request: ollama_requests.GenerateRequest, backend: Backend
+) -> tuple[str, dict[str, object], tuple[str, ...]]:
+    """VLLM's call for a prompt, its parameters, and what was not passed on. Raises BadRequestError."""
     params, warnings = options.parameters(request, backend)
     if request.context:
         warnings += ("context holds tokens of another engine and was not passed on",)
+    prompt = request.prompt or ""
     if request.raw or request.suffix:
-        return _completion(request, params, warnings, backend.context_length)
+        return COMPLETIONS, *_completion(request, prompt, params, warnings, backend.context_length)
     params |= options.thinking(request, backend)
     turns = [{"role": "system", "content": request.system}] if request.system else []
-    params["messages"] = [*turns, {"role": "user", "content": ollama_requests.content(request.prompt, request.images)}]
-    return _exchange(request, params, warnings, Operation.GENERATE)
+    params["messages"] = [*turns, {"role": "user", "content": ollama_requests.content(prompt, request.images)}]
+    count = options.logprobs(request)
+    if count is not None:
+        params |= {"logprobs": True, "top_logprobs": count}
+    return CHATS, params, warnings
 
 
 def _completion(
     request: ollama_requests.GenerateRequest,
+    prompt: str,
     params: dict[str, object],
     warnings: tuple[str, ...],
     context_length: int | None,
-) -> Exchange:
-    prompt = request.prompt or ""
+) -> tuple[dict[str, object], tuple[str, ...]]:
     params["prompt"] = prompt
     if "max_tokens" not in params:
         params["max_tokens"] = room = _room(prompt, context_length or _LEAST_CONTEXT)
-        warnings += (f"num_predict is not set: the engine completes a raw prompt with at most {room} tokens",)
+        warnings += (f"{BOUND_WARNING}: the engine completes a raw prompt with at most {room} tokens",)
     if request.suffix:
         params["suffix"] = request.suffix
     count = options.logprobs(request)
@@ -159,18 +198,11 @@ def _completion(
         params["logprobs"] = count
     if request.images:
         warnings += ("images have no place in a raw prompt and were not passed on",)
-    stream = request.stream is not False
-    return Exchange(
-        path="/v1/completions",
-        body=msgspec.json.encode(params),
-        stream=stream,
-        open=partial(_open_reply, request, Operation.GENERATE, stream, _no_ids),
-        warnings=warnings,
-    )
+    return params, warnings
 
 
 def _room(prompt: str, context_length: int) -> int:
-    """How many tokens a completion may have. vLLM's default is 16, and it knows no "as many as fit" here.
+    """How many tokens a completion may have. vLLM's default is 16.
 
     A token is at least one byte, so what is left beside that many tokens always fits. A long prompt would leave nothing
     by that count, though most tokens are longer; it gets a quarter of the context.

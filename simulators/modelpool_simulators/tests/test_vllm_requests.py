@@ -231,3 +231,47 @@ async def test_media_are_fetched_from_allowed_domains_alone(
         async with session.post("/v1/chat/completions", json=body) as response:
             told = await response.json()
         assert (response.status, says in told.get("error", {}).get("message", "")) == (400 if says else 200, True)
+
+
+@pytest.mark.parametrize(
+    ("field", "at_limit", "beyond"),
+    [
+        ("temperature", 2, 2.1),
+        ("presence_penalty", -2, -2.1),
+        ("frequency_penalty", 2, 3),
+        ("min_p", 1, 1.1),
+        ("min_p", 0, -0.1),
+        ("repetition_penalty", 0.1, 0),
+        ("top_k", -1, -2),
+        ("seed", (1 << 63) - 1, 1 << 63),
+        ("stop", ["1", "2", "3", "4"], ["1", "2", "3", "4", "5"]),
+        ("stop", ["1"], [""]),
+        ("max_tokens", 1, 0),
+    ],
+)
+async def test_limits_of_parameters(field: str, at_limit: object, beyond: object) -> None:
+    async with serving.vllm("--served-model-name", "m") as (session, _):
+        assert "error" not in await _chat(session, **{"max_tokens": 4, field: at_limit})
+        if field != "max_tokens":  # 0 is as good as absent here
+            assert (await _chat(session, **{"max_tokens": 4, field: beyond}))["error"]["code"] == 400
+
+
+async def test_a_prompt_that_fills_the_context_leaves_no_token() -> None:
+    async with serving.vllm("--served-model-name", "m", "--max-model-len", "64") as (session, _):
+        fits = {"prompt": "a " * 62, "max_tokens": None}  # 63 tokens
+        async with session.post("/v1/completions", json=fits) as response:
+            assert (await response.json())["usage"]["completion_tokens"] == 1
+        async with session.post("/v1/completions", json={**fits, "prompt": "a " * 63}) as response:
+            told = (await response.json())["error"]["message"]
+        assert told.startswith("max_tokens must be at least 1, got 0.")
+
+
+@pytest.mark.parametrize("schema", [{"type": "nonsense"}, {"$ref": "#/$defs/x"}, {"items": {"enum": []}}])
+async def test_a_schema_that_cannot_be_compiled_is_refused_in_the_stream(schema: dict[str, Any]) -> None:
+    wanted = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    async with serving.vllm("--served-model-name", "m") as (session, _):
+        assert (await _chat(session, response_format=wanted))["error"]["code"] == 400
+        body = {"messages": [_ASK], "stream": True, "response_format": wanted}
+        async with session.post("/v1/chat/completions", json=body) as response:
+            told = await response.text()
+        assert (response.status, '"code": 400' in told, told.endswith("data: [DONE]\n\n")) == (200, True, True)

@@ -172,6 +172,23 @@ def _generate() -> list[Field]:
     ]
 
 
+_TRUNCATE: Final = {
+    Translation.CHAT: "unless false, what does not fit loses its oldest turns, as `X-ModelPool-Warning` says",
+    Translation.GENERATE: "a prompt that does not fit is refused either way",
+}
+_OPTION_NOTES: Final = {
+    "num_predict": "a bound: left out where the context has no room for it, told in the warning",
+    "temperature": "at most 2, told in the warning",
+    "top_k": "0 and below: off",
+    "seed": "its lowest 32 bits, as llama.cpp takes it; -1: none",
+    "min_p": "0 to 1, beyond as there",
+    "stop": "more than four are looked for by the gateway",
+    "repeat_penalty": "over all tokens, not the last 64; 0 and below: off",
+    "presence_penalty": "-2 to 2, told in the warning",
+    "frequency_penalty": "-2 to 2, told in the warning",
+}
+
+
 def _prompted(call: Translation) -> list[Field]:
     """What chat and generate share."""
 
@@ -199,7 +216,7 @@ def _prompted(call: Translation) -> list[Field]:
         row("logprobs", MAPPED, example={"logprobs": True}, becomes={"logprobs": True}),
         row("top_logprobs", MAPPED, example={"logprobs": True, "top_logprobs": 2}, becomes={"top_logprobs": 2}),
         row("keep_alive", ANSWERED, example={"keep_alive": "5m"}, note="a vLLM model stays; read for load and unload"),
-        row("truncate", DROPPED, example={"truncate": True}, note="a prompt that is too long is refused"),
+        row("truncate", ANSWERED, example={"truncate": False}, note=_TRUNCATE[call]),
         row("shift", DROPPED, example={"shift": True}, note="vLLM stops when the context is full"),
         row("any other field", DROPPED, example={"no_such_field": 1}, note="as by Ollama"),
         *(_option(call, option) for option in options.TABLE),
@@ -217,7 +234,7 @@ def _option(call: Translation, option: options.Option) -> Field:
     note = {
         Verdict.CHECKED: "against the real context length; told in the warning when larger",
         Verdict.DROPPED: "told in the warning",
-    }.get(verdict, "")
+    }.get(verdict, _OPTION_NOTES.get(option.name, ""))
     becomes = {option.target: example} if option.target else {}
     return Field(
         call=call,

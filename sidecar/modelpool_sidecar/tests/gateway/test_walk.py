@@ -19,6 +19,8 @@ PAGE = Path(__file__).parents[4] / "docs" / "concepts" / "architecture.md"
 PACKAGE = "modelpool_sidecar."
 MOST = {"/v1/chat/completions": 30, "/api/chat": 40}
 ONLY = {"/v1/chat/completions": "untranslated", "/api/chat": "translated"}
+WATCHING = ("discovery.", "routing.health", "serving.silent_engines")
+"""A probe may be due meanwhile, and what it tells is taken down."""
 SOMETIMES = {"telemetry.series"}
 """Where times are entered that fall into other buckets than those of the request before."""
 
@@ -50,7 +52,7 @@ async def traced(gate: Scene, path: str) -> set[str]:
             assert (await response.read()).strip()
     finally:
         sys.setprofile(None)
-    return {name for name in passed if not name.startswith("discovery.")}
+    return {name for name in passed if not name.startswith(WATCHING)}
 
 
 def documented(only: str) -> set[str]:

@@ -114,6 +114,56 @@ async def test_who_has_seen_nothing_goes_elsewhere(tmp_path: Path) -> None:
         vllm.hangs = False
 
 
+async def ollama_chats(request: Received) -> None:
+    await request.answer(b'{"model":"qwen3:8b","message":{"role":"assistant","content":"ollama"},"done":true}')
+
+
+async def counts_for_ever(request: Received, vllm: Engine) -> None:
+    """Refuses a conversation for its length, and hangs when it shall count it."""
+    if request.path == "/tokenize":
+        await until(lambda: not vllm.hangs or request.gone.is_set(), seen=lambda: request)
+        return
+    words = b"This model's maximum context length is 64 tokens. However, your prompt contains at least 65 input tokens"
+    await request.answer(b'{"error":{"message":"%b","code":400}}' % words, status=400)
+
+
+TRANSLATED = [
+    *itertools.product((True,), ("nothing", "its head", "its role")),
+    # Of a document the caller has nothing before all of it is here.
+    *itertools.product((False,), ("nothing", "its head", "its role", "a word", "a refusal")),
+]
+
+
+@pytest.mark.parametrize(("stream", "says"), TRANSLATED)
+async def test_a_translated_request_without_a_byte_goes_elsewhere(tmp_path: Path, stream: bool, says: str) -> None:
+    made: list[Engine] = []
+    behave = stops(lambda: made[0])
+
+    async def hangs(request: Received) -> None:
+        if says == "a refusal":
+            await counts_for_ever(request, made[0])
+        else:
+            await behave(request)  # type: ignore[misc]
+
+    said = [{"role": role, "content": "x"} for role in ("user", "assistant", "user")]
+    async with (
+        engine(hangs) as vllm,
+        engine(ollama_chats, models=["qwen3:8b"]) as ollama,
+        scene(tmp_path, document(backend("vllm", vllm.url), backend("ollama", ollama.url))) as gate,
+    ):
+        made.append(vllm)
+        await gate.until_ready(True, True)
+        vllm.hangs = True
+        body = {"model": "qwen3:8b", "messages": said, "stream": stream}
+        async with gate.post("/api/chat", body, headers={"User-Agent": says}) as response:
+            told = await response.read()
+        assert (response.status, b'"content":"ollama"' in told) == (200, True), told
+        assert response.headers["X-ModelPool-Backend"] == "ollama"
+        assert [line.attempts for line in gate.log.lines] == [2]
+        assert vllm.url in gate.running.directory.health.silent
+        vllm.hangs = False
+
+
 async def test_who_has_no_other_place_stays(tmp_path: Path) -> None:
     async with hung(tmp_path, helped=False) as (gate, vllm, _):
         await gate.until_ready(False)

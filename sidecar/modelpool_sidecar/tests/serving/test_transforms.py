@@ -119,6 +119,39 @@ def test_before_anything_was_given_a_fault_is_raised() -> None:
         Passthrough(Dialect.OPENAI, *SAME).feed(b'data: {"error": {"message": "EngineCore"}}\n\n')
 
 
+REFUSALS = [
+    (
+        Dialect.OPENAI,
+        b'data: {"error": {"message": "bad \\"code\\": 500", "type": "x", "param": null, "code": 400}}\n\n',
+    ),
+    (Dialect.OPENAI, b'data: {"error":{"message":"bad","code":422}}\r\n\r\n'),
+    (
+        Dialect.ANTHROPIC,
+        b'event: error\ndata: {"type":"error","error":{"type":"invalid_request_error","message":"bad"}}\n\n',
+    ),
+]
+
+
+@pytest.mark.parametrize(("dialect", "event"), REFUSALS)
+@pytest.mark.parametrize("names", [SAME, ALIAS])
+def test_a_refusal_that_comes_as_an_event_passes_and_is_no_fault(
+    dialect: Dialect, event: bytes, names: tuple[str, str]
+) -> None:
+    """Another engine would carry it out without what was wrong, and the caller would not know."""
+    transform = Passthrough(dialect, *names)
+    end = b"data: [DONE]\n\n" if dialect is Dialect.OPENAI else b""
+    assert transform.feed(event + end) + transform.close() == event + end
+    assert (transform.failed, transform.faulty) == (False, False)
+
+
+@pytest.mark.parametrize("code", [b"500", b"4000", b"404", b"null"])
+def test_any_other_error_at_first_is_the_engines(code: bytes) -> None:
+    with pytest.raises(EngineError):
+        Passthrough(Dialect.OPENAI, *SAME).feed(
+            b'data: {"error": {"message": "\\"code\\": 400", "code": %b}}\n\n' % code
+        )
+
+
 def test_a_document_is_renamed_and_an_aborted_one_is_a_fault() -> None:
     assert model_renaming.whole(b'{"model":"qwen3:8b","x":1.0}', *ALIAS) == b'{"model":"odd \\"name\\"","x":1.0}'
     with pytest.raises(EngineError):

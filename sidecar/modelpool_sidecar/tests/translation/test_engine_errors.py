@@ -4,7 +4,10 @@ import pytest
 
 from modelpool_sidecar.dialects.answer import Answer
 from modelpool_sidecar.dialects.dialect import Operation
+from modelpool_sidecar.dialects.errors import EngineError
+from modelpool_sidecar.http.errors import BadRequestError
 from modelpool_sidecar.translation import engine_errors
+from modelpool_sidecar.translation.engine_chunks import ErrorBody
 
 from ..dialects import recordings
 
@@ -72,3 +75,61 @@ def test_a_text_too_long_to_embed_is_refused_in_ollamas_words() -> None:
     body = json.dumps({"error": {"message": said, "type": "BadRequestError", "code": 400}}).encode()
     got = translated(400, body, Operation.EMBED)
     assert (got.status, json.loads(got.body)) == (400, {"error": "the input length exceeds the context length"})
+
+
+LIST = "List should have at most 4 items after validation, not 20"
+DUMPS = [
+    (
+        f"1 validation error:\n  {{'type': 'too_long', 'loc': 'body.stop.list[str]', 'msg': '{LIST}', 'input': ['a']}}",
+        f'the engine does not take "stop": {LIST}',
+    ),
+    (
+        f"[{{'type': 'too_long', 'loc': ('body', 'stop', 'list[str]'), 'msg': '{LIST}', 'input': ['a']}}]",
+        f'the engine does not take "stop": {LIST}',
+    ),
+    (
+        (
+            "2 validation errors for Chat\n  {'type': 'int_type', 'loc': 'body.max_tokens', 'msg': \"It's no "
+            "int\", 'input': 'x'}"
+        ),
+        'the engine does not take "num_predict": It\'s no int',
+    ),
+    (
+        "3 validation errors:\n  {'type': 'x', 'loc': 'body.response_format.json_schema'}",
+        'the engine does not take "format"',
+    ),
+    ("1 validation error", "the engine does not take the request"),
+    (
+        'Failed to convert the grammar from JSON schema: Unsupported type "nonsense"',
+        ('invalid JSON schema in format: Failed to convert the grammar from JSON schema: Unsupported type "nonsense"'),
+    ),
+]
+
+
+@pytest.mark.parametrize(("message", "want"), DUMPS)
+def test_no_dump_of_a_validator_reaches_a_caller(message: str, want: str) -> None:
+    body = json.dumps({"error": {"message": message, "type": "Bad Request", "code": 400}}).encode()
+    got = translated(400, body)
+    assert (got.status, json.loads(got.body)) == (400, {"error": want})
+    told = engine_errors.in_stream(ErrorBody(message=message, code=400))
+    assert isinstance(told, BadRequestError)
+    assert (told.status, told.message) == (400, want)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "status"),
+    [
+        ("boom", EngineError, 500),
+        (ErrorBody(message="boom", code=500), EngineError, 500),
+        (ErrorBody(message="boom"), EngineError, 500),
+        (ErrorBody(message="boom", code="internal_error"), EngineError, 500),
+        (ErrorBody(message="EngineCore encountered an issue", code=400), EngineError, 500),
+        (ErrorBody(message="slow", code=429), EngineError, 500),
+        (ErrorBody(message="odd", code=422), BadRequestError, 422),
+        (ErrorBody(message="odd", code="400"), BadRequestError, 400),
+        (ErrorBody(code=400), BadRequestError, 400),
+    ],
+)
+def test_an_event_says_whose_fault_it_is(error: ErrorBody | str, kind: type[Exception], status: int) -> None:
+    told = engine_errors.in_stream(error)
+    assert (type(told), told.status) == (kind, status)

@@ -47,6 +47,7 @@ def _conversation(server: State, body: Body) -> session.Ask:
     return session.Ask(
         model=model,
         prompt=session.render(messages, tools, system=model.system),
+        conversation=session.Conversation(messages=messages, tools=tools, system=model.system),
         topic=session.written(messages[-1].get("content")),
         think=None if effort is None else effort != "none",
         schema=schema,

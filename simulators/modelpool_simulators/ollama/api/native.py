@@ -67,9 +67,11 @@ async def chat(request: web.Request) -> web.StreamResponse:
         message = {"role": "assistant", "content": ""}
         return errors.reply({**_head(body), "message": message, "done": True, "done_reason": reason})
     tools = body.get("tools") or []
+    truncates = body.get("truncate") is not False
     ask = session.Ask(
         model=model,
         prompt=session.render(messages, tools, system=model.system),
+        conversation=session.Conversation(messages=messages, tools=tools, system=model.system) if truncates else None,
         topic=session.written(messages[-1].get("content")),
         think=think,
         schema=reading.schema(body.get("format")),

@@ -32,6 +32,7 @@ _FIELDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "options": (dict, "map[string]interface {}"),
     "stream": (bool, "bool"),
     "raw": (bool, "bool"),
+    "truncate": (bool, "bool"),
     "dimensions": (int, "int"),
 }
 _FLOATS = ("temperature", "top_p", "min_p", "typical_p", "repeat_penalty", "presence_penalty", "frequency_penalty")
@@ -78,6 +79,8 @@ def options(body: Body) -> dict[str, Any]:
             raise ApiError(500, f'option "{name}" must be of type integer')
         if name == "stop" and not isinstance(value, list):
             raise ApiError(500, 'option "stop" must be of type array')
+        if name == "stop" and not all(isinstance(one, str) for one in value):
+            raise ApiError(500, 'option "stop" must be of an array of strings')
     return dict(given)
 
 

@@ -16,8 +16,11 @@ from typing import Any
 from ... import engine, scripts, text
 from ..runners import Runner
 from ..store import Model
+from .conversations import Conversation, render, written
 from .errors import ApiError
 from .state import State
+
+__all__ = ["Ask", "Conversation", "End", "Piece", "ToolCall", "answer", "check", "render", "written"]
 
 Channel = scripts.Channel
 
@@ -45,6 +48,8 @@ class Ask:
     answered_tools: bool = False
     """A tool has answered already, so none is called again."""
     images: bool = False
+    conversation: Conversation | None = None
+    """What the prompt says, where its beginning may be left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +96,8 @@ async def answer(state: State, ask: Ask) -> AsyncIterator[Piece | End]:
         loaded = time.monotonic_ns()
         arrived = state.now()
         prompt = text.split(ask.prompt)
+        if ask.conversation is not None and len(prompt) > runner.context:
+            prompt = ask.conversation.prompt(runner.context)
         _fits(ask, len(prompt), runner)
         script = scripts.write(_brief(state, ask), _limits(ask, runner, len(prompt)))
         generation = runner.engine.submit(script, prompt, now=arrived)
@@ -201,23 +208,3 @@ def _object(written: str) -> dict[str, Any]:
 
 def _nanoseconds(seconds: float) -> int:
     return int(seconds * 10**6) * 1000
-
-
-def render(messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] = (), system: str = "") -> str:
-    """Write a conversation as the model reads it."""
-    said = [*([{"role": "system", "content": system}] if system else []), *messages]
-    lines = [f"<|im_start|>{one.get('role')}\n{written(one.get('content'))}<|im_end|>\n" for one in said]
-    if tools:
-        lines.insert(0, f"<|im_start|>system\n# Tools\n{json.dumps(list(tools))}<|im_end|>\n")
-    return "".join([*lines, "<|im_start|>assistant\n"])
-
-
-def written(content: Any) -> str:
-    """Return what a message's content says, parts joined."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "\n".join(
-            str(part.get("text") or part.get("content") or "") for part in content if isinstance(part, dict)
-        )
-    return ""

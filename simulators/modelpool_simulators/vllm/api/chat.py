@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from itertools import groupby
@@ -9,8 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
-from ... import engine, scripts
-from . import answering, logprobs, requests, sse, state
+from ... import engine, schemas, scripts
+from . import answering, errors, logprobs, requests, sse, state
 from .errors import reply
 
 Channel = scripts.Channel
@@ -24,10 +25,24 @@ async def completions(request: web.Request) -> web.StreamResponse:
     server.engine.check()
     asked = answering.conversation(server, body, requests.messages(body))
     answer = _Answer(server, body, asked, state.identifier(request, "chatcmpl"))
+    if flaw := schemas.flaw(asked.brief.schema):
+        return await _refused(request, asked, f"Failed to convert the grammar from JSON schema: {flaw}")
     if not asked.sampling.stream:
         return reply(await answer.whole())
     with answering.generating(server, asked) as generations:
         return await sse.send(request, answer.stream(generations))
+
+
+async def _refused(request: web.Request, asked: answering.Asked, message: str) -> web.StreamResponse:
+    """Refuse what is found wrong after a stream has begun: its status is 200, and an event says 400."""
+    if not asked.sampling.stream:
+        raise errors.RequestError(message)
+
+    async def told() -> AsyncIterator[bytes]:
+        yield b"data: " + json.dumps(errors.body(message, "BadRequestError", 400)).encode() + b"\n\n"
+        yield sse.DONE
+
+    return await sse.send(request, told())
 
 
 class _Answer:

@@ -15,6 +15,8 @@ from aiohttp import web
 
 from .errors import RequestError, invalid, malformed
 
+_MOST_STOPS = 4
+
 Body = dict[str, Any]
 """A decoded request; clients may put anything into it."""
 
@@ -62,9 +64,12 @@ def sampling(body: Body, *, prompt_tokens: int, max_model_len: int, default_max_
     temperature = number(body, "temperature")
     if temperature is not None and temperature < 0:
         raise invalid("temperature", f"temperature must be non-negative, got {temperature}.", temperature)
+    if temperature is not None and temperature > 2:
+        raise invalid("temperature", f"temperature must be in [0, 2], got {temperature}.", temperature)
     top_p = number(body, "top_p")
     if top_p is not None and not 0 < top_p <= 1:
         raise invalid("top_p", f"top_p must be in (0, 1], got {top_p}.", top_p)
+    _within_limits(body)
     options = body.get("stream_options")
     stream = body.get("stream") is True
     if options and not stream:
@@ -82,6 +87,23 @@ def sampling(body: Body, *, prompt_tokens: int, max_model_len: int, default_max_
     )
 
 
+def _within_limits(body: Body) -> None:
+    for field, least, most in (("presence_penalty", -2, 2), ("frequency_penalty", -2, 2), ("min_p", 0, 1)):
+        value = number(body, field)
+        if value is not None and not least <= value <= most:
+            raise RequestError(f"{field} must be in [{least}, {most}], got {value}.")
+    repeated = number(body, "repetition_penalty")
+    if repeated is not None and repeated <= 0:
+        raise RequestError(f"repetition_penalty must be greater than zero, got {repeated}.")
+    top_k = integer(body, "top_k")
+    if top_k is not None and top_k < -1:
+        raise RequestError(f"top_k must be 0 (disable), or at least 1, got {top_k}.")
+    seed = integer(body, "seed")
+    if seed is not None and not -(1 << 63) <= seed < 1 << 63:
+        message = f"Input should be less than or equal to {(1 << 63) - 1}"
+        raise malformed("less_than_equal", "body.seed", message, seed)
+
+
 def _max_tokens(body: Body, prompt_tokens: int, max_model_len: int, default: int | None) -> int:
     if prompt_tokens > max_model_len:
         raise invalid(
@@ -91,10 +113,12 @@ def _max_tokens(body: Body, prompt_tokens: int, max_model_len: int, default: int
             "the length of the input prompt.",
             max_model_len + 1,
         )
-    wanted = integer(body, "max_completion_tokens") or integer(body, "max_tokens") or default
+    wanted = integer(body, "max_completion_tokens") or integer(body, "max_tokens")
+    if wanted is None and "max_tokens" not in body:
+        wanted = default
     room = max_model_len - prompt_tokens
-    if wanted is None:
-        return max(room, 1)
+    if wanted is None or room == 0:
+        wanted = room
     if wanted < 1:
         raise invalid("max_tokens", f"max_tokens must be at least 1, got {wanted}.", wanted)
     if wanted > max_model_len:
@@ -186,7 +210,13 @@ def shows_images(conversation: Sequence[Mapping[str, Any]]) -> bool:
 def _stops(value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
-    return (value,) if isinstance(value, str) else tuple(str(one) for one in value)
+    stops = (value,) if isinstance(value, str) else tuple(str(one) for one in value)
+    if len(stops) > _MOST_STOPS:
+        message = f"List should have at most {_MOST_STOPS} items after validation, not {len(stops)}"
+        raise malformed("too_long", "body.stop.list[str]", message, list(stops))
+    if "" in stops:
+        raise RequestError("stop cannot contain an empty string.")
+    return stops
 
 
 def decode_object(written: str) -> dict[str, Any]:
