@@ -6,14 +6,14 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from modelpool_operator.api import names
+from modelpool_operator.api import names, parsing
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
-from modelpool_operator.planning import catalog
+from modelpool_operator.planning import catalog, repository_facts
 from modelpool_operator.planning.engines import ollama, ollama_servers
 from modelpool_operator.planning.manifests import Manifest, without_nothing
 from modelpool_operator.planning.placement import Placement, Share
-from modelpool_operator.planning.sources import parse_source
+from modelpool_operator.planning.sources import Hub, parse_source
 
 VERSION: Final = 1
 
@@ -137,13 +137,21 @@ def _model(pool: ModelPool, model: Model, share: Share | None, address_of: Addre
 
 def _facts(pool: ModelPool, model: Model) -> dict[str, Any]:
     """Return what clients are told of a model, and of its adapters likewise."""
-    found = catalog.known(parse_source(model.source or ""))
+    source = parse_source(model.source or "")
+    found = catalog.known(source)
+    repository = source.repository if found and isinstance(source, Hub) else ""
+    sampling = repository_facts.sampling_of(repository)
+    stated = without_nothing(parsing.render(model.parameters)) if model.parameters else {}
     return without_nothing(
         {
             "capabilities": [capability.value for capability in model.capabilities],
             "contextLength": model.context_length or (_ollama_context(pool) if _on_ollama(model) else None),
+            "trainedContextLength": found.context if found else None,
+            "embeddingLength": found.width if found else None,
             "parameterSize": found.parameters if found else None,
             "quantization": found.quantization if found else None,
+            "family": repository_facts.family_of(repository),
+            "parameters": {**sampling, **stated},
         }
     )
 

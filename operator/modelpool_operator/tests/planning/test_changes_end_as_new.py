@@ -26,6 +26,7 @@ ENGINES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "maxConcurrency": st.integers(1, 4),
         "replicas": st.integers(0, 1),
         "allowedMediaDomains": st.just(["example.com"]),
+        "parameters": st.just({"temperature": 0.5}),
     },
 )
 SPECS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
