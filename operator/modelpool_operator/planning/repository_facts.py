@@ -1,8 +1,8 @@
 """What known repositories say of themselves beside their dimensions: the name of the architecture, and how to sample.
 
-Architectures are named as Ollama's `/api/show` names them (`general.architecture`). Sampling is that of the repository's
-`generation_config.json`, in the words of a Modelfile. Where that samples and names no temperature, Transformers takes 1,
-and so does Ollama's own library for these models. Penalties are left to the engine, which reads the same file.
+Architectures are named as in Ollama's `/api/show` (`general.architecture`). Sampling is that of the repository's
+`generation_config.json`, in the words of a Modelfile. Where that samples and names no temperature, Transformers
+takes 1, and so does Ollama's own library for these models. Penalties are left to the engine, which reads that file.
 """
 
 import re

@@ -136,6 +136,7 @@ class Attempt:
             model=self.target.engine_model,
             context_length=self.target.model.entry.context_length,
             capabilities=self.target.backend.capabilities,
+            parameters=self.target.model.parameters,
         )
         if self.body.light:
             return translate(translation, self.body.content, backend, epoch_ns=self.context.epoch_ns)

@@ -1,6 +1,8 @@
 """The values and the protocol that a translated call consists of."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
@@ -19,6 +21,8 @@ class Backend:
     """Tokens the engine takes, prompt and answer together; None when unknown."""
     capabilities: frozenset[str] | None = None
     """completion, tools, thinking, vision, embedding; None when unknown, and then nothing is refused."""
+    parameters: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    """How the model samples where the request does not say, in the words of Ollama's `options`."""
 
     def lacks(self, capability: str) -> bool:
         """Whether it is known that the model cannot do this."""
