@@ -144,7 +144,7 @@ def _facts(pool: ModelPool, model: Model) -> dict[str, Any]:
     stated = without_nothing(parsing.render(model.parameters)) if model.parameters else {}
     return without_nothing(
         {
-            "capabilities": [capability.value for capability in model.capabilities],
+            "capabilities": None if _decides_itself(model) else [one.value for one in model.capabilities],
             "contextLength": model.context_length or (_ollama_context(pool) if _on_ollama(model) else None),
             "trainedContextLength": found.context if found else None,
             "embeddingLength": found.width if found else None,
@@ -171,6 +171,11 @@ def _backends(pool: ModelPool, model: Model, address_of: AddressOf) -> list[dict
         room = {"model": name, "maxConcurrency": pool.spec.ollama.num_parallel}
         backends.append({"engine": engine.value, **address_of(engine, name), **room})
     return backends
+
+
+def _decides_itself(model: Model) -> bool:
+    """Return whether nobody says what the model can do: then Ollama, which knows its models, tells and refuses."""
+    return _on_ollama(model) and model.capabilities == Model(name="", engine=Engine.OLLAMA).capabilities
 
 
 def _on_ollama(model: Model) -> bool:

@@ -91,6 +91,12 @@ def test_an_ollama_model_is_asked_for_by_its_own_name_there() -> None:
     assert model["contextLength"] == 8192
 
 
+def test_what_an_ollama_model_can_do_is_ollamas_to_say_unless_the_pool_does() -> None:
+    silent, said = document(ollama("a"), ollama("b", capabilities=["completion", "vision"]))["models"]
+    assert "capabilities" not in silent
+    assert said["capabilities"] == ["completion", "vision"]
+
+
 def test_one_machine_has_addresses_in_place_of_services() -> None:
     pool = pool_of(QWEN)
     found = routes_document(

@@ -248,7 +248,7 @@ def _embed() -> list[Field]:
             "options.num_ctx",
             Verdict.CHECKED,
             example={"options": {"num_ctx": 5}},
-            note="below the model's, texts are cut to it, or refused with `truncate: false`; told in the warning when larger",
+            note="texts are cut to a smaller one, or refused with `truncate: false`; a larger is told in the warning",
         ),
         row("options", DROPPED, example={"options": {"top_k": 5}}, note="no other concerns an embedding"),
         row("keep_alive", DROPPED, example={"keep_alive": 5}, note="a vLLM model stays"),

@@ -58,8 +58,8 @@ class Engine:
         self.models = models or []
         self.tags: dict[str, dict[str, object]] = {}
         """What it says of a model in `/api/tags`, beside the name."""
-        self.loaded: list[dict[str, object]] = []
-        """What it says in `/api/ps`."""
+        self.loaded: list[dict[str, object]] | None = []
+        """What it says in `/api/ps`; None: that is `behave`'s to answer."""
         self.healthy = True
         self.hangs = False
         """Whether nothing is answered, not even a health check."""
@@ -85,7 +85,7 @@ class Engine:
                     tags = json.dumps({"version": "0", "models": [self.tag(one) for one in self.models]}).encode()
                     await request.answer(tags, status=200 if self.healthy else 503)
                     continue
-                if request.path == "/api/ps":
+                if request.path == "/api/ps" and self.loaded is not None:
                     await request.answer(json.dumps({"models": self.loaded}).encode())
                     continue
                 self.received.append(request)
