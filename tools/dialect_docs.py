@@ -95,8 +95,8 @@ _MODELS: Final = (
     (
         "`expires_at` of `/api/ps`",
         (
-            "in 292 years: a ready engine keeps its model. A model whose engine is not ready is listed while its stand-in "
-            "holds it"
+            "in 292 years: a ready engine keeps its model. A model whose engine is not ready is listed while its "
+            "stand-in holds it"
         ),
     ),
 )
