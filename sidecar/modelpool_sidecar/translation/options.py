@@ -179,12 +179,16 @@ def _stop(option: Option, value: object) -> dict[str, object]:
 
 _LEVELS: Final = ("low", "medium", "high", "max")
 _MAX_TOP_LOGPROBS: Final = 20
+_NO_WARNINGS: Final[tuple[str, ...]] = ()
 
 
 def parameters(request: Prompted, backend: Backend) -> tuple[dict[str, object], tuple[str, ...]]:
     """The engine's parameters that every prompt may carry, and what was not passed on. Raises BadRequestError."""
-    options = sampling_defaults.merged(request.options, backend.parameters)
-    sampled, warnings = sampling(options, backend.context_length)
+    own, context_length, warnings = backend.parameters, backend.context_length, _NO_WARNINGS
+    if request.options:
+        sampled, warnings = sampling(sampling_defaults.merged(request.options, own), context_length)
+    else:
+        sampled = sampling_defaults.unasked(own, context_length, sampling)
     stream: Mapping[str, object] = {"stream": True, "stream_options": {"include_usage": True}}
     return {"model": backend.model, **stream, **sampled, **_format(request.format)}, warnings
 

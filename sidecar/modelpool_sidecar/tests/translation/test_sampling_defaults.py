@@ -19,7 +19,7 @@ OPTIONS = st.dictionaries(
 )
 
 
-def sent(body: dict[str, Any], parameters: dict[str, object], call: Translation = Translation.CHAT) -> dict[str, Any]:
+def sent(body: dict[str, Any], parameters: dict[str, Any], call: Translation = Translation.CHAT) -> dict[str, Any]:
     """What of sampling vLLM is asked."""
     asked: dict[str, Any] = json.loads(exchange(call, body, dataclasses.replace(BACKEND, parameters=parameters)).body)
     for name in ("model", "stream", "stream_options", "messages", "prompt"):
@@ -73,3 +73,15 @@ def test_a_request_takes_back_what_its_model_says() -> None:
 def test_what_is_vllms_own_default_is_left_to_it() -> None:
     """It may have read something else in the model's repository, and penalties cost it time."""
     assert not {"repetition_penalty", "presence_penalty", "frequency_penalty", "min_p", "seed"} & set(sent(chat(), {}))
+
+
+@given(st.lists(st.tuples(OPTIONS, st.sampled_from([None, 2, 4096])), min_size=1, max_size=8))
+def test_what_is_remembered_of_a_model_is_of_that_model(models: list[tuple[dict[str, Any], int | None]]) -> None:
+    """Parameters that are new may lie where others lay before, and a model's context may change."""
+    for parameters, context_length in models:
+        stated = {name: value for name, value in parameters.items() if value is not None}
+        backend = dataclasses.replace(BACKEND, parameters=stated, context_length=context_length)
+        for _ in range(2):
+            bare = json.loads(exchange(Translation.CHAT, chat(), backend).body)
+            spelt = json.loads(exchange(Translation.CHAT, chat(options={**OLLAMA, **stated}), backend).body)
+            assert bare == spelt
