@@ -225,3 +225,27 @@ async def test_blanks_around_a_name_make_no_other(tmp_path: Path, spelt: str, ki
                 assert response.status == 200
                 assert (await response.json())["model"] == spelt, "as Ollama, which repeats it"
         assert one.received[0].json["model"] == "qwen3:8b"
+
+
+async def test_a_model_samples_as_the_routes_say_and_only_in_ollamas_dialect(tmp_path: Path) -> None:
+    said = b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+
+    async def answer(request: Received) -> None:
+        await request.answer(said, kind="text/event-stream")
+
+    async with engine(answer) as vllm, scene(tmp_path, document(backend("vllm", vllm.url), **KNOWN)) as gate:
+        await gate.until_ready(True)
+        generate = {"model": CHAT["model"], "prompt": "hi"}
+        asked = [("/api/chat", CHAT), ("/api/generate", generate), ("/api/generate", generate | {"raw": True})]
+        for path, body in asked:
+            async with gate.post(path, body | {"options": {"top_k": 7}}) as response:
+                assert response.status == 200, await response.read()
+        async with gate.post("/api/chat", CHAT) as response:
+            assert response.status == 200
+        async with gate.post("/v1/chat/completions", CHAT | {"stream": True}) as response:
+            assert response.status == 200
+    *ollamas, bare, openais = (request.json for request in vllm.received)
+    for sent in ollamas:
+        assert (sent["temperature"], sent["top_k"], sent["top_p"]) == (0.6, 7, 0.95)
+    assert (bare["temperature"], bare["top_k"], bare["top_p"]) == (0.6, 20, 0.95)
+    assert not {"temperature", "top_k", "top_p"} & set(openais)
