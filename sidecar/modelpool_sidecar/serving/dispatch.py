@@ -157,9 +157,7 @@ class Dispatch:
             body = await self._bodies.read(await context.request.read(), "", call)
             asked = body.facts.model
             found = table.find(asked)
-            shown = None if found is None else await self._engine_catalog.shown(found, body)
-            if shown is not None:
-                relay.answer(context, shown)
+            if found is not None and await self._engine_catalog.show(context, found, body):
                 return
             told = NOTHING
         else:

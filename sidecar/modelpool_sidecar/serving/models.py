@@ -18,6 +18,8 @@ from .engine_catalog import NOTHING, Facts
 _DEFAULT_CAPABILITIES: Final = ("completion",)
 _LISTS: Final = frozenset({Operation.LIST_MODELS, Operation.LIST_RESIDENT})
 _NS: Final = 1_000_000_000
+_LAST_S: Final = 253_370_764_800
+"""The year 9999: what lies beyond cannot be written."""
 
 
 class _Made(NamedTuple):
@@ -129,8 +131,9 @@ def _created_ns(model: Model, facts: Facts | None) -> int | None:
     said = None if facts is None else facts.get("modified_at")
     if isinstance(said, str):
         try:
-            return int(datetime.fromisoformat(said).timestamp()) * _NS
-        except (ValueError, OverflowError):
+            seconds = int(datetime.fromisoformat(said).timestamp())
+        except (ValueError, OverflowError, OSError):
             return None
+        return seconds * _NS if 0 < seconds < _LAST_S else None
     created = model.pool.created
     return None if created == UNDATED else int(created.timestamp()) * _NS

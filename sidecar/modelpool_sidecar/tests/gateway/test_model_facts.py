@@ -1,6 +1,7 @@
 """What is told of models: of those on Ollama what it says itself, of the others what the routes know, else nothing."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,12 +121,17 @@ async def test_what_is_in_memory_each_engine_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize("verbose", [True, False, None])
 async def test_show_is_ollamas_own_answer(tmp_path: Path, verbose: bool | None) -> None:
     said = recordings.load("ollama/05-show").body
-    async with engine(nothing) as vllm, engine(answers(said), models=["qwen3:8b", "small:1b"]) as ollama:
+    kind = "application/json; charset=utf-8"
+
+    async def answer(request: Received) -> None:
+        await request.answer(said, kind=kind)
+
+    async with engine(nothing) as vllm, engine(answer, models=["qwen3:8b", "small:1b"]) as ollama:
         async with scene(tmp_path, both(vllm, ollama)) as gate:
             await gate.until_ready(True, model="ours")
             async with gate.post("/api/show", {"name": "o", "verbose": verbose}) as response:
                 assert response.status == 200
-                assert response.headers["Content-Type"] == "application/json; charset=utf-8"
+                assert response.headers["Content-Type"] == kind
                 assert await response.read() == said
         (asked,) = ollama.received
         assert (asked.method, asked.path) == ("POST", "/api/show")
@@ -161,10 +167,29 @@ async def test_show_of_a_vllm_model_is_true(tmp_path: Path) -> None:
         answers(b'{"models":null}'),
         answers(b'{"models":[{"name":5},{}]}'),
         answers(b"[" * 100_000),
+        answers(b'{"models":[{"name":"qwen3:8b","details":{"a":{"b":{}}}}]}'),
+        answers(b'{"models":[{"name":"qwen3:8b","size":' + b"9" * 400 + b"}]}"),
+        answers(b'{"models":[{"name":"qwen3:8b","details":{"family":"' + b"q" * 9000 + b'"}}]}'),
+        answers(b'{"models":[{"name":"' + b"q" * (2 << 20) + b'"}]}'),
+        answers(b'{"models":[{"name":"qwen3:8b","digest":"\xff"}]}'),
         answers(b"{}", status=500),
         answers(b'{"error":"model not found"}', status=404),
     ],
-    ids=["broken", "list", "half", "null", "nameless", "deep", "failing", "not found"],
+    ids=[
+        "broken",
+        "list",
+        "half",
+        "null",
+        "nameless",
+        "deep",
+        "nested",
+        "huge",
+        "wordy",
+        "endless",
+        "no text",
+        "failing",
+        "not found",
+    ],
 )
 async def test_an_ollama_that_does_not_say_is_told_of_from_the_routes(tmp_path: Path, behave: Behaviour) -> None:
     routes = document(backend("ollama", "http://127.0.0.1:1"), **KNOWN)
@@ -195,6 +220,45 @@ async def test_an_ollama_that_hangs_keeps_nobody_for_long(tmp_path: Path) -> Non
             await gate.until_ready(True)
             assert (await get(gate, "/api/ps"))["models"] == []
             assert (await shown(gate, "qwen3:8b"))["details"]["parameter_size"] == "8.2B"
+        assert [one.path for one in ollama.received] == ["/api/ps"], "who has kept callers waiting is not asked again"
+
+
+async def test_signs_of_life_need_no_engine(tmp_path: Path) -> None:
+    async with (
+        engine(nothing, models=["qwen3:8b"]) as ollama,
+        scene(tmp_path, document(backend("ollama", ollama.url), **KNOWN)) as gate,
+    ):
+        await gate.until_ready(True)
+        ollama.hangs = True
+        for path in ("/", "/api/version"):
+            began = time.monotonic()
+            async with gate.get(path) as response:
+                assert response.status == 200
+            assert time.monotonic() - began < 1.5, "less than the gateway waits for an engine"
+
+
+async def test_a_long_description_goes_on_as_it_comes(tmp_path: Path) -> None:
+    said = json.dumps({"details": {}, "model_info": {"tokenizer.ggml.tokens": ["word"] * 400_000}}).encode()
+    async with (
+        engine(answers(said), models=["qwen3:8b"]) as ollama,
+        scene(tmp_path, document(backend("ollama", ollama.url))) as gate,
+    ):
+        await gate.until_ready(True)
+        async with gate.post("/api/show", {"model": "qwen3:8b", "verbose": True}) as response:
+            assert await response.read() == said
+
+
+@pytest.mark.parametrize(
+    "date", ["yesterday", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "1969-01-01T00:00:00Z", ""]
+)
+async def test_a_date_that_is_none_is_not_told(tmp_path: Path, date: str) -> None:
+    async with engine(nothing, models=["qwen3:8b"]) as ollama:
+        ollama.tags["qwen3:8b"] = {"modified_at": date}
+        async with scene(tmp_path, document(backend("ollama", ollama.url))) as gate:
+            await gate.until_ready(True)
+            assert "created" not in (await get(gate, "/v1/models"))["data"][0]
+            anthropic = {"anthropic-version": "2023-06-01"}
+            assert (await get(gate, "/v1/models", headers=anthropic))["data"][0]["created_at"].startswith("1970")
 
 
 async def test_without_a_date_none_is_told(tmp_path: Path) -> None:
