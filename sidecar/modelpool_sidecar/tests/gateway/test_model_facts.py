@@ -299,8 +299,12 @@ async def test_a_model_samples_as_the_routes_say_and_only_in_ollamas_dialect(tmp
 
     async with engine(answer) as vllm, scene(tmp_path, document(backend("vllm", vllm.url), **KNOWN)) as gate:
         await gate.until_ready(True)
-        generate = {"model": CHAT["model"], "prompt": "hi"}
-        asked = [("/api/chat", CHAT), ("/api/generate", generate), ("/api/generate", generate | {"raw": True})]
+        generate: dict[str, Any] = {"model": CHAT["model"], "prompt": "hi"}
+        asked: list[tuple[str, dict[str, Any]]] = [
+            ("/api/chat", CHAT),
+            ("/api/generate", generate),
+            ("/api/generate", generate | {"raw": True}),
+        ]
         for path, body in asked:
             async with gate.post(path, body | {"options": {"top_k": 7}}) as response:
                 assert response.status == 200, await response.read()
