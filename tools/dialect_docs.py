@@ -56,6 +56,58 @@ mapped: vLLM is asked for the same. checked: compared with how the model is serv
 dropped: without effect, as told in the answer's header `X-ModelPool-Warning` where the line says so. refused: answered
 with an error. A null is as good as an absent field. The test is `test_fields.py::test_field[NAME]`.
 """
+_MODELS_INTRO: Final = """\
+## What is told of models
+
+`/api/show`, `/api/tags`, `/api/ps` and `/v1/models` tell of a model whose first backend is an Ollama what that says,
+asked at the moment, under the names of the pool. Of others they tell what the routes document knows, and nothing else;
+a text that Ollama always writes is empty where it is unknown.
+"""
+_MODELS: Final = (
+    (
+        "`template` of `/api/show`",
+        (
+            "variables that the model takes: `.Tools` exactly with the capability `tools`, `.Thinking` with "
+            "`thinking`, `.Suffix` with `insert`. vLLM makes the prompt, from the template of the repository"
+        ),
+    ),
+    (
+        "`parameters` of `/api/show`",
+        "how the model samples where a request to Ollama's API does not say, if that is known",
+    ),
+    (
+        "`family`, `general.architecture`",
+        "Ollama's name of the architecture, of repositories that the operator knows",
+    ),
+    (
+        "`….context_length`",
+        (
+            "tokens that the model is served with, else those that it was trained for; `context_length` of `/api/ps` "
+            "and `max_model_len` are the former alone"
+        ),
+    ),
+    (
+        "`….embedding_length`",
+        "numbers of an embedding. Of an unknown architecture both lengths stand under `general`",
+    ),
+    ("`size`", "bytes of the weights, in `/api/ps` of the card's memory as planned"),
+    (
+        "`modified_at`, `created`",
+        "when the ModelPool was made; absent where a file of routes does not say",
+    ),
+    (
+        "`expires_at` of `/api/ps`",
+        (
+            "in 292 years: a ready engine keeps its model. A model whose engine is not ready is listed while its "
+            "stand-in holds it"
+        ),
+    ),
+)
+_SAMPLING: Final = """\
+What `/api/chat` and `/api/generate` do not say of sampling is as the pool's `parameters` of the model say, else as the
+repository's `generation_config.json` where the operator knows it, else Ollama's default. Parameters that Ollama leaves
+neutral (penalties, `min_p`) are left to vLLM, which reads the repository's file.
+"""
 _ANSWERS_INTRO: Final = """\
 ## Answers, compared with recordings
 
@@ -92,6 +144,9 @@ def dialects() -> str:
         _table(("call", "name", "engine"), _admin()),
         _FIELDS_INTRO,
         _table(("NAME", "verdict", "becomes", "note"), _fields()),
+        _MODELS_INTRO,
+        _table(("field", "of a model on vLLM"), _MODELS),
+        _SAMPLING,
         _ANSWERS_INTRO,
         _table(("Ollama's recording", "vLLM's recording", "differences"), _answers()),
         "Not compared:\n",

@@ -33,6 +33,7 @@ from .routing.keys import Keys
 from .serving.admin import Admin
 from .serving.admission import Admission
 from .serving.dispatch import Dispatch
+from .serving.engine_catalog import EngineCatalog
 from .serving.gauges import Gauges
 from .serving.inference import Inference
 from .serving.pages import Pages, Phase
@@ -112,6 +113,7 @@ async def gateway(
             hostname=socket.gethostname(),
         ),
         bodies=bodies,
+        engine_catalog=EngineCatalog(probing, profiles),
     )
     async with asyncio.TaskGroup() as group:
         source = _source(settings, directory, profiles)

@@ -68,8 +68,8 @@ KNOWN: Final[tuple[Explanation, ...]] = (
         where=r"(lines\[\d+\]\.)?logprobs.*top_logprobs.*",
     ),
     Explanation(
-        title="`/api/tags` and `/api/ps` list the pool's models as the pool describes them",
-        reason="The gateway knows no GGUF file: size, family and quantisation are what the pool says; aliases count.",
+        title="`/api/tags` and `/api/ps` describe a vLLM model as its pool does, and list aliases too",
+        reason="Its weights are no GGUF file, and what the pool does not know is absent. Ollama describes its own.",
         calls=r"GET /api/tags|GET /api/ps|ps after load",
         where=r"models\[.*",
     ),
@@ -80,8 +80,8 @@ KNOWN: Final[tuple[Explanation, ...]] = (
         where=r"status|content-type|header allow",
     ),
     Explanation(
-        title="`/api/show` has no modelfile, template, parameters and tensors of a GGUF file",
-        reason="The model is not one; `model_info` holds what clients look for: architecture, context length, size.",
+        title="`/api/show` of a vLLM model has a template of variables, and neither tensors nor a GGUF file's header",
+        reason="vLLM makes the prompt; the variables say what the model can do, and `model_info` what is known.",
         calls=r"show.*",
         where=r"modelfile|parameters|template|tensors|(model_info|details)\..*|capabilities.*|.* order of keys",
     ),
@@ -90,12 +90,6 @@ KNOWN: Final[tuple[Explanation, ...]] = (
         reason="Go sends what exceeds 2 KiB in chunks; the gateway has the whole document and says its length.",
         calls=r"show.*|embed: .*",
         where=r"framing",
-    ),
-    Explanation(
-        title="`dimensions` is refused by models that were not trained for it",
-        reason="vLLM knows which embeddings may be cut; Ollama cuts them all.",
-        calls=r"embed: dimensions",
-        where=r".*",
     ),
     Explanation(
         title="A text that is cut for embedding fills the context to the last token",

@@ -79,6 +79,23 @@ class Fallback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Ollama's name of it. Absent: the model's own name."""
 
 
+class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a vLLM model samples where a request in Ollama's dialect does not say. Named as in a Modelfile."""
+
+    temperature: float | None = None
+    top_k: int | None = None
+    """Of so many tokens; 0: of all."""
+    top_p: float | None = None
+    min_p: float | None = None
+    repeat_penalty: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    seed: int | None = None
+    num_predict: int | None = None
+    """Tokens of an answer at most; -1: until the context is full."""
+    stop: tuple[str, ...] | None = None
+
+
 class Adapter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """A LoRA adapter of a vLLM model: a model of its own to clients, on the same engine."""
 
@@ -115,6 +132,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     autoscaling: Autoscaling | None = None
     speculative: Speculative | None = None
     capabilities: tuple[Capability, ...] = (Capability.COMPLETION,)
+    parameters: Parameters | None = None
+    """Absent, or where it does not say: as the model's repository does, where that is known, else as Ollama."""
     reasoning_parser: str | None = None
     tool_call_parser: str | None = None
     allowed_media_domains: tuple[str, ...] = ()

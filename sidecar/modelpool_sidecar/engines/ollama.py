@@ -56,6 +56,7 @@ class Ollama(Profile):
     inference: ClassVar[Mapping[str, Way]] = MappingProxyType({path: Native(path) for path in _CALLS})
     admin: ClassVar[frozenset[str]] = frozenset({"pull", "push", "create", "copy", "delete", "blobs"})
     holds_many: ClassVar[bool] = True
+    tells_of_models: ClassVar[bool] = True
     reads_model_loosely: ClassVar[bool] = True
     probed_always: ClassVar[bool] = True
 

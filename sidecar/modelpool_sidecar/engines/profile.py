@@ -58,6 +58,9 @@ class Profile:
     """Whether it can be told to ask for the gateway's key."""
     holds_many: ClassVar[bool] = False
     """Whether one of it serves many models. They then share its queue, and to change between them costs time."""
+    tells_of_models: ClassVar[bool] = False
+    """Whether it has Ollama's calls about models itself: `/api/tags`, `/api/ps` and `/api/show`. It then knows better
+    than the routes what its models are, and whether it holds one now."""
     reads_model_loosely: ClassVar[bool] = False
     """Whether its decoder takes `MODEL` for `model` too, so that every body must be given one name."""
     probed_always: ClassVar[bool] = False

@@ -49,7 +49,8 @@ ModelName = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[!-~]+\
 Word = Annotated[str, Meta(max_length=256, pattern=r"^[ -~]*\Z")]
 """What is shown and not looked up."""
 
-_FIRST, _LAST = (datetime.datetime(year, 1, 1, tzinfo=datetime.UTC) for year in (1970, 9999))
+UNDATED, _LAST = (datetime.datetime(year, 1, 1, tzinfo=datetime.UTC) for year in (1970, 9999))
+"""`UNDATED`: nobody has said when."""
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,14 +61,14 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
 
     namespace: ObjectName
     name: ObjectName
-    created: Annotated[datetime.datetime, Meta(tz=True)] = _FIRST
+    created: Annotated[datetime.datetime, Meta(tz=True)] = UNDATED
     generation: Count = 0
     uid: Word = ""
     """Of the ModelPool. In a cluster not the document's to say either; a file's pool has none."""
 
     def __post_init__(self) -> None:
-        if not _FIRST <= self.created < _LAST:
-            raise ValueError(f"`created` must be from {_FIRST.year} to {_LAST.year - 1}")
+        if not UNDATED <= self.created < _LAST:
+            raise ValueError(f"`created` must be from {UNDATED.year} to {_LAST.year - 1}")
 
     @property
     def ref(self) -> PoolRef:
@@ -115,6 +116,31 @@ class BackendEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             raise ValueError(f"`url` {wrong}, got {shown(self.url)[:_SHOWN]!r}")
 
 
+Number = Annotated[float, Meta(ge=-1e9, le=1e9)]
+Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Stops = Annotated[tuple[Annotated[str, Meta(max_length=1024)], ...], Meta(max_length=64)]
+
+
+class Parameters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a model samples where a request in Ollama's dialect does not say, named as in a Modelfile."""
+
+    temperature: Number | None = None
+    top_k: Integer | None = None
+    top_p: Number | None = None
+    min_p: Number | None = None
+    repeat_penalty: Number | None = None
+    presence_penalty: Number | None = None
+    frequency_penalty: Number | None = None
+    seed: Integer | None = None
+    num_predict: Integer | None = None
+    stop: Stops | None = None
+
+    def as_options(self) -> dict[str, object]:
+        """Those that are said, as a request's `options` say them."""
+        found: dict[str, object] = msgspec.to_builtins(self)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One model: its names, what it can do, and its backends in order of preference."""
 
@@ -123,9 +149,15 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     capabilities: Capabilities | None = None
     """None when the document does not say: then nothing is refused for want of a capability."""
     context_length: Count | None = None
+    """Tokens that it is served with."""
+    trained_context_length: Count | None = None
+    embedding_length: Count | None = None
+    """Numbers of an embedding, or of a hidden state."""
     parameter_size: Word | None = None
     quantization: Word | None = None
     family: Word | None = None
+    """Its architecture, as Ollama names it."""
+    parameters: Parameters | None = None
     size_bytes: Count | None = None
     """Of the weights."""
     memory_bytes: Count | None = None

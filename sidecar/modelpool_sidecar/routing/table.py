@@ -103,6 +103,8 @@ class Model:
     queue: documents.QueueLimits
     entry: documents.ModelEntry
     backends: tuple[Backend, ...]
+    parameters: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    """How it samples where a request does not say, in the words of Ollama's `options`."""
 
     @property
     def ready(self) -> bool:
@@ -133,14 +135,14 @@ class RoutingTable:
     """Which of `models` stand at an address. The same object as long as documents and addresses are the same."""
 
     def find(self, name: str) -> Model | None:
-        """The model that answers to a name or alias; as with Ollama, neither case, nor a tag of `latest`, nor the
-        default registry and namespace matter."""
+        """The model that answers to a name or alias; as with Ollama, neither case, nor blanks around it, nor a tag of
+        `latest`, nor the default registry and namespace matter."""
         return self.names.get(name) or self.names.get(folded(name))
 
 
 def folded(name: str) -> str:
     """A model's name without what does not matter in it."""
-    return name.lower().removeprefix("registry.ollama.ai/").removeprefix("library/").removesuffix(":latest")
+    return name.strip().lower().removeprefix("registry.ollama.ai/").removeprefix("library/").removesuffix(":latest")
 
 
 def service_of(pool: documents.Pool, entry: documents.BackendEntry) -> ServiceRef:

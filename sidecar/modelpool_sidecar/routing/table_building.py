@@ -25,6 +25,7 @@ from .table import (
 )
 
 NO_KEYS: Final = Keys()
+NO_PARAMETERS: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 def build(
@@ -174,6 +175,7 @@ def _model(
         queue=document.queue,
         entry=entry,
         backends=tuple(backends),
+        parameters=NO_PARAMETERS if entry.parameters is None else MappingProxyType(entry.parameters.as_options()),
     )
 
 

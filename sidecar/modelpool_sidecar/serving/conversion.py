@@ -64,6 +64,7 @@ class Conversion:
             model=self._target.engine_model,
             context_length=self._target.model.entry.context_length,
             capabilities=self._target.backend.capabilities,
+            parameters=self._target.model.parameters,
         )
         made: Exchange | Answer | None
         if self._body.light:

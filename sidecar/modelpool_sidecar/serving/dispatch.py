@@ -21,6 +21,7 @@ from ..telemetry.events import Events
 from . import refusals, relay
 from .admin import Admin
 from .context import Ids, RequestContext
+from .engine_catalog import NOTHING, EngineCatalog
 from .inference import Inference
 from .models import Models
 from .pages import Pages
@@ -49,6 +50,7 @@ class Dispatch:
         profiles: Profiles,
         host_policy: HostPolicy,
         bodies: RequestBodies,
+        engine_catalog: EngineCatalog,
     ) -> None:
         self._directory = directory
         self._inference = inference
@@ -60,6 +62,7 @@ class Dispatch:
         self._bodies = bodies
         self._ids = Ids()
         self._models = Models(profiles)
+        self._engine_catalog = engine_catalog
 
     async def answer(self, request: ServerRequest) -> None:
         """Answer one request. Runs as an `inline_task`."""
@@ -149,10 +152,17 @@ class Dispatch:
 
     async def _catalogue(self, context: RequestContext, call: Call) -> None:
         asked = call.argument
+        table = self._directory.table
         if call.operation is Operation.SHOW_MODEL and call.dialect is Dialect.OLLAMA:
-            body = await context.request.read()
-            asked = (await self._bodies.read(body, "", call)).facts.model
-        given = self._models.answer(call, self._directory.table, asked, epoch_ns=context.epoch_ns)
+            body = await self._bodies.read(await context.request.read(), "", call)
+            asked = body.facts.model
+            found = table.find(asked)
+            if found is not None and await self._engine_catalog.show(context, found, body):
+                return
+            told = NOTHING
+        else:
+            told = await self._engine_catalog.told(call, table, asked)
+        given = self._models.answer(call, table, asked, epoch_ns=context.epoch_ns, told=told)
         if isinstance(given, Refusal):
             self._refuse(context, given)
         else:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -13,9 +14,11 @@ from ..dialects.bounds import DEFAULT, Bounds
 from ..dialects.dialect import Operation
 from ..dialects.errors import EngineError
 from ..http.errors import BadRequestError
-from . import engine_errors, ollama_requests
+from . import engine_errors, ollama_requests, options
 from .exchange import Backend, Exchange, Reply, Timings, Usage
 
+_TOO_LONG: Final = go_json.encode({"error": "the input length exceeds the context length"})
+_BAD_REQUEST: Final = 400
 _TOLERANCE: Final = 1e-3
 """How far from 1 a vector's length may be to count as normalised."""
 
@@ -40,11 +43,15 @@ def translate(body: bytes, backend: Backend) -> Exchange | Answer:
     if not texts:
         return Answer(body=go_json.encode({"model": request.model, "embeddings": []}))
     params: dict[str, object] = {"model": backend.model, "input": texts, "encoding_format": "float"}
+    asked = options.num_ctx(request.options)
+    most = _least(asked, backend.context_length)
+    warnings = () if most is not None else _context_warnings(asked, backend.context_length)
     if request.truncate is not False:
-        params["truncate_prompt_tokens"] = -1  # to what the model takes
-    if request.dimensions:
-        params["dimensions"] = request.dimensions
-    return _exchange(params, request.model, many=True)
+        params["truncate_prompt_tokens"] = -1 if most is None else most  # -1: to what the model takes
+        most = None
+    elif most is not None and len(texts) > 1:
+        warnings = (f"num_ctx is {most}: of several texts the engine counts the tokens together",)
+    return _exchange(params, _Asked(request.model, many=True, dimensions=request.dimensions or 0, most=most), warnings)
 
 
 def translate_single(body: bytes, backend: Backend) -> Exchange | Answer:
@@ -52,22 +59,47 @@ def translate_single(body: bytes, backend: Backend) -> Exchange | Answer:
     request = ollama_requests.embedding(body)
     if not request.prompt:
         return Answer(body=go_json.encode({"embedding": []}))
+    warnings = _context_warnings(options.num_ctx(request.options), backend.context_length)
     return _exchange(
-        {"model": backend.model, "input": request.prompt, "encoding_format": "float"}, request.model, many=False
+        {"model": backend.model, "input": request.prompt, "encoding_format": "float"},
+        _Asked(request.model, many=False),
+        warnings,
     )
 
 
-def _exchange(params: dict[str, object], model: str, *, many: bool) -> Exchange:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the answer depends on."""
+
+    model: str
+    many: bool
+    dimensions: int = 0
+    """Numbers that are kept of each vector; 0: all."""
+    most: int | None = None
+    """Tokens that a text may have; None: as many as the engine took."""
+
+
+def _exchange(params: dict[str, object], asked: _Asked, warnings: tuple[str, ...]) -> Exchange:
     return Exchange(
         path="/v1/embeddings",
         body=msgspec.json.encode(params),
         stream=False,
-        open=partial(_open, model, many),
+        open=partial(_open, asked, len(params["input"]) if isinstance(params["input"], list) else 1),
+        warnings=warnings,
     )
 
 
-def _open(model: str, many: bool, timings: Timings, bounds: Bounds = DEFAULT) -> Reply:
-    return EmbedReply(model=model, many=many, timings=timings, bounds=bounds)
+def _open(asked: _Asked, texts: int, timings: Timings, bounds: Bounds = DEFAULT) -> Reply:
+    return EmbedReply(asked, texts, timings=timings, bounds=bounds)
+
+
+def _least(asked: int | None, context_length: int | None) -> int | None:
+    """The context that is asked for, where it is less than the model's."""
+    return asked if asked is not None and context_length is not None and asked < context_length else None
+
+
+def _context_warnings(asked: int | None, context_length: int | None) -> tuple[str, ...]:
+    return () if asked is None else options.context_warnings(asked, context_length)
 
 
 def _texts(raw: msgspec.Raw) -> list[str]:
@@ -86,9 +118,10 @@ class EmbedReply:
     over = False
     """See `exchange.Reply`. A document is over with its body."""
 
-    def __init__(self, *, model: str, many: bool, timings: Timings, bounds: Bounds = DEFAULT) -> None:
-        self._model = model
-        self._many = many
+    def __init__(self, asked: _Asked, texts: int, *, timings: Timings, bounds: Bounds = DEFAULT) -> None:
+        """`texts`: how many were sent."""
+        self._asked = asked
+        self._texts = texts
         self._timings = timings
         self._bounds = bounds
         self._body = bytearray()
@@ -115,18 +148,30 @@ class EmbedReply:
             raise EngineError(engine_errors.running(f"the engine sent what is no embedding: {error}")) from error
         vectors = [vector.embedding for vector in sorted(found.data, key=lambda vector: vector.index)]
         self.usage = found.usage
-        if self._many:
-            return Answer(body=self._document([_normalised(vector) for vector in vectors], now_ns))
+        if self._is_too_long():
+            return Answer(body=_TOO_LONG, status=_BAD_REQUEST)
+        if self._asked.many:
+            return Answer(body=self._document([self._cut(vector) for vector in vectors], now_ns))
         if not vectors:
             raise EngineError(engine_errors.running("the engine sent no embedding"))
         return Answer(body=go_json.encode({"embedding": vectors[0]}))
 
+    def _is_too_long(self) -> bool:
+        """Whether a text is longer than it may be: known of one, and of several where they are so on the average."""
+        most, usage = self._asked.most, self.usage
+        return most is not None and usage is not None and usage.prompt_tokens > most * self._texts
+
+    def _cut(self, vector: Sequence[float]) -> Sequence[float]:
+        """As Ollama cuts a vector of any model: its first numbers, of length 1 again."""
+        most = self._asked.dimensions
+        return _normalised(vector[:most] if 0 < most < len(vector) else vector)
+
     def refused(self, status: int, body: bytes) -> Answer:
         """See `exchange.Reply`."""
-        return engine_errors.translated(status, body, model=self._model, operation=Operation.EMBED)
+        return engine_errors.translated(status, body, model=self._asked.model, operation=Operation.EMBED)
 
     def _document(self, vectors: list[Sequence[float]], now_ns: int) -> bytes:
-        document: dict[str, object] = {"model": self._model, "embeddings": vectors}
+        document: dict[str, object] = {"model": self._asked.model, "embeddings": vectors}
         numbers = {
             "total_duration": now_ns - self._timings.started_ns,
             "load_duration": self._timings.dispatched_ns - self._timings.started_ns,

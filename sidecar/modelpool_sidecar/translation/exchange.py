@@ -1,12 +1,16 @@
 """The values and the protocol that a translated call consists of."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Protocol
 
 import msgspec
 
 from ..dialects.answer import Answer
 from ..dialects.bounds import DEFAULT, Bounds
+
+NO_PARAMETERS: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +23,8 @@ class Backend:
     """Tokens the engine takes, prompt and answer together; None when unknown."""
     capabilities: frozenset[str] | None = None
     """completion, tools, thinking, vision, embedding; None when unknown, and then nothing is refused."""
+    parameters: Mapping[str, object] = field(default_factory=lambda: NO_PARAMETERS, hash=False)
+    """How the model samples where the request does not say, in the words of Ollama's `options`."""
 
     def lacks(self, capability: str) -> bool:
         """Whether it is known that the model cannot do this."""

@@ -10,7 +10,7 @@ import msgspec
 from ..dialects import go_json
 from ..dialects.quoting import cut
 from ..http.errors import BadRequestError
-from . import option_values
+from . import option_values, sampling_defaults
 from .exchange import Backend
 from .ollama_requests import Prompted
 
@@ -84,6 +84,8 @@ TABLE: Final = (
 )
 _MOST_WARNINGS: Final = 2 * len(TABLE)
 """Unknown options beyond it are dropped without a word."""
+_LEAST_CONTEXT: Final = 4
+"""Tokens: Ollama gives no model less."""
 _BY_NAME: Final = {option.name: option for option in TABLE}
 
 
@@ -116,14 +118,26 @@ def sampling(options: Mapping[str, object], context_length: int | None) -> tuple
                     ):
                         warnings.append(warning)
             case Verdict.CHECKED:
-                if context_length is not None and number > context_length:
-                    warnings.append(f"num_ctx is {int(number)}, the model is served with {context_length} tokens")
+                warnings.extend(context_warnings(number, context_length))
             case Verdict.DROPPED:
                 warnings.append(f"option '{name}' has no effect on this engine")
             case _:
                 assert_never(option.verdict)
     _cap(params, context_length)
     return params, tuple(warnings)
+
+
+def num_ctx(options: Mapping[str, object] | None) -> int | None:
+    """The context that is asked for, in tokens, or None. Raises BadRequestError when it is no number."""
+    value = options.get("num_ctx") if options else None
+    return None if value is None else max(_LEAST_CONTEXT, int(_checked(_BY_NAME["num_ctx"], value)))
+
+
+def context_warnings(num_ctx: float, context_length: int | None) -> tuple[str, ...]:
+    """What to say of a context that is asked for and is not the one that the model is served with."""
+    if context_length is None or num_ctx == context_length:
+        return ()
+    return (f"num_ctx is {int(num_ctx)}, the model is served with {context_length} tokens",)
 
 
 def _cap(params: dict[str, object], context_length: int | None) -> None:
@@ -162,11 +176,16 @@ def _stop(option: Option, value: object) -> dict[str, object]:
 
 _LEVELS: Final = ("low", "medium", "high", "max")
 _MAX_TOP_LOGPROBS: Final = 20
+_NO_WARNINGS: Final[tuple[str, ...]] = ()
 
 
 def parameters(request: Prompted, backend: Backend) -> tuple[dict[str, object], tuple[str, ...]]:
     """The engine's parameters that every prompt may carry, and what was not passed on. Raises BadRequestError."""
-    sampled, warnings = sampling(request.options or {}, backend.context_length)
+    own, context_length, warnings = backend.parameters, backend.context_length, _NO_WARNINGS
+    if request.options:
+        sampled, warnings = sampling(sampling_defaults.merged(request.options, own), context_length)
+    else:
+        sampled = sampling_defaults.unasked(own, context_length, sampling)
     stream: Mapping[str, object] = {"stream": True, "stream_options": {"include_usage": True}}
     return {"model": backend.model, **stream, **sampled, **_format(request.format)}, warnings
 

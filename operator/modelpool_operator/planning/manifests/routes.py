@@ -6,13 +6,13 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from modelpool_operator.api import names
+from modelpool_operator.api import names, parsing
 from modelpool_operator.api.models import Engine, Model
 from modelpool_operator.api.pool import ModelPool
 from modelpool_operator.planning.engines.ollama import servers as ollama_servers
 from modelpool_operator.planning.engines.registry import PROFILES
-from modelpool_operator.planning.memory import catalogue
-from modelpool_operator.planning.memory.sources import parse_source
+from modelpool_operator.planning.memory import catalogue, repository_facts
+from modelpool_operator.planning.memory.sources import Hub, parse_source
 from modelpool_operator.planning.objects.identity import Manifest, without_nothing
 from modelpool_operator.planning.sharing.shares import Placement, Share
 
@@ -132,13 +132,21 @@ def _model(pool: ModelPool, model: Model, share: Share | None, address_of: Addre
 
 def _facts(pool: ModelPool, model: Model) -> dict[str, Any]:
     """Return what clients are told of a model, and of its adapters likewise."""
-    found = catalogue.known(parse_source(model.source or ""))
+    source = parse_source(model.source or "")
+    found = catalogue.known(source)
+    repository = source.repository if found and isinstance(source, Hub) else ""
+    sampling = repository_facts.sampling_of(repository)
+    stated = without_nothing(parsing.render(model.parameters)) if model.parameters else {}
     return without_nothing(
         {
-            "capabilities": [capability.value for capability in model.capabilities],
+            "capabilities": None if _decides_itself(model) else [one.value for one in model.capabilities],
             "contextLength": PROFILES[model.engine].context_length(pool.spec, model),
+            "trainedContextLength": found.context if found else None,
+            "embeddingLength": found.width if found else None,
             "parameterSize": found.parameters if found else None,
             "quantization": found.quantization if found else None,
+            "family": repository_facts.family_of(repository),
+            "parameters": {**sampling, **stated},
         }
     )
 
@@ -157,3 +165,8 @@ def _backends(pool: ModelPool, model: Model, address_of: AddressOf) -> list[dict
         room = {"model": name, "maxConcurrency": pool.spec.ollama.num_parallel}
         backends.append({"engine": server.name.value, **address_of(server.name, name), **room})
     return backends
+
+
+def _decides_itself(model: Model) -> bool:
+    """Return whether nobody says what the model can do: then the pool's own server, which knows, tells and refuses."""
+    return not PROFILES.has_own(model) and model.capabilities == Model(name="", engine=model.engine).capabilities

@@ -25,6 +25,8 @@ class KnownModel:
     quantization: str
     context: int
     """Tokens that the model was trained for."""
+    width: int
+    """Numbers of a hidden state, and so of an embedding (`hidden_size`)."""
     source: str
     """Where the weights' size comes from."""
     adapter_numbers: int
@@ -47,6 +49,7 @@ def _computed(architecture: Architecture, stored: Format = Format.BF16, *, conte
         parameters=f"{architecture.parameters / 1e9:.1f}B",
         quantization=stored.value,
         context=context or architecture.context,
+        width=architecture.hidden,
         source=COMPUTED,
         adapter_numbers=architecture.adapter_numbers,
     )
@@ -61,6 +64,7 @@ def _stated(
         parameters=parameters,
         quantization=quantization,
         context=context or architecture.context,
+        width=architecture.hidden,
         source=source,
         adapter_numbers=architecture.adapter_numbers,
     )

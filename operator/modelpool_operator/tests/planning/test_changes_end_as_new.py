@@ -37,6 +37,7 @@ ENGINES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "toolCallParser": st.just("hermes"),
         "weights": st.just("1Gi"),
         "allowedMediaDomains": st.just(["example.com"]),
+        "parameters": st.just({"temperature": 0.5}),
     },
 )
 SHARES: st.SearchStrategy[dict[str, Any]] = st.sampled_from(

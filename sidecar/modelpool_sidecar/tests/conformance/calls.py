@@ -12,9 +12,8 @@ NO_CONTEXT: Final = {
 }
 NO_GGUF: Final = {
     "-tensors": "the weights are no GGUF file",
-    "-model_info.*": "keys of a GGUF header, of which the architecture, the name, the size and the context are given",
+    "-model_info.*": "keys of a GGUF header, of which architecture, size, context and width are given",
 }
-NO_LENGTH: Final = {"-models.details.embedding_length": "a pool does not know it"}
 STATUS_400: Final = "vLLM calls it the caller's mistake, which it is"
 
 
@@ -42,7 +41,7 @@ ROWS: Final = (
     Row(ollama="01h-root-head"),
     Row(ollama="02-version"),
     Row(ollama="02h-version-head"),
-    Row(ollama="03-tags", differs=NO_LENGTH),
+    Row(ollama="03-tags"),
     Row(ollama="03h-tags-head"),
     Row(ollama="28-ps-loaded"),
     Row(ollama="05-show", differs=NO_GGUF),

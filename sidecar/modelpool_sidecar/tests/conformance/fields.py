@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from modelpool_sidecar.translation import Translation, options
+from modelpool_sidecar.translation import Translation, options, sampling_defaults
 from modelpool_sidecar.translation.options import Kind
 
 PIXEL: Final = "iVBORw0KGgo="
@@ -53,6 +53,8 @@ FUNCTION: Final = {"type": "function", "function": {"name": "f", "parameters": {
 SCHEMA: Final = {"type": "object"}
 FORMAT: Final = {"type": "json_schema", "json_schema": {"name": "format", "schema": SCHEMA}}
 MAPPED, DROPPED, REFUSED, ANSWERED = Verdict.MAPPED, Verdict.DROPPED, Verdict.REFUSED, Verdict.ANSWERED
+_CHECKED: Final = "against the real context length; told in the warning when it is another"
+_SAMPLING: Final = "as the model's own parameters say, else as Ollama's defaults: 0.8, 40 and 0.9"
 _EXAMPLES: Final[Mapping[Kind, Any]] = {Kind.INTEGER: 7, Kind.FLOAT: 0.5, Kind.BOOLEAN: True, Kind.STRINGS: ["x"]}
 _NEEDED: Final[Mapping[Translation, Mapping[str, Any]]] = {
     Translation.CHAT: {"messages": [USER]},
@@ -219,6 +221,7 @@ def _prompted(call: Translation) -> list[Field]:
         row("truncate", ANSWERED, example={"truncate": False}, note=_TRUNCATE[call]),
         row("shift", DROPPED, example={"shift": True}, note="vLLM stops when the context is full"),
         row("any other field", DROPPED, example={"no_such_field": 1}, note="as by Ollama"),
+        row("options: {}", MAPPED, example={"options": {}}, becomes=sampling_defaults.OLLAMA, note=_SAMPLING),
         *(_option(call, option) for option in options.TABLE),
         row("options.unknown", DROPPED, example={"options": {"no_such_option": 1}}, note="told in the warning"),
     ]
@@ -232,7 +235,7 @@ def _option(call: Translation, option: options.Option) -> Field:
         options.Verdict.DROPPED: Verdict.DROPPED,
     }[option.verdict]
     note = {
-        Verdict.CHECKED: "against the real context length; told in the warning when larger",
+        Verdict.CHECKED: _CHECKED,
         Verdict.DROPPED: "told in the warning",
     }.get(verdict, _OPTION_NOTES.get(option.name, ""))
     becomes = {option.target: example} if option.target else {}
@@ -258,8 +261,19 @@ def _embed() -> list[Field]:
         row(
             "truncate: false", MAPPED, example={"truncate": False}, note="nothing is cut: vLLM refuses what is too long"
         ),
-        row("dimensions", MAPPED, example={"dimensions": 4}, becomes={"dimensions": 4}),
-        row("options", DROPPED, example={"options": {"num_ctx": 5}}, note="none concerns an embedding"),
+        row(
+            "dimensions",
+            ANSWERED,
+            example={"dimensions": 4},
+            note="the gateway cuts vectors, as Ollama does of any model",
+        ),
+        row(
+            "options.num_ctx",
+            Verdict.CHECKED,
+            example={"options": {"num_ctx": 5}},
+            note="texts are cut to a smaller one, or refused with `truncate: false`; a larger is told in the warning",
+        ),
+        row("options", DROPPED, example={"options": {"top_k": 5}}, note="no other concerns an embedding"),
         row("keep_alive", DROPPED, example={"keep_alive": 5}, note="a vLLM model stays"),
     ]
 
@@ -271,7 +285,8 @@ def _embedding() -> list[Field]:
     return [
         row("prompt", MAPPED, example={"prompt": "a"}, becomes={"input": "a"}),
         row("prompt: ''", ANSWERED, example={"prompt": ""}, note="no vector, and no engine is asked"),
-        row("options", DROPPED, example={"options": {"num_ctx": 5}}, note="none concerns an embedding"),
+        row("options.num_ctx", Verdict.CHECKED, example={"options": {"num_ctx": 5}}, note=_CHECKED),
+        row("options", DROPPED, example={"options": {"top_k": 5}}, note="no other concerns an embedding"),
         row("keep_alive", DROPPED, example={"keep_alive": 5}, note="a vLLM model stays"),
     ]
 

@@ -57,10 +57,13 @@ async def stage(folder: Path, **settings: Any) -> AsyncIterator[Stage]:
         routes: dict[str, Any] = document()
         routes["models"] = [
             {"name": prefix + name, "capabilities": can, "contextLength": 2048, "parameterSize": "1.84M"}
-            | {"quantization": "F16", "backends": [backend(kind, one.url, model=name)]}
+            | {"quantization": "F16", "family": "qwen3", "embeddingLength": 128, "sizeBytes": 3806773}
+            | {"memoryBytes": 2621440, "backends": [backend(kind, one.url, model=name)]}
             for name, can in CAPABILITIES.items()
             for prefix, kind, one in (("", "vllm", vllm), ("ollama/", "ollama", ollama))
         ]
+        (tag,) = load("ollama/03-tags").document["models"]
+        ollama.tags = {name: {**tag, "name": name, "model": name} for name in CAPABILITIES}
         async with scene(folder, routes, **settings) as gate:
             for model in routes["models"]:
                 await gate.until_ready(True, model=model["name"])

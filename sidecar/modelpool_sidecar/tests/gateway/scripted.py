@@ -56,6 +56,10 @@ class Engine:
     def __init__(self, behave: Behaviour, *, models: list[str] | None = None) -> None:
         self.behave = behave
         self.models = models or []
+        self.tags: dict[str, dict[str, object]] = {}
+        """What it says of a model in `/api/tags`, beside the name."""
+        self.loaded: list[dict[str, object]] | None = []
+        """What it says in `/api/ps`; None: that is `behave`'s to answer."""
         self.healthy = True
         self.hangs = False
         """Whether nothing is answered, not even a health check."""
@@ -68,6 +72,9 @@ class Engine:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def tag(self, name: str) -> dict[str, object]:
+        return {"name": name, **self.tags.get(name, {})}
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections.append(writer)
         try:
@@ -75,8 +82,11 @@ class Engine:
                 if request.path in ("/health", "/api/version", "/api/tags"):
                     while self.hangs and not reader.at_eof():
                         await asyncio.sleep(0.005)
-                    tags = json.dumps({"version": "0", "models": [{"name": name} for name in self.models]}).encode()
+                    tags = json.dumps({"version": "0", "models": [self.tag(one) for one in self.models]}).encode()
                     await request.answer(tags, status=200 if self.healthy else 503)
+                    continue
+                if request.path == "/api/ps" and self.loaded is not None:
+                    await request.answer(json.dumps({"models": self.loaded}).encode())
                     continue
                 self.received.append(request)
                 watching = asyncio.gather(self.behave(request), return_exceptions=True)

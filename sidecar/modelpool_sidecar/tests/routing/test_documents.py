@@ -47,6 +47,11 @@ REFUSED: dict[str, Any] = {
     "a generation beyond 64 bits": document(pool={**POOL, "generation": 10**30}),
     "a size beyond 64 bits": document(models=[{"name": "m", "sizeBytes": 10**30}]),
     "a negative memory": document(models=[{"name": "m", "memoryBytes": -1}]),
+    "a temperature of words": document(models=[{"name": "m", "parameters": {"temperature": "hot"}}]),
+    "a temperature beyond all": document(models=[{"name": "m", "parameters": {"temperature": 1e300}}]),
+    "a seed beyond 64 bits": document(models=[{"name": "m", "parameters": {"seed": 10**30}}]),
+    "too many stops": document(models=[{"name": "m", "parameters": {"stop": ["x"] * 65}}]),
+    "a width below nothing": document(models=[{"name": "m", "embeddingLength": -1}]),
     "a wait beyond a clock": document(queue={"timeoutSeconds": 1e300}),
     "a model that breaks a line": document(models=[{"name": "a\nb"}]),
     "an alias of other letters": document(models=[{"name": "m", "aliases": ["ä"]}]),
@@ -127,3 +132,12 @@ def test_a_url_that_is_read_can_be_resolved_connected_to_and_asked(url: str) -> 
 def test_the_recursion_limit_is_what_it_was() -> None:
     """A document that is too deep is refused by the limit, which nothing here may raise."""
     assert sys.getrecursionlimit() < DEEP
+
+
+def test_parameters_are_told_as_options() -> None:
+    said = {"temperature": 0, "top_k": 20, "stop": ["a"], "of_a_later_version": 1}
+    (model,) = documents.parse(json.dumps(document(models=[{"name": "m", "parameters": said}])), ENGINES).models
+    assert model.parameters is not None
+    assert model.parameters.as_options() == {"temperature": 0, "top_k": 20, "stop": ["a"]}
+    (bare,) = documents.parse(json.dumps(document(models=[{"name": "m"}])), ENGINES).models
+    assert bare.parameters is None

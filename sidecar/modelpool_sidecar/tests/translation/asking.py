@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from modelpool_sidecar.dialects.answer import Answer
-from modelpool_sidecar.translation import Backend, Exchange, Timings, Translation, translate
+from modelpool_sidecar.translation import Backend, Exchange, Timings, Translation, sampling_defaults, translate
 
 EPOCH = 1795357231_123456789
 STARTED = 5_000
@@ -28,12 +28,12 @@ def answer(call: Translation, body: Any, backend: Backend = BACKEND) -> Answer:
 
 
 def asked(call: Translation, body: Any, backend: Backend = BACKEND) -> dict[str, Any]:
-    """What vLLM is asked, without what every request has."""
+    """What vLLM is asked, without what every request has, Ollama's defaults of sampling among it."""
     sent: dict[str, Any] = json.loads(exchange(call, body, backend).body)
     assert sent.pop("model") == backend.model
     assert sent.pop("stream") is True
     assert sent.pop("stream_options") == {"include_usage": True}
-    return sent
+    return {name: value for name, value in sent.items() if sampling_defaults.OLLAMA.get(name) != value}
 
 
 def chat(**fields: Any) -> dict[str, Any]:

@@ -54,7 +54,8 @@ def test_as_much_as_the_context_is_no_limit(num_predict: int, want: dict[str, An
 
 
 @pytest.mark.parametrize(
-    ("num_ctx", "context_length", "warned"), [(8192, 8192, False), (8193, 8192, True), (99999, None, False)]
+    ("num_ctx", "context_length", "warned"),
+    [(8192, 8192, False), (8193, 8192, True), (8191, 8192, True), (1, None, False), (99999, None, False)],
 )
 def test_context_is_checked_not_sent(num_ctx: int, context_length: int | None, warned: bool) -> None:
     given, warnings = options.sampling({"num_ctx": num_ctx}, context_length)
@@ -74,7 +75,7 @@ def test_every_option_has_its_type_and_its_verdict(option: options.Option) -> No
     assert caught.value.status == 500
     given, warnings = options.sampling({option.name: RIGHT[option.kind]}, 8192)
     assert set(given) == ({option.target} if option.verdict is Verdict.SENT else set())
-    assert bool(warnings) is (option.verdict is Verdict.DROPPED)
+    assert bool(warnings) is (option.verdict is not Verdict.SENT)
 
 
 def test_stop_takes_only_texts() -> None:

@@ -91,8 +91,12 @@ def test_an_adapter_is_routed_to_its_models_engine_by_its_own_name() -> None:
         "name": "qwen3-sql",
         "capabilities": ["completion", "tools"],
         "contextLength": 4096,
+        "trainedContextLength": 40960,
+        "embeddingLength": 4096,
         "parameterSize": "8.2B",
         "quantization": "AWQ",
+        "family": "qwen3",
+        "parameters": {"temperature": 0.6, "top_k": 20, "top_p": 0.95},
         "backends": [{**engine, "model": "qwen3-sql"}],
     }
 
