@@ -4,9 +4,6 @@ from typing import Final
 
 import msgspec
 
-from ..dialects import go_decoding
-from ..dialects.errors import EngineError
-from . import engine_errors
 from .exchange import Usage
 
 
@@ -94,14 +91,6 @@ decode: Final = msgspec.json.Decoder(Chunk).decode
 decode_count: Final = msgspec.json.Decoder(Counted).decode
 FAULTS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What it raises."""
-
-
-def read_by_go(data: bytes) -> Chunk:
-    """What a strict decoder has refused, as Go's reads it. Raises EngineError."""
-    try:
-        return decode(go_decoding.well_formed(data))
-    except FAULTS as error:
-        raise EngineError(engine_errors.running(f"the engine sent what is no answer: {error}")) from error
 
 
 def token_logprobs(found: Logprobs) -> list[TokenLogprob]:

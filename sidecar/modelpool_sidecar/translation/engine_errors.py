@@ -5,11 +5,13 @@ from typing import Final
 
 import msgspec
 
+from ..dialects import go_decoding
 from ..dialects.answer import Answer
 from ..dialects.dialect import Dialect, Operation
 from ..dialects.errors import EngineError, Reason, Refusal, render
 from ..dialects.quoting import cut
 from ..http.errors import BadRequestError
+from . import engine_chunks
 from .engine_chunks import ErrorBody
 
 BUSY: Final = "server busy, please try again.  maximum pending requests exceeded"
@@ -60,6 +62,14 @@ def running(message: str) -> str:
 
 NO_CALL: Final = running("the engine ended the answer with a tool call, and sent none")
 """It may be asked again: a parser has lost what the model said."""
+
+
+def read_by_go(data: bytes) -> engine_chunks.Chunk:
+    """What a strict decoder has refused, as Go's reads it. Raises EngineError."""
+    try:
+        return engine_chunks.decode(go_decoding.well_formed(data))
+    except engine_chunks.FAULTS as error:
+        raise EngineError(running(f"the engine sent what is no answer: {error}")) from error
 
 
 def in_stream(error: ErrorBody | str) -> EngineError | BadRequestError:

@@ -166,7 +166,7 @@ class TextReply:
         try:
             chunk = engine_chunks.decode(data)
         except engine_chunks.FAULTS:
-            self._take(engine_chunks.read_by_go(data), now_ns)
+            self._take(engine_errors.read_by_go(data), now_ns)
             return
         self._take(chunk, now_ns)
         if self._patterns < PATTERNS and (pattern := repeated_chunks.learn(data, chunk)) is not None:
