@@ -81,7 +81,9 @@ class WriteHistory:
         same = before is not None and generation == before.generation
         spec = "" if same else digest(body.get("spec"))
         self._edits = edits.seen(before, generation, manager_of(body, ("spec",)), now=now, time=time, spec=spec)
-        if before is None or (generation != before.generation and not self._edits.are_without_end):
+        if self._edits.are_without_end:
+            self._status_writes = status_rate_limit.closed(self._status_writes, now=now)
+        elif before is None or generation != before.generation:
             self._status_writes = status_rate_limit.opened(self._status_writes, now=now)
         there, by = parsing.status_of(body), manager_of(body, ("status",))
         self._status_writes = status_rate_limit.seen(self._status_writes, there, by, now=now, time=time)

@@ -134,6 +134,11 @@ def opened(before: StatusWrites, *, now: float) -> StatusWrites:
     return replace(before, extra=EXTRA, watched_until=now + WATCHED)
 
 
+def closed(before: StatusWrites, *, now: float) -> StatusWrites:
+    """Return what is to be remembered once a pool is changed without end: nobody looks what becomes of each change."""
+    return replace(before, extra=0.0, watched_until=min(before.watched_until, now))
+
+
 def told(before: StatusWrites, status: PoolStatus, *, now: float) -> StatusWrites:
     """Return what is to be remembered once a status was written."""
     left = before.left_at(now) - 1.0

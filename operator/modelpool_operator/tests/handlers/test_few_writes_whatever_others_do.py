@@ -217,6 +217,7 @@ def test_whatever_others_do_to_children_and_status_few_writes_follow(children: i
 @example(children=6, what="toggle", pauses=(30.0,))
 @example(children=6, what="toggle", pauses=(10.0,))
 @example(children=12, what="count", pauses=(15.0,))
+@example(children=1, what="count", pauses=(3.0,))
 def test_whoever_changes_the_pool_without_end_is_followed_by_few_writes(
     children: int, what: str, pauses: tuple[float, ...]
 ) -> None:
