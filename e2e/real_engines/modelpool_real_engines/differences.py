@@ -19,6 +19,8 @@ class Pair(Enum):
     OLLAMA = "ollama passed on"
     CLIENT = "official client"
     """What a client library makes of the translated answers."""
+    WEIGHTS = "published weights"
+    """Ollama's dialect with published models: a real Ollama, and the gateway with a real vLLM behind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,4 +179,5 @@ _TITLES: Final = {
     Pair.VLLM: "OpenAI's and Anthropic's API, against the vLLM behind",
     Pair.OLLAMA: "Both APIs, against the Ollama behind",
     Pair.CLIENT: "What Ollama's Python client returns",
+    Pair.WEIGHTS: "Ollama's API over vLLM, against a real Ollama, with published models",
 }
