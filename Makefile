@@ -132,7 +132,7 @@ lock: setup ## Renew requirements/*.lock from pyproject.toml
 	@for name in $(filter-out demo,$(LOCKS)); do \
 	  $(COMPILE) --constraints requirements/dev.lock --extra $$name pyproject.toml -o requirements/$$name.lock; done
 	@$(COMPILE) --constraints requirements/dev.lock requirements/clients.in -o requirements/clients.lock
-	@for name in frameworks litellm; do $(COMPILE) requirements/client-$$name.in -o requirements/client-$$name.lock; done
+	@for name in frameworks instructor litellm; do $(COMPILE) requirements/client-$$name.in -o requirements/client-$$name.lock; done
 	@$(COMPILE) --constraints requirements/dev.lock --extra sidecar requirements/compile.in pyproject.toml -o requirements/compile.lock
 	@$(COMPILE) --constraints requirements/dev.lock --extra demo requirements/build.in pyproject.toml -o requirements/demo.lock
 

@@ -27,12 +27,14 @@ _DEADLINE: Final = 100.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """One client, by one of its ways to the gateway. `words` start it, after the program of its kind."""
+    """One client, by one of its ways to the gateway."""
 
     name: str
     kind: str
-    """javascript, frameworks or litellm."""
-    words: tuple[str, ...]
+    """javascript, or the name of its environment."""
+    program: str
+    """Clients with the same program share its process."""
+    way: str = ""
     calls: tuple[str, ...]
 
 
@@ -41,16 +43,13 @@ def _but(*left_out: str) -> tuple[str, ...]:
 
 
 def _javascript(name: str, program: str, *calls: str) -> Client:
-    return Client(name=name, kind="javascript", words=(program,), calls=calls)
+    return Client(name=name, kind="javascript", program=program, calls=calls)
 
 
-def _python(name: str, *words: str, calls: tuple[str, ...]) -> Client:
-    return Client(name=name, kind="frameworks", words=words, calls=calls)
-
-
-def _litellm(way: str, *left_out: str) -> Client:
-    words = ("asked_litellm", way)
-    return Client(name=f"litellm, {way}", kind="litellm", words=words, calls=_but(*left_out))
+def _python(name: str, way: str, *left_out: str, kind: str = "frameworks") -> Client:
+    """By one of its ways, with every call but some."""
+    told = f"{name}, {way}" if way else name
+    return Client(name=told, kind=kind, program=f"asked_{name.replace('-', '_')}", way=way, calls=_but(*left_out))
 
 
 CLIENTS: Final = (
@@ -58,24 +57,23 @@ CLIENTS: Final = (
     _javascript("openai (npm)", "openai", *EVERY, "listing", "responses"),
     _javascript("@anthropic-ai/sdk", "anthropic", *_but("structured", "embeddings"), "listing"),
     _javascript("ai, openai-compatible", "ai-openai-compatible", *EVERY),
-    _javascript("ai, openai", "ai-openai", *EVERY),
+    _javascript("ai, openai", "ai-openai", *_but("thinking"), "responses"),
     _javascript("ai, anthropic", "ai-anthropic", *_but("embeddings")),
     _javascript("ai, ai-sdk-ollama", "ai-ollama", *EVERY),
     _javascript("ai, ollama-ai-provider-v2", "ai-ollama-v2", *EVERY),
-    _litellm("ollama_chat"),
-    _litellm("ollama"),
-    _litellm("openai"),
-    _litellm("anthropic", "embeddings"),
-    _python("pydantic-ai, ollama", "asked_pydantic_ai", "ollama", calls=_but("embeddings")),
-    _python("pydantic-ai, openai", "asked_pydantic_ai", "openai", calls=EVERY),
-    _python("pydantic-ai, anthropic", "asked_pydantic_ai", "anthropic", calls=_but("embeddings")),
-    _python("haystack, ollama", "asked_haystack", "ollama", calls=EVERY),
-    _python("haystack, openai", "asked_haystack", "openai", calls=EVERY),
-    _python("haystack, anthropic", "asked_haystack", "anthropic", calls=_but("structured", "embeddings")),
-    _python("instructor, tools", "asked_instructor", "tools", calls=("structured",)),
-    _python("instructor, json", "asked_instructor", "json", calls=("structured",)),
-    _python("instructor, json_schema", "asked_instructor", "json_schema", calls=("structured",)),
-    _python("smolagents", "asked_smolagents", calls=_but("embeddings", "thinking")),
+    _python("litellm", "ollama_chat", kind="litellm"),
+    _python("litellm", "ollama", kind="litellm"),
+    _python("litellm", "openai", kind="litellm"),
+    _python("litellm", "anthropic", "embeddings", kind="litellm"),
+    _python("pydantic-ai", "ollama", "embeddings"),
+    _python("pydantic-ai", "openai"),
+    _python("pydantic-ai", "anthropic", "embeddings"),
+    _python("haystack", "ollama"),
+    _python("haystack", "openai"),
+    _python("haystack", "anthropic", "structured", "embeddings"),
+    _python("instructor", "tools", *_but("structured"), kind="instructor"),
+    _python("instructor", "json_schema", *_but("structured"), kind="instructor"),
+    _python("smolagents", "", "embeddings", "thinking"),
 )  # fmt: skip
 
 
@@ -90,10 +88,10 @@ class Asked:
         self._process = process
         self._read = b""
 
-    def call(self, name: str, url: str, models: dict[str, str]) -> Any:
+    def call(self, way: str, name: str, url: str, models: dict[str, str]) -> Any:
         """What the client makes of a call. Raises ClientError, and TimeoutError when it does not come back."""
         assert self._process.stdin is not None
-        line = json.dumps({"call": name, "url": url, "models": models, "said": SAID})
+        line = json.dumps({"way": way, "call": name, "url": url, "models": models, "said": SAID})
         self._process.stdin.write(line.encode() + b"\n")
         self._process.stdin.flush()
         answer = json.loads(self._line())
@@ -122,10 +120,10 @@ def running(client: Client) -> Iterator[Asked]:
     command: list[str] = []
     if client.kind == "javascript":
         folder = environments.place_programs()
-        command = [str(environments.python("frameworks") / "bin" / "node"), "asked.mjs", *client.words]
+        command = [str(environments.python("frameworks") / "bin" / "node"), "asked.mjs", client.program]
     else:
         folder = environments.PYTHON
-        command = [str(environments.python(client.kind) / "bin" / "python"), "-B", "asked.py", *client.words]
+        command = [str(environments.python(client.kind) / "bin" / "python"), "-B", "asked.py", client.program]
     # Nothing but the test says where to ask: what a developer's shell has for these clients is not for them.
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "ANTHROPIC", "OLLAMA"))}
     quiet = {"HAYSTACK_TELEMETRY_ENABLED": "False", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "DO_NOT_TRACK": "1"}

@@ -1,8 +1,8 @@
 """Where the clients live that this checkout's own environment cannot hold, and how they come there.
 
-`python client_environments.py` installs what is missing: two environments from requirements/client-*.lock, the first
-with Node, and with that Node the packages of javascript/package-lock.json. It is a no-op when all is there. What is
-there is named by what it is made of, so a changed lock is a new one.
+`python client_environments.py` installs what is missing: an environment for each requirements/client-*.lock, one with
+Node, and by that Node the packages of javascript/package-lock.json. It is a no-op when all is there. What is there is
+named by what it is made of, so a changed lock is a new one.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ import uv
 
 _HERE: Final = Path(__file__).parent
 _LOCKS: Final = _HERE.parents[2] / "requirements"
+ENVIRONMENTS: Final = ("frameworks", "instructor", "litellm")
 JAVASCRIPT: Final = _HERE / "javascript"
 PYTHON: Final = _HERE / "python"
 _NPM: Final = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
@@ -35,7 +36,7 @@ def root() -> Path:
 
 
 def python(name: str) -> Path:
-    """The environment of one lock: `frameworks` or `litellm`."""
+    """One of the environments."""
     version = f"py{sys.version_info.major}{sys.version_info.minor}"
     return root() / f"{name}-{version}-{_key(_LOCKS / f'client-{name}.lock')}"
 
@@ -47,19 +48,19 @@ def javascript() -> Path:
 
 def missing() -> str:
     """What is not installed; nothing when all is there."""
-    folders = {"frameworks": python("frameworks"), "litellm": python("litellm"), "javascript": javascript()}
+    folders = {**{name: python(name) for name in ENVIRONMENTS}, "javascript": javascript()}
     return ", ".join(name for name, folder in folders.items() if not (folder / ".complete").exists())
 
 
 def install() -> None:
     """Install what is missing. Raises InstallError."""
-    for name in ("frameworks", "litellm"):
+    for name in ENVIRONMENTS:
         folder = python(name)
         if not (folder / ".complete").exists():
             shutil.rmtree(folder, ignore_errors=True)
             _run([uv.find_uv_bin(), "venv", "--quiet", "--python", sys.executable, folder])
             into = ["--python", folder / "bin" / "python", "-r", _LOCKS / f"client-{name}.lock"]
-            _run([uv.find_uv_bin(), "pip", "install", "--quiet", "--require-hashes", *into])
+            _run([uv.find_uv_bin(), "pip", "install", "--quiet", "--compile-bytecode", "--require-hashes", *into])
             (folder / ".complete").touch()
     folder = javascript()
     if not (folder / ".complete").exists():

@@ -5,7 +5,21 @@ A test of such a call must fail; when a newer version of the client does better,
 
 from typing import Final
 
-FAULTS: Final[dict[tuple[str, str, str], str]] = {}
+FAULTS: Final[dict[tuple[str, str, str], str]] = {
+    ("ai, ai-sdk-ollama", "leaving", "*"): (
+        "it hands its signal to Ollama's client, whose chat takes none: the request goes on, and its connection stays"
+    ),
+    ("litellm, ollama", "tools", "*"): (
+        "it sends no tools but /api/generate with their description in the prompt and `format: json`, and takes for a "
+        "call whatever object comes back with a name and arguments"
+    ),
+    ("litellm, ollama", "thinking", "*"): (
+        "it sends `think: true` to /api/generate, and reads no `thinking` of the answer, only tags in its text"
+    ),
+    ("haystack, openai", "thinking", "*"): (
+        "it sends `reasoning_effort`, and reads no `reasoning` of the message that comes back"
+    ),
+}
 """By client, call and engine (`*`: of both): what the client sends."""
 
 

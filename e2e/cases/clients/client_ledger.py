@@ -47,7 +47,12 @@ class Ledger:
             why = [report.wasxfail]
         else:
             verdict = {"passed": "works", "failed": "fails", "skipped": "not made"}[report.outcome]
-            why = [report.longreprtext.strip().splitlines()[-1]] if report.longreprtext and verdict != "works" else []
+            crash = getattr(report.longrepr, "reprcrash", None)
+            why = (
+                [str(crash.message if crash else report.longreprtext).splitlines()[0][:300]]
+                if verdict != "works"
+                else []
+            )
         self.outcomes.append(Outcome(client=client, call=test, verdict=verdict, said=(*why, *sent)))
 
     def lines(self) -> Iterator[str]:

@@ -26,17 +26,17 @@ def relay(gate: Program) -> Iterator[Relay]:
 
 
 class Keeper:
-    """Has one client's program running, the one that was asked for last."""
+    """Has one program running, the one that was asked for last."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self._client: Client | None = None
+        self._program = ""
         self._asked: Asked | None = None
 
     def running(self, client: Client) -> Asked:
-        if self._asked is None or client is not self._client:
+        if self._asked is None or client.program != self._program:
             self.end()
-            self._asked, self._client = self._stack.enter_context(asked_clients.running(client)), client
+            self._asked, self._program = self._stack.enter_context(asked_clients.running(client)), client.program
         return self._asked
 
     def end(self) -> None:
@@ -80,7 +80,7 @@ def test_call(
     relay.taken()
     names = {name: getattr(asked_models, name) for name in ("thinks", "sees", "embeds", "endless")}
     try:
-        HOLDS[call](keeper.running(client).call(call, relay.url, names))
+        HOLDS[call](keeper.running(client).call(client.way, call, relay.url, names))
         if call == "leaving":
             _until_nobody_works(gate)
     except Exception:

@@ -21,7 +21,7 @@ from modelpool_real_engines.running import Program
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
 
-_LONGEST = 240
+_LONGEST = 120
 """Characters of an answer that are read: one of this model's that says no right thing by then says none."""
 _PERSON = {
     "type": "object",

@@ -1,11 +1,13 @@
-"""One client as a program: `python asked.py MODULE [WAY]` reads a line of JSON for each call and answers with one.
+"""One client as a program: `python asked.py MODULE` reads a line of JSON for each call and answers with one.
 
 Run by the Python of an environment of the clients' own, so it has nothing but what is beside it. A line in:
-`{"call": "chat", "url": "http://…", "models": {"thinks", "sees", "embeds", "endless"}, "said": {…}}`, where `said` is
-what is asked, the same for all clients of this case. A line out: `{"value": …}` or `{"error": "…"}`.
+`{"way": "openai", "call": "chat", "url": "http://…", "models": {"thinks", "sees", "embeds", "endless"}, "said": {…}}`,
+where `way` is one of the module's ways to ask and `said` is what is asked, the same for all clients of this case. A
+line out: `{"value": …}` or `{"error": "…"}`.
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import sys
@@ -15,14 +17,15 @@ import traceback
 def main() -> None:
     """Answer until the input ends. What clients print goes to the standard error, for the answers are alone here."""
     answers, sys.stdout = sys.stdout, sys.stderr
-    calls = importlib.import_module(sys.argv[1]).calls(*sys.argv[2:])
+    module = importlib.import_module(sys.argv[1])
     for line in sys.stdin:
         asked = json.loads(line)
-        name = asked.pop("call")
+        name, way = asked.pop("call"), asked.pop("way")
         try:
-            answer = {"value": calls[name](**asked)}
+            answer = {"value": module.calls(way)[name](**asked)}
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}", "stack": traceback.format_exc()}
+        gc.collect()  # an answer that a client still holds after this is held for good
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 

@@ -1,6 +1,7 @@
 """Haystack's generators and embedders for Ollama, OpenAI and Anthropic."""
 
 import json
+import os
 
 from haystack.components.embedders import OpenAIDocumentEmbedder
 from haystack.components.generators.chat import OpenAIChatGenerator
@@ -26,13 +27,11 @@ def calls(way):
             return OllamaChatGenerator(model=name, url=url, timeout=60, **more)
         if way == "openai":
             return OpenAIChatGenerator(model=name, api_base_url=f"{url}/v1", api_key=KEY, max_retries=0, **more)
+        os.environ["ANTHROPIC_BASE_URL"] = url  # the component has no other word for it
         return AnthropicChatGenerator(model=name, api_key=KEY, max_retries=0, **more)
 
     def asked(url, name, messages, **more):
-        chosen = generator(url, name, **more)
-        if way == "anthropic":
-            chosen.client.base_url = url  # the component has no word for it but the environment
-        return chosen.run(messages)["replies"][0]
+        return generator(url, name, **more).run(messages)["replies"][0]
 
     def chat(url, models, said):
         answer = asked(url, models["sees"], [ChatMessage.from_user(said["ask"])])

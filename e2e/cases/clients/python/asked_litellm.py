@@ -68,7 +68,11 @@ def calls(way):
         return {"text": answer.choices[0].message.content}
 
     def thinking(url, models, said):
-        message = completed(url, models["thinks"], user(said["ask"]), reasoning_effort="low").choices[0].message
+        # Of a name that it does not know it believes that it cannot think, unless it is told otherwise.
+        more = {"reasoning_effort": "low", "allowed_openai_params": ["reasoning_effort"]}
+        if way == "anthropic":
+            more = {"thinking": {"type": "enabled", "budget_tokens": 1024}, "allowed_openai_params": ["thinking"]}
+        message = completed(url, models["thinks"], user(said["ask"]), **more).choices[0].message
         return {"thinking": message.reasoning_content, "text": message.content}
 
     def leaving(url, models, said):

@@ -37,7 +37,9 @@ def calls(way):
         return {"text": answer.output, "tokens": answer.usage.output_tokens}
 
     def stream(url, models, said):
-        pieces = list(Agent(model(url, models["sees"])).run_stream_sync(said["ask"]).stream_text(delta=True))
+        pieces = list(
+            Agent(model(url, models["sees"])).run_stream_sync(said["ask"]).stream_text(delta=True, debounce_by=None)
+        )
         return {"pieces": len(pieces), "text": "".join(pieces)}
 
     def tools(url, models, said):
@@ -74,7 +76,7 @@ def calls(way):
 
     def leaving(url, models, said):
         answer = Agent(model(url, models["endless"])).run_stream_sync(said["ask"])
-        pieces = until_third(answer.stream_text(delta=True))
+        pieces = until_third(answer.stream_text(delta=True, debounce_by=None))
         return {"pieces": pieces}
 
     found = {one.__name__: one for one in (chat, stream, tools, structured, image, thinking, leaving)}

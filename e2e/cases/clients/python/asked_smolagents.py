@@ -22,7 +22,7 @@ class Weather(Tool):
         return "22"
 
 
-def calls():
+def calls(_way):
     """Its calls."""
 
     def model(url, name):
