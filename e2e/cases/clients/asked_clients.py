@@ -21,8 +21,10 @@ SAID: Final = {
     "schema": ANSWER_SCHEMA, "png": png_base64(),
 }  # fmt: skip
 EVERY: Final = ("chat", "stream", "tools", "structured", "embeddings", "image", "thinking", "leaving")
-_DEADLINE: Final = 100.0
-"""Seconds for one call, the first of a client with its imports: some take a core five seconds, and it may be shared."""
+_START: Final = 200.0
+"""Seconds until a program is ready: its imports take a core five, and a busy machine has many who want one."""
+_DEADLINE: Final = 60.0
+"""Seconds for one call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,7 @@ class Asked:
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self._process = process
         self._read = b""
+        self._line(_START)
 
     def call(self, way: str, name: str, url: str, models: dict[str, str]) -> Any:
         """What the client makes of a call. Raises ClientError, and TimeoutError when it does not come back."""
@@ -94,18 +97,18 @@ class Asked:
         line = json.dumps({"way": way, "call": name, "url": url, "models": models, "said": SAID})
         self._process.stdin.write(line.encode() + b"\n")
         self._process.stdin.flush()
-        answer = json.loads(self._line())
+        answer = json.loads(self._line(_DEADLINE))
         if "error" in answer:
             raise ClientError(f"{answer['error']}\n{answer.get('stack', '')}")
         return answer["value"]
 
-    def _line(self) -> bytes:
+    def _line(self, deadline: float) -> bytes:
         assert self._process.stdout is not None
-        ends = time.monotonic() + _DEADLINE
+        ends = time.monotonic() + deadline
         while b"\n" not in self._read:
             left = ends - time.monotonic()
             if left <= 0 or not select.select([self._process.stdout], [], [], left)[0]:
-                raise TimeoutError(f"no answer of the client within {_DEADLINE:.0f} s")
+                raise TimeoutError(f"no answer of the client within {deadline:.0f} s")
             more = os.read(self._process.stdout.fileno(), 65536)
             if not more:
                 raise ClientError(f"the client's program ended with {self._process.wait()}")
@@ -132,7 +135,7 @@ def running(client: Client) -> Iterator[Asked]:
         command, cwd=folder, env={**kept, **quiet, **keys}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         try:
-            yield Asked(process)
+            yield Asked(process)  # ready
         finally:
             process.kill()
 

@@ -64,7 +64,7 @@ _CALLS = [
 ]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("client", "asked_models", "call"), _CALLS)
 def test_call(
     request: pytest.FixtureRequest,
@@ -83,10 +83,10 @@ def test_call(
         HOLDS[call](keeper.running(client).call(client.way, call, relay.url, names))
         if call == "leaving":
             _until_nobody_works(gate)
-    except Exception:
+    except Exception as error:
         request.node.user_properties.extend(("sent", line) for line in relay.taken())
-        if call == "leaving":
-            keeper.end()  # what it still holds must not be counted to the next
+        if call == "leaving" or isinstance(error, TimeoutError):
+            keeper.end()  # what it still holds or has yet to say must not be counted to the next
         if known:
             pytest.xfail(known)
         raise

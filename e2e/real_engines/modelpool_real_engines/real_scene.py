@@ -64,7 +64,7 @@ def running_scene(folder: Path) -> Iterator[RealScene]:
         ollama = stack.enter_context(running.ollama(folder, **_SETTINGS))
         started = running.ready(ollama, "/")
         running.create(ollama.url, CHAT, models / "smollm2.gguf", system=SYSTEM)
-        running.create(ollama.url, EMBED, models / "minilm")
+        running.create(ollama.url, EMBED, models / "minilm", parameters={"num_ctx": EMBED_CONTEXT})
         vllm = running.vllm(folder, CHAT, weights=models / "smollm2", context=CONTEXT, cache=_CACHE)
         embedder = running.vllm(
             folder, EMBED, *scene.EMBEDS, weights=models / "minilm", context=EMBED_CONTEXT, cache=_CACHE

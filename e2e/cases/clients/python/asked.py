@@ -3,7 +3,7 @@
 Run by the Python of an environment of the clients' own, so it has nothing but what is beside it. A line in:
 `{"way": "openai", "call": "chat", "url": "http://…", "models": {"thinks", "sees", "embeds", "endless"}, "said": {…}}`,
 where `way` is one of the module's ways to ask and `said` is what is asked, the same for all clients of this case. A
-line out: `{"value": …}` or `{"error": "…"}`.
+line out: `{"value": …}` or `{"error": "…"}`; the first is `ready`, once all is imported.
 """
 
 import contextlib
@@ -18,6 +18,8 @@ def main() -> None:
     """Answer until the input ends. What clients print goes to the standard error, for the answers are alone here."""
     answers, sys.stdout = sys.stdout, sys.stderr
     module = importlib.import_module(sys.argv[1])
+    answers.write("ready\n")
+    answers.flush()
     for line in sys.stdin:
         asked = json.loads(line)
         name, way = asked.pop("call"), asked.pop("way")
