@@ -7,6 +7,7 @@ why the answer ended, and its length where it was cut.
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from . import shapes
@@ -26,8 +27,15 @@ def _without_choice(response: Response) -> Response:
         documents = [json.loads(line) for line in _lines(response)]
     except ValueError:
         return response
-    body = b"\n".join(json.dumps(_unchosen(one), ensure_ascii=False).encode() for one in documents)
+    kept = [_unchosen(one) for one in documents]
+    apart = [one for before, one in pairwise([None, *kept]) if _timeless(one) != _timeless(before)]
+    body = b"\n".join(json.dumps(one, ensure_ascii=False).encode() for one in apart)
     return replace(response, body=body)
+
+
+def _timeless(document: Any) -> Any:
+    """A line of a stream without its time: into how many lines words are cut is the engine's affair."""
+    return {**document, "created_at": ""} if isinstance(document, dict) else document
 
 
 def _lines(response: Response) -> list[bytes]:
