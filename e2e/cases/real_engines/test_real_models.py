@@ -91,16 +91,15 @@ def test_a_seed_says_the_same_again(real: RealScene) -> None:
 
 
 def test_where_a_stop_string_is_met_the_answer_ends(real: RealScene) -> None:
-    asked = _user("Count from one to ten, in words.")
+    asked = _user("What is the capital of France?")
     for program, stream in itertools.product((real.ollama, real.gateway), (False, True)):
-        stops = [*(f"never {number}" for number in range(9)), "hree"]
+        stops = [*(f"never {number}" for number in range(9)), "Paris"]
         body = {"model": real_scene.CHAT, "messages": asked, "stream": stream,
                 "options": {"temperature": 0, "num_predict": 80, "stop": stops}}  # fmt: skip
         got = send(program.url, Call(name="", path="/api/chat", body=body))
         parts = [json.loads(line) for line in got.body.splitlines() if line]
         text = "".join(part["message"]["content"] for part in parts)
-        assert "hree" not in text, text
-        assert text.rstrip().endswith(("t", "T")), text
+        assert text.rstrip() == "The capital of France is"
         assert parts[-1]["done_reason"] == "stop"
 
 

@@ -116,6 +116,13 @@ KNOWN: Final[tuple[Explanation, ...]] = (
         pairs=(Pair.WEIGHTS,),
     ),
     Explanation(
+        title="A refusal of tools names the model as it was asked for",
+        reason="Ollama names the registry as well, which no pool has.",
+        calls=r"chat: tools that the template lacks(, stream)?",
+        where=r"error",
+        pairs=(Pair.WEIGHTS,),
+    ),
+    Explanation(
         title="`repeat_last_n: -1` is taken",
         reason="Ollama's documentation has it for the whole context; the runner of this release refuses it.",
         calls=r"option: repeat_last_n=-1",

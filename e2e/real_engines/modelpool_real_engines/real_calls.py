@@ -8,7 +8,8 @@ from .answers import Call
 _MODEL: Final = real_scene.CHAT
 _EMBED: Final = real_scene.EMBED
 _STORY: Final = "Write a long story about a river that carries boats to the sea."
-_COUNT: Final = "Count from one to ten in words, each on a line of its own."
+_KNOWN: Final = "What is the capital of France?"
+"""Answered with "The capital of France is Paris." where nothing is left to chance."""
 _FIXED: Final = {"temperature": 0}
 TEXTS: Final = {
     "Latin": "Über die Brücke führt ein Weg, naïve façade, señor, Łódź, İstanbul.",
@@ -51,17 +52,17 @@ def texts() -> list[Call]:
     tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
     system = [{"role": "system", "content": "Answer like a pirate."}, {"role": "user", "content": "Who are you?"}]
     found = [
-        *_chat("its own end", "What is the capital of France?", options=_FIXED),
+        *_chat("its own end", _KNOWN, options=_FIXED),
         *_chat("length", _STORY, options=_short()),
         *_chat("one token", _STORY, options=_short(num_predict=1)),
         *_chat("system", system, options=_short()),
         *_chat("turns", turns(6), options=_short()),
-        *_chat("stop", _COUNT, options={**_FIXED, "num_predict": 60, "stop": ["three", "Three"]}),
-        *_chat("many stops", _COUNT, options={**_FIXED, "num_predict": 60, "stop": [*_UNSEEN[:9], "hree"]}),
+        *_chat("stop", _KNOWN, options={**_FIXED, "num_predict": 60, "stop": ["Paris"]}),
+        *_chat("many stops", _KNOWN, options={**_FIXED, "num_predict": 60, "stop": [*_UNSEEN[:9], "Paris"]}),
         *_chat("seed", _STORY, options=_short(temperature=0.8, seed=42)),
         *_chat("tools that the template lacks", "Weather in Paris?", tools=[tool], options=_short()),
         *_chat("think", "Hello", think=True, options=_short()),
-        *_generate("its own end", "What is the capital of France?", options=_FIXED),
+        *_generate("its own end", _KNOWN, options=_FIXED),
         *_generate("length", _STORY, options=_short()),
         *_generate("system", "Who are you?", system="Answer like a pirate.", options=_short()),
         *_generate("raw", "The river flows", raw=True, options=_short()),
@@ -98,7 +99,7 @@ def conversations() -> list[Call]:
         *_chat("one turn too long, not cut", long, truncate=False, options=_short()),
         *_generate("too long", long, options=_short()),
         *_generate("too long, not cut", long, truncate=False, options=_short()),
-        *_chat("more asked than there is room", "What is the capital of France?",
+        *_chat("more asked than there is room", _KNOWN,
                options={**_FIXED, "num_predict": 4000}),
     ]  # fmt: skip
 
@@ -127,7 +128,7 @@ _FORMATS: Final[dict[str, Any]] = {
 
 def options() -> list[Call]:
     """Each option below, at and beyond every limit that one of the engines has, and formats that are none."""
-    said = [{"role": "user", "content": "What is the capital of France?"}]
+    said = [{"role": "user", "content": _KNOWN}]
     body = {"model": _MODEL, "messages": said, "stream": False}
     found = [
         Call(name=f"option: {name}={_named(value)}", path="/api/chat",
