@@ -132,14 +132,16 @@ KNOWN: Final[tuple[Explanation, ...]] = (
     Explanation(
         title="A prompt that is too long is refused in vLLM's words",
         reason="Ollama quotes its runner, in another form with each release; both name the numbers.",
-        calls=r"fault: too long(, stream)?",
+        calls=r"fault: too long(, stream)?|(chat|generate): .* not cut(, stream)?",
         where=r"error",
+        pairs=_OVER_VLLM,
     ),
     Explanation(
         title="A refusal instead of a stream is a JSON document like all others",
         reason="Ollama leaves out the charset there and sends it in chunks.",
-        calls=r"fault: (too long, stream|unknown format)",
+        calls=r"fault: (too long, stream|unknown format)|(chat|generate): .* not cut, stream",
         where=r"content-type|framing",
+        pairs=_OVER_VLLM,
     ),
     Explanation(
         title="An image for a model without vision is refused with 400, before its bytes are looked at",
