@@ -17,6 +17,8 @@ from modelpool_sidecar.tests.gateway import processes
 from modelpool_sidecar.tests.gateway.processes import Program
 
 _LEFT_WITHIN = 10.0
+_STAYS = 2.0
+"""Seconds after which a client that is known to stay is believed to."""
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +84,7 @@ def test_call(
     try:
         HOLDS[call](keeper.running(client).call(client.way, call, relay.url, names))
         if call == "leaving":
-            _until_nobody_works(gate)
+            _until_nobody_works(gate, _STAYS if known else _LEFT_WITHIN)
     except Exception as error:
         request.node.user_properties.extend(("sent", line) for line in relay.taken())
         if call == "leaving" or isinstance(error, TimeoutError):
@@ -93,9 +95,9 @@ def test_call(
     assert not known, f"no longer a fault of the client: {known}"
 
 
-def _until_nobody_works(gate: Program) -> None:
+def _until_nobody_works(gate: Program, within: float) -> None:
     """The caller has left: the gateway has no request at any engine any more, so no engine works for it."""
-    ends = time.monotonic() + _LEFT_WITHIN
+    ends = time.monotonic() + within
     while True:
         lines = processes.get(gate.url + "/metrics")[1].splitlines()
         busy = [line for line in lines if line.startswith("modelpool_gateway_in_flight{") and float(line.split()[-1])]
