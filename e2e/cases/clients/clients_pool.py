@@ -33,7 +33,7 @@ OLLAMA = Models(
     engine="ollama", thinks="cogito:8b", sees="llava:7b", embeds="nomic-embed-text:latest", endless="endless:ollama"
 )
 ALL_NAMES = {name for one in (VLLM, OLLAMA) for name in (one.thinks, one.sees, one.embeds, one.endless)}
-_ENDLESS = {"SENTENCES": "100000", "DECODE_TOKENS_PER_SECOND": "40"}
+_ENDLESS = {"SENTENCES": "400", "DECODE_TOKENS_PER_SECOND": "40"}
 
 ASK = "Say something short."
 WEATHER_SCHEMA: dict[str, Any] = {
