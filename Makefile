@@ -35,20 +35,26 @@ demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP)) ## Show the main job, si
 
 test: lint test-node test-rest test-gateway ## Check everything and run every test, up to pods on a real node (with -j2 on two cores)
 
+CLIENTS := $(BIN)/python e2e/cases/clients/client_environments.py
 GATEWAY := sidecar/modelpool_sidecar e2e/cases/compiled_gateway
 
 test-node: setup ## Run the tests on a real node, and print where the time went
 	@$(BIN)/python -m pytest --durations=15 -m "node and not engines"
 
 test-rest: setup ## Run every other test, and print where the time went
+	@$(CLIENTS)
 	@$(BIN)/python -m pytest --durations=15 -m "not node and not engines" $(GATEWAY:%=--ignore=%)
 
 test-gateway: setup ## Run the gateway's own tests, interpreted and compiled, and print where the time went
 	@$(BIN)/python -m pytest --durations=15 -m "not node and not engines" $(GATEWAY)
 
-test-engines: setup ## Hold the gateway against a real vLLM and a real Ollama on this CPU (installs both, 6 GB of disk, once)
+test-engines: setup ## Hold the gateway against a real vLLM and a real Ollama on this CPU (installs both, 7 GB of disk, once)
 	@$(BIN)/python -m modelpool_real_engines
 	@$(BIN)/python -m pytest -m engines -q -p no:cacheprovider e2e/cases/real_engines
+
+test-clients: setup ## Ask the gateway with the clients that people use, of npm and PyPI (installs them, 0.7 GB of disk, once)
+	@$(CLIENTS)
+	@$(BIN)/python -m pytest -q -p no:cacheprovider e2e/cases/clients --clients-sum
 
 images: setup ## Build the container images with docker, podman or buildah, and hold them to size and start time
 	@$(BIN)/python -m modelpool_under_test images
@@ -126,10 +132,11 @@ lock: setup ## Renew requirements/*.lock from pyproject.toml
 	@for name in $(filter-out demo,$(LOCKS)); do \
 	  $(COMPILE) --constraints requirements/dev.lock --extra $$name pyproject.toml -o requirements/$$name.lock; done
 	@$(COMPILE) --constraints requirements/dev.lock requirements/clients.in -o requirements/clients.lock
+	@for name in frameworks instructor litellm; do $(COMPILE) requirements/client-$$name.in -o requirements/client-$$name.lock; done
 	@$(COMPILE) --constraints requirements/dev.lock --extra sidecar requirements/compile.in pyproject.toml -o requirements/compile.lock
 	@$(COMPILE) --constraints requirements/dev.lock --extra demo requirements/build.in pyproject.toml -o requirements/demo.lock
 
 clean: ## Remove what the targets made in this folder
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache dist
 
-.PHONY: help setup demo test test-node test-rest test-gateway fuzz hostile start-order bench bench-gateway bench-guard soak bench-replay bench-scale bench-real bench-operator gpu-facts test-engines e2e e2e-clean rbac-audit images lint format lock clean
+.PHONY: help setup demo test test-node test-rest test-gateway fuzz hostile start-order bench bench-gateway bench-guard soak bench-replay bench-scale bench-real bench-operator gpu-facts test-engines test-clients e2e e2e-clean rbac-audit images lint format lock clean

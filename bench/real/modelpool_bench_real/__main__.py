@@ -73,7 +73,7 @@ def _start(folder: Path, stack: ExitStack, names: tuple[str, ...], loaded: int) 
     for number, name in enumerate(names):
         path = folder / f"model-{number}.gguf"
         path.write_bytes(mix.renamed(weights, number))
-        running.create(ollama.url, name, path)
+        running.create(ollama.url, name, path, parameters={"temperature": 0})
     running.ready(vllm, "/health")
     gateway = stack.enter_context(running.gateway(folder, _routes(names, vllm.url)))
     running.ready(gateway, "/")

@@ -24,11 +24,16 @@ class Models:
     thinks: str
     sees: str
     embeds: str
+    endless: str
+    """Answers slowly, and for longer than any test waits."""
 
 
-VLLM = Models(engine="vllm", thinks="qwen3:8b", sees="gemma3:4b", embeds="bge-m3:vllm")
-OLLAMA = Models(engine="ollama", thinks="cogito:8b", sees="llava:7b", embeds="nomic-embed-text:latest")
-ALL_NAMES = {name for one in (VLLM, OLLAMA) for name in (one.thinks, one.sees, one.embeds)}
+VLLM = Models(engine="vllm", thinks="qwen3:8b", sees="gemma3:4b", embeds="bge-m3:vllm", endless="endless:vllm")
+OLLAMA = Models(
+    engine="ollama", thinks="cogito:8b", sees="llava:7b", embeds="nomic-embed-text:latest", endless="endless:ollama"
+)
+ALL_NAMES = {name for one in (VLLM, OLLAMA) for name in (one.thinks, one.sees, one.embeds, one.endless)}
+_ENDLESS = {"SENTENCES": "400", "DECODE_TOKENS_PER_SECOND": "40"}
 
 ASK = "Say something short."
 WEATHER_SCHEMA: dict[str, Any] = {
@@ -80,12 +85,20 @@ def running(folder: Path) -> Iterator[Program]:
         processes.vllm(folder, VLLM.thinks, *tools, "--reasoning-parser", "qwen3", weights="Qwen/Qwen3-8B") as thinks,
         processes.vllm(folder, VLLM.sees, *tools, weights="google/gemma-3-4b-it") as sees,
         processes.vllm(folder, VLLM.embeds, "--runner", "pooling", weights="BAAI/bge-m3") as embeds,
+        processes.vllm(
+            folder, VLLM.endless, **{f"FAKE_VLLM_{name}": value for name, value in _ENDLESS.items()}
+        ) as slow,
         processes.ollama(folder, OLLAMA.thinks, OLLAMA.sees, OLLAMA.embeds) as ollama,
+        processes.ollama(
+            folder, OLLAMA.endless, **{f"FAKE_OLLAMA_{name}": value for name, value in _ENDLESS.items()}
+        ) as slow_ollama,
     ):
         rows = (
             (VLLM.thinks, "vllm", thinks.url, ["completion", "tools", "thinking"]),
             (VLLM.sees, "vllm", sees.url, ["completion", "tools", "vision"]),
             (VLLM.embeds, "vllm", embeds.url, ["embedding"]),
+            (VLLM.endless, "vllm", slow.url, ["completion"]),
+            (OLLAMA.endless, "ollama", slow_ollama.url, ["completion"]),
             (OLLAMA.thinks, "ollama", ollama.url, ["completion", "tools", "thinking"]),
             (OLLAMA.sees, "ollama", ollama.url, ["completion", "vision"]),
             (OLLAMA.embeds, "ollama", ollama.url, ["embedding"]),

@@ -1,13 +1,50 @@
 """The pool that all clients of this case ask."""
 
 import gc
+import sys
 from collections.abc import Iterator
 
 import clients_pool
 import pytest
+from client_ledger import Ledger
 from clients_pool import Models
 
 from modelpool_sidecar.tests.gateway.processes import Program
+
+_LEDGER = pytest.StashKey[Ledger]()
+
+
+class _Listener:
+    """Tells the ledger what became of each test."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._ledger.add(report)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--clients-sum", action="store_true", help="end with a line for each call of a client, and their sum"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    ledger = config.stash[_LEDGER] = Ledger()
+    config.pluginmanager.register(_Listener(ledger), "clients-ledger")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """After pytest's own summary, so that the sum is the last line."""
+    ledger = config.stash.get(_LEDGER, Ledger())
+    if not config.getoption("--clients-sum", default=False) or not ledger.outcomes:
+        return
+    lines = list(ledger.lines())
+    report = config.rootpath / ".cache" / "clients.txt"
+    report.parent.mkdir(exist_ok=True)
+    report.write_text("\n".join(lines) + "\n")
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 @pytest.fixture(scope="package")

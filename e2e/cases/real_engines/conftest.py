@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from modelpool_real_engines import real_scene
 from modelpool_real_engines.ledger import Ledger
+from modelpool_real_engines.real_scene import RealScene
 from modelpool_real_engines.scene import Scene, running_scene
 
 _LEDGER = pytest.StashKey[Ledger]()
@@ -21,6 +23,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def scene(tmp_path_factory: pytest.TempPathFactory, facts: list[str]) -> Iterator[Scene]:
     with running_scene(tmp_path_factory.mktemp("real-engines")) as running:
         facts.append("ready after " + ", ".join(f"{name} {took:.1f} s" for name, took in running.started.items()))
+        yield running
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory, facts: list[str]) -> Iterator[RealScene]:
+    with real_scene.running_scene(tmp_path_factory.mktemp("real-models")) as running:
+        facts.append(f"published models ready after {running.started:.1f} s")
         yield running
 
 

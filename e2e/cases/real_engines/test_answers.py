@@ -105,9 +105,3 @@ def _through_client(url: str, ask: Callable[[ollama.Client], Any]) -> Any:
         client.close()
     texts = [(part.get("message") or {}).get("content") or part.get("response") or "" for part in parts]
     return {"text": "".join(texts), "last": parts[-1]}
-
-
-def test_every_explanation_is_needed(request: pytest.FixtureRequest, ledger: Ledger) -> None:
-    if len(ledger.entries) < 150:
-        pytest.skip("only part of the calls were made")
-    assert not ledger.unused(), "\n".join(one.title for one in ledger.unused())

@@ -4,9 +4,17 @@ With `page`: write the reference page of known differences to the standard outpu
 """
 
 import sys
+from typing import Final
 
 from . import differences, models, ollama, vllm
 from .commands import CommandError
+
+_PARTS: Final = {
+    "Ollama": ollama.install,
+    "vLLM": vllm.install,
+    "models": models.make,
+    "real models": models.make_real,
+}
 
 
 def main() -> int:
@@ -15,7 +23,8 @@ def main() -> int:
         sys.stdout.write(differences.page())
         return 0
     try:
-        for name, path in (("Ollama", ollama.install()), ("vLLM", vllm.install()), ("models", models.make())):
+        for name, install in _PARTS.items():
+            path = install()
             sys.stdout.write(f"{name}: {path}\n")
     except CommandError as error:
         sys.stderr.write(f"{error}\n")

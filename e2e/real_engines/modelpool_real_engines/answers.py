@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-_TIMEOUT = 180.0
+_TIMEOUT = 600.0
+"""Seconds: a published model reads a thousand tokens in ten on an idle core, in minutes on a busy one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,8 @@ XLLAMACPP: Final = "2026.10.11549"
 
 _HERE: Final = Path(__file__).parent
 MODEL_MAKER: Final = _HERE.parent / "tiny_models.py"
+REAL_MODEL_MAKER: Final = _HERE.parent / "real_models.py"
+WEIGHTS_LOCK: Final = _HERE.parent / "weights.lock"
 LLAMA_SERVER: Final = _HERE.parent / "llama_server.py"
 
 
@@ -45,7 +47,21 @@ def ollama_program() -> Path:
 
 def models() -> Path:
     """The tiny models, made anew when their maker changes."""
-    return root() / f"models-{hashlib.sha256(MODEL_MAKER.read_bytes()).hexdigest()[:12]}"
+    return root() / f"models-{_key(MODEL_MAKER)}"
+
+
+def weights() -> Path:
+    """The packages that carry published weights."""
+    return root() / f"weights-{_key(WEIGHTS_LOCK)}"
+
+
+def real_models() -> Path:
+    """What is made of the published weights, anew when they or their maker change."""
+    return root() / f"real-models-{_key(REAL_MODEL_MAKER, WEIGHTS_LOCK)}"
+
+
+def _key(*files: Path) -> str:
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 def done(folder: Path) -> bool:

@@ -24,7 +24,8 @@ from . import places, warden
 
 _DEADLINE = 420.0
 """Seconds an engine may take to start. vLLM needs half a minute of a whole core; on a busy machine that is minutes."""
-_KV_BYTES = 64 * 1024 * 1024
+TINY_CACHE = 64 * 1024 * 1024
+"""Bytes of vLLM's cache that the tiny models need."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,13 +113,23 @@ def _running(command: Sequence[str | Path], log: Path, port: int, **environ: str
 
 
 @contextmanager
-def vllm(folder: Path, model: str, *flags: str, port: int | None = None) -> Iterator[Program]:
-    """A vLLM that serves the tiny model under this name; it may not be ready yet: see `ready`."""
+def vllm(
+    folder: Path,
+    model: str,
+    *flags: str,
+    port: int | None = None,
+    weights: Path | None = None,
+    context: int = 2048,
+    cache: int = TINY_CACHE,
+) -> Iterator[Program]:
+    """A vLLM that serves weights (a folder; absent: the tiny model) under this name, with a context of so many tokens
+    and a cache of so many bytes; it may not be ready yet: see `ready`.
+    """
     port = port or free_port()
-    command: list[str | Path] = [places.vllm() / "bin" / "vllm", "serve", places.models() / "chat"]
+    command: list[str | Path] = [places.vllm() / "bin" / "vllm", "serve", weights or places.models() / "chat"]
     command += ["--served-model-name", model, "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--dtype", "float32", "--max-model-len", "2048", "--max-num-seqs", "32", "--seed", "0"]
-    command += ["--kv-cache-memory-bytes", str(_KV_BYTES), "--no-enable-prefix-caching", "--generation-config", "vllm"]
+    command += ["--dtype", "float32", "--max-model-len", str(context), "--max-num-seqs", "32", "--seed", "0"]
+    command += ["--kv-cache-memory-bytes", str(cache), "--no-enable-prefix-caching", "--generation-config", "vllm"]
     command += ["--enforce-eager", "--distributed-executor-backend", "uni", *flags]
     environ = {
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
@@ -150,12 +161,19 @@ def ollama(folder: Path, **settings: str) -> Iterator[Program]:
         yield program
 
 
-def create(ollama_url: str, name: str, weights: Path) -> None:
-    """Give Ollama a model from a GGUF file, through its API. Raises OSError when it refuses."""
-    content = weights.read_bytes()
-    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    _post(f"{ollama_url}/api/blobs/{digest}", content)
-    told = {"model": name, "files": {weights.name: digest}, "parameters": {"temperature": 0}, "stream": False}
+def create(ollama_url: str, name: str, weights: Path, **more: object) -> None:
+    """Give Ollama a model through its API, from a GGUF file or from a folder of Hugging Face files; `more` is what a
+    Modelfile says beside FROM: `parameters`, `template`. Raises OSError when it refuses.
+    """
+    among = [weights] if weights.is_file() else sorted(weights.rglob("*"))
+    files = {}
+    for file in among:
+        if file.suffix in (".gguf", ".json", ".safetensors"):
+            content = file.read_bytes()
+            at = file.relative_to(weights if weights.is_dir() else weights.parent).as_posix()
+            files[at] = f"sha256:{hashlib.sha256(content).hexdigest()}"
+            _post(f"{ollama_url}/api/blobs/{files[at]}", content)
+    told = {"model": name, "files": files, "stream": False, **more}
     _post(f"{ollama_url}/api/create", json.dumps(told).encode())
 
 

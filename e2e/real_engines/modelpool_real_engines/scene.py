@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from . import calls, places, running
 from .running import Program
 
 _TALKS = ("--reasoning-parser", "qwen3", "--enable-auto-tool-choice", "--tool-call-parser", "hermes")
-_EMBEDS = ("--runner", "pooling", "--convert", "embed")
+_NO_CHANCE: Final = {"parameters": {"temperature": 0}}
+EMBEDS = ("--runner", "pooling", "--convert", "embed")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,11 +60,11 @@ def running_scene(folder: Path) -> Iterator[Scene]:
     """All of it, ready; ended on the way out."""
     with ExitStack() as stack:
         vllm = stack.enter_context(running.vllm(folder, calls.CHAT, *_TALKS))
-        embedder = stack.enter_context(running.vllm(folder, calls.EMBED, *_EMBEDS))
+        embedder = stack.enter_context(running.vllm(folder, calls.EMBED, *EMBEDS))
         ollama = stack.enter_context(running.ollama(folder))
         started = {"ollama": running.ready(ollama, "/")}
-        running.create(ollama.url, calls.CHAT, places.models() / "chat.gguf")
-        running.create(ollama.url, calls.EMBED, places.models() / "embed.gguf")
+        running.create(ollama.url, calls.CHAT, places.models() / "chat.gguf", **_NO_CHANCE)
+        running.create(ollama.url, calls.EMBED, places.models() / "embed.gguf", **_NO_CHANCE)
         running.copy(ollama.url, calls.CHAT, calls.ON_OLLAMA)
         gateway = stack.enter_context(running.gateway(folder, routes(vllm.url, embedder.url, ollama.url)))
         started["gateway"] = running.ready(gateway, "/")

@@ -19,7 +19,7 @@ _ADDED: Final = re.compile(r"(x-modelpool-.*|x-request-id|x-accel-buffering|date
 _VOLATILE: Final = re.compile(
     r"(created_at|created|.*_duration|id|modified_at|expires_at|digest|system_fingerprint|seed|signature)$"
 )
-_TEXTS: Final = ("content", "response", "thinking", "reasoning", "text", "arguments", "partial_json")
+TEXTS: Final = ("content", "response", "thinking", "reasoning", "text", "arguments", "partial_json")
 _ROUNDED: Final = ("logprob", "token_logprobs", "embedding", "embeddings")
 _DIGITS: Final = 3
 _SHORT: Final = 200
@@ -123,7 +123,7 @@ def _fields(events: list[Any]) -> Any:
     for event in events:
         for path, key, value in _leaves(event, "", ""):
             values = found.setdefault(path, [])
-            if key in _TEXTS and isinstance(value, str) and values and isinstance(values[-1], str):
+            if key in TEXTS and isinstance(value, str) and values and isinstance(values[-1], str):
                 values[-1] += value
             elif not values or values[-1] != value:
                 values.append(value)
@@ -150,7 +150,7 @@ def _gather(value: Any, key: str, texts: dict[str, str]) -> None:
     elif isinstance(value, list):
         for one in value:
             _gather(one, key, texts)
-    elif isinstance(value, str) and key in _TEXTS and value:
+    elif isinstance(value, str) and key in TEXTS and value:
         texts[key] = texts.get(key, "") + value
 
 
@@ -175,7 +175,7 @@ def _shape(value: Any, key: str = "") -> Any:
         return [json.loads(one) for one, _ in groupby(json.dumps(_shape(one, key)) for one in value)]
     if isinstance(value, bool) or value is None:
         return value
-    if isinstance(value, str) and key in _TEXTS:
+    if isinstance(value, str) and key in TEXTS:
         return "text" if value else ""
     if isinstance(value, str) and not _VOLATILE.match(key) and key != "token":
         return value
