@@ -140,9 +140,9 @@ def _names(card: ModelCard) -> Iterator[str]:
     yield from card.aliases
 
 
-def _named(told: Mapping[str, object], name: str) -> dict[str, object]:
+def _named(card: Mapping[str, object], name: str) -> dict[str, object]:
     """What an engine said of a model, under a name of ours."""
-    return {**told, "name": name, "model": name}
+    return {**card, "name": name, "model": name}
 
 
 def _tag(card: ModelCard, name: str) -> dict[str, object]:

@@ -159,10 +159,10 @@ class Dispatch:
             found = table.find(asked)
             if found is not None and await self._engine_catalog.show(context, found, body):
                 return
-            told = NOTHING
+            facts = NOTHING
         else:
-            told = await self._engine_catalog.told(call, table, asked)
-        given = self._models.answer(call, table, asked, epoch_ns=context.epoch_ns, told=told)
+            facts = await self._engine_catalog.facts(call, table, asked)
+        given = self._models.answer(call, table, asked, epoch_ns=context.epoch_ns, facts=facts)
         if isinstance(given, Refusal):
             self._refuse(context, given)
         else:

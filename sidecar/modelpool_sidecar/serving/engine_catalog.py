@@ -69,7 +69,7 @@ class EngineCatalog:
         """Until when an engine is not asked, on the clock of `time.monotonic`."""
         self._room = asyncio.Semaphore(_AT_ONCE)
 
-    async def told(self, call: Call, table: RoutingTable, asked: str) -> Mapping[str, Facts]:
+    async def facts(self, call: Call, table: RoutingTable, asked: str) -> Mapping[str, Facts]:
         """For a list, or a model of OpenAI's or Anthropic's API: what engines say of models, by the models' names.
 
         Of models in memory for `/api/ps`, else of those on disk.
@@ -89,14 +89,14 @@ class EngineCatalog:
         if not urls:
             return NOTHING
         lists = await self._lists(urls, "/api/ps" if resident else "/api/tags")
-        told: dict[str, Facts] = {}
+        by_name: dict[str, Facts] = {}
         for name, backends in places.items():
             for url, served in backends:
                 facts = lists[url].get(folded(served))
                 if facts is not None:
-                    told[name] = facts
+                    by_name[name] = facts
                     break
-        return told
+        return by_name
 
     async def show(self, context: RequestContext, model: Model, asked: RequestBody) -> bool:
         """Answer `/api/show` as the model's engine does. False where that has no such call, or does not answer."""

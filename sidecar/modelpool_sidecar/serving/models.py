@@ -27,7 +27,7 @@ class _Made(NamedTuple):
 
     second: int
     """For which, or 0."""
-    told: Mapping[str, Facts]
+    facts: Mapping[str, Facts]
     answer: Answer
 
 
@@ -42,29 +42,29 @@ class Models:
         self._lists: dict[tuple[Operation, Dialect], _Made] = {}
 
     def answer(
-        self, call: Call, table: RoutingTable, asked: str, *, epoch_ns: int, told: Mapping[str, Facts] = NOTHING
+        self, call: Call, table: RoutingTable, asked: str, *, epoch_ns: int, facts: Mapping[str, Facts] = NOTHING
     ) -> Answer | Refusal:
         """The answer to a call. `asked` is the model's name where the call has one.
 
-        `told`: what engines say of models, by name: of those in memory for `/api/ps`, else of those on disk.
+        `facts`: what engines say of models, by name: of those in memory for `/api/ps`, else of those on disk.
         """
         if call.operation not in _LISTS:
-            return self._other(call, table, asked, told)
+            return self._other(call, table, asked, facts)
         if table is not self._table:
             self._table = table
             self._lists.clear()
         key = call.operation, call.dialect
         second = epoch_ns // _NS if call.operation is Operation.LIST_RESIDENT else 0
         made = self._lists.get(key)
-        if made is None or made.second != second or made.told != told:
-            made = self._lists[key] = _Made(second, told, self._list(call, table, told, epoch_ns=second * _NS))
+        if made is None or made.second != second or made.facts != facts:
+            made = self._lists[key] = _Made(second, facts, self._list(call, table, facts, epoch_ns=second * _NS))
         return made.answer
 
-    def _list(self, call: Call, table: RoutingTable, told: Mapping[str, Facts], *, epoch_ns: int) -> Answer:
+    def _list(self, call: Call, table: RoutingTable, facts: Mapping[str, Facts], *, epoch_ns: int) -> Answer:
         if call.operation is Operation.LIST_RESIDENT:
-            cards = [card(model, self._profiles, loaded=told) for model in table.models]
+            cards = [card(model, self._profiles, loaded=facts) for model in table.models]
             return model_cards.resident(cards, epoch_ns=epoch_ns)
-        cards = [card(model, self._profiles, listed=told) for model in table.models]
+        cards = [card(model, self._profiles, listed=facts) for model in table.models]
         match call.dialect:
             case Dialect.OLLAMA:
                 return model_cards.tags(cards)
@@ -73,22 +73,22 @@ class Models:
             case _:
                 return model_cards.models(cards)
 
-    def _other(self, call: Call, table: RoutingTable, asked: str, told: Mapping[str, Facts]) -> Answer | Refusal:
+    def _other(self, call: Call, table: RoutingTable, asked: str, facts: Mapping[str, Facts]) -> Answer | Refusal:
         match call.operation:
             case Operation.ROOT:
                 return model_cards.root()
             case Operation.VERSION:
                 return model_cards.version()
             case _:
-                return self._one(call, table, asked, told)
+                return self._one(call, table, asked, facts)
 
-    def _one(self, call: Call, table: RoutingTable, asked: str, told: Mapping[str, Facts]) -> Answer | Refusal:
+    def _one(self, call: Call, table: RoutingTable, asked: str, facts: Mapping[str, Facts]) -> Answer | Refusal:
         found = table.find(asked)
         if found is None:
             return Refusal(reason=Reason.UNKNOWN_MODEL, detail=asked, operation=call.operation)
         if call.dialect is Dialect.OLLAMA:
             return model_cards.show(card(found, self._profiles))
-        described = card(found, self._profiles, listed=told)
+        described = card(found, self._profiles, listed=facts)
         if call.dialect is Dialect.ANTHROPIC:
             return model_cards.anthropic_model(described, asked)
         return model_cards.model(described, asked)
