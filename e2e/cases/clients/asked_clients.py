@@ -123,7 +123,7 @@ def running(client: Client) -> Iterator[Asked]:
     command: list[str] = []
     if client.kind == "javascript":
         folder = environments.place_programs()
-        command = [str(environments.python("frameworks") / "bin" / "node"), "asked.mjs", client.program]
+        command = [str(environments.node()), "asked.mjs", client.program]
     else:
         folder = environments.PYTHON
         command = [str(environments.python(client.kind) / "bin" / "python"), "-B", "asked.py", client.program]

