@@ -35,26 +35,24 @@ demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO_STAMP)) ## Show the main job, si
 
 test: lint test-node test-rest test-gateway ## Check everything and run every test, up to pods on a real node (with -j2 on two cores)
 
-CLIENTS := $(BIN)/python e2e/cases/clients/client_environments.py
 GATEWAY := sidecar/modelpool_sidecar e2e/cases/compiled_gateway
 
 test-node: setup ## Run the tests on a real node, and print where the time went
-	@$(BIN)/python -m pytest --durations=15 -m "node and not engines"
+	@$(BIN)/python -m pytest --durations=15 -m "node and not engines and not clients"
 
 test-rest: setup ## Run every other test, and print where the time went
-	@$(CLIENTS)
-	@$(BIN)/python -m pytest --durations=15 -m "not node and not engines" $(GATEWAY:%=--ignore=%)
+	@$(BIN)/python -m pytest --durations=15 -m "not node and not engines and not clients" $(GATEWAY:%=--ignore=%)
 
 test-gateway: setup ## Run the gateway's own tests, interpreted and compiled, and print where the time went
-	@$(BIN)/python -m pytest --durations=15 -m "not node and not engines" $(GATEWAY)
+	@$(BIN)/python -m pytest --durations=15 -m "not node and not engines and not clients" $(GATEWAY)
 
 test-engines: setup ## Hold the gateway against a real vLLM and a real Ollama on this CPU (installs both, 7 GB of disk, once)
 	@$(BIN)/python -m modelpool_real_engines
 	@$(BIN)/python -m pytest -m engines -q -p no:cacheprovider e2e/cases/real_engines
 
 test-clients: setup ## Ask the gateway with the clients that people use, of npm and PyPI (installs them, 0.7 GB of disk, once)
-	@$(CLIENTS)
-	@$(BIN)/python -m pytest -q -p no:cacheprovider e2e/cases/clients --clients-sum
+	@$(BIN)/python e2e/cases/clients/client_environments.py
+	@$(BIN)/python -m pytest -m "clients or not clients" -q -p no:cacheprovider e2e/cases/clients --clients-sum
 
 images: setup ## Build the container images with docker, podman or buildah, and hold them to size and start time
 	@$(BIN)/python -m modelpool_under_test images

@@ -16,6 +16,8 @@ from clients_pool import OLLAMA, VLLM, Models
 from modelpool_sidecar.tests.gateway import processes
 from modelpool_sidecar.tests.gateway.processes import Program
 
+pytestmark = pytest.mark.clients
+
 _LEFT_WITHIN = 10.0
 _STAYS = 2.0
 """Seconds after which a client that is known to stay is believed to."""
