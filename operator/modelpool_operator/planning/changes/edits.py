@@ -40,7 +40,7 @@ class Edits:
     specs: tuple[str, ...] = ()
     """Digests of the latest specs, or nothing where they are not known."""
     returns: int = 0
-    """How many of them made the spec what it was before."""
+    """How many of them made the spec what it was before, by somebody else than the change that they undo."""
     alternate: bool = False
     """Whether there have been too many of these, too quickly."""
 
@@ -82,7 +82,8 @@ def seen(
     known = (*before.specs, *specs)[-REMEMBERED:]
     if now - before.last > CALM:
         return Edits(generation=generation, last=now, since=time, number=1, editor=editor, began=now, specs=known[-2:])
-    returns = before.returns + (spec in before.specs[:-1])
+    another = editor is None or editor != before.editor
+    returns = before.returns + (another and spec in before.specs[:-1])
     quick = now - before.began <= QUICK * before.number
     return replace(
         before,
