@@ -27,7 +27,7 @@ from modelpool_operator.handlers.reporting import Reporting
 from modelpool_operator.handlers.results import Outcome, Result
 from modelpool_operator.handlers.scaling import Scaling
 from modelpool_operator.handlers.unplanned_pools import UnplannedPools
-from modelpool_operator.handlers.write_histories import WriteHistories, unchanged_by
+from modelpool_operator.handlers.write_histories import WriteHistories
 from modelpool_operator.planning.changes import drift
 from modelpool_operator.planning.changes import plan as plans
 from modelpool_operator.planning.manifests import engine_keys
@@ -156,7 +156,7 @@ class Reconciler:
         status = statuses.assess(
             pool,
             then,
-            paced.plan.as_done(refused=done.refused, unchanged=unchanged_by(done, observed)),
+            history.under_way(paced, done, observed),
             previous=previous,
             now=self._now(),
             failures=failures,

@@ -90,6 +90,11 @@ class WriteHistory:
         if self._status_writes.lost:
             self._put_backs = write_rate_limit.seen(self._put_backs, now=now, time=time)
 
+    def under_way(self, paced: Paced, done: Outcome, observed: Observed) -> Plan:
+        """Return what is told of a plan that was carried out: no change that is undone each time goes anywhere."""
+        contested = {ref for ref in paced.urgent if ref in self._book and self._book[ref].is_fought_over}
+        return paced.plan.as_done(refused=done.refused, unchanged=unchanged_by(done, observed)).without(contested)
+
     def held_back(self, paced: Paced) -> tuple[str, ...]:
         """Return the changes that wait for their time, as sentences."""
         return fights.held_back(self._book, paced)
