@@ -50,11 +50,11 @@ class Api:
         return list(self.get(path, **query)["items"])
 
     def find(self, path: str) -> dict[str, Any] | None:
-        """Return an object, or None where there is none. Raises ApiError."""
+        """Return an object, or None where there is none, or nothing of its kind. Raises ApiError."""
         try:
             return self.get(path)
         except ApiError as exc:
-            if exc.reason == "NotFound":
+            if exc.status == 404:
                 return None
             raise
 
