@@ -1,13 +1,21 @@
-"""The numbers in Ollama's options, as Ollama reads them and as vLLM takes them.
+"""The values of Ollama's options: what a request leaves open, numbers as Ollama reads them, and as vLLM takes them.
+
+What a request does not say, the model's own parameters do, which are those of its repository, and before them those
+that its pool states, as a Modelfile would; and then Ollama. What Ollama's defaults leave as it is (penalties, `min_p`,
+`seed`) is left out: the engine's defaults do the same, but for what it reads in the model's repository itself.
 
 Ollama decodes JSON with Go, and hands what it read to llama.cpp, which takes any number; vLLM refuses what is outside
 its limits. Where a limit stands for the same effect (`min_p` of 1 keeps the best token alone, as all above it do) the
 value is brought to it without a word; where it does not, `beyond` has the sentence for the caller.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from ..http.errors import BadRequestError
+
+DEFAULTS: Final[Mapping[str, object]] = {"temperature": 0.8, "top_k": 40, "top_p": 0.9}
+"""`DefaultOptions` of Ollama 0.33."""
 
 _LEAST_INT64: Final = -(1 << 63)
 _INT64: Final = 1 << 63
@@ -22,6 +30,17 @@ HOTTEST: Final = 2.0
 """vLLM's highest temperature."""
 MOST_PENALTY: Final = 2.0
 """The most that vLLM takes as a penalty of presence or frequency, on either side of 0."""
+
+
+def merged(options: Mapping[str, object] | None, parameters: Mapping[str, object]) -> dict[str, object]:
+    """The options of a request, with what they leave open. Null leaves it open too.
+
+    `parameters`: the model's own, in the same words.
+    """
+    found: dict[str, object] = {**DEFAULTS, **parameters}
+    if options:
+        found.update({name: value for name, value in options.items() if value is not None})
+    return found
 
 
 def number(value: int | float) -> float:

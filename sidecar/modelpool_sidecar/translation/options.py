@@ -10,7 +10,7 @@ import msgspec
 from ..dialects import go_json
 from ..dialects.quoting import cut
 from ..http.errors import BadRequestError
-from . import option_values, sampling_defaults
+from . import option_values
 from .exchange import Backend
 from .ollama_requests import Prompted
 
@@ -174,6 +174,10 @@ def _stop(option: Option, value: object) -> dict[str, object]:
     return {option.target: kept} if kept else {}
 
 
+_MOST_REMEMBERED: Final = 4096
+_unasked: Final[dict[int, tuple[Mapping[str, object], int | None, dict[str, object]]]] = {}
+"""The engine's parameters where a request has no options, by the identity of the model's own, with these and with the
+model's context. Most requests have none, and to work it out takes longer than to read them."""
 _LEVELS: Final = ("low", "medium", "high", "max")
 _MAX_TOP_LOGPROBS: Final = 20
 _NO_WARNINGS: Final[tuple[str, ...]] = ()
@@ -183,11 +187,22 @@ def parameters(request: Prompted, backend: Backend) -> tuple[dict[str, object], 
     """The engine's parameters that every prompt may carry, and what was not passed on. Raises BadRequestError."""
     own, context_length, warnings = backend.parameters, backend.context_length, _NO_WARNINGS
     if request.options:
-        sampled, warnings = sampling(sampling_defaults.merged(request.options, own), context_length)
+        sampled, warnings = sampling(option_values.merged(request.options, own), context_length)
     else:
-        sampled = sampling_defaults.unasked(own, context_length, sampling)
+        sampled = _sampling_of(own, context_length)
     stream: Mapping[str, object] = {"stream": True, "stream_options": {"include_usage": True}}
     return {"model": backend.model, **stream, **sampled, **_format(request.format)}, warnings
+
+
+def _sampling_of(own: Mapping[str, object], context_length: int | None) -> dict[str, object]:
+    """What the engine is asked where a request has no options. Not to be changed."""
+    known = _unasked.get(id(own))
+    if known is None or known[0] is not own or known[1] != context_length:
+        if len(_unasked) >= _MOST_REMEMBERED:
+            _unasked.clear()
+        params, _ = sampling(option_values.merged(None, own), context_length)
+        known = _unasked[id(own)] = own, context_length, params
+    return known[2]
 
 
 def thinking(request: Prompted, backend: Backend) -> dict[str, object]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from modelpool_sidecar.translation import Translation, options, sampling_defaults
+from modelpool_sidecar.translation import Translation, option_values, options
 from modelpool_sidecar.translation.options import Kind
 
 PIXEL: Final = "iVBORw0KGgo="
@@ -221,7 +221,7 @@ def _prompted(call: Translation) -> list[Field]:
         row("truncate", ANSWERED, example={"truncate": False}, note=_TRUNCATE[call]),
         row("shift", DROPPED, example={"shift": True}, note="vLLM stops when the context is full"),
         row("any other field", DROPPED, example={"no_such_field": 1}, note="as by Ollama"),
-        row("options: {}", MAPPED, example={"options": {}}, becomes=sampling_defaults.OLLAMA, note=_SAMPLING),
+        row("options: {}", MAPPED, example={"options": {}}, becomes=option_values.DEFAULTS, note=_SAMPLING),
         *(_option(call, option) for option in options.TABLE),
         row("options.unknown", DROPPED, example={"options": {"no_such_option": 1}}, note="told in the warning"),
     ]

@@ -17,7 +17,7 @@ from .scripted import Received, engine
 
 PAGE = Path(__file__).parents[4] / "docs" / "concepts" / "architecture.md"
 PACKAGE = "modelpool_sidecar."
-MOST = {"/v1/chat/completions": 30, "/api/chat": 41}
+MOST = {"/v1/chat/completions": 30, "/api/chat": 40}
 ONLY = {"/v1/chat/completions": "untranslated", "/api/chat": "translated"}
 WATCHING = ("discovery.", "routing.health", "serving.silent_engines")
 """A probe may be due meanwhile, and what it tells is taken down."""

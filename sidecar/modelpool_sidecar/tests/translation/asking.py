@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from modelpool_sidecar.dialects.answer import Answer
-from modelpool_sidecar.translation import Backend, Exchange, Timings, Translation, sampling_defaults, translate
+from modelpool_sidecar.translation import Backend, Exchange, Timings, Translation, option_values, translate
 
 EPOCH = 1795357231_123456789
 STARTED = 5_000
@@ -33,7 +33,7 @@ def asked(call: Translation, body: Any, backend: Backend = BACKEND) -> dict[str,
     assert sent.pop("model") == backend.model
     assert sent.pop("stream") is True
     assert sent.pop("stream_options") == {"include_usage": True}
-    return {name: value for name, value in sent.items() if sampling_defaults.OLLAMA.get(name) != value}
+    return {name: value for name, value in sent.items() if option_values.DEFAULTS.get(name) != value}
 
 
 def chat(**fields: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelpool_sidecar.translation import Translation, sampling_defaults
+from modelpool_sidecar.translation import Translation, option_values
 
 from .asking import BACKEND, chat, exchange, prompt
 
@@ -32,7 +32,7 @@ def test_the_request_goes_before_the_model_and_the_model_before_ollama(
     options: dict[str, Any], parameters: dict[str, Any]
 ) -> None:
     stated = {name: value for name, value in parameters.items() if value is not None}
-    merged = sampling_defaults.merged(options, stated)
+    merged = option_values.merged(options, stated)
     assert set(merged) == {*OLLAMA, *stated, *(name for name, value in options.items() if value is not None)}
     for name, value in merged.items():
         said = [one[name] for one in (options, stated, OLLAMA) if one.get(name) is not None]
