@@ -32,10 +32,10 @@ from . import forwarded_headers, relay, transforms
 from .context import RequestContext
 from .relay import Whole
 
-_PATIENCE: Final = 2.0
+_DEADLINE: Final = 2.0
 """Seconds that an engine may take to say it: all callers of a list wait for the slowest."""
 _OK: Final = 200
-_SULK: Final = 10.0
+_UNASKED: Final = 10.0
 """Seconds for which an engine is not asked again that has let callers wait in vain."""
 _AT_ONCE: Final = 64
 """Lists that are read at once, by all callers together."""
@@ -47,7 +47,8 @@ _SPOOL_BYTES: Final = 1024 * 1024
 """What of `/api/show` is held back; a verbose one, with all words of the model's tokenizer, goes on as it comes."""
 _SMALL_BYTES: Final = 64 * 1024
 """A longer list is read in a thread, because callers would wait for it, and is not kept."""
-_LISTS: Final = frozenset({Operation.LIST_MODELS, Operation.LIST_RESIDENT})
+LISTS: Final = frozenset({Operation.LIST_MODELS, Operation.LIST_RESIDENT})
+"""Calls that ask for all models."""
 
 Facts = Mapping[str, object]
 NOTHING: Final[Mapping[str, Facts]] = {}
@@ -74,7 +75,7 @@ class EngineCatalog:
 
         Of models in memory for `/api/ps`, else of those on disk.
         """
-        if call.operation in _LISTS:
+        if call.operation in LISTS:
             models = table.models
         elif call.operation is Operation.SHOW_MODEL:
             found = table.find(asked)
@@ -181,7 +182,7 @@ class EngineCatalog:
         """An answer of 200 that has begun, to be released. What else there is, the prober finds too, and tells."""
         await in_task()
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_DEADLINE):
                 response = await self._upstream.open(url, request)
         except ClientError as unreached:
             _log.info("Could not ask an engine about its models", extra={"url": shown(url), "error": str(unreached)})
@@ -197,7 +198,7 @@ class EngineCatalog:
     async def _read_of(self, url: str, response: ClientConnection, most: int) -> bytes | None:
         """The body as far as `most`; None where it does not come."""
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_DEADLINE):
                 return await response.read(most)
         except ClientError as broken:
             _log.info("An engine broke off", extra={"url": shown(url), "error": str(broken)})
@@ -206,8 +207,8 @@ class EngineCatalog:
         return None
 
     def _fell_silent(self, url: str) -> None:
-        self._silent[url] = time.monotonic() + _SULK
-        _log.warning("An engine says nothing of its models", extra={"url": shown(url), "seconds": _PATIENCE})
+        self._silent[url] = time.monotonic() + _UNASKED
+        _log.warning("An engine says nothing of its models", extra={"url": shown(url), "seconds": _DEADLINE})
 
 
 _Scalar = str | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float | bool | None

@@ -13,10 +13,9 @@ from ..dialects.model_cards import ModelCard
 from ..engines.registry import Profiles
 from ..routing.documents import UNDATED
 from ..routing.table import Model, RoutingTable
-from .engine_catalog import NOTHING, Facts
+from .engine_catalog import LISTS, NOTHING, Facts
 
 _DEFAULT_CAPABILITIES: Final = ("completion",)
-_LISTS: Final = frozenset({Operation.LIST_MODELS, Operation.LIST_RESIDENT})
 _NS: Final = 1_000_000_000
 _LAST_S: Final = 253_370_764_800
 """The year 9999: what lies beyond cannot be written."""
@@ -48,7 +47,7 @@ class Models:
 
         `facts`: what engines say of models, by name: of those in memory for `/api/ps`, else of those on disk.
         """
-        if call.operation not in _LISTS:
+        if call.operation not in LISTS:
             return self._other(call, table, asked, facts)
         if table is not self._table:
             self._table = table

@@ -84,14 +84,13 @@ def chat_parameters(
         if request.stream is False:  # ADR 0007: of calls the engine's own document is better than its stream
             params["stream"] = False
             del params["stream_options"]
+    return params | _logprobs(request), warnings
+
+
+def _logprobs(request: ollama_requests.Prompted) -> dict[str, object]:
+    """As vLLM's chats are asked for them."""
     count = options.logprobs(request)
-    if count is not None:
-        params |= {"logprobs": True, "top_logprobs": count}
-    return params, warnings
-
-
-def _no_ids() -> set[str]:
-    return set()
+    return {} if count is None else {"logprobs": True, "top_logprobs": count}
 
 
 def exchange(
@@ -103,11 +102,9 @@ def exchange(
 ) -> Exchange:
     """The call to vLLM with these parameters, for a chat or a prompt. Raises BadRequestError."""
     stream = request.stream is not False
-    ids = (
-        partial(ollama_requests.ids, request.messages or ())
-        if isinstance(request, ollama_requests.ChatRequest)
-        else _no_ids
-    )
+    ids: Callable[[], set[str]] = set
+    if isinstance(request, ollama_requests.ChatRequest):
+        ids = partial(ollama_requests.ids, request.messages or ())
     stops = params.get("stop")
     own: Sequence[str] = ()
     if isinstance(stops, list) and len(stops) > ENGINE_TAKES:
@@ -174,10 +171,7 @@ def prompt_parameters(
     params |= options.thinking(request, backend)
     turns = [{"role": "system", "content": request.system}] if request.system else []
     params["messages"] = [*turns, {"role": "user", "content": ollama_requests.content(prompt, request.images)}]
-    count = options.logprobs(request)
-    if count is not None:
-        params |= {"logprobs": True, "top_logprobs": count}
-    return CHATS, params, warnings
+    return CHATS, params | _logprobs(request), warnings
 
 
 def _completion(
