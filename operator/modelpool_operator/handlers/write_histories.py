@@ -108,12 +108,12 @@ class WriteHistory:
         now, live = self._clock(), observed.children
         self._book = pacing.current(self._book, self.edits, now)
         changed = {one.child for one in found_in(plan.changed, live)}
-        answering = fights.put_backs_in(plan, self._book, self.edits, changed, carried=self._carried)
-        if answering:
+        undoing = fights.undoing_in(plan, self._book, self.edits, changed, carried=self._carried)
+        if undoing:
             self._put_backs = write_rate_limit.seen(self._put_backs, now=now, time=time)
-        urgent = write_rate_limit.too_many_in(plan, live) if answering else ()
+        urgent = write_rate_limit.too_many_in(plan, live) if undoing else ()
         return pacing.paced(
-            plan, self._book, self.edits, now, put_backs=self._put_backs, answering=answering, urgent=urgent
+            plan, self._book, self.edits, now, put_backs=self._put_backs, undoing=undoing, urgent=urgent
         )
 
     def note(
@@ -130,7 +130,7 @@ class WriteHistory:
         self._carried = self.edits.generation
         self._put_backs = write_rate_limit.written(
             self._put_backs,
-            paced.put_backs - paced.held,
+            paced.undoing - paced.held,
             urgent=paced.urgent,
             twice=paced.plan.twice,
             held=paced.crowded,

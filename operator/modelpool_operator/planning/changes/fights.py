@@ -8,7 +8,7 @@ from modelpool_operator.planning.changes.plan import Plan
 from modelpool_operator.planning.objects.identity import ChildRef
 
 
-def put_backs_in(
+def undoing_in(
     plan: Plan, book: Book, edits: Edits, changed: Collection[ChildRef], *, carried: int | None
 ) -> frozenset[ChildRef]:
     """Return the children that are put right because of others, who were seen to have changed some of them.

@@ -103,7 +103,7 @@ class Paced:
     """What is the matter with each of them."""
     again: float | None = None
     """Seconds until the first of them may be written."""
-    put_backs: frozenset[ChildRef] = frozenset()
+    undoing: frozenset[ChildRef] = frozenset()
     """Children of the plan that are changed because of others."""
     crowded: frozenset[ChildRef] = frozenset()
     """Of these, those that wait for others of the pool."""
@@ -125,7 +125,7 @@ def paced(
     now: float,
     *,
     put_backs: PutBacks | None = None,
-    answering: frozenset[ChildRef] = frozenset(),
+    undoing: frozenset[ChildRef] = frozenset(),
     urgent: Collection[ChildRef] = (),
 ) -> Paced:
     """Return the plan without the changes whose time has not come.
@@ -136,10 +136,10 @@ def paced(
         edits: of the pool's spec.
         now: the time of all pauses, in seconds.
         put_backs: what is remembered of all children together.
-        answering: children of the plan that are changed because of others.
+        undoing: children of the plan that are changed because of others.
         urgent: those of them with more engines than their cards have room for.
     """
-    urgent = answering.intersection(urgent)
+    urgent = undoing.intersection(urgent)
     due = {
         ref: known.last + known.pause(seal, edits, is_urgent=ref in urgent)
         for ref, seal in seals_of(plan).items()
@@ -150,22 +150,20 @@ def paced(
         for ref, known in book.items()
         if (known.is_fought_over or edits.are_without_end) and not known.urgent
     }
-    for ref in sorted((due.keys() & latest.keys() & answering) - urgent, key=lambda ref: (due[ref], ref)):
+    for ref in sorted((due.keys() & latest.keys() & undoing) - urgent, key=lambda ref: (due[ref], ref)):
         others = (when + SPACING for other, when in latest.items() if other != ref)
         due[ref] = max((due[ref], *others))
         latest[ref] = max(due[ref], now)
     crowded = frozenset[ChildRef]()
     if edits.are_without_end or (put_backs is not None and put_backs.are_bounded(now)):
-        together = spaced(
-            put_backs, {ref: due.get(ref, now) for ref in answering}, now, urgent=urgent, twice=plan.twice
-        )
+        together = spaced(put_backs, {ref: due.get(ref, now) for ref in undoing}, now, urgent=urgent, twice=plan.twice)
         crowded = frozenset(ref for ref, when in together.items() if when > max(now, due.get(ref, now)))
         due |= together
     held = frozenset(ref for ref, when in due.items() if when > now)
     again = min((due[ref] - now for ref in held), default=None)
     why = {ref: reason for ref, reason in plan.why.items() if ref in held}
     done = plan.without(held)
-    return Paced(plan=done, held=held, why=why, again=again, put_backs=answering, crowded=crowded, urgent=urgent)
+    return Paced(plan=done, held=held, why=why, again=again, undoing=undoing, crowded=crowded, urgent=urgent)
 
 
 def noted(

@@ -28,8 +28,8 @@ Volumes = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 """The mounts of a container, and the volumes of its pod."""
 
 _MEASURED: Final = (
-    "its cache cannot be counted, so vLLM measures what CUDA graphs take, which may run out of memory in a slice; set"
-    " `kvCacheMemory`"
+    "{name}: its cache cannot be counted, so {title} measures what CUDA graphs take, which may run out of memory in a"
+    " slice; set `kvCacheMemory`"
 )
 
 
@@ -160,7 +160,7 @@ class Profile:
         lines, notes = self.needs(spec, model, memory)
         cache = self.cache_of(spec, model, portion.bytes, memory)
         if sharing.mode_of(spec).states_cache and cache is None and self.measures_graphs(spec, model):
-            notes = (*notes, f"{model.name}: {_MEASURED}")
+            notes = (*notes, _MEASURED.format(name=model.name, title=self.title))
         if portion.bytes != share:
             fraction = fraction_of(portion.bytes, memory)
             given = f"{exact_gib(portion.bytes)} ({fraction:g} of {exact_gib(memory)})"

@@ -55,10 +55,10 @@ class Operator:
         self.edits = edits.seen(self.edits, generation, "argocd", now=now, time=time)
         self.book = pacing.current(self.book, self.edits, now)
         changed = plan.changed.keys() if how == "edited" else ()
-        answering = fights.put_backs_in(plan, self.book, self.edits, changed, carried=self.carried)
-        if answering:
+        undoing = fights.undoing_in(plan, self.book, self.edits, changed, carried=self.carried)
+        if undoing:
             self.put_backs = write_rate_limit.seen(self.put_backs, now=now, time=time)
-        paced = pacing.paced(plan, self.book, self.edits, now, put_backs=self.put_backs, answering=answering)
+        paced = pacing.paced(plan, self.book, self.edits, now, put_backs=self.put_backs, undoing=undoing)
         written = {*paced.plan.changed, *paced.plan.delete}
         self.writes += [(now, one) for one in sorted(written)]
         interfered = Drift(child=ref(0), field="/spec/replicas", manager="hpa")
@@ -66,7 +66,7 @@ class Operator:
         self.carried = generation
         self.put_backs = write_rate_limit.written(
             self.put_backs,
-            answering - paced.held,
+            undoing - paced.held,
             urgent=paced.urgent,
             twice=paced.plan.twice,
             held=paced.crowded,
